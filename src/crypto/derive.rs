@@ -1,0 +1,66 @@
+//! Every key derivation of the product, on one screen. All are HKDF-Expand-SHA-256 (RFC 5869) of a uniformly random key,
+//! 32 bytes out, with a label that ends in 00 as info; so no extract step and no salt.
+//!
+//! | from | label | gives |
+//! |---|---|---|
+//! | store key generation | `gembok/state/v1` | state key: MACs the rows of the state digest |
+//! | store key generation | `gembok/boot/v1` | boot MAC key: MACs the boot row |
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::secret::SecretKey;
+
+/// An HMAC-SHA-256 key, its pads computed once; wiped when dropped.
+pub struct MacKey(Hmac<Sha256>);
+
+impl MacKey {
+    /// The key for HMACs under `key` itself: the name key and the subject key.
+    #[must_use]
+    pub fn of(key: &SecretKey) -> Self {
+        Self(Hmac::new(key.expose().into()))
+    }
+
+    /// HMAC-SHA-256 over the concatenation of `parts`.
+    #[must_use]
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.absorb(parts).finalize().into_bytes().into()
+    }
+
+    /// Whether `tag` is the one of `parts`, compared in constant time.
+    #[must_use]
+    pub fn verifies(&self, parts: &[&[u8]], tag: &[u8; 32]) -> bool {
+        self.absorb(parts).verify(tag.into()).is_ok()
+    }
+
+    fn absorb(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac
+    }
+}
+
+/// The key that MACs rows into the state digest.
+#[must_use]
+pub fn state_key(store_key: &SecretKey) -> MacKey {
+    expand(store_key, b"gembok/state/v1\0")
+}
+
+/// The key that MACs the boot row.
+#[must_use]
+pub fn boot_mac_key(store_key: &SecretKey) -> MacKey {
+    expand(store_key, b"gembok/boot/v1\0")
+}
+
+fn expand(key: &SecretKey, label: &[u8]) -> MacKey {
+    let mut okm = Zeroizing::new([0; 32]);
+    // Cannot fail: the key is one hash long, and so is what is asked for.
+    if let Ok(hkdf) = Hkdf::<Sha256>::from_prk(key.expose()) {
+        let _ = hkdf.expand(label, okm.as_mut_slice());
+    }
+    MacKey(Hmac::new((&*okm).into()))
+}
