@@ -20,7 +20,14 @@ impl MacKey {
     /// The key for HMACs under `key` itself: the name key and the subject key.
     #[must_use]
     pub fn of(key: &SecretKey) -> Self {
-        Self(Hmac::new(key.expose().into()))
+        Self::from_bytes(key.expose())
+    }
+
+    /// HMAC pads its key with zeros to one block of the hash (RFC 2104 §2); padded here, no length can be wrong.
+    fn from_bytes(key: &[u8; 32]) -> Self {
+        let mut block = Zeroizing::new([0; 64]);
+        block[..32].copy_from_slice(key);
+        Self(Hmac::new((&*block).into()))
     }
 
     /// HMAC-SHA-256 over the concatenation of `parts`.
@@ -62,5 +69,5 @@ fn expand(key: &SecretKey, label: &[u8]) -> MacKey {
     if let Ok(hkdf) = Hkdf::<Sha256>::from_prk(key.expose()) {
         let _ = hkdf.expand(label, okm.as_mut_slice());
     }
-    MacKey(Hmac::new((&*okm).into()))
+    MacKey::from_bytes(&okm)
 }
