@@ -1,0 +1,135 @@
+//! An access record: one data-plane request, as the journal keeps it. Never plaintext, context values, or anything they
+//! could be guessed from.
+//!
+//! Kind 1, version 1. The body is deterministic CBOR:
+//!
+//! ```text
+//! { 0: time µs, 1: endpoint 16, 2: API key id 16 (where one was proved), 3: certificate (SHA-256 of its SPKI, 32),
+//!   4: address (4 or 16), 5: operation, 6: latency µs, 7: outcome (0 done, or the code of the refusal),
+//!   8: [ [object 16 or null, key version, outcome, fields, bytes, [pseudonym 16…]] … ] }
+//! ```
+//!
+//! One group per (object, key version, outcome) of the items. `bytes` counts plaintext. Pseudonyms come with subjects.
+
+use std::net::IpAddr;
+
+use minicbor::Encoder;
+
+use super::id::{ApiKeyId, EndpointId, ObjectId};
+use super::operation::Operation;
+use super::refusal::Code;
+use super::timestamp::Timestamp;
+
+/// The record's kind in its leaf.
+pub const KIND: u16 = 1;
+/// The body's version in its leaf.
+pub const VERSION: u16 = 1;
+
+/// How a request, or an item, ended: `None` is done.
+pub type Outcome = Option<Code>;
+
+/// The number of an outcome: 0, or the code's.
+#[must_use]
+pub const fn outcome_number(outcome: Outcome) -> u16 {
+    match outcome {
+        None => 0,
+        Some(code) => code.number(),
+    }
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessRecord {
+    /// When it arrived.
+    pub time: Timestamp,
+    /// Of the certificate.
+    pub endpoint: EndpointId,
+    /// Where one was proved.
+    pub api_key: Option<ApiKeyId>,
+    /// SHA-256 of the certificate's SPKI.
+    pub certificate: [u8; 32],
+    /// Where it came from.
+    pub address: IpAddr,
+    /// What was asked.
+    pub operation: Operation,
+    /// From arrival to answer.
+    pub latency_us: u64,
+    /// How the whole request ended.
+    pub outcome: Outcome,
+    /// What was done, by object, key version and outcome.
+    pub groups: Vec<Group>,
+}
+
+/// Items of one request that went alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// None where the item named no object of the project.
+    pub object: Option<ObjectId>,
+    /// 0 where none was reached.
+    pub key_version: u32,
+    /// How the items ended.
+    pub outcome: Outcome,
+    /// How many.
+    pub fields: u32,
+    /// Bytes of plaintext.
+    pub bytes: u64,
+}
+
+impl AccessRecord {
+    /// Writes the body behind what is already in `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        // Writing to a Vec cannot fail.
+        let _ = self.encode(&mut Encoder::new(out));
+    }
+
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        out: &mut Encoder<W>,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        out.map(8 + u64::from(self.api_key.is_some()))?;
+        out.u8(0)?.u64(self.time.micros())?;
+        out.u8(1)?.bytes(self.endpoint.as_bytes())?;
+        if let Some(id) = self.api_key {
+            out.u8(2)?.bytes(id.as_bytes())?;
+        }
+        out.u8(3)?.bytes(&self.certificate)?;
+        match self.address {
+            IpAddr::V4(address) => out.u8(4)?.bytes(&address.octets())?,
+            IpAddr::V6(address) => out.u8(4)?.bytes(&address.octets())?,
+        };
+        out.u8(5)?.u8(self.operation.number())?;
+        out.u8(6)?.u64(self.latency_us)?;
+        out.u8(7)?.u16(outcome_number(self.outcome))?;
+        out.u8(8)?.array(self.groups.len() as u64)?;
+        for group in &self.groups {
+            out.array(6)?;
+            match group.object {
+                Some(id) => out.bytes(id.as_bytes())?,
+                None => out.null()?,
+            };
+            out.u32(group.key_version)?.u16(outcome_number(group.outcome))?;
+            out.u32(group.fields)?.u64(group.bytes)?.array(0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds one item to the groups.
+pub fn count_item(
+    groups: &mut Vec<Group>,
+    object: Option<ObjectId>,
+    key_version: u32,
+    outcome: Outcome,
+    bytes: u64,
+) {
+    let alike = |group: &&mut Group| {
+        group.object == object && group.key_version == key_version && group.outcome == outcome
+    };
+    match groups.iter_mut().find(alike) {
+        Some(group) => {
+            group.fields += 1;
+            group.bytes += bytes;
+        }
+        None => groups.push(Group { object, key_version, outcome, fields: 1, bytes }),
+    }
+}

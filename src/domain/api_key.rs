@@ -1,0 +1,165 @@
+//! An API key: the credential an endpoint sends with each request, beside its certificate.
+//!
+//! ```text
+//! "gbk_" | 34 base62 | 6 base62 of CRC-32 (IEEE) over the 38 characters before
+//! ```
+//!
+//! base62 is `0-9A-Za-z`; the 34 are drawn by rejection sampling (202 bits); the check is most significant digit first,
+//! left-padded. The check finds typing errors before the store is asked; it proves nothing. The text is shown once and
+//! kept as `SHA-256("gembok/api-key/v1" 00 | text)`, which is also how it is looked up: with 202 random bits no slower
+//! hash is needed, and looking up a digest gives nothing away by its timing.
+
+use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::crypto::random::{self, NoRandomness};
+
+use super::id::{ApiKeyId, EndpointId};
+use super::limits::RateLimits;
+use super::name::Name;
+use super::timestamp::Timestamp;
+
+const PREFIX: &str = "gbk_";
+const RANDOM_LEN: usize = 34;
+const CHECK_LEN: usize = 6;
+/// Characters of an API key.
+pub const TEXT_LEN: usize = PREFIX.len() + RANDOM_LEN + CHECK_LEN;
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The secret text of an API key, well-formed.
+pub struct ApiKeyText(Zeroizing<String>);
+
+/// The text cannot be an API key: wrong length, alphabet or check characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mistyped;
+
+/// SHA-256 under the API-key label: the row key.
+pub type ApiKeyDigest = [u8; 32];
+
+impl ApiKeyText {
+    /// A new API key.
+    ///
+    /// # Errors
+    /// [`NoRandomness`] when the kernel refuses.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        let mut text = Zeroizing::new(String::with_capacity(TEXT_LEN));
+        text.push_str(PREFIX);
+        let mut drawn = Zeroizing::new([0; 64]);
+        while text.len() < PREFIX.len() + RANDOM_LEN {
+            random::fill(drawn.as_mut_slice())?;
+            // 248 = 4 × 62: taking the remainder of a larger byte would favour the first 8 characters.
+            for byte in drawn.iter().filter(|byte| **byte < 248).take(PREFIX.len() + RANDOM_LEN - text.len())
+            {
+                text.push(char::from(ALPHABET[usize::from(byte % 62)]));
+            }
+        }
+        let check = check(text.as_bytes());
+        text.push_str(&check);
+        Ok(Self(text))
+    }
+
+    /// Reads what a caller sent.
+    ///
+    /// # Errors
+    /// [`Mistyped`] when it cannot be an API key.
+    pub fn parse(text: &str) -> Result<Self, Mistyped> {
+        let (body, sent) = text.split_at_checked(PREFIX.len() + RANDOM_LEN).ok_or(Mistyped)?;
+        let random = body.strip_prefix(PREFIX).ok_or(Mistyped)?;
+        if !random.bytes().all(|byte| byte.is_ascii_alphanumeric()) || sent != check(body.as_bytes()) {
+            return Err(Mistyped);
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// What is stored instead.
+    #[must_use]
+    pub fn digest(&self) -> ApiKeyDigest {
+        Sha256::new().chain_update(b"gembok/api-key/v1\0").chain_update(self.0.as_bytes()).finalize().into()
+    }
+
+    /// The text, to be shown once.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+fn check(body: &[u8]) -> String {
+    let mut rest = crc32fast::hash(body);
+    let mut digits = [b'0'; CHECK_LEN];
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET[(rest % 62) as usize];
+        rest /= 62;
+    }
+    digits.iter().copied().map(char::from).collect()
+}
+
+/// An API key as it is stored under its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct ApiKey {
+    /// What records and lists call it.
+    #[n(0)]
+    pub id: ApiKeyId,
+    /// Whose it is.
+    #[n(1)]
+    pub endpoint: EndpointId,
+    /// What its owner calls it.
+    #[n(2)]
+    pub label: Name,
+    /// When it was made.
+    #[n(3)]
+    pub created: Timestamp,
+    /// From when it is refused, if ever.
+    #[n(4)]
+    pub expires: Option<Timestamp>,
+    /// Since when it is refused, if it is.
+    #[n(5)]
+    pub revoked: Option<Timestamp>,
+    /// How much it may do.
+    #[n(6)]
+    pub limits: RateLimits,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_is_zlibs_crc_in_base62() {
+        // python3: zlib.crc32(b"gbk_" + b"0" * 34) is 4071643535.
+        assert_eq!(check(format!("gbk_{}", "0".repeat(34)).as_bytes()), "4RYCTv");
+        assert_eq!(check(b"").as_str(), "000000");
+    }
+
+    #[test]
+    fn every_single_typing_error_is_found() {
+        let key = ApiKeyText::generate().unwrap();
+        assert_eq!(key.expose().len(), TEXT_LEN);
+        assert_eq!(ApiKeyText::parse(key.expose()).unwrap().digest(), key.digest());
+        for at in 0..TEXT_LEN {
+            let mut bent = key.expose().as_bytes().to_vec();
+            bent[at] = if bent[at] == b'x' { b'y' } else { b'x' };
+            assert!(ApiKeyText::parse(std::str::from_utf8(&bent).unwrap()).is_err(), "character {at}");
+        }
+        for bad in ["", "gbk_", &key.expose()[1..], &format!("{}0", key.expose()), "gbk_é"] {
+            assert!(ApiKeyText::parse(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn no_character_is_favoured() {
+        let mut seen = [0u32; 128];
+        for _ in 0..2000 {
+            for byte in ApiKeyText::generate().unwrap().expose()[4..38].bytes() {
+                seen[usize::from(byte)] += 1;
+            }
+        }
+        // 68,000 draws over 62 characters: 1,097 each, standard deviation 33; eight of them either way.
+        for character in ALPHABET {
+            let count = seen[usize::from(*character)];
+            assert!((830..1365).contains(&count), "{} came {count} times", char::from(*character));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! An audit record: one control-plane change, committed in the same batch as the change itself.
+//!
+//! Kind 2, version 1. The body is deterministic CBOR:
+//!
+//! ```text
+//! { 0: time µs, 1: actor, 2: act, 3: { name: value … } (sorted by name) }
+//! ```
+//!
+//! `actor` is text (`local:0`, `user:<uuid>`, `system`), `act` is noun and verb (`api-key.create`). Details are text and
+//! never a secret.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use super::actor::Actor;
+use super::timestamp::Timestamp;
+
+/// The record's kind in its leaf.
+pub const KIND: u16 = 2;
+/// The body's version in its leaf.
+pub const VERSION: u16 = 1;
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct AuditRecord {
+    /// When.
+    #[n(0)]
+    pub time: Timestamp,
+    /// Who.
+    #[n(1)]
+    pub actor: String,
+    /// What: noun, point, verb.
+    #[n(2)]
+    pub act: String,
+    /// On what, with what.
+    #[n(3)]
+    pub details: BTreeMap<String, String>,
+}
+
+impl AuditRecord {
+    /// `actor` did `act`.
+    #[must_use]
+    pub fn new(time: Timestamp, actor: Actor, act: &'static str) -> Self {
+        Self { time, actor: actor.to_string(), act: act.to_owned(), details: BTreeMap::new() }
+    }
+
+    /// The same with one more detail.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.details.insert(name.to_owned(), value.to_string());
+        self
+    }
+}

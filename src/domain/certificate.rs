@@ -1,0 +1,44 @@
+//! A certificate's enrolment. A chain to our CA is not enough: the certificate counts while the SHA-256 of its public key
+//! stands here, for the identity it names.
+
+use minicbor::{Decode, Encode};
+
+use super::id::{EndpointId, UserId};
+use super::peer::Identity;
+use super::timestamp::Timestamp;
+
+/// An enrolment as it is stored under SHA-256 of the `SubjectPublicKeyInfo`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Certificate {
+    /// The endpoint it was issued to; none for a user's.
+    #[n(0)]
+    pub endpoint: Option<EndpointId>,
+    /// The user it was issued to; none for an endpoint's.
+    #[n(1)]
+    pub user: Option<UserId>,
+    /// As it stands in the certificate and, once revoked, in the CRL.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub serial: Vec<u8>,
+    /// First moment.
+    #[n(3)]
+    pub not_before: Timestamp,
+    /// Last moment.
+    #[n(4)]
+    pub not_after: Timestamp,
+    /// Since when it is refused, if it is.
+    #[n(5)]
+    pub revoked: Option<Timestamp>,
+}
+
+impl Certificate {
+    /// Whether it is enrolled for just this identity and not revoked.
+    #[must_use]
+    pub fn is_enrolled_for(&self, identity: Identity) -> bool {
+        let names = match identity {
+            Identity::Endpoint(id) => self.endpoint == Some(id.into()) && self.user.is_none(),
+            Identity::User(id) => self.user == Some(id.into()) && self.endpoint.is_none(),
+        };
+        names && self.revoked.is_none()
+    }
+}

@@ -1,0 +1,203 @@
+//! A key version: one data key of an object, and what it may still be used for.
+//!
+//! `pre_active → active → decrypt_only → disabled → destroy_scheduled → destroyed`, plus `compromised`. Leave to seal or
+//! open is a value that only the right state gives; the keyring takes nothing else.
+
+use minicbor::{Decode, Encode};
+
+use crate::crypto::algorithm::Algorithm;
+use crate::crypto::envelope::Header;
+
+use super::refusal::Code;
+use super::timestamp::Timestamp;
+
+/// Where a key version stands in its life; the numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum KeyState {
+    /// Made, not yet safe to lose the disk with.
+    #[n(0)]
+    PreActive,
+    /// Seals and opens.
+    #[n(1)]
+    Active,
+    /// Opens only: a newer version seals.
+    #[n(2)]
+    DecryptOnly,
+    /// Neither, until enabled again.
+    #[n(3)]
+    Disabled,
+    /// Neither, and waiting to be destroyed.
+    #[n(4)]
+    DestroyScheduled,
+    /// Its wrapped key is gone.
+    #[n(5)]
+    Destroyed,
+    /// Opens only, and everything under it should be re-encrypted.
+    #[n(6)]
+    Compromised,
+}
+
+impl KeyState {
+    /// The word in answers and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PreActive => "pre_active",
+            Self::Active => "active",
+            Self::DecryptOnly => "decrypt_only",
+            Self::Disabled => "disabled",
+            Self::DestroyScheduled => "destroy_scheduled",
+            Self::Destroyed => "destroyed",
+            Self::Compromised => "compromised",
+        }
+    }
+}
+
+/// A key version as it is stored under `key id u32 | version u32`.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct KeyVersion {
+    /// Its object's.
+    #[n(0)]
+    pub key_id: u32,
+    /// From 1.
+    #[n(1)]
+    pub version: u32,
+    /// Chosen when it was made.
+    #[n(2)]
+    pub algorithm: Algorithm,
+    /// What it may be used for.
+    #[n(3)]
+    pub state: KeyState,
+    /// The KEK version it is wrapped under.
+    #[n(4)]
+    pub kek_version: u32,
+    /// A wrapped key of kind 3; empty once destroyed.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub wrapped: Vec<u8>,
+    /// Seals reserved by leases so far: never less than were made. Stays 0 for algorithms that are not leased.
+    #[n(6)]
+    pub uses_reserved: u64,
+    /// When it was made.
+    #[n(7)]
+    pub created: Timestamp,
+}
+
+impl KeyVersion {
+    /// The row key of version `version` of key `key_id`.
+    #[must_use]
+    pub fn row_key(key_id: u32, version: u32) -> [u8; 8] {
+        let mut key = [0; 8];
+        key[..4].copy_from_slice(&key_id.to_be_bytes());
+        key[4..].copy_from_slice(&version.to_be_bytes());
+        key
+    }
+
+    /// The header of what it seals.
+    #[must_use]
+    pub const fn header(&self) -> Header {
+        Header { algorithm: self.algorithm, key_id: self.key_id, key_version: self.version }
+    }
+
+    /// Leave to seal under it.
+    ///
+    /// # Errors
+    /// The code to refuse with when its state does not seal.
+    pub const fn sealing(&self) -> Result<Sealing<'_>, Code> {
+        match self.state {
+            KeyState::Active => Ok(Sealing(self)),
+            _ => Err(Code::KeyNotSealing),
+        }
+    }
+
+    /// Leave to open what it sealed.
+    ///
+    /// # Errors
+    /// The code to refuse with: a disabled and a destroyed version say so.
+    pub const fn opening(&self) -> Result<Opening<'_>, Code> {
+        match self.state {
+            KeyState::PreActive | KeyState::Active | KeyState::DecryptOnly | KeyState::Compromised => {
+                Ok(Opening(self))
+            }
+            KeyState::Disabled | KeyState::DestroyScheduled => Err(Code::KeyDisabled),
+            KeyState::Destroyed => Err(Code::KeyDestroyed),
+        }
+    }
+}
+
+/// Leave to seal: its version was active when this was made.
+#[derive(Debug, Clone, Copy)]
+pub struct Sealing<'a>(&'a KeyVersion);
+
+impl<'a> Sealing<'a> {
+    /// The version.
+    #[must_use]
+    pub const fn version(self) -> &'a KeyVersion {
+        self.0
+    }
+}
+
+/// Leave to open: its version may still open.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a>(&'a KeyVersion);
+
+impl<'a> Opening<'a> {
+    /// The version.
+    #[must_use]
+    pub const fn version(self) -> &'a KeyVersion {
+        self.0
+    }
+}
+
+impl<C> Encode<C> for Algorithm {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        out: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        out.u8(self.id())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Algorithm {
+    fn decode(from: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::from_id(from.u8()?).ok_or_else(|| minicbor::decode::Error::message("no algorithm has this id"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(state: KeyState) -> KeyVersion {
+        KeyVersion {
+            key_id: 7,
+            version: 2,
+            algorithm: Algorithm::Aes256Gcm,
+            state,
+            kek_version: 1,
+            wrapped: vec![1; 79],
+            uses_reserved: 1024,
+            created: Timestamp::from_seconds(1),
+        }
+    }
+
+    #[test]
+    fn only_the_right_states_give_leave() {
+        use KeyState::*;
+        for state in [PreActive, Active, DecryptOnly, Disabled, DestroyScheduled, Destroyed, Compromised] {
+            let version = version(state);
+            assert_eq!(version.sealing().is_ok(), state == Active, "{state:?}");
+            let opens = matches!(state, PreActive | Active | DecryptOnly | Compromised);
+            assert_eq!(version.opening().is_ok(), opens, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_stored_and_read_back() {
+        let version = version(KeyState::Compromised);
+        let bytes = crate::domain::cbor::encode(&version);
+        assert_eq!(crate::domain::cbor::decode(&bytes), Ok(version));
+    }
+}

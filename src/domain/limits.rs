@@ -1,0 +1,51 @@
+//! The one home of every limit a caller can meet. Sizes are the same for all; rates belong to each API key.
+
+use minicbor::{Decode, Encode};
+
+/// What one request may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Bytes of a v1 body.
+    pub body_bytes_max: usize,
+    /// Bytes of a body of the published contract.
+    pub published_body_bytes_max: usize,
+    /// Bytes of one plaintext.
+    pub field_bytes_max: usize,
+    /// Items of a batch.
+    pub items_max: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1 << 20,
+            published_body_bytes_max: 128 << 10,
+            field_bytes_max: 64 << 10,
+            items_max: 1_000,
+        }
+    }
+}
+
+/// How much one API key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct RateLimits {
+    /// Requests per second on average.
+    #[n(0)]
+    pub requests_per_s: u32,
+    /// Requests at once.
+    #[n(1)]
+    pub requests_burst: u32,
+    /// Fields per second on average.
+    #[n(2)]
+    pub fields_per_s: u32,
+    /// Fields at once, and so in one batch.
+    #[n(3)]
+    pub fields_burst: u32,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self { requests_per_s: 200, requests_burst: 400, fields_per_s: 20_000, fields_burst: 40_000 }
+    }
+}

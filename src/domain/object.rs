@@ -1,0 +1,34 @@
+//! An object (`objek`): a class of protected data in a project, with a key of its own.
+
+use minicbor::{Decode, Encode};
+
+use super::id::{ObjectId, ProjectId};
+use super::name::Name;
+use super::timestamp::Timestamp;
+
+/// An object as it is stored under its id. It never moves to another project.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Object {
+    /// Never changes.
+    #[n(0)]
+    pub id: ObjectId,
+    /// Its tenant.
+    #[n(1)]
+    pub project: ProjectId,
+    /// Unique in its project.
+    #[n(2)]
+    pub name: Name,
+    /// Random, not 0, unique in the appliance for ever.
+    #[n(3)]
+    pub key_id: u32,
+    /// The key version that seals.
+    #[n(4)]
+    pub current_version: u32,
+    /// Context names a seal must bind, sorted.
+    #[n(5)]
+    pub required_context: Vec<String>,
+    /// When it was made.
+    #[n(6)]
+    pub created: Timestamp,
+}

@@ -1,0 +1,220 @@
+//! What we say no with. A code is stable for ever: clients match on it, records and statistics carry its number, and
+//! `/problems/<code>` explains it. Which HTTP status and which Indonesian sentence go with it is the edge's affair.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+macro_rules! codes {
+    ($($number:literal $name:ident $code:literal, $title:literal, $hint:literal;)+) => {
+        /// Why a request, or one item of it, was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum Code {
+            $(#[doc = $title] $name = $number,)+
+        }
+
+        impl Code {
+            /// All of them, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// What happened, in one sentence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn hint(self) -> &'static str {
+                match self { $(Self::$name => $hint,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    // The shape of the request.
+    10 MalformedJson "malformed-json", "The body is not the JSON asked for.",
+        "Send one JSON object with the members the documentation of this route names.";
+    11 UnknownMember "unknown-member", "The body has a member this route does not know.",
+        "Remove it or correct its spelling: unknown members are refused so that a typing error cannot weaken protection.";
+    12 MissingMember "missing-member", "The body lacks a member this route needs.", "Add the member.";
+    13 RepeatedMember "repeated-member", "The body has one member twice.", "Send each member once.";
+    14 BadBase64 "bad-base64", "The value is not standard base64 with padding.",
+        "Encode the bytes as standard base64 (RFC 4648 section 4) with padding.";
+    15 BadContext "bad-context", "The context has an empty or repeated name, or is too long.",
+        "Give each name once, none empty, 4,096 bytes in all.";
+    16 ContextRequired "context-required", "The object requires context names that this request does not give.",
+        "Send the context with the names the object requires, through the v1 interface.";
+    17 UnknownAction "unknown-action", "The action is neither enkrip nor dekrip.", "Send aksi enkrip or dekrip.";
+    18 BadName "bad-name", "The text is no name.",
+        "Use 1 to 64 of A-Z a-z 0-9 . _ - beginning with a letter or digit.";
+    20 BodyTooLarge "body-too-large", "The body is larger than this route takes.",
+        "Send fewer or smaller fields in one request; GET /v1/info tells the limits.";
+    21 FieldTooLarge "field-too-large", "The field is larger than a field may be.",
+        "Split the value; GET /v1/info tells the limits.";
+    22 TooManyItems "too-many-items", "The batch has more items than a batch may have, or none.",
+        "Send between one item and the limit that GET /v1/info tells.";
+    23 BatchOverBurst "batch-over-burst", "The batch has more fields than the API key may ever send at once.",
+        "Send smaller batches: the fields burst of the API key is named in the detail.";
+
+    // Who asks.
+    30 CertificateMissing "certificate-missing", "No client certificate was shown.",
+        "Configure the client certificate and key that were issued to you.";
+    31 CertificateNotEnrolled "certificate-not-enrolled", "The client certificate is not enrolled here.",
+        "Use the certificate issued to this endpoint, or ask for a new one.";
+    32 CertificateNotValid "certificate-not-valid", "The client certificate is not valid at this time.",
+        "Renew the certificate, or correct the clocks.";
+    33 CertificateRevoked "certificate-revoked", "The client certificate is revoked.", "Ask for a new certificate.";
+    34 ApiKeyMissing "api-key-missing", "The request has no API key.",
+        "Send it as Authorization: Bearer gbk_..., or as the member api-key in the published contract.";
+    35 ApiKeyMistyped "api-key-mistyped", "The API key has a typing error: its check characters do not fit.",
+        "Copy the API key again, whole.";
+    36 ApiKeyUnknown "api-key-unknown", "The API key is not known here.", "Use the API key issued to this endpoint.";
+    37 ApiKeyRevoked "api-key-revoked", "The API key is revoked.", "Ask for a new API key.";
+    38 ApiKeyExpired "api-key-expired", "The API key has expired.", "Ask for a new API key.";
+    39 ApiKeyOfAnother "api-key-of-another-endpoint", "The API key belongs to another endpoint than the certificate.",
+        "Use the certificate and the API key of one and the same endpoint.";
+    40 EndpointUnknown "endpoint-unknown", "There is no such endpoint for this certificate.",
+        "Use the endpoint name the certificate was issued for.";
+    41 EndpointRevoked "endpoint-revoked", "The endpoint is revoked.", "Ask the owner of the project.";
+    42 Forbidden "forbidden", "This identity may not do that.", "Sign in as somebody whose role allows it.";
+
+    // What is asked.
+    50 ObjectUnknown "object-unknown", "The project has no such object.", "Check the object's spelling.";
+    51 NotGranted "not-granted", "The endpoint has no grant for this operation on this object.",
+        "Ask the owner of the project to grant it.";
+    52 CannotOpen "cannot-open", "The ciphertext does not open.",
+        "Send the ciphertext unaltered, with the object and the context it was encrypted with.";
+    53 KeyDisabled "key-disabled", "The key version this was encrypted under is disabled.",
+        "Ask the owner of the project to enable it.";
+    54 KeyDestroyed "key-destroyed", "The key version this was encrypted under is destroyed.",
+        "Nothing can open this ciphertext any more.";
+    55 KeyNotSealing "key-not-sealing", "The object's current key version does not encrypt.",
+        "Ask the owner of the project to rotate the object's key.";
+    56 KeyExhausted "key-exhausted", "The object's current key version has reached its limit of uses.",
+        "Ask the owner of the project to rotate the object's key.";
+    57 NotFound "not-found", "There is nothing by that name.", "Check the name.";
+    58 AlreadyExists "already-exists", "There is already something by that name.", "Choose another name.";
+    59 Conflict "conflict", "Somebody else changed this at the same time.", "Look again, then repeat the request.";
+    60 NoSuchRoute "no-such-route", "There is no such address here.", "Check the address and the listener's port.";
+    61 MethodNotAllowed "method-not-allowed", "This address does not take that method.",
+        "Use the method the documentation names.";
+    62 BadRequest "bad-request", "The request is not one this route understands.",
+        "Correct what the detail names.";
+
+    // How much.
+    70 RequestsLimited "requests-limited", "The API key's requests per second are used up.",
+        "Wait as long as Retry-After says; send fields in batches.";
+    71 FieldsLimited "fields-limited", "The API key's fields per second are used up.", "Wait as long as Retry-After says.";
+    72 TooManyInFlight "too-many-in-flight", "This certificate has too many requests under way.",
+        "Wait for answers before sending more.";
+
+    // What state we are in.
+    80 Locked "locked", "The appliance is locked.", "Try again later; an operator must unlock it.";
+    81 TokenAway "token-away", "The key needed is not in memory and the token does not answer.", "Try again later.";
+    82 JournalFull "journal-full", "The journal takes no more records at the moment.", "Try again shortly.";
+    83 WrongState "wrong-state", "The appliance is in a state that does not allow this.", "See the detail for the state.";
+    90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
+}
+
+impl Code {
+    /// The number in records.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// The code of a number.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
+}
+
+/// A no, with what the caller needs to do better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Stable.
+    pub code: Code,
+    /// What just this request did wrong; never a value of the request.
+    pub detail: Option<Cow<'static, str>>,
+    /// When it is worth trying again.
+    pub retry_after: Option<Duration>,
+    /// The limit that was met, for the `RateLimit` fields.
+    pub limit: Option<LimitMet>,
+}
+
+/// A rate limit that refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitMet {
+    /// `requests` or `fields`.
+    pub name: &'static str,
+    /// How many per second it allows on average.
+    pub per_s: u32,
+    /// How many at once.
+    pub burst: u32,
+}
+
+impl Refusal {
+    /// A refusal that the code explains in full.
+    #[must_use]
+    pub const fn new(code: Code) -> Self {
+        Self { code, detail: None, retry_after: None, limit: None }
+    }
+
+    /// The same with what just this request did wrong.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same with when to try again.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = self.detail.as_deref().unwrap_or(self.code.title());
+        write!(out, "{what} {} ({})", self.code.hint(), self.code.as_str())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_lead_back() {
+        let texts: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert_eq!(Code::from_number(code.number()), Some(*code));
+            assert!(
+                code.as_str()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            );
+            assert!(code.title().ends_with('.') && code.hint().ends_with('.'), "{code:?}");
+        }
+    }
+}
