@@ -1,7 +1,7 @@
 //! A moment, in microseconds since 1970 UTC. Read from the clock at the edges and passed down: nothing below floor 4 asks
 //! what time it is.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use minicbor::{Decode, Encode};
 use time::OffsetDateTime;
@@ -64,6 +64,16 @@ impl Timestamp {
             .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
             .unwrap_or(time::macros::datetime!(9999-12-31 23:59:59 UTC))
     }
+}
+
+/// A reading of both clocks: the wall's for records, dates and expiry; the monotonic one for lifetimes and latencies, which
+/// a corrected wall clock must not stretch.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// By the wall.
+    pub time: Timestamp,
+    /// By the stop-watch.
+    pub instant: Instant,
 }
 
 /// RFC 3339 in UTC, to the second.
