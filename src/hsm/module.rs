@@ -1,0 +1,177 @@
+//! The PKCS#11 module of this process. `C_Initialize` and `C_Finalize` are acts of the whole process, and finalizing with
+//! a call in flight kills it (`SoftHSM`: SIGSEGV). So one [`Module`] exists at a time, and every thread that may call into
+//! it holds an [`Access`]; while one exists, there is no way to finalize.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::{Error as ModuleError, RvError};
+use cryptoki::session::Session;
+use cryptoki::slot::{Slot, TokenInfo};
+use parking_lot::Mutex;
+
+use super::error::{Code, TokenError};
+use super::token::TokenChoice;
+
+/// How long a [`Module`] that is dropped, not released, waits for calls in flight.
+const DROP_PATIENCE: Duration = Duration::from_secs(2);
+const DRAIN_POLL: Duration = Duration::from_millis(2);
+
+/// What this process has loaded. Nothing is ever unloaded: libraries leave threads and exit handlers behind.
+struct Process {
+    loaded: Vec<(PathBuf, Pkcs11)>,
+    in_use: bool,
+}
+
+static PROCESS: Mutex<Process> = Mutex::new(Process { loaded: Vec::new(), in_use: false });
+
+/// The initialized module, held by one user of this process.
+pub(super) struct Module {
+    pkcs11: Pkcs11,
+    initialized: bool,
+    /// Shared with every [`Access`].
+    leave: Arc<()>,
+}
+
+/// Leave to call into the module for one token. Sessions must be dropped before the access they were opened with.
+#[derive(Clone)]
+pub(super) struct Access {
+    pkcs11: Pkcs11,
+    slot: Slot,
+    serial: Arc<str>,
+    _leave: Arc<()>,
+}
+
+impl Module {
+    /// Loads the module, once per process, and initializes it.
+    pub(super) fn acquire(path: &Path) -> Result<Self, TokenError> {
+        let mut process = PROCESS.lock();
+        if process.in_use {
+            return Err(TokenError::InUse);
+        }
+        let pkcs11 = match process.loaded.iter().find(|(loaded, _)| loaded == path) {
+            Some((_, pkcs11)) => pkcs11.clone(),
+            None => {
+                let pkcs11 = Pkcs11::new(path).map_err(|error| {
+                    TokenError::Configuration(format!(
+                        "the PKCS#11 module {} cannot be loaded ({error}); check its path and rights",
+                        path.display()
+                    ))
+                })?;
+                process.loaded.push((path.to_owned(), pkcs11.clone()));
+                pkcs11
+            }
+        };
+        process.in_use = true;
+        drop(process);
+        let mut module = Self { pkcs11, initialized: false, leave: Arc::new(()) };
+        module.initialize()?;
+        Ok(module)
+    }
+
+    /// `C_Initialize`; nothing to do when it is.
+    pub(super) fn initialize(&mut self) -> Result<(), TokenError> {
+        if self.initialized {
+            return Ok(());
+        }
+        match self.pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+            Ok(()) => {
+                self.initialized = true;
+                Ok(())
+            }
+            Err(ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Err(TokenError::InUse),
+            Err(error) => Err(TokenError::Away(Code::of(&error))),
+        }
+    }
+
+    /// `C_Finalize`, as soon as nobody may call any more.
+    ///
+    /// # Errors
+    /// [`TokenError::Deadline`] when somebody still may after `patience`; nothing was finalized then.
+    pub(super) fn finalize(&mut self, patience: Duration) -> Result<(), TokenError> {
+        if !self.initialized {
+            return Ok(());
+        }
+        let start = Instant::now();
+        while Arc::get_mut(&mut self.leave).is_none() {
+            if start.elapsed() >= patience {
+                return Err(TokenError::Deadline);
+            }
+            std::thread::sleep(DRAIN_POLL);
+        }
+        // A module that cannot be finalized was not initialized, or will say so at the next call.
+        let _ = self.pkcs11.clone().finalize();
+        self.initialized = false;
+        Ok(())
+    }
+
+    /// Access to the one token of this choice.
+    pub(super) fn find(&self, choice: &TokenChoice) -> Result<(Access, TokenInfo), TokenError> {
+        let mut found = self.tokens()?;
+        found.retain(|(_, info)| info.token_initialized() && choice.fits(info));
+        let count = found.len();
+        match (found.pop(), count) {
+            (Some((slot, info)), 1) => Ok((self.access(slot, info.serial_number()), info)),
+            (None, _) => Err(TokenError::NotFound(choice.to_string())),
+            (Some(_), count) => Err(TokenError::Ambiguous { what: choice.to_string(), count }),
+        }
+    }
+
+    /// Access to the first slot whose token was never initialized.
+    pub(super) fn find_blank(&self) -> Result<Access, TokenError> {
+        let blank = self.tokens()?.into_iter().find(|(_, info)| !info.token_initialized());
+        let (slot, info) = blank.ok_or_else(|| TokenError::NotFound("a slot free for a new token".into()))?;
+        Ok(self.access(slot, info.serial_number()))
+    }
+
+    /// Every token that answers, with its slot.
+    fn tokens(&self) -> Result<Vec<(Slot, TokenInfo)>, TokenError> {
+        let slots = self.pkcs11.get_slots_with_token().map_err(|error| TokenError::Away(Code::of(&error)))?;
+        // One broken token must not hide the others; if it is ours, it will not be found.
+        Ok(slots
+            .into_iter()
+            .filter_map(|slot| Some((slot, self.pkcs11.get_token_info(slot).ok()?)))
+            .collect())
+    }
+
+    fn access(&self, slot: Slot, serial: &str) -> Access {
+        let pkcs11 = self.pkcs11.clone();
+        Access { pkcs11, slot, serial: serial.into(), _leave: Arc::clone(&self.leave) }
+    }
+}
+
+impl Drop for Module {
+    /// A call that never comes back keeps the module for good: nobody else in this process gets it.
+    fn drop(&mut self) {
+        if self.finalize(DROP_PATIENCE).is_ok() {
+            PROCESS.lock().in_use = false;
+        }
+    }
+}
+
+impl Access {
+    pub(super) fn open_session(&self) -> Result<Session, ModuleError> {
+        self.pkcs11.open_rw_session(self.slot)
+    }
+
+    /// Initializes the token in this slot; what was in it is gone.
+    pub(super) fn init_token(&self, so_pin: &super::Pin, label: &str) -> Result<TokenInfo, ModuleError> {
+        self.pkcs11.init_token(self.slot, so_pin.expose(), label)?;
+        self.pkcs11.get_token_info(self.slot)
+    }
+
+    /// Asks the token how it is. `SoftHSM` goes on answering "no such key" from sessions whose token has gone; only this
+    /// call tells.
+    pub(super) fn check_health(&self) -> Result<(), Code> {
+        let info = self.pkcs11.get_token_info(self.slot).map_err(|error| Code::of(&error))?;
+        if !info.token_initialized() || info.serial_number() != &*self.serial {
+            return Err(Code::words("another token is in its slot"));
+        }
+        if info.error_state() {
+            return Err(Code::words("the token reports its error state"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+//! What tests of several floors need.
+
+pub mod softhsm;

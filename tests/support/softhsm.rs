@@ -1,0 +1,70 @@
+//! A SoftHSM of one's own. PKCS#11 is initialized once per process and SoftHSM finds its configuration by the environment,
+//! so each case runs in a child process with its own token directory.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+const CHILD: &str = "GEMBOK_TEST_SOFTHSM";
+
+/// A folder with `softhsm2.conf` and `tokens/`.
+pub struct SoftHsm {
+    folder: PathBuf,
+}
+
+impl SoftHsm {
+    /// Lays out the folder; a process with `SOFTHSM2_CONF` at [`SoftHsm::conf`] keeps its tokens there.
+    pub fn lay_out(folder: &Path) -> Self {
+        let softhsm = Self { folder: folder.to_owned() };
+        std::fs::create_dir_all(softhsm.tokens()).unwrap();
+        let conf = format!(
+            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
+            softhsm.tokens().display()
+        );
+        std::fs::write(softhsm.conf(), conf).unwrap();
+        softhsm
+    }
+
+    pub fn conf(&self) -> PathBuf {
+        self.folder.join("softhsm2.conf")
+    }
+
+    pub fn tokens(&self) -> PathBuf {
+        self.folder.join("tokens")
+    }
+
+    /// Somewhere beside the tokens.
+    pub fn elsewhere(&self) -> PathBuf {
+        self.folder.join("elsewhere")
+    }
+
+    /// The one file called `name` in the one token's directory.
+    pub fn token_file(&self, name: &str) -> PathBuf {
+        let mut tokens = std::fs::read_dir(self.tokens()).unwrap();
+        let token = tokens.next().unwrap().unwrap().path();
+        assert!(tokens.next().is_none(), "more than one token");
+        token.join(name)
+    }
+}
+
+/// Runs `body` in a child of this test binary that has a SoftHSM of its own; `case` is the test's own full name.
+pub fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
+    if let Some(folder) = std::env::var_os(CHILD) {
+        return body(&SoftHsm { folder: folder.into() });
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let softhsm = SoftHsm::lay_out(folder.path());
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", case, "--nocapture", "--test-threads=1"])
+        .env("SOFTHSM2_CONF", softhsm.conf())
+        .env(CHILD, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{case} in its own process: {}\n{said}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
