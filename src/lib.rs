@@ -1,3 +1,5 @@
+
 pub mod crypto;
 pub mod domain;
 pub mod hsm;
+pub mod store;

@@ -1,0 +1,118 @@
+//! The store's file before and while it is unlocked. Locked, it gives out the boot row and nothing else; what opens the
+//! rest is a [`StoreKeys`], and the boot row's MAC is the first thing it is used for.
+
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::batch::Batch;
+use super::boot::Boot;
+use super::commit::{Chain, Gate};
+use super::digest::{self, Verdict};
+use super::disk::Disk;
+use super::error::StoreError;
+use super::journal::{self, Head};
+use super::keys::StoreKeys;
+use super::migration::FORMAT_VERSION;
+use super::table::Table;
+use super::{Inner, Store};
+use crate::crypto::digest::StateDigest;
+
+/// The open file, exclusively ours.
+pub struct StoreFile {
+    disk: Arc<Disk>,
+    /// The store that is unlocked now, if any: two would fork the chain.
+    unlocked: Mutex<Weak<Inner>>,
+}
+
+/// What unlocking found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlocked {
+    /// How the rows compare with the last block.
+    pub verdict: Verdict,
+    /// Rows in the state digest, the boot row included.
+    pub rows: u64,
+}
+
+impl StoreFile {
+    /// Opens the store at `path`, with at most `cache_bytes` of it in memory. A missing file is made, mode 0600; its
+    /// directory must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Unopenable`], [`StoreError::NotAStore`], [`StoreError::NewerFormat`],
+    /// [`StoreError::OlderFormat`], [`StoreError::Disk`].
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
+        Disk::open(path, cache_bytes).map(Self::on)
+    }
+
+    pub(super) fn on(disk: Disk) -> Self {
+        Self { disk: Arc::new(disk), unlocked: Mutex::new(Weak::new()) }
+    }
+
+    /// The boot row as it claims to be: its MAC is not checked before [`StoreFile::unlock`]. `None` in an empty store.
+    ///
+    /// # Errors
+    /// [`StoreError::BootMalformed`], [`StoreError::Disk`].
+    pub fn boot(&self) -> Result<Option<Boot>, StoreError> {
+        let row = self.disk.read()?.at(&Table::Boot.place(&[]))?;
+        row.map(|row| Boot::claimed(row.value())).transpose()
+    }
+
+    /// Fills an empty store: boot row, the changes of `first`, and its records as block 0, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyInitialised`] when any row is there; else as [`Store::commit`].
+    pub fn initialise(&self, boot: Boot, keys: StoreKeys, first: Batch) -> Result<Store, StoreError> {
+        let mut unlocked = self.unlocked.lock();
+        let empty = self.disk.read()?.between(Bound::Unbounded, Bound::Unbounded)?.next();
+        if empty.transpose()?.is_some() {
+            return Err(StoreError::AlreadyInitialised);
+        }
+        let head = Head::genesis(boot.appliance_id, boot.epoch);
+        let store = self.store(keys, Chain { digest: StateDigest::default(), gate: Gate::Open }, head);
+        store.commit(first.put_boot(boot))?;
+        *unlocked = Arc::downgrade(&store.0);
+        Ok(store)
+    }
+
+    /// Authenticates the boot row, finds the chain's head, recomputes the state digest and compares. The store is handed
+    /// out whatever the verdict; unless that is [`Verdict::Intact`] it is read-only until [`Store::accept_damage`].
+    ///
+    /// # Errors
+    /// [`StoreError::BootAltered`] first of all; [`StoreError::NotInitialised`], [`StoreError::AlreadyUnlocked`],
+    /// [`StoreError::Keys`] when the keys' current generation is not the boot row's, [`StoreError::ChainMissing`],
+    /// [`StoreError::Damaged`] for the last block's header, without which the chain cannot go on,
+    /// [`StoreError::NewerFormat`], [`StoreError::Disk`].
+    pub fn unlock(&self, keys: StoreKeys) -> Result<(Store, Unlocked), StoreError> {
+        let mut unlocked = self.unlocked.lock();
+        if unlocked.strong_count() > 0 {
+            return Err(StoreError::AlreadyUnlocked);
+        }
+        let rows = self.disk.read()?;
+        let boot_row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
+        let boot = Boot::authentic(boot_row.value(), &keys.boot)?;
+        if boot.current_store_key != keys.current() {
+            return Err(StoreError::Keys("the boot row names another current generation"));
+        }
+        if boot.format_version > FORMAT_VERSION {
+            return Err(StoreError::NewerFormat { found: boot.format_version, known: FORMAT_VERSION });
+        }
+        let header = journal::last_header(&rows, &keys)?.ok_or(StoreError::ChainMissing)?;
+        let (digest, count) = digest::recompute(&rows, &keys.state)?;
+        let verdict = if digest.seal(&keys.state) == header.state {
+            Verdict::Intact
+        } else {
+            digest::examine(&rows, &keys)?
+        };
+        let gate = if verdict == Verdict::Intact { Gate::Open } else { Gate::Disputed };
+        let store = self.store(keys, Chain { digest, gate }, Head::after(&header));
+        *unlocked = Arc::downgrade(&store.0);
+        Ok((store, Unlocked { verdict, rows: count }))
+    }
+
+    fn store(&self, keys: StoreKeys, chain: Chain, head: Head) -> Store {
+        Store(Arc::new(Inner::new(Arc::clone(&self.disk), keys, chain, head)))
+    }
+}

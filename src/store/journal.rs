@@ -1,0 +1,146 @@
+//! The chain of blocks as the store keeps it: a header and a body per commit, both sealed as records at their first
+//! sequence number, headers for ever, bodies until retention takes them.
+
+use std::ops::Bound;
+
+use zeroize::Zeroizing;
+
+use super::batch::Journalled;
+use super::disk::Rows;
+use super::error::StoreError;
+use super::keys::StoreKeys;
+use super::table::{RowName, SCAN_ROWS_MAX, Table};
+use crate::crypto::block::{BlockHeader, Leaf, Leaves, merkle_root};
+
+/// Where the chain stands: what the next block links to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The chain's id: the appliance's.
+    pub chain: [u8; 16],
+    /// Counts restores.
+    pub epoch: u32,
+    /// Sequence number of the next record.
+    pub next_sequence: u64,
+    /// Hash of the last header; zero bytes before the first.
+    pub hash: [u8; 32],
+    /// Time of the last header, microseconds since 1970 UTC; the next is never earlier.
+    pub time_us: u64,
+}
+
+/// A block that is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Its header.
+    pub header: BlockHeader,
+    /// The header's hash.
+    pub hash: [u8; 32],
+}
+
+/// A block as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Its header.
+    pub header: BlockHeader,
+    /// Its leaves one behind the other, checked against the header's root and count; `None` once they were pruned.
+    pub leaves: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Head {
+    /// The head before the first block.
+    pub(super) const fn genesis(chain: [u8; 16], epoch: u32) -> Self {
+        Self { chain, epoch, next_sequence: 0, hash: [0; 32], time_us: 0 }
+    }
+
+    /// The head after `header`.
+    pub(super) fn after(header: &BlockHeader) -> Self {
+        Self {
+            chain: header.chain,
+            epoch: header.epoch,
+            next_sequence: header.first_sequence.saturating_add(u64::from(header.count)),
+            hash: header.hash(),
+            time_us: header.time_us,
+        }
+    }
+
+    /// The header that comes next.
+    pub(super) fn close(
+        &self,
+        epoch: u32,
+        time_us: u64,
+        journalled: &Journalled,
+        state: [u8; 32],
+    ) -> BlockHeader {
+        BlockHeader {
+            chain: self.chain,
+            epoch,
+            first_sequence: self.next_sequence,
+            count: journalled.count,
+            time_us: time_us.max(self.time_us),
+            previous: self.hash,
+            root: journalled.root,
+            state,
+        }
+    }
+}
+
+/// The header of the last block; `None` when there is none.
+pub(super) fn last_header(rows: &Rows, keys: &StoreKeys) -> Result<Option<BlockHeader>, StoreError> {
+    let (first, last) = (Table::Blocks.place(&[]), Table::BlockBodies.place(&[]));
+    let mut headers = rows.between(Bound::Included(&first), Bound::Excluded(&last))?;
+    headers
+        .next_back()
+        .map(|row| row.and_then(|(place, stored)| open_header(keys, place.value(), stored.value())))
+        .transpose()
+}
+
+/// The block that holds record `sequence`.
+pub(super) fn block_of(rows: &Rows, keys: &StoreKeys, sequence: u64) -> Result<Option<Block>, StoreError> {
+    let (first, last) = (Table::Blocks.place(&[]), Table::Blocks.place(&sequence.to_be_bytes()));
+    let mut headers = rows.between(Bound::Included(&first), Bound::Included(&last))?;
+    let Some(row) = headers.next_back() else { return Ok(None) };
+    let (place, stored) = row?;
+    let header = open_header(keys, place.value(), stored.value())?;
+    if Head::after(&header).next_sequence <= sequence {
+        return Ok(None);
+    }
+    with_leaves(rows, keys, header).map(Some)
+}
+
+/// Blocks whose first sequence is `from` or later.
+pub(super) fn blocks(
+    rows: &Rows,
+    keys: &StoreKeys,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Result<Block, StoreError>>, StoreError> {
+    let (first, last) = (Table::Blocks.place(&from.to_be_bytes()), Table::BlockBodies.place(&[]));
+    rows.between(Bound::Included(&first), Bound::Excluded(&last))?
+        .take(limit.min(SCAN_ROWS_MAX))
+        .map(|row| {
+            let (place, stored) = row?;
+            let header = open_header(keys, place.value(), stored.value());
+            Ok(header.and_then(|header| with_leaves(rows, keys, header)))
+        })
+        .collect()
+}
+
+fn open_header(keys: &StoreKeys, place: &[u8], stored: &[u8]) -> Result<BlockHeader, StoreError> {
+    let opened = keys.open(place, stored)?;
+    BlockHeader::parse(&opened.value)
+        .map_err(|malformed| StoreError::Damaged { row: RowName::at(place), why: malformed.0 })
+}
+
+fn with_leaves(rows: &Rows, keys: &StoreKeys, header: BlockHeader) -> Result<Block, StoreError> {
+    let place = Table::BlockBodies.place(&header.first_sequence.to_be_bytes());
+    let Some(stored) = rows.at(&place)? else { return Ok(Block { header, leaves: None }) };
+    let bytes = keys.open(&place, stored.value())?.value;
+    let damaged = |why| StoreError::Damaged { row: RowName::at(&place), why };
+    let leaves: Vec<Leaf<'_>> =
+        Leaves::new(&bytes).collect::<Result<_, _>>().map_err(|malformed| damaged(malformed.0))?;
+    if leaves.len() as u64 != u64::from(header.count)
+        || merkle_root(leaves.iter().map(|leaf| leaf.bytes)) != header.root
+    {
+        return Err(damaged("its records are not those its block header was made over"));
+    }
+    Ok(Block { header, leaves: Some(bytes) })
+}

@@ -1,0 +1,233 @@
+//! Floor 2, one of the two outside worlds: the database. It moves bytes and knows no noun: [`Store::get`], [`Store::scan`]
+//! and [`Store::commit`] of a [`Batch`], all or nothing, narrow enough for another database to take redb's place.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `file` | the file, locked: the boot row, `initialise`, `unlock` |
+//! | `boot` | the boot row, the only clear one |
+//! | `keys` | the store key's generations at work |
+//! | `table` | table numbers, limits, row names |
+//! | `batch` | what a commit expects, changes and records |
+//! | `commit` | one commit, from sealing to durable |
+//! | `journal` | the chain of blocks |
+//! | `digest` | the state digest recomputed, and the verdict |
+//! | `migration` | the way up from older layouts |
+//! | `disk` | redb |
+//! | `error` | what can go wrong, and what to do |
+//!
+//! Every value but the boot row is sealed with its table and key as associated data ([`crate::crypto::record`]), so a record
+//! that is altered, cut or moved does not open and harms no other. That rows were put back or taken out shows in the state
+//! digest ([`crate::crypto::digest`]), which each commit carries on and seals into its block header.
+
+mod batch;
+mod boot;
+mod commit;
+mod digest;
+mod disk;
+mod error;
+mod file;
+mod journal;
+mod keys;
+mod migration;
+mod table;
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use zeroize::Zeroizing;
+
+pub use batch::Batch;
+pub use boot::{
+    BOOT_BYTES_MAX, Blob, Boot, CaKeyEntry, CheckpointKeyEntry, MasterKeyEntry, MasterKeyState, ShareSet,
+    StoreKeyEntry,
+};
+pub use digest::{DAMAGED_ROWS_NAMED_MAX, Verdict};
+pub use error::StoreError;
+pub use file::{StoreFile, Unlocked};
+pub use journal::{Block, Committed, Head};
+pub use keys::StoreKeys;
+pub use migration::FORMAT_VERSION;
+pub use table::{
+    BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, KEY_BYTES_MAX, RowName, SCAN_ROWS_MAX, Table, VALUE_BYTES_MAX,
+};
+
+use crate::crypto::record::NONCE_LEN;
+use commit::{Chain, Gate, Sealed};
+use disk::Disk;
+
+/// The unlocked store. Clones share one; the keys are wiped with the last.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    disk: Arc<Disk>,
+    keys: StoreKeys,
+    /// Held through a commit: one writer at a time.
+    chain: Mutex<Chain>,
+    /// Apart from `chain`, so that nobody waits for a disk to learn where the chain stands.
+    head: RwLock<Head>,
+}
+
+impl Inner {
+    fn new(disk: Arc<Disk>, keys: StoreKeys, chain: Chain, head: Head) -> Self {
+        Self { disk, keys, chain: Mutex::new(chain), head: RwLock::new(head) }
+    }
+}
+
+/// What a row was at one time: its record's nonce, drawn anew at each write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Revision([u8; NONCE_LEN]);
+
+/// A row that was read and found authentic.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Row {
+    /// For [`Batch::expect_at`].
+    pub revision: Revision,
+    /// The plaintext.
+    pub value: Zeroizing<Vec<u8>>,
+}
+
+/// Which rows of a table [`Store::scan`] returns, in order of key.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    /// What their keys begin with; empty for all.
+    pub prefix: &'a [u8],
+    /// Only rows behind this key: the last one of the page before.
+    pub after: Option<&'a [u8]>,
+    /// Most rows to return; never more than [`SCAN_ROWS_MAX`].
+    pub limit: usize,
+}
+
+impl Store {
+    /// Reads one row; `None` when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the row; [`StoreError::Refused`] for the boot row, which [`Store::boot`] reads;
+    /// [`StoreError::Disk`].
+    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError> {
+        refuse_boot(table)?;
+        let place = table.place(key);
+        let stored = self.0.disk.read()?.at(&place)?;
+        stored.map(|stored| self.open(&place, stored.value())).transpose()
+    }
+
+    /// Reads rows of one table in order of key. A damaged row stands in its place as the error that names it.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for the boot table, [`StoreError::Disk`].
+    #[allow(clippy::type_complexity)] // A name would hide that each row is there or damaged by itself.
+    pub fn scan(
+        &self,
+        table: Table,
+        range: Scan<'_>,
+    ) -> Result<Vec<(Vec<u8>, Result<Row, StoreError>)>, StoreError> {
+        refuse_boot(table)?;
+        let prefix = table.place(range.prefix);
+        let after = range.after.map(|key| table.place(key)).filter(|after| *after >= prefix);
+        let from = after.as_deref().map_or(Bound::Included(prefix.as_slice()), Bound::Excluded);
+        let mut found = Vec::new();
+        for row in self.0.disk.read()?.between(from, Bound::Unbounded)?.take(range.limit.min(SCAN_ROWS_MAX)) {
+            let (place, stored) = row?;
+            if !place.value().starts_with(&prefix) {
+                break;
+            }
+            let (_, key) = table::split(place.value());
+            found.push((key.to_vec(), self.open(place.value(), stored.value())));
+        }
+        Ok(found)
+    }
+
+    /// Commits `batch` and the block made of its records, all or nothing, and durable when this returns. The block's time is
+    /// the batch's or, if that is later, the last block's.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] and [`StoreError::Refused`] changed nothing; so did [`StoreError::Damaged`], for a row a
+    /// revision was expected of, and [`StoreError::NoRandomness`]. [`StoreError::Disputed`] after a verdict nobody accepted.
+    /// After [`StoreError::Disk`] it is not known what is durable: every further commit is [`StoreError::Stopped`] until the
+    /// file is opened anew.
+    pub fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        self.write(batch, false)
+    }
+
+    /// Commits `batch` on top of what lies on the disk now, whatever the verdict was: nothing is removed or repaired, and
+    /// the state digest goes on from here. The batch says who took that upon them.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn accept_damage(&self, batch: Batch) -> Result<Committed, StoreError> {
+        self.write(batch, true)
+    }
+
+    /// The boot row, authenticated.
+    ///
+    /// # Errors
+    /// [`StoreError::BootAltered`], [`StoreError::NotInitialised`], [`StoreError::Disk`].
+    pub fn boot(&self) -> Result<Boot, StoreError> {
+        let row = self.0.disk.read()?.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
+        Boot::authentic(row.value(), &self.0.keys.boot)
+    }
+
+    /// The row key that stands for `name` below `parent` (zero if none): `HMAC-SHA-256(name key, table u16 | parent 16 |
+    /// name)[..16]`.
+    #[must_use]
+    pub fn name_key(&self, table: Table, parent: &[u8; 16], name: &str) -> [u8; 16] {
+        let tag = self.0.keys.name.tag(&[&table.number().to_be_bytes(), parent, name.as_bytes()]);
+        let mut key = [0; 16];
+        key.copy_from_slice(&tag[..16]);
+        key
+    }
+
+    /// Where the chain stands. Never waits for a commit.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        *self.0.head.read()
+    }
+
+    /// The block that holds record `sequence`; `None` when none does.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names its header or its body, [`StoreError::Disk`].
+    pub fn block(&self, sequence: u64) -> Result<Option<Block>, StoreError> {
+        journal::block_of(&self.0.disk.read()?, &self.0.keys, sequence)
+    }
+
+    /// Blocks whose first sequence is `from` or later, in order, at most `limit` and [`SCAN_ROWS_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`]; a damaged block stands in its place as the error that names it.
+    pub fn blocks(&self, from: u64, limit: usize) -> Result<Vec<Result<Block, StoreError>>, StoreError> {
+        journal::blocks(&self.0.disk.read()?, &self.0.keys, from, limit)
+    }
+
+    fn open(&self, place: &[u8], stored: &[u8]) -> Result<Row, StoreError> {
+        let opened = self.0.keys.open(place, stored)?;
+        Ok(Row { revision: Revision(opened.nonce), value: opened.value })
+    }
+
+    fn write(&self, batch: Batch, accepts: bool) -> Result<Committed, StoreError> {
+        let batch = Sealed::of(batch, &self.0.keys)?;
+        let mut chain = self.0.chain.lock();
+        chain.gate.admit(accepts)?;
+        match self.0.apply(batch, chain.digest) {
+            Ok((digest, committed)) => {
+                *chain = Chain { digest, gate: Gate::Open };
+                *self.0.head.write() = Head::after(&committed.header);
+                Ok(committed)
+            }
+            Err(error) => {
+                if let StoreError::Disk { doing, why } = &error {
+                    chain.gate = Gate::Stopped(format!("{doing}: {why}"));
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn refuse_boot(table: Table) -> Result<(), StoreError> {
+    match table {
+        Table::Boot => Err(StoreError::refused("the boot row is read with boot")),
+        _ => Ok(()),
+    }
+}
