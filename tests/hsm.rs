@@ -17,9 +17,7 @@ use cryptoki::types::AuthPin;
 use gembok::crypto::kcv::Kcv;
 use gembok::crypto::secret::SecretKey;
 use gembok::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
-use gembok::hsm::{
-    Class, Pin, PinBackoff, PinProblem, Token, TokenChoice, TokenConfig, TokenError, to_der,
-};
+use gembok::hsm::{Class, Pin, PinBackoff, PinProblem, Token, TokenChoice, TokenConfig, TokenError, to_der};
 use sha2::{Digest, Sha256};
 use support::softhsm::{MODULE, SoftHsm, in_child};
 use zeroize::Zeroizing;
@@ -108,14 +106,18 @@ fn a_token_is_made_once_and_opened_by_label_and_by_serial() {
         let absent = open(&config(TokenChoice::Label("gembok-tes".into()))).err().unwrap();
         assert!(matches!(&absent, TokenError::NotFound(what) if what.contains("`gembok-tes`")), "{absent}");
         for sessions in [0, 16] {
-            let config = TokenConfig { worker_sessions: sessions, ..config(TokenChoice::Label(LABEL.into())) };
+            let config =
+                TokenConfig { worker_sessions: sessions, ..config(TokenChoice::Label(LABEL.into())) };
             assert_eq!(open(&config).err().unwrap().class(), Class::Configuration);
         }
         let absent = TokenConfig { module: "/nowhere.so".into(), ..config(TokenChoice::Label(LABEL.into())) };
         assert!(matches!(open(&absent), Err(TokenError::Configuration(_))));
         assert!(matches!(create(&"x".repeat(33)), Err(TokenError::Configuration(_))));
-        let short = Token::create(Path::new(MODULE), "short", &pin("1"), &pin("1"));
-        assert_eq!(short, Err(TokenError::Pin(PinProblem::Unfit)));
+        for (so_pin, user_pin) in [("1", PIN), (SO_PIN, "1")] {
+            let short = Token::create(Path::new(MODULE), "short", &pin(so_pin), &pin(user_pin));
+            assert_eq!(short, Err(TokenError::Pin(PinProblem::Unfit)));
+        }
+        create("short").unwrap();
     });
 }
 
@@ -451,8 +453,10 @@ fn a_token_that_hangs_costs_the_deadline_and_no_more() {
         assert_eq!(token.heal(), Err(TokenError::Deadline));
         assert!(token.is_away());
 
-        drop(std::fs::OpenOptions::new().write(true).open(&generation).unwrap());
+        let pipe = softhsm.elsewhere().with_extension("pipe");
+        std::fs::hard_link(&generation, &pipe).unwrap();
         std::fs::rename(softhsm.elsewhere(), &generation).unwrap();
+        drop(std::fs::OpenOptions::new().write(true).open(&pipe).unwrap());
         token.heal().unwrap();
         token.master_key(1).unwrap().kcv().unwrap();
         token.close().unwrap();

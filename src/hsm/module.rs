@@ -120,10 +120,10 @@ impl Module {
     }
 
     /// Access to the first slot whose token was never initialized.
-    pub(super) fn find_blank(&self) -> Result<Access, TokenError> {
+    pub(super) fn find_blank(&self) -> Result<(Access, TokenInfo), TokenError> {
         let blank = self.tokens()?.into_iter().find(|(_, info)| !info.token_initialized());
         let (slot, info) = blank.ok_or_else(|| TokenError::NotFound("a slot free for a new token".into()))?;
-        Ok(self.access(slot, info.serial_number()))
+        Ok((self.access(slot, info.serial_number()), info))
     }
 
     /// Every token that answers, with its slot.

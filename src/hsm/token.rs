@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use cryptoki::session::UserType;
 use cryptoki::slot::TokenInfo;
 use parking_lot::{Mutex, RwLock};
+use secrecy::ExposeSecret;
 
 use super::error::{Code, PinProblem, TokenError, Verdict};
 use super::module::Module;
@@ -135,7 +136,7 @@ impl Token {
     ///
     /// # Errors
     /// [`TokenError::Exists`] when a token has this label; [`TokenError::NotFound`] when no slot is free;
-    /// [`PinProblem::Unfit`] when the token does not take one of the PINs (the token then has no user PIN: remove it).
+    /// [`PinProblem::Unfit`] when the token does not take PINs of this length or kind.
     pub fn create(module: &Path, label: &str, so_pin: &Pin, user_pin: &Pin) -> Result<String, TokenError> {
         if label.is_empty() || label.len() > LABEL_LEN_MAX || label.trim() != label {
             return Err(TokenError::Configuration(format!(
@@ -149,9 +150,15 @@ impl Token {
             Ok(_) | Err(TokenError::Ambiguous { .. }) => return Err(TokenError::Exists(choice.to_string())),
             Err(other) => return Err(other),
         }
-        let access = module.find_blank()?;
+        let (access, blank) = module.find_blank()?;
+        // Settled before the token is made: one whose user PIN is refused afterwards is of no use.
+        let lengths = blank.min_pin_length()..=blank.max_pin_length();
+        if [so_pin, user_pin].iter().any(|pin| !lengths.contains(&pin.expose().expose_secret().len())) {
+            return Err(TokenError::Pin(PinProblem::Unfit));
+        }
         let refused = |error| match Verdict::on(&error) {
-            Verdict::Pin(problem) => TokenError::Pin(problem),
+            // There is no PIN yet that it could differ from.
+            Verdict::Pin(_) => TokenError::Pin(PinProblem::Unfit),
             Verdict::Token => TokenError::Away(Code::of(&error)),
             _ => TokenError::Unexpected(Code::of(&error)),
         };
