@@ -126,13 +126,14 @@ impl TokenError {
             | Self::Exists(_)
             | Self::InUse
             | Self::NonConforming(_)
-            | Self::NotFound(_) => Class::Configuration,
+            | Self::NotFound(_)
+            | Self::Unexpected(_) => Class::Configuration,
             Self::Away(_) | Self::Closed => Class::Token,
             Self::Busy | Self::Deadline => Class::Deadline,
             Self::Data => Class::Data,
             Self::Login(_) => Class::Login,
             Self::Pin(_) => Class::Pin,
-            Self::Session(_) | Self::Unexpected(_) => Class::Session,
+            Self::Session(_) => Class::Session,
         }
     }
 }

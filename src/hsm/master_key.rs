@@ -97,15 +97,15 @@ impl MasterKey {
     /// Wraps `key` for its place. Count the calls: one generation wraps at most 2^31 keys.
     ///
     /// # Errors
-    /// [`TokenError::NonConforming`] when `binding` names another generation or the token used another nonce length;
-    /// else those of any call.
+    /// [`TokenError::Unexpected`] when `binding` names another generation; [`TokenError::NonConforming`] when the token used
+    /// another nonce length; else those of any call.
     pub fn wrap(&self, key: &SecretKey, binding: &Binding) -> Result<WrappedKey, TokenError> {
         let generation = self.generation;
         if binding.wrapping_version() != generation {
-            return Err(TokenError::NonConforming(format!(
+            return Err(TokenError::Unexpected(Code::words(format!(
                 "a key bound to master key generation {} was to be wrapped under {generation}",
                 binding.wrapping_version()
-            )));
+            ))));
         }
         let plain = Zeroizing::new(key.expose().to_vec());
         let aad = binding.aad();

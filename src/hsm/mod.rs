@@ -1,4 +1,4 @@
-//! Floor 2: the token, through PKCS#11 (OASIS PKCS #11 2.40; SoftHSM 2 is the default module). What the floors above see is
+//! Floor 2: the token, through PKCS#11 (OASIS PKCS #11 2.40; `SoftHSM` 2 is the default module). What the floors above see is
 //! a [`Token`], its [`MasterKey`]s and its [`Signer`]s; no session, no handle and no slot number leaves this floor.
 //!
 //! ```text

@@ -51,18 +51,19 @@ impl Module {
         if process.in_use {
             return Err(TokenError::InUse);
         }
-        let pkcs11 = match process.loaded.iter().find(|(loaded, _)| loaded == path) {
-            Some((_, pkcs11)) => pkcs11.clone(),
-            None => {
-                let pkcs11 = Pkcs11::new(path).map_err(|error| {
-                    TokenError::Configuration(format!(
-                        "the PKCS#11 module {} cannot be loaded ({error}); check its path and rights",
-                        path.display()
-                    ))
-                })?;
-                process.loaded.push((path.to_owned(), pkcs11.clone()));
-                pkcs11
-            }
+        let loaded =
+            process.loaded.iter().find(|(loaded, _)| loaded == path).map(|(_, pkcs11)| pkcs11.clone());
+        let pkcs11 = if let Some(pkcs11) = loaded {
+            pkcs11
+        } else {
+            let pkcs11 = Pkcs11::new(path).map_err(|error| {
+                TokenError::Configuration(format!(
+                    "the PKCS#11 module {} cannot be loaded ({error}); check its path and rights",
+                    path.display()
+                ))
+            })?;
+            process.loaded.push((path.to_owned(), pkcs11.clone()));
+            pkcs11
         };
         process.in_use = true;
         drop(process);

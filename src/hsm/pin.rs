@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
-use zeroize::Zeroizing;
 
 use super::error::{PinProblem, TokenError};
 
@@ -13,18 +12,19 @@ pub const PIN_LEN_MAX: usize = 255;
 /// Wrong PINs that cost no wait.
 const FREE_TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// A token PIN. It cannot be printed, copied or serialised, and is wiped when dropped.
 pub struct Pin(SecretString);
 
 impl Pin {
     /// Takes a PIN as a file or credential holds it: UTF-8, 1 to [`PIN_LEN_MAX`] bytes, one line end after it forgiven.
+    /// Wiping `bytes` is the caller's.
     ///
     /// # Errors
     /// [`TokenError::Configuration`] when it is empty, too long, or not UTF-8.
-    pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Self, TokenError> {
-        let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
+        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() || line.len() > PIN_LEN_MAX {
             return Err(TokenError::Configuration(format!(
@@ -111,7 +111,7 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(wait_after(&backoff, now + Duration::from_mins(5)), 0);
+        assert_eq!(wait_after(&backoff, now + Duration::from_secs(300)), 0);
         backoff.note(&Ok(()), now);
         assert_eq!(wait_after(&backoff, now), 0);
     }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn one_line_end_is_forgiven_and_nothing_else() {
-        let pin = |text: &str| Pin::from_bytes(Zeroizing::new(text.as_bytes().to_vec()));
+        let pin = |text: &str| Pin::from_bytes(text.as_bytes());
         for text in ["1234", "1234\n", "1234\r\n"] {
             let pin = pin(text).ok().unwrap();
             assert_eq!(secrecy::ExposeSecret::expose_secret(pin.expose()), "1234");
@@ -138,6 +138,6 @@ mod tests {
         assert!(pin("\n").is_err());
         assert!(pin("").is_err());
         assert!(pin(&"9".repeat(256)).is_err());
-        assert!(Pin::from_bytes(Zeroizing::new(vec![0xff; 8])).is_err());
+        assert!(Pin::from_bytes(&[0xff; 8]).is_err());
     }
 }

@@ -133,13 +133,13 @@ impl Session {
     fn find_all(&self, name: &Name) -> Result<Vec<ObjectHandle>, Failure> {
         let found = self.raw.find_objects(&name.template())?;
         if found.is_empty() {
-            self.believe_absence()?;
+            self.check_health()?;
         }
         Ok(found)
     }
 
-    /// "No such object" is also what a token says that has gone, or to whom nobody is logged in.
-    pub(super) fn believe_absence(&self) -> Result<(), Failure> {
+    /// Whether the token is well and we are logged in: one that is not also says "no such object".
+    pub(super) fn check_health(&self) -> Result<(), Failure> {
         self.access.check_health().map_err(Failure::Away)?;
         match self.raw.get_session_info()?.session_state() {
             SessionState::RoUser | SessionState::RwUser => Ok(()),

@@ -12,7 +12,7 @@ use super::token::Token;
 const P256: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 /// An uncompressed point of P-256: `04 | x 32 | y 32`.
 const POINT_LEN: usize = 65;
-/// What comes before the point in a SubjectPublicKeyInfo (RFC 5480): two sequences, `id-ecPublicKey`, P-256, a bit string.
+/// What comes before the point in a `SubjectPublicKeyInfo` (RFC 5480): two sequences, `id-ecPublicKey`, P-256, a bit string.
 const SPKI_HEAD: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
     0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
@@ -80,7 +80,7 @@ impl Signer {
         &self.label
     }
 
-    /// The public key as SubjectPublicKeyInfo (RFC 5480), 91 bytes of DER.
+    /// The public key as `SubjectPublicKeyInfo` (RFC 5480), 91 bytes of DER.
     #[must_use]
     pub fn spki(&self) -> &[u8] {
         &self.spki

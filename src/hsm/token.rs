@@ -192,7 +192,7 @@ impl Token {
     /// # Errors
     /// [`TokenError::Away`] when it is not well, [`TokenError::Deadline`] and [`TokenError::Busy`] as for any call.
     pub fn probe(&self) -> Result<(), TokenError> {
-        self.call(|session| session.believe_absence())
+        self.call(|session| session.check_health())
     }
 
     /// Starts over with the same token: lets the workers end, finalizes and initializes the module, finds the token by
@@ -228,7 +228,9 @@ impl Token {
     pub fn close(&self) -> Result<(), TokenError> {
         let Some(mut module) = self.0.module.lock().take() else { return Ok(()) };
         drop(self.0.pool.write().take());
-        module.finalize(self.0.config.deadline)
+        module.finalize(self.0.config.deadline)?;
+        self.0.standing.set_away(false);
+        Ok(())
     }
 
     /// Has `work` done by a worker and waits for the answer until the deadline.
@@ -237,11 +239,10 @@ impl Token {
         work: impl Fn(&mut Session) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, TokenError> {
         let until = Instant::now() + self.0.config.deadline;
-        let answer = match &*self.0.pool.read() {
-            _ if self.is_away() => return Err(TokenError::Away(Code::words("it has not been healed yet"))),
-            Some(pool) => pool.submit(until, work)?,
-            None => return Err(TokenError::Closed),
-        };
+        if self.is_away() {
+            return Err(TokenError::Away(Code::words("it has not been healed yet")));
+        }
+        let answer = self.0.pool.read().as_ref().ok_or(TokenError::Closed)?.submit(until, work)?;
         pool::wait(&answer, until)
     }
 
