@@ -1,4 +1,4 @@
-//! The token floor against a real SoftHSM: what it refuses, what it repairs, what it says when the token has gone.
+//! The token floor against a real `SoftHSM`: what it refuses, what it repairs, what it says when the token has gone.
 
 mod support;
 
@@ -46,7 +46,7 @@ fn opened() -> Token {
     open(&config(TokenChoice::Label(LABEL.into()))).unwrap()
 }
 
-/// A session past our floor, in the same process. SoftHSM must be initialized.
+/// A session past our floor, in the same process. `SoftHSM` must be initialized.
 fn raw(token: &Token) -> Session {
     let pkcs11 = Pkcs11::new(MODULE).unwrap();
     let is_ours = |slot: &_| pkcs11.get_token_info(*slot).unwrap().serial_number() == token.serial();

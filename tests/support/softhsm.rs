@@ -1,4 +1,4 @@
-//! A SoftHSM of one's own. PKCS#11 is initialized once per process and SoftHSM finds its configuration by the environment,
+//! A `SoftHSM` of one's own. PKCS#11 is initialized once per process and `SoftHSM` finds its configuration by the environment,
 //! so each case runs in a child process with its own token directory.
 
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ impl SoftHsm {
     }
 }
 
-/// Runs `body` in a child of this test binary that has a SoftHSM of its own; `case` is the test's own full name.
+/// Runs `body` in a child of this test binary that has a `SoftHSM` of its own; `case` is the test's own full name.
 pub fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
     if let Some(folder) = std::env::var_os(CHILD) {
         return body(&SoftHsm { folder: folder.into() });
