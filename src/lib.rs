@@ -1,4 +1,4 @@
-
+pub mod appliance;
 pub mod crypto;
 pub mod domain;
 pub mod hsm;

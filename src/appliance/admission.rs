@@ -1,0 +1,394 @@
+//! Admission: the one place where a claim becomes leave to act. Authenticate, authorize, meter, in this order:
+//!
+//! ```text
+//! Peer + endpoint name ── enrolled? ─> Enrolled
+//! Enrolled + API key   ── proved, and one request taken ─> Caller
+//! Caller + objects     ── granted, and the fields taken ─> Admitted<Op>
+//! ```
+//!
+//! Nobody else can make a [`Caller`] or an [`Admitted`]; the verbs take nothing else. Everything believed here is good for
+//! one catalog revision, so a revocation works from the answer that confirms it. `recall_*` looks in memory only; `load_*`
+//! reads the store and blocks.
+
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use crate::domain::api_key::{ApiKey, ApiKeyDigest};
+use crate::domain::cbor;
+use crate::domain::certificate::Certificate;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::grant::Grant;
+use crate::domain::key_version::KeyVersion;
+use crate::domain::limits::RateLimits;
+use crate::domain::object::Object;
+use crate::domain::operation::{Operation, Operations};
+use crate::domain::peer::{Identity, Peer};
+use crate::domain::refusal::{Code, LimitMet, Refusal};
+use crate::domain::timestamp::Now;
+use crate::store::{Scan, Table};
+
+use super::fault::Stop;
+use super::memo::{CatalogRevision, Memo};
+use super::operational::Operational;
+
+/// API keys remembered per endpoint.
+const API_KEYS_REMEMBERED_MAX: usize = 64;
+/// Objects remembered per endpoint.
+const OBJECTS_REMEMBERED_MAX: usize = 16_384;
+/// Key versions of one object.
+pub const KEY_VERSIONS_MAX: usize = 4_096;
+
+/// An operation as a type: [`Admitted<Encrypt>`] cannot be spent on a decrypt.
+pub trait Operate {
+    /// Which.
+    const OPERATION: Operation;
+}
+
+/// Leave to encrypt.
+pub enum Encrypt {}
+
+/// Leave to decrypt.
+pub enum Decrypt {}
+
+impl Operate for Encrypt {
+    const OPERATION: Operation = Operation::Encrypt;
+}
+
+impl Operate for Decrypt {
+    const OPERATION: Operation = Operation::Decrypt;
+}
+
+/// An endpoint whose certificate is enrolled, as the catalog had it at one revision.
+pub struct Enrolled {
+    revision: CatalogRevision,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// SHA-256 of the certificate's SPKI.
+    pub certificate: [u8; 32],
+    api_keys: Memo<ApiKeyDigest, KnownKey>,
+    objects: Memo<Box<str>, Served>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// An API key with its meters.
+struct KnownKey {
+    api_key: ApiKey,
+    meters: Arc<Meters>,
+}
+
+/// The meters of one API key. They outlive catalog revisions, or any change would refill them.
+pub struct Meters {
+    limits: RateLimits,
+    requests: DefaultDirectRateLimiter,
+    fields: DefaultDirectRateLimiter,
+}
+
+/// An object as one endpoint may use it.
+pub struct Served {
+    /// The object.
+    pub object: Object,
+    granted: Operations,
+    versions: Vec<KeyVersion>,
+}
+
+/// A certificate and an API key of one endpoint, both proved, and one request taken from the key's meter.
+pub struct Caller {
+    enrolled: Arc<Enrolled>,
+    known: Arc<KnownKey>,
+}
+
+/// Leave to do `Op` on these objects, the fields already taken from the meter. One entry per item of the request: the
+/// object, or why just this item has none.
+pub struct Admitted<Op> {
+    items: Vec<Result<Arc<Served>, Code>>,
+    operation: PhantomData<Op>,
+}
+
+/// A place among the requests a certificate may have under way; given back when dropped.
+pub struct InFlight(Arc<AtomicUsize>);
+
+impl Enrolled {
+    /// Takes a place among the certificate's requests under way.
+    ///
+    /// # Errors
+    /// `too-many-in-flight` when all `places` are taken.
+    pub fn enter(&self, places: usize) -> Result<InFlight, Refusal> {
+        let entered = InFlight(Arc::clone(&self.in_flight));
+        if entered.0.fetch_add(1, Ordering::AcqRel) < places {
+            return Ok(entered);
+        }
+        Err(Refusal::new(Code::TooManyInFlight).retry_after(Duration::from_secs(1)))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Served {
+    /// The key version that seals, if there is one in the catalog.
+    #[must_use]
+    pub fn current(&self) -> Option<&KeyVersion> {
+        self.version(self.object.current_version)
+    }
+
+    /// A key version by number.
+    #[must_use]
+    pub fn version(&self, number: u32) -> Option<&KeyVersion> {
+        self.versions.iter().find(|version| version.version == number)
+    }
+}
+
+impl Caller {
+    /// The API key that was proved.
+    #[must_use]
+    pub fn api_key(&self) -> &ApiKey {
+        &self.known.api_key
+    }
+
+    /// The endpoint.
+    #[must_use]
+    pub fn enrolled(&self) -> &Arc<Enrolled> {
+        &self.enrolled
+    }
+}
+
+impl<Op> Admitted<Op> {
+    /// The object of each item, in order.
+    #[must_use]
+    pub fn items(&self) -> &[Result<Arc<Served>, Code>] {
+        &self.items
+    }
+}
+
+impl Meters {
+    pub(super) fn new(limits: RateLimits) -> Self {
+        let limiter = |per_s: u32, burst: u32| {
+            let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+            RateLimiter::direct(Quota::per_second(at_least_one(per_s)).allow_burst(at_least_one(burst)))
+        };
+        Self {
+            limits,
+            requests: limiter(limits.requests_per_s, limits.requests_burst),
+            fields: limiter(limits.fields_per_s, limits.fields_burst),
+        }
+    }
+
+    pub(super) fn limits(&self) -> RateLimits {
+        self.limits
+    }
+
+    fn take_request(&self) -> Result<(), Refusal> {
+        self.requests.check().map_err(|until| {
+            let RateLimits { requests_per_s: per_s, requests_burst: burst, .. } = self.limits;
+            let limit = Some(LimitMet { name: "requests", per_s, burst });
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            Refusal { limit, ..Refusal::new(Code::RequestsLimited).retry_after(wait) }
+        })
+    }
+
+    fn take_fields(&self, fields: usize) -> Result<(), Refusal> {
+        let Some(fields) = u32::try_from(fields).ok().and_then(NonZeroU32::new) else { return Ok(()) };
+        let RateLimits { fields_per_s: per_s, fields_burst: burst, .. } = self.limits;
+        let limit = Some(LimitMet { name: "fields", per_s, burst });
+        match self.fields.check_n(fields) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(until)) => {
+                let wait = until.wait_time_from(DefaultClock::default().now());
+                Err(Refusal { limit, ..Refusal::new(Code::FieldsLimited).retry_after(wait) })
+            }
+            Err(_) => Err(Refusal { limit, ..Refusal::new(Code::BatchOverBurst) }
+                .detail(format!("The batch has {fields} fields; the API key's fields burst is {burst}."))),
+        }
+    }
+}
+
+impl Operational {
+    /// The endpoint of a connection's certificate, if memory knows it at this revision.
+    #[must_use]
+    pub fn recall_enrolled(&self, peer: &Peer) -> Option<Arc<Enrolled>> {
+        self.enrolled.recall(&peer.certificate.as_ref()?.spki, self.catalog_revision())
+    }
+
+    /// The endpoint of a connection's certificate, from the store.
+    ///
+    /// # Errors
+    /// `certificate-missing`, `certificate-not-enrolled`, `certificate-revoked`.
+    pub fn load_enrolled(&self, peer: &Peer) -> Result<Arc<Enrolled>, Stop> {
+        let shown = peer.certificate.as_ref().ok_or(Code::CertificateMissing)?;
+        let Identity::Endpoint(id) = shown.identity else { return Err(Code::CertificateNotEnrolled.into()) };
+        let revision = self.catalog_revision();
+        let certificate: Certificate =
+            self.read(Table::Certificates, &shown.spki)?.ok_or(Code::CertificateNotEnrolled)?;
+        if certificate.revoked.is_some() {
+            return Err(Code::CertificateRevoked.into());
+        }
+        if !certificate.is_enrolled_for(shown.identity) {
+            return Err(Code::CertificateNotEnrolled.into());
+        }
+        let endpoint: Endpoint =
+            self.read(Table::Endpoints, id.as_bytes())?.ok_or(Code::CertificateNotEnrolled)?;
+        Ok(self.enrolled.keep(
+            shown.spki,
+            revision,
+            Enrolled {
+                revision,
+                in_flight: self.gauge(shown.spki),
+                endpoint,
+                certificate: shown.spki,
+                api_keys: Memo::new(API_KEYS_REMEMBERED_MAX),
+                objects: Memo::new(OBJECTS_REMEMBERED_MAX),
+            },
+        ))
+    }
+
+    /// Whether this enrolment may be used now, by this name: the certificate's dates, the endpoint's state, and the URL.
+    ///
+    /// # Errors
+    /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`.
+    pub fn check_enrolled(
+        &self,
+        enrolled: &Enrolled,
+        peer: &Peer,
+        name: &str,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        if !peer.certificate.as_ref().is_some_and(|shown| shown.is_valid_at(now.time)) {
+            return Err(Code::CertificateNotValid.into());
+        }
+        if enrolled.endpoint.revoked.is_some() {
+            return Err(Code::EndpointRevoked.into());
+        }
+        if enrolled.endpoint.name.as_str() != name {
+            return Err(Code::EndpointUnknown.into());
+        }
+        Ok(())
+    }
+
+    /// Proves an API key and takes a request, if memory knows the key at the enrolment's revision.
+    pub fn recall_caller(
+        &self,
+        enrolled: &Arc<Enrolled>,
+        digest: &ApiKeyDigest,
+        now: Now,
+    ) -> Option<Result<Caller, Stop>> {
+        let known = enrolled.api_keys.recall(digest, enrolled.revision)?;
+        Some(self.prove(enrolled, known, now))
+    }
+
+    /// Proves an API key and takes a request, with the key from the store.
+    ///
+    /// # Errors
+    /// `api-key-unknown`, `api-key-of-another-endpoint`, `api-key-revoked`, `api-key-expired`, `requests-limited`.
+    pub fn load_caller(
+        &self,
+        enrolled: &Arc<Enrolled>,
+        digest: &ApiKeyDigest,
+        now: Now,
+    ) -> Result<Caller, Stop> {
+        let api_key: ApiKey = self.read(Table::ApiKeys, digest)?.ok_or(Code::ApiKeyUnknown)?;
+        let meters = self.meters(api_key.id, api_key.limits);
+        let known = KnownKey { api_key, meters };
+        self.prove(enrolled, enrolled.api_keys.keep(*digest, enrolled.revision, known), now)
+    }
+
+    /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision; `None` costs the
+    /// caller nothing.
+    pub fn recall_admitted<'a, Op: Operate>(
+        &self,
+        caller: &Caller,
+        objects: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<Result<Admitted<Op>, Stop>> {
+        let enrolled = &caller.enrolled;
+        let mut items: Vec<Result<Arc<Served>, Code>> = Vec::with_capacity(objects.size_hint().0);
+        for name in objects {
+            // A batch mostly speaks of one object.
+            let same = items
+                .last()
+                .and_then(|last| last.as_ref().ok())
+                .filter(|last| last.object.name.as_str() == name);
+            let served = match same {
+                Some(served) => Arc::clone(served),
+                None => enrolled.objects.recall(name, enrolled.revision)?,
+            };
+            items.push(if served.granted.has(Op::OPERATION) { Ok(served) } else { Err(Code::NotGranted) });
+        }
+        Some(
+            caller
+                .known
+                .meters
+                .take_fields(items.len())
+                .map_err(Stop::from)
+                .map(|()| Admitted { items, operation: PhantomData }),
+        )
+    }
+
+    /// Leave for `Op` on the objects of a request, with the objects from the store.
+    ///
+    /// # Errors
+    /// `fields-limited`, `batch-over-burst` for the whole request; what is wrong with one item stands in its place.
+    pub fn load_admitted<Op: Operate>(
+        &self,
+        caller: &Caller,
+        objects: &[String],
+    ) -> Result<Admitted<Op>, Stop> {
+        let items = objects.iter().map(|name| match self.load_served(&caller.enrolled, name) {
+            Ok(served) if served.granted.has(Op::OPERATION) => Ok(Ok(served)),
+            Ok(_) => Ok(Err(Code::NotGranted)),
+            Err(Stop::Refused(refusal)) => Ok(Err(refusal.code)),
+            Err(fault) => Err(fault),
+        });
+        let items = items.collect::<Result<Vec<_>, Stop>>()?;
+        caller.known.meters.take_fields(items.len())?;
+        Ok(Admitted { items, operation: PhantomData })
+    }
+
+    fn prove(&self, enrolled: &Arc<Enrolled>, known: Arc<KnownKey>, now: Now) -> Result<Caller, Stop> {
+        let api_key = &known.api_key;
+        if api_key.endpoint != enrolled.endpoint.id {
+            return Err(Code::ApiKeyOfAnother.into());
+        }
+        if api_key.revoked.is_some() {
+            return Err(Code::ApiKeyRevoked.into());
+        }
+        if api_key.expires.is_some_and(|expires| expires <= now.time) {
+            return Err(Code::ApiKeyExpired.into());
+        }
+        known.meters.take_request()?;
+        Ok(Caller { enrolled: Arc::clone(enrolled), known })
+    }
+
+    fn load_served(&self, enrolled: &Enrolled, name: &str) -> Result<Arc<Served>, Stop> {
+        if let Some(served) = enrolled.objects.recall(name, enrolled.revision) {
+            return Ok(served);
+        }
+        let object = self.object_named(enrolled.endpoint.project, name)?.ok_or(Code::ObjectUnknown)?;
+        let mut granted = Operations::default();
+        for operation in Operation::ALL {
+            let row_key = Grant::row_key(enrolled.endpoint.id, object.id, operation);
+            if self.read::<Grant>(Table::Grants, &row_key)?.is_some() {
+                granted = granted.with(operation);
+            }
+        }
+        let versions = self.key_versions(&object)?;
+        Ok(enrolled.objects.keep(name.into(), enrolled.revision, Served { object, granted, versions }))
+    }
+
+    /// Every key version of an object, oldest first.
+    ///
+    /// # Errors
+    /// A fault when one is damaged.
+    pub fn key_versions(&self, object: &Object) -> Result<Vec<KeyVersion>, Stop> {
+        let range = Scan { prefix: &object.key_id.to_be_bytes(), after: None, limit: KEY_VERSIONS_MAX };
+        let rows = self.store.scan(Table::KeyVersions, range)?;
+        rows.into_iter().map(|(_, row)| Ok(cbor::decode(&row?.value)?)).collect()
+    }
+}

@@ -1,0 +1,63 @@
+//! Reading the journal back: who changed what, when.
+
+use crate::crypto::block::Leaves;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::cbor;
+
+use super::fault::{Fault, Stop};
+use super::operational::Operational;
+
+/// Blocks read at a time.
+const PAGE_BLOCKS: usize = 256;
+/// Entries of one answer at most.
+pub const AUDIT_ENTRIES_MAX: usize = 1_000;
+
+/// One audit record and its place in the chain.
+pub struct AuditEntry {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// What happened.
+    pub record: AuditRecord,
+}
+
+/// A page of the audit trail.
+pub struct AuditPage {
+    /// In order.
+    pub entries: Vec<AuditEntry>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<u64>,
+}
+
+impl Operational {
+    /// Audit records from sequence number `from` on, at most `limit` and [`AUDIT_ENTRIES_MAX`].
+    ///
+    /// # Errors
+    /// A fault when a block on the way is damaged; it is named.
+    pub fn audit(&self, from: u64, limit: usize) -> Result<AuditPage, Stop> {
+        let limit = limit.clamp(1, AUDIT_ENTRIES_MAX);
+        let mut entries = Vec::new();
+        // `from` may lie inside a block.
+        let mut at = self.store.block(from)?.map_or(from, |block| block.header.first_sequence);
+        loop {
+            let blocks = self.store.blocks(at, PAGE_BLOCKS)?;
+            if blocks.is_empty() {
+                return Ok(AuditPage { entries, next: None });
+            }
+            for block in blocks {
+                let block = block?;
+                at = block.header.first_sequence + u64::from(block.header.count);
+                let Some(leaves) = &block.leaves else { continue };
+                for (sequence, leaf) in (block.header.first_sequence..).zip(Leaves::new(leaves)) {
+                    let leaf = leaf.map_err(|malformed| Fault::new(malformed.to_string()))?;
+                    if leaf.kind != audit_record::KIND || sequence < from {
+                        continue;
+                    }
+                    if entries.len() == limit {
+                        return Ok(AuditPage { entries, next: Some(sequence) });
+                    }
+                    entries.push(AuditEntry { sequence, record: cbor::decode(leaf.body)? });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Projects, objects and their first key version: what there is to protect.
+
+use crate::crypto::algorithm::Algorithm;
+use crate::crypto::envelope;
+use crate::crypto::kcv::Kcv;
+use crate::crypto::random;
+use crate::crypto::secret::SecretKey;
+use crate::crypto::wrapped_key::Binding;
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::name::Name;
+use crate::domain::object::Object;
+use crate::domain::project::{Kek, Project};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::{Batch, Scan, Table};
+
+use super::fault::{Fault, Stop};
+use super::keyring::kek_row_key;
+use super::operational::Operational;
+
+/// Wraps one MK generation may do (SP 800-38D §8.3 halved): its nonces are 96 random bits.
+const TOKEN_WRAPS_MAX: u64 = 1 << 31;
+/// Draws of a key id before something must be wrong with the randomness.
+const KEY_ID_DRAWS_MAX: usize = 16;
+/// Context names an object may require.
+const REQUIRED_CONTEXT_MAX: usize = 16;
+/// Projects or objects in one page of a list.
+pub(super) const LIST_ROWS_MAX: usize = 1_000;
+
+/// A project in a list.
+pub struct ProjectView {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name.
+    pub name: Name,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// What is asked for when an object is made.
+pub struct NewObject {
+    /// Its name, new in the project.
+    pub name: Name,
+    /// Of its first key version; the appliance's default when none is named.
+    pub algorithm: Option<Algorithm>,
+    /// Context names every seal must bind.
+    pub required_context: Vec<String>,
+}
+
+/// An object with its key versions.
+pub struct ObjectView {
+    /// The object.
+    pub object: Object,
+    /// Oldest first.
+    pub versions: Vec<KeyVersionView>,
+}
+
+/// A key version without its key.
+pub struct KeyVersionView {
+    /// From 1.
+    pub version: u32,
+    /// Of its envelopes.
+    pub algorithm: Algorithm,
+    /// What it may do.
+    pub state: KeyState,
+    /// Seals reserved by leases.
+    pub uses_reserved: u64,
+    /// Characters a database column needs for 16 bytes of plaintext.
+    pub width_16: usize,
+}
+
+impl Operational {
+    /// Makes a project with its first KEK.
+    ///
+    /// # Errors
+    /// `already-exists`, `token-away`.
+    pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
+        let id = ProjectId::from_random(random::bytes()?);
+        let project = Project { id, name, created: now.time, kek_version: 1 };
+        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
+        let binding = Binding::kek(*id.as_bytes(), 1, master_key.generation());
+        self.change(now, |batch| {
+            let batch = self.count_token_wrap(batch, master_key.generation())?;
+            let wrapped = master_key.wrap(&SecretKey::generate()?, &binding)?;
+            let kek =
+                Kek { master_key: master_key.generation(), wrapped: wrapped.to_bytes(), created: now.time };
+            let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
+            let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
+                Table::Keks,
+                &kek_row_key(id, 1),
+                cbor::encode(&kek),
+            );
+            let audit = AuditRecord::new(now.time, actor, "project.create")
+                .with("id", id)
+                .with("name", &project.name);
+            Ok((batch, audit, ()))
+        })?;
+        Ok(ProjectView { id, name: project.name, created: now.time })
+    }
+
+    /// Makes an object with its first key version, which seals at once.
+    ///
+    /// # Errors
+    /// `not-found` for the project, `already-exists`, `bad-context` for the required names, `token-away`.
+    pub fn create_object(
+        &self,
+        actor: Actor,
+        project: &str,
+        new: NewObject,
+        now: Now,
+    ) -> Result<ObjectView, Stop> {
+        let project = self.project_named(project)?;
+        let required_context = check_required(new.required_context)?;
+        let id = ObjectId::from_random(random::bytes()?);
+        let kek = self.keyring.load_kek(
+            project.id,
+            project.kek_version,
+            &self.store,
+            &self.master_keys,
+            now.instant,
+        )?;
+        let algorithm = new.algorithm.unwrap_or(self.settings.default_algorithm);
+        let (object, version) = self.change(now, |batch| {
+            let key_id = self.draw_key_id()?;
+            let object = Object {
+                id,
+                project: project.id,
+                name: new.name,
+                key_id,
+                current_version: 1,
+                required_context,
+                created: now.time,
+            };
+            let ids = (*project.id.as_bytes(), *id.as_bytes());
+            let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
+            let version = KeyVersion {
+                key_id,
+                version: 1,
+                algorithm,
+                state: KeyState::Active,
+                kek_version: project.kek_version,
+                wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
+                uses_reserved: 0,
+                created: now.time,
+            };
+            let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
+            let batch = batch
+                .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
+                .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
+                .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
+                .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
+            let audit = AuditRecord::new(now.time, actor, "object.create")
+                .with("id", id)
+                .with("name", &object.name)
+                .with("project", project.id)
+                .with("key-id", format!("{key_id:08x}"))
+                .with("algorithm", algorithm.name());
+            Ok((batch, audit, (object, version)))
+        })?;
+        Ok(view(object, &[version]))
+    }
+
+    /// Projects by id, at most a page.
+    ///
+    /// # Errors
+    /// A fault when one is damaged.
+    pub fn projects(&self, after: Option<ProjectId>) -> Result<Vec<ProjectView>, Stop> {
+        let after = after.map(|id| *id.as_bytes());
+        let range =
+            Scan { prefix: &[], after: after.as_ref().map(<[u8; 16]>::as_slice), limit: LIST_ROWS_MAX };
+        let rows = self.store.scan(Table::Projects, range)?.into_iter().map(|(_, row)| {
+            let Project { id, name, created, .. } = cbor::decode(&row?.value)?;
+            Ok(ProjectView { id, name, created })
+        });
+        rows.collect()
+    }
+
+    /// Objects of a project by id, without their versions, at most a page behind `after`.
+    ///
+    /// # Errors
+    /// `not-found` for the project; a fault when one is damaged.
+    pub fn objects(&self, project: &str, after: Option<ObjectId>) -> Result<Vec<Object>, Stop> {
+        let project = self.project_named(project)?;
+        let mut after = after.map(|id| id.as_bytes().to_vec());
+        let mut found = Vec::new();
+        loop {
+            let page = self
+                .store
+                .scan(Table::Objects, Scan { prefix: &[], after: after.as_deref(), limit: LIST_ROWS_MAX })?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = Some(last.clone());
+            for (_, row) in page {
+                let object: Object = cbor::decode(&row?.value)?;
+                if object.project == project.id {
+                    found.push(object);
+                }
+                if found.len() == LIST_ROWS_MAX {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+
+    /// An object with its key versions.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn object(&self, project: &str, name: &str) -> Result<ObjectView, Stop> {
+        let project = self.project_named(project)?;
+        let object = self.object_named(project.id, name)?.ok_or(Code::NotFound)?;
+        let versions = self.key_versions(&object)?;
+        Ok(view(object, &versions))
+    }
+
+    /// The KCV of the current MK generation, as the token computes it.
+    ///
+    /// # Errors
+    /// `token-away`.
+    pub fn master_key_kcv(&self) -> Result<Kcv, Stop> {
+        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
+        Ok(master_key.kcv()?)
+    }
+
+    pub(super) fn project_named(&self, name: &str) -> Result<Project, Stop> {
+        let name_key = self.store.name_key(Table::Projects, &[0; 16], name);
+        let id = self.store.get(Table::Names, &name_key)?.ok_or_else(|| not_found("project", name))?;
+        self.read(Table::Projects, &id.value)?.ok_or_else(|| not_found("project", name))
+    }
+
+    /// Reserves a name below a parent and lets it lead to `id`.
+    pub(super) fn name(
+        &self,
+        batch: Batch,
+        table: Table,
+        parent: &[u8; 16],
+        name: &Name,
+        id: &[u8; 16],
+    ) -> Batch {
+        let name_key = self.store.name_key(table, parent, name.as_str());
+        batch.expect_absent(Table::Names, &name_key).put(Table::Names, &name_key, id.to_vec())
+    }
+
+    /// A key id nobody has or had. Never 0.
+    fn draw_key_id(&self) -> Result<u32, Stop> {
+        for _ in 0..KEY_ID_DRAWS_MAX {
+            let id = u32::from_be_bytes(random::bytes()?);
+            if id != 0 && self.store.get(Table::KeyIds, &id.to_be_bytes())?.is_none() {
+                return Ok(id);
+            }
+        }
+        Err(Fault::new("no free key id was found in 16 draws; the randomness cannot be right").into())
+    }
+
+    /// Counts one wrap by the token before it is made.
+    pub(super) fn count_token_wrap(&self, batch: Batch, generation: u32) -> Result<Batch, Stop> {
+        let row_key = token_wraps_key(generation);
+        let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;
+        if wraps > TOKEN_WRAPS_MAX {
+            return Err(Refusal::new(Code::KeyExhausted)
+                .detail(format!(
+                    "MK generation {generation} has wrapped as many keys as it may; rotate the master key."
+                ))
+                .into());
+        }
+        Ok(batch.put(Table::Counters, &row_key, cbor::encode(&wraps)))
+    }
+}
+
+/// Row key of the wraps of an MK generation in the counters.
+pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
+    [b"token-wraps".as_slice(), &generation.to_be_bytes()].concat()
+}
+
+pub(super) fn not_found(noun: &str, name: &str) -> Stop {
+    // The name is the caller's own word from the command line or URL, never data.
+    Refusal::new(Code::NotFound).detail(format!("There is no {noun} {name:?}.")).into()
+}
+
+fn view(object: Object, versions: &[KeyVersion]) -> ObjectView {
+    let versions = versions.iter().map(|version| KeyVersionView {
+        version: version.version,
+        algorithm: version.algorithm,
+        state: version.state,
+        uses_reserved: version.uses_reserved,
+        width_16: envelope::text_len(version.algorithm, 16),
+    });
+    ObjectView { versions: versions.collect(), object }
+}
+
+fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
+    names.sort_unstable();
+    let sound = names.len() <= REQUIRED_CONTEXT_MAX
+        && names.iter().all(|name| !name.is_empty() && name.len() <= 64)
+        && names.windows(2).all(|two| two[0] != two[1]);
+    if sound {
+        return Ok(names);
+    }
+    Err(Refusal::new(Code::BadContext).detail(format!(
+        "Required context names are at most {REQUIRED_CONTEXT_MAX}, each of 1 to 64 bytes and given once."
+    )))
+}

@@ -1,0 +1,271 @@
+//! Issuing, enrolling and revoking client certificates, and keeping the CRL fresh. What makes a certificate count is its
+//! enrolment; the CRL says the same to TLS. A revocation needs no token: the enrolment ends at once, the list follows when
+//! the token can sign.
+
+use sha2::{Digest, Sha256};
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer;
+
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::certificate::Certificate;
+use crate::domain::peer::Identity;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::{Batch, Row, Scan, Table};
+
+use super::fault::Stop;
+use super::operational::Operational;
+use super::pki::{Revoked, Signed};
+
+/// Row key of the CRL number in the counters.
+const CRL_NUMBER: &[u8] = b"crl-number";
+/// Rows read at a time.
+const PAGE_ROWS: usize = 1_000;
+
+/// A certificate and what its holder needs beside it.
+pub struct Issued {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// The CA's, PEM.
+    pub ca_pem: String,
+    /// How the enrolment is called: SHA-256 of the public key, hex.
+    pub spki: String,
+    /// Last moment.
+    pub not_after: Timestamp,
+}
+
+/// An enrolment in a list.
+pub struct CertificateView {
+    /// SHA-256 of the public key, hex.
+    pub spki: String,
+    /// Whom it names.
+    pub identity: String,
+    /// Last moment.
+    pub not_after: Timestamp,
+    /// Since when it is refused, if it is.
+    pub revoked: Option<Timestamp>,
+}
+
+/// The public key of a signing request, proved to belong to whoever made it. Everything else in the request is ignored.
+pub(super) struct RequestedKey(Vec<u8>);
+
+impl RequestedKey {
+    /// Reads a PEM signing request and verifies its signature.
+    pub(super) fn from_csr(pem_text: &str) -> Result<Self, Refusal> {
+        let refuse = |what: &'static str| Refusal::new(Code::BadRequest).detail(what);
+        let block = pem::parse(pem_text).map_err(|_| refuse("The signing request is not PEM."))?;
+        if block.tag() != "CERTIFICATE REQUEST" {
+            return Err(refuse("The PEM block is not a CERTIFICATE REQUEST."));
+        }
+        let (rest, csr) = X509CertificationRequest::from_der(block.contents())
+            .map_err(|_| refuse("The signing request is not PKCS #10."))?;
+        if !rest.is_empty() {
+            return Err(refuse("The signing request has bytes behind its end."));
+        }
+        csr.verify_signature().map_err(|_| refuse("The signing request's own signature does not verify."))?;
+        Ok(Self(csr.certification_request_info.subject_pki.raw.to_vec()))
+    }
+
+    pub(super) fn spki(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+
+    pub(super) fn der(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Operational {
+    /// Signs and enrols a certificate for the endpoint `endpoint` of `project` over the key of a signing request.
+    ///
+    /// # Errors
+    /// `not-found`, `bad-request` for the signing request, `already-exists` for a key that is or was enrolled,
+    /// `token-away`.
+    pub fn issue_certificate(
+        &self,
+        actor: Actor,
+        project: &str,
+        endpoint: &str,
+        csr_pem: &str,
+        now: Now,
+    ) -> Result<Issued, Stop> {
+        let endpoint = self.endpoint_named(project, endpoint)?;
+        let key = RequestedKey::from_csr(csr_pem)?;
+        let identity = Identity::Endpoint(endpoint.id.uuid());
+        let signed = self.pki.sign_client(identity, key.der(), now.time)?;
+        debug_assert_eq!(signed.spki, key.spki());
+        let certificate = enrolment(identity, &signed);
+        self.change(now, |batch| {
+            let audit = AuditRecord::new(now.time, actor, "certificate.issue")
+                .with("identity", identity.to_uri())
+                .with("spki", hex(&signed.spki))
+                .with("not-after", signed.not_after);
+            Ok((enrol(batch, &signed, &certificate), audit, ()))
+        })?;
+        self.issued(signed)
+    }
+
+    /// Ends an enrolment and signs a new CRL.
+    ///
+    /// # Errors
+    /// `not-found`. A token that is away does not keep the enrolment alive: the list is signed when it is back.
+    pub fn revoke_certificate(&self, actor: Actor, spki: &str, now: Now) -> Result<(), Stop> {
+        let row_key = unhex(spki).ok_or(Code::NotFound)?;
+        self.change(now, |batch| {
+            let row = self.store.get(Table::Certificates, &row_key)?.ok_or(Code::NotFound)?;
+            let certificate: Certificate = cbor::decode(&row.value)?;
+            let audit = AuditRecord::new(now.time, actor, "certificate.revoke").with("spki", spki);
+            Ok((revoke(batch, &row_key, &row, certificate, now.time), audit, ()))
+        })?;
+        match self.refresh_crl(now) {
+            Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Every enrolment, by key.
+    ///
+    /// # Errors
+    /// A fault when one is damaged.
+    pub fn certificates(&self) -> Result<Vec<CertificateView>, Stop> {
+        let mut views = Vec::new();
+        self.each(Table::Certificates, &[], |row_key, row| {
+            let certificate: Certificate = cbor::decode(&row.value)?;
+            let identity = match (certificate.endpoint, certificate.user) {
+                (Some(id), _) => Identity::Endpoint(id.uuid()).to_uri(),
+                (_, Some(id)) => Identity::User(id.uuid()).to_uri(),
+                (None, None) => String::new(),
+            };
+            views.push(CertificateView {
+                spki: hex(row_key),
+                identity,
+                not_after: certificate.not_after,
+                revoked: certificate.revoked,
+            });
+            Ok(())
+        })?;
+        Ok(views)
+    }
+
+    /// Signs a new CRL, writes it and tells the listeners. Certificates past their dates are left out: TLS refuses them.
+    ///
+    /// # Errors
+    /// `token-away`; a fault when the file cannot be written.
+    pub fn refresh_crl(&self, now: Now) -> Result<(), Stop> {
+        let mut revoked = Vec::new();
+        self.each(Table::Revocations, &[], |serial, row| {
+            let (time, not_after): (Timestamp, Timestamp) = cbor::decode(&row.value)?;
+            if not_after >= now.time {
+                revoked.push(Revoked { serial: serial.to_vec(), time });
+            }
+            Ok(())
+        })?;
+        let count = revoked.len();
+        let number = self.change(now, |batch| {
+            let number = self.read::<u64>(Table::Counters, CRL_NUMBER)?.unwrap_or(0) + 1;
+            let audit = AuditRecord::new(now.time, Actor::System, "crl.sign")
+                .with("number", number)
+                .with("certificates", count);
+            Ok((batch.put(Table::Counters, CRL_NUMBER, cbor::encode(&number)), audit, number))
+        })?;
+        self.pki.write_crl(number, revoked, now.time)?;
+        (self.settings.notify)();
+        Ok(())
+    }
+
+    pub(super) fn issued(&self, signed: Signed) -> Result<Issued, Stop> {
+        let ca = self.pki.files().ca();
+        let ca_pem = std::fs::read_to_string(&ca).map_err(|error| {
+            super::Fault::new(format!("{} cannot be read: {error}; restore it from a backup", ca.display()))
+        })?;
+        Ok(Issued {
+            certificate_pem: signed.pem,
+            ca_pem,
+            spki: hex(&signed.spki),
+            not_after: signed.not_after,
+        })
+    }
+
+    /// Visits every row of a table whose key begins with `prefix`, a page at a time.
+    pub(super) fn each(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        mut visit: impl FnMut(&[u8], Row) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.store.scan(table, Scan { prefix, after: after.as_deref(), limit: PAGE_ROWS })?;
+            let full = page.len() == PAGE_ROWS;
+            after = page.last().map(|(row_key, _)| row_key.clone());
+            for (row_key, row) in page {
+                visit(&row_key, row?)?;
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The enrolment of a certificate just signed.
+pub(super) fn enrolment(identity: Identity, signed: &Signed) -> Certificate {
+    let (endpoint, user) = match identity {
+        Identity::Endpoint(id) => (Some(id.into()), None),
+        Identity::User(id) => (None, Some(id.into())),
+    };
+    Certificate {
+        endpoint,
+        user,
+        serial: signed.serial.clone(),
+        not_before: signed.not_before,
+        not_after: signed.not_after,
+        revoked: None,
+    }
+}
+
+/// Puts an enrolment into a batch; a key that is or was enrolled is refused there.
+pub(super) fn enrol(batch: Batch, signed: &Signed, certificate: &Certificate) -> Batch {
+    batch.expect_absent(Table::Certificates, &signed.spki).put(
+        Table::Certificates,
+        &signed.spki,
+        cbor::encode(certificate),
+    )
+}
+
+/// Puts the end of an enrolment into a batch. One that has ended stays as it was.
+pub(super) fn revoke(
+    batch: Batch,
+    spki: &[u8],
+    row: &Row,
+    certificate: Certificate,
+    now: Timestamp,
+) -> Batch {
+    let since = certificate.revoked.unwrap_or(now);
+    let listed = cbor::encode(&(since, certificate.not_after));
+    let batch = batch.put(Table::Revocations, &certificate.serial, listed);
+    let ended = Certificate { revoked: Some(since), ..certificate };
+    batch.expect_at(Table::Certificates, spki, row.revision).put(
+        Table::Certificates,
+        spki,
+        cbor::encode(&ended),
+    )
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(bytes)
+}

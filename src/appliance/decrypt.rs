@@ -1,0 +1,163 @@
+//! Decrypt: envelopes in, fields out. Every way in which an envelope fails to open gives one answer, `cannot-open`; only a
+//! disabled and a destroyed version say so, and only to one who was granted the object and holds an envelope of its key.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::aad::{self, Context};
+use crate::crypto::data_key::DataKey;
+use crate::crypto::envelope::Envelope;
+use crate::domain::access_record::count_item;
+use crate::domain::key_version::{KeyVersion, Opening};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::Now;
+
+use super::admission::{Admitted, Decrypt, Served};
+use super::encrypt::Done;
+use super::fault::{Fault, Stop};
+use super::keyring::Held;
+use super::operational::Operational;
+
+/// One envelope to open.
+pub struct Sealed<'a> {
+    /// Its bytes, as the caller claims.
+    pub envelope: &'a [u8],
+    /// What it was bound to when it was sealed.
+    pub context: Context<'a>,
+}
+
+/// The keys for an admitted decrypt; one per item.
+pub struct OpeningKeys(Vec<Result<Arc<Held<DataKey>>, Code>>);
+
+impl Operational {
+    /// The keys for `sealed`, if all are in memory.
+    #[must_use]
+    pub fn recall_opening_keys(
+        &self,
+        admitted: &Admitted<Decrypt>,
+        sealed: &[Result<Sealed<'_>, Refusal>],
+        now: Now,
+    ) -> Option<OpeningKeys> {
+        let wanted = wanted(admitted, sealed);
+        let keys = wanted.map(|version| match version {
+            Ok((_, version)) => self.keyring.recall(version, now.instant).map(Ok),
+            Err(code) => Some(Err(code)),
+        });
+        keys.collect::<Option<_>>().map(OpeningKeys)
+    }
+
+    /// The key versions that [`Operational::load_opening_keys`] is to unwrap: owned, to be carried to a blocking thread.
+    #[must_use]
+    pub fn opening_versions(
+        admitted: &Admitted<Decrypt>,
+        sealed: &[Result<Sealed<'_>, Refusal>],
+    ) -> Vec<Result<(Arc<Served>, u32), Code>> {
+        let wanted = wanted(admitted, sealed);
+        wanted.map(|wanted| wanted.map(|(served, version)| (Arc::clone(served), version.version))).collect()
+    }
+
+    /// Unwraps keys as need be. Blocks.
+    ///
+    /// # Errors
+    /// `token-away`; a fault when a key is damaged.
+    pub fn load_opening_keys(
+        &self,
+        versions: Vec<Result<(Arc<Served>, u32), Code>>,
+        now: Now,
+    ) -> Result<OpeningKeys, Stop> {
+        let keys = versions.into_iter().map(|wanted| match wanted {
+            Err(code) => Ok(Err(code)),
+            Ok((served, number)) => {
+                let version = served.version(number).ok_or(Code::CannotOpen)?;
+                self.keyring
+                    .load(version, &served.object, &self.store, &self.master_keys, now.instant)
+                    .map(Ok)
+            }
+        });
+        keys.collect::<Result<_, Stop>>().map(OpeningKeys)
+    }
+
+    /// Opens each envelope for the object it was admitted for. An item that arrives as an error stays one.
+    ///
+    /// # Errors
+    /// A fault when the numbers of items, admissions and keys differ.
+    pub fn decrypt(
+        &self,
+        admitted: &Admitted<Decrypt>,
+        keys: &OpeningKeys,
+        sealed: Vec<Result<Sealed<'_>, Refusal>>,
+    ) -> Result<Done<Zeroizing<Vec<u8>>>, Stop> {
+        let mut binding = Vec::new();
+        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Vec::new() };
+        for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
+            let object = served.as_ref().ok().map(|served| served.object.id);
+            let mut number = 0;
+            let opened = (|| {
+                let served = served.as_ref().map_err(|code| Refusal::from(*code))?;
+                let sealed = sealed?;
+                let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
+                let (version, envelope) = version_of(served, sealed.envelope)?;
+                number = version.version;
+                let (header, object) = (envelope.header.to_bytes(), &served.object);
+                aad::write(
+                    &mut binding,
+                    &header,
+                    object.project.as_bytes(),
+                    object.id.as_bytes(),
+                    &sealed.context,
+                );
+                key.open(&envelope, &binding).map_err(|_| cannot_open(served, &sealed.context))
+            })();
+            let outcome = opened.as_ref().err().map(|refusal: &Refusal| refusal.code);
+            let bytes = opened.as_ref().map_or(0, |plaintext| plaintext.len() as u64);
+            count_item(&mut done.groups, object, number, outcome, bytes);
+            done.items.push(opened);
+        }
+        if done.items.len() == admitted.items().len() {
+            Ok(done)
+        } else {
+            Err(Fault::new("a decrypt was admitted for another number of items than it has").into())
+        }
+    }
+}
+
+/// The key version each item asks for, or why it gets none.
+fn wanted<'a>(
+    admitted: &'a Admitted<Decrypt>,
+    sealed: &'a [Result<Sealed<'_>, Refusal>],
+) -> impl Iterator<Item = Result<(&'a Arc<Served>, &'a KeyVersion), Code>> {
+    admitted.items().iter().zip(sealed).map(|(served, sealed)| {
+        let served = served.as_ref().map_err(|code| *code)?;
+        let sealed = sealed.as_ref().map_err(|refusal| refusal.code)?;
+        version_of(served, sealed.envelope).map(|(version, _)| (served, version))
+    })
+}
+
+/// Takes the envelope apart and finds its version, before any key is fetched: its key id must be the object's, the version
+/// must exist, the algorithm must be that version's.
+fn version_of<'s, 'e>(
+    served: &'s Served,
+    envelope: &'e [u8],
+) -> Result<(&'s KeyVersion, Envelope<'e>), Code> {
+    let envelope = Envelope::parse(envelope).map_err(|_| Code::CannotOpen)?;
+    if envelope.header.key_id != served.object.key_id {
+        return Err(Code::CannotOpen);
+    }
+    let version = served.version(envelope.header.key_version).ok_or(Code::CannotOpen)?;
+    if version.algorithm != envelope.header.algorithm {
+        return Err(Code::CannotOpen);
+    }
+    version.opening().map(|opening: Opening<'_>| (opening.version(), envelope))
+}
+
+/// The one answer. Where the object requires context names that were not given, it says so beside: the names are in the
+/// catalog, not in the envelope, so that tells nothing about it.
+fn cannot_open(served: &Served, context: &Context<'_>) -> Refusal {
+    let refusal = Refusal::new(Code::CannotOpen);
+    match served.object.required_context.iter().find(|name| context.value(name).is_none()) {
+        Some(name) => refusal
+            .detail(format!("The ciphertext does not open; the object requires the context name {name}.")),
+        None => refusal,
+    }
+}

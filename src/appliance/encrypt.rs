@@ -1,0 +1,161 @@
+//! Encrypt: fields in, envelopes out.
+
+use std::sync::Arc;
+
+use crate::crypto::aad::{self, Context};
+use crate::crypto::data_key::DataKey;
+use crate::crypto::random::Nonces;
+use crate::domain::access_record::{Group, count_item};
+use crate::domain::key_version::{KeyVersion, Sealing};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::Now;
+
+use super::admission::{Admitted, Encrypt, Served};
+use super::fault::{Fault, Stop};
+use super::keyring::Held;
+use super::operational::Operational;
+
+/// One field to seal.
+pub struct Field<'a> {
+    /// Its bytes.
+    pub plaintext: &'a [u8],
+    /// What it is bound to beside its object.
+    pub context: Context<'a>,
+}
+
+/// What became of the items, in order, and their summary for the access record.
+pub struct Done<T> {
+    /// One per item.
+    pub items: Vec<Result<T, Refusal>>,
+    /// The same, counted.
+    pub groups: Vec<Group>,
+}
+
+/// The keys for an admitted encrypt, uses already taken from their leases; one per item.
+pub struct SealingKeys(Vec<Result<Arc<Held<DataKey>>, Code>>);
+
+impl Operational {
+    /// The keys for `admitted`, if all are in memory and their leases hold enough uses.
+    #[must_use]
+    pub fn recall_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Option<SealingKeys> {
+        let mut keys: Vec<Result<Arc<Held<DataKey>>, Code>> = Vec::with_capacity(admitted.items().len());
+        for (served, run) in runs(admitted.items()) {
+            let key = match served.as_ref().map_err(|code| *code).and_then(|served| sealing(served)) {
+                Err(code) => Err(code),
+                Ok(sealing) => {
+                    let held = self.keyring.recall(sealing.version(), now.instant)?;
+                    if !self.leases.take(sealing.version(), run as u64) {
+                        return None;
+                    }
+                    Ok(held)
+                }
+            };
+            keys.extend(std::iter::repeat_n(key, run));
+        }
+        Some(SealingKeys(keys))
+    }
+
+    /// The keys for `admitted`, unwrapped and leased as need be. Blocks.
+    ///
+    /// # Errors
+    /// `token-away`; a fault when a key is damaged. What concerns one object stands in its items' places.
+    pub fn load_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Result<SealingKeys, Stop> {
+        let mut keys = Vec::with_capacity(admitted.items().len());
+        for (served, run) in runs(admitted.items()) {
+            let key = match served {
+                Err(code) => Err(*code),
+                Ok(served) => self.load_sealing_key(served, run as u64, now)?,
+            };
+            keys.extend(std::iter::repeat_n(key, run));
+        }
+        Ok(SealingKeys(keys))
+    }
+
+    fn load_sealing_key(
+        &self,
+        served: &Served,
+        uses: u64,
+        now: Now,
+    ) -> Result<Result<Arc<Held<DataKey>>, Code>, Stop> {
+        let version: &KeyVersion = match sealing(served) {
+            Ok(sealing) => sealing.version(),
+            Err(code) => return Ok(Err(code)),
+        };
+        let held = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant)?;
+        match self.leases.grant(version, uses, &self.store, now.time) {
+            Ok(()) => Ok(Ok(held)),
+            Err(Stop::Refused(refusal)) if refusal.code == Code::KeyExhausted => Ok(Err(Code::KeyExhausted)),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// Seals each field for the object it was admitted for. An item that arrives as an error stays one.
+    ///
+    /// # Errors
+    /// A fault when the kernel gives no randomness: nothing is sealed then.
+    pub fn encrypt(
+        &self,
+        admitted: &Admitted<Encrypt>,
+        keys: &SealingKeys,
+        fields: Vec<Result<Field<'_>, Refusal>>,
+    ) -> Result<Done<Vec<u8>>, Stop> {
+        let mut nonces = Nonces::draw(fields.len())?;
+        let mut binding = Vec::new();
+        let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Vec::new() };
+        for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
+            let object = served.as_ref().ok().map(|served| served.object.id);
+            let (mut version, mut bytes) = (0, 0);
+            let sealed = (|| {
+                let served = served.as_ref().map_err(|code| Refusal::from(*code))?;
+                let field = field?;
+                let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
+                require_context(served, &field.context)?;
+                let header = sealing(served)?.version().header();
+                (version, bytes) = (header.key_version, field.plaintext.len() as u64);
+                let (header, object) = (header.to_bytes(), &served.object);
+                aad::write(
+                    &mut binding,
+                    &header,
+                    object.project.as_bytes(),
+                    object.id.as_bytes(),
+                    &field.context,
+                );
+                let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
+                key.seal(&header, nonce, &binding, field.plaintext)
+                    .map_err(|_| Refusal::from(Code::FieldTooLarge))
+            })();
+            let outcome = sealed.as_ref().err().map(|refusal: &Refusal| refusal.code);
+            count_item(&mut done.groups, object, version, outcome, if outcome.is_none() { bytes } else { 0 });
+            done.items.push(sealed);
+        }
+        if done.items.len() == admitted.items().len() {
+            Ok(done)
+        } else {
+            Err(Fault::new("an encrypt was admitted for another number of items than it has").into())
+        }
+    }
+}
+
+/// Neighbouring items of one object, and how many.
+pub(super) fn runs(
+    items: &[Result<Arc<Served>, Code>],
+) -> impl Iterator<Item = (&Result<Arc<Served>, Code>, usize)> {
+    let alike = |a: &Result<Arc<Served>, Code>, b: &Result<Arc<Served>, Code>| match (a, b) {
+        (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
+        (Err(a), Err(b)) => a == b,
+        _ => false,
+    };
+    items.chunk_by(alike).map(|run| (&run[0], run.len()))
+}
+
+fn sealing(served: &Served) -> Result<Sealing<'_>, Code> {
+    served.current().ok_or(Code::KeyNotSealing)?.sealing()
+}
+
+fn require_context(served: &Served, context: &Context<'_>) -> Result<(), Refusal> {
+    let missing = served.object.required_context.iter().find(|name| context.value(name).is_none());
+    missing.map_or(Ok(()), |name| {
+        Err(Refusal::new(Code::ContextRequired)
+            .detail(format!("The object requires the context name {name}.")))
+    })
+}

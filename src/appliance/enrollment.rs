@@ -1,0 +1,335 @@
+//! Endpoints, their API keys and grants: who may come in, and for what.
+
+use crate::crypto::random;
+use crate::domain::actor::Actor;
+use crate::domain::api_key::{ApiKey, ApiKeyText};
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::certificate::Certificate;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::grant::Grant;
+use crate::domain::id::{ApiKeyId, EndpointId, ObjectId};
+use crate::domain::limits::RateLimits;
+use crate::domain::name::Name;
+use crate::domain::operation::Operation;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::Table;
+
+use super::catalog::not_found;
+use super::certificates::revoke;
+use super::fault::Stop;
+use super::operational::Operational;
+
+/// An endpoint in a list.
+pub struct EndpointView {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its name.
+    pub name: Name,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Since when it is refused, if it is.
+    pub revoked: Option<Timestamp>,
+}
+
+/// An API key in a list: everything but the key.
+pub struct ApiKeyView {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// What its owner calls it.
+    pub label: Name,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when it is refused, if ever.
+    pub expires: Option<Timestamp>,
+    /// Since when it is refused, if it is.
+    pub revoked: Option<Timestamp>,
+    /// How much it may do.
+    pub limits: RateLimits,
+}
+
+/// A grant in a list.
+pub struct GrantView {
+    /// On which object.
+    pub object: ObjectId,
+    /// The object's name.
+    pub object_name: Name,
+    /// To do what.
+    pub operation: Operation,
+}
+
+/// What is asked for when an API key is made.
+pub struct NewApiKey {
+    /// What its owner will call it.
+    pub label: Name,
+    /// When it ends, if ever.
+    pub expires: Option<Timestamp>,
+    /// How much it may do; the appliance's defaults when nothing is said.
+    pub limits: Option<RateLimits>,
+}
+
+impl Operational {
+    /// Makes an endpoint. It can do nothing yet: it has no certificate, no API key and no grant.
+    ///
+    /// # Errors
+    /// `not-found` for the project, `already-exists`.
+    pub fn create_endpoint(
+        &self,
+        actor: Actor,
+        project: &str,
+        name: Name,
+        now: Now,
+    ) -> Result<EndpointView, Stop> {
+        let project = self.project_named(project)?;
+        let id = EndpointId::from_random(random::bytes()?);
+        let endpoint = Endpoint { id, project: project.id, name, created: now.time, revoked: None };
+        self.change(now, |batch| {
+            let batch =
+                self.name(batch, Table::Endpoints, project.id.as_bytes(), &endpoint.name, id.as_bytes());
+            let audit = AuditRecord::new(now.time, actor, "endpoint.create")
+                .with("id", id)
+                .with("name", &endpoint.name)
+                .with("project", project.id);
+            Ok((batch.put(Table::Endpoints, id.as_bytes(), cbor::encode(&endpoint)), audit, ()))
+        })?;
+        Ok(EndpointView { id, name: endpoint.name, created: now.time, revoked: None })
+    }
+
+    /// Refuses an endpoint from now on, with all its certificates.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn revoke_endpoint(&self, actor: Actor, project: &str, name: &str, now: Now) -> Result<(), Stop> {
+        let endpoint = self.endpoint_named(project, name)?;
+        self.change(now, |mut batch| {
+            let revoked = Endpoint { revoked: endpoint.revoked.or(Some(now.time)), ..endpoint.clone() };
+            batch = batch.put(Table::Endpoints, endpoint.id.as_bytes(), cbor::encode(&revoked));
+            let mut ended = Vec::new();
+            self.each(Table::Certificates, &[], |spki, row| {
+                let certificate: Certificate = cbor::decode(&row.value)?;
+                if certificate.endpoint == Some(endpoint.id) && certificate.revoked.is_none() {
+                    ended.push((spki.to_vec(), row, certificate));
+                }
+                Ok(())
+            })?;
+            for (spki, row, certificate) in ended {
+                batch = revoke(batch, &spki, &row, certificate, now.time);
+            }
+            let audit = AuditRecord::new(now.time, actor, "endpoint.revoke").with("id", endpoint.id);
+            Ok((batch, audit, ()))
+        })?;
+        match self.refresh_crl(now) {
+            Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Endpoints of a project.
+    ///
+    /// # Errors
+    /// `not-found` for the project.
+    pub fn endpoints(&self, project: &str) -> Result<Vec<EndpointView>, Stop> {
+        let project = self.project_named(project)?;
+        let mut views = Vec::new();
+        self.each(Table::Endpoints, &[], |_, row| {
+            let endpoint: Endpoint = cbor::decode(&row.value)?;
+            if endpoint.project == project.id {
+                let Endpoint { id, name, created, revoked, .. } = endpoint;
+                views.push(EndpointView { id, name, created, revoked });
+            }
+            Ok(())
+        })?;
+        Ok(views)
+    }
+
+    /// Makes an API key. The text is returned once and kept nowhere.
+    ///
+    /// # Errors
+    /// `not-found` for the endpoint, `bad-request` for limits of 0.
+    pub fn create_api_key(
+        &self,
+        actor: Actor,
+        project: &str,
+        endpoint: &str,
+        new: NewApiKey,
+        now: Now,
+    ) -> Result<(ApiKeyView, ApiKeyText), Stop> {
+        let endpoint = self.endpoint_named(project, endpoint)?;
+        let limits = check_limits(new.limits.unwrap_or(self.settings.rate_limits))?;
+        let text = ApiKeyText::generate()?;
+        let id = ApiKeyId::from_random(random::bytes()?);
+        let api_key = ApiKey {
+            id,
+            endpoint: endpoint.id,
+            label: new.label,
+            created: now.time,
+            expires: new.expires,
+            revoked: None,
+            limits,
+        };
+        self.change(now, |batch| {
+            let digest = text.digest();
+            let audit = AuditRecord::new(now.time, actor, "api-key.create")
+                .with("id", id)
+                .with("label", &api_key.label)
+                .with("endpoint", endpoint.id);
+            let batch = batch.expect_absent(Table::ApiKeys, &digest);
+            Ok((batch.put(Table::ApiKeys, &digest, cbor::encode(&api_key)), audit, ()))
+        })?;
+        Ok((ApiKeyView::of(api_key), text))
+    }
+
+    /// Refuses an API key from now on.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn revoke_api_key(&self, actor: Actor, id: ApiKeyId, now: Now) -> Result<(), Stop> {
+        self.change(now, |batch| {
+            let mut found = None;
+            self.each(Table::ApiKeys, &[], |digest, row| {
+                let api_key: ApiKey = cbor::decode(&row.value)?;
+                if api_key.id == id {
+                    found = Some((digest.to_vec(), row, api_key));
+                }
+                Ok(())
+            })?;
+            let (digest, row, api_key) = found.ok_or_else(|| not_found("API key", &id.to_string()))?;
+            let revoked = ApiKey { revoked: api_key.revoked.or(Some(now.time)), ..api_key };
+            let batch = batch.expect_at(Table::ApiKeys, &digest, row.revision).put(
+                Table::ApiKeys,
+                &digest,
+                cbor::encode(&revoked),
+            );
+            Ok((batch, AuditRecord::new(now.time, actor, "api-key.revoke").with("id", id), ()))
+        })
+    }
+
+    /// API keys of an endpoint.
+    ///
+    /// # Errors
+    /// `not-found` for the endpoint.
+    pub fn api_keys(&self, project: &str, endpoint: &str) -> Result<Vec<ApiKeyView>, Stop> {
+        let endpoint = self.endpoint_named(project, endpoint)?;
+        let mut views = Vec::new();
+        self.each(Table::ApiKeys, &[], |_, row| {
+            let api_key: ApiKey = cbor::decode(&row.value)?;
+            if api_key.endpoint == endpoint.id {
+                views.push(ApiKeyView::of(api_key));
+            }
+            Ok(())
+        })?;
+        Ok(views)
+    }
+
+    /// Lets an endpoint do `operations` on an object. What was granted stays.
+    ///
+    /// # Errors
+    /// `not-found` for endpoint or object.
+    pub fn grant(
+        &self,
+        actor: Actor,
+        project: &str,
+        endpoint: &str,
+        object: &str,
+        operations: &[Operation],
+        now: Now,
+    ) -> Result<(), Stop> {
+        let (endpoint, object) = self.both(project, endpoint, object)?;
+        self.change(now, |mut batch| {
+            for operation in operations {
+                let row_key = Grant::row_key(endpoint, object, *operation);
+                if self.store.get(Table::Grants, &row_key)?.is_none() {
+                    batch = batch.put(Table::Grants, &row_key, cbor::encode(&Grant { created: now.time }));
+                }
+            }
+            Ok((batch, grant_audit(now, actor, "grant.create", endpoint, object, operations), ()))
+        })
+    }
+
+    /// Takes grants away. One that is not there stays away.
+    ///
+    /// # Errors
+    /// `not-found` for endpoint or object.
+    pub fn revoke_grant(
+        &self,
+        actor: Actor,
+        project: &str,
+        endpoint: &str,
+        object: &str,
+        operations: &[Operation],
+        now: Now,
+    ) -> Result<(), Stop> {
+        let (endpoint, object) = self.both(project, endpoint, object)?;
+        self.change(now, |mut batch| {
+            for operation in operations {
+                batch = batch.delete(Table::Grants, &Grant::row_key(endpoint, object, *operation));
+            }
+            Ok((batch, grant_audit(now, actor, "grant.revoke", endpoint, object, operations), ()))
+        })
+    }
+
+    /// Grants of an endpoint.
+    ///
+    /// # Errors
+    /// `not-found` for the endpoint.
+    pub fn grants(&self, project: &str, endpoint: &str) -> Result<Vec<GrantView>, Stop> {
+        let endpoint = self.endpoint_named(project, endpoint)?;
+        let mut views = Vec::new();
+        self.each(Table::Grants, endpoint.id.as_bytes(), |row_key, _| {
+            if let Some((_, object, operation)) = Grant::from_row_key(row_key) {
+                let found: Option<crate::domain::object::Object> =
+                    self.read(Table::Objects, object.as_bytes())?;
+                if let Some(found) = found {
+                    views.push(GrantView { object, object_name: found.name, operation });
+                }
+            }
+            Ok(())
+        })?;
+        Ok(views)
+    }
+
+    pub(super) fn endpoint_named(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {
+        let project = self.project_named(project)?;
+        let name_key = self.store.name_key(Table::Endpoints, project.id.as_bytes(), name);
+        let id = self.store.get(Table::Names, &name_key)?.ok_or_else(|| not_found("endpoint", name))?;
+        self.read(Table::Endpoints, &id.value)?.ok_or_else(|| not_found("endpoint", name))
+    }
+
+    fn both(&self, project: &str, endpoint: &str, object: &str) -> Result<(EndpointId, ObjectId), Stop> {
+        let endpoint = self.endpoint_named(project, endpoint)?;
+        let found = self.object_named(endpoint.project, object)?;
+        Ok((endpoint.id, found.ok_or_else(|| not_found("object", object))?.id))
+    }
+}
+
+impl ApiKeyView {
+    fn of(api_key: ApiKey) -> Self {
+        let ApiKey { id, label, created, expires, revoked, limits, .. } = api_key;
+        Self { id, label, created, expires, revoked, limits }
+    }
+}
+
+fn grant_audit(
+    now: Now,
+    actor: Actor,
+    act: &'static str,
+    endpoint: EndpointId,
+    object: ObjectId,
+    operations: &[Operation],
+) -> AuditRecord {
+    let operations: Vec<&str> = operations.iter().map(|operation| operation.name()).collect();
+    AuditRecord::new(now.time, actor, act)
+        .with("endpoint", endpoint)
+        .with("object", object)
+        .with("operations", operations.join(" "))
+}
+
+fn check_limits(limits: RateLimits) -> Result<RateLimits, Refusal> {
+    let RateLimits { requests_per_s, requests_burst, fields_per_s, fields_burst } = limits;
+    if [requests_per_s, requests_burst, fields_per_s, fields_burst].contains(&0) {
+        return Err(Refusal::new(Code::BadRequest)
+            .detail("A limit of 0 would refuse everything; revoke the API key instead."));
+    }
+    Ok(limits)
+}

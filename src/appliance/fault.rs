@@ -1,0 +1,118 @@
+//! When we fail. A [`Refusal`] is the caller's affair and told to the caller; a [`Fault`] is ours: its detail goes to the
+//! log, and the caller learns no more than that there was one.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::crypto::NotAuthentic;
+use crate::crypto::random::NoRandomness;
+use crate::domain::cbor::NotCanonical;
+use crate::domain::refusal::{Code, Refusal};
+use crate::hsm::{Class, TokenError};
+use crate::store::StoreError;
+
+/// How long a caller should wait for the token to come back.
+const TOKEN_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Something in the appliance is not as it must be. The text is for the log: it names rows and keys, never content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault(String);
+
+impl Fault {
+    /// A fault, in words that say what happened and, where one can, what to do.
+    #[must_use]
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The caller's to mend.
+    Refused(Refusal),
+    /// Ours to mend.
+    Fault(Fault),
+}
+
+impl Stop {
+    /// What the caller is told.
+    #[must_use]
+    pub fn refusal(self) -> Refusal {
+        match self {
+            Self::Refused(refusal) => refusal,
+            Self::Fault(_) => Code::Fault.into(),
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(out),
+            Self::Fault(fault) => fault.fmt(out),
+        }
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Code> for Stop {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Code::Conflict.into(),
+            other => Self::Fault(Fault::new(other.to_string())),
+        }
+    }
+}
+
+impl From<TokenError> for Stop {
+    fn from(error: TokenError) -> Self {
+        match error.class() {
+            Class::Token | Class::Deadline | Class::Session | Class::Login => {
+                Refusal::new(Code::TokenAway).retry_after(TOKEN_RETRY_AFTER).into()
+            }
+            Class::Configuration | Class::Data | Class::Pin => Self::Fault(Fault::new(error.to_string())),
+        }
+    }
+}
+
+impl From<NoRandomness> for Stop {
+    fn from(error: NoRandomness) -> Self {
+        Self::Fault(Fault::new(error.to_string()))
+    }
+}
+
+impl From<NotCanonical> for Stop {
+    fn from(error: NotCanonical) -> Self {
+        Self::Fault(Fault::new(error.to_string()))
+    }
+}
+
+impl From<NotAuthentic> for Stop {
+    fn from(error: NotAuthentic) -> Self {
+        Self::Fault(Fault::new(error.to_string()))
+    }
+}

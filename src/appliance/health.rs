@@ -1,0 +1,156 @@
+//! What the appliance says of itself: a word for machines that must not know more, the whole for those who may.
+
+use std::sync::atomic::Ordering;
+
+use crate::domain::timestamp::Timestamp;
+
+use super::{Appliance, LockReason, State};
+
+/// A state in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateName {
+    /// No store yet.
+    Unprovisioned,
+    /// No key to read it.
+    Locked,
+    /// All well.
+    Operational,
+    /// The token is away; keys in memory serve.
+    Degraded,
+}
+
+impl StateName {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unprovisioned => "unprovisioned",
+            Self::Locked => "locked",
+            Self::Operational => "operational",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+impl std::fmt::Display for StateName {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// The whole.
+pub struct Health {
+    /// The state.
+    pub state: StateName,
+    /// Why it is locked, and what to do.
+    pub reason: Option<String>,
+    /// Made by one person alone, never to hold real data.
+    pub sandbox: bool,
+    /// Whether the token answers.
+    pub token: Option<TokenHealth>,
+    /// The chain and the journal.
+    pub journal: Option<JournalHealth>,
+    /// Data keys in memory.
+    pub data_keys: usize,
+    /// Requests answered `locked` since the start.
+    pub refused_locked: u64,
+    /// What protects memory.
+    pub memory: String,
+}
+
+/// How the token is.
+pub struct TokenHealth {
+    /// Its serial number.
+    pub serial: String,
+    /// Whether it answers.
+    pub present: bool,
+    /// The MK generation that wraps.
+    pub master_key_generation: u32,
+    /// The KCV recorded when it was made; for eyes only.
+    pub kcv: String,
+}
+
+/// How the journal is.
+pub struct JournalHealth {
+    /// Counts restores.
+    pub epoch: u32,
+    /// Of the next record.
+    pub next_sequence: u64,
+    /// When the last block was closed.
+    pub last_block: Timestamp,
+    /// Why records cannot be made durable at present.
+    pub trouble: Option<String>,
+}
+
+impl Appliance {
+    /// The state in one word.
+    #[must_use]
+    pub fn state_name(&self) -> StateName {
+        self.state.load().name()
+    }
+
+    /// The whole.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let state = self.state.load();
+        let mut health = Health {
+            state: state.name(),
+            reason: None,
+            sandbox: false,
+            token: None,
+            journal: None,
+            data_keys: 0,
+            refused_locked: self.refused_locked.load(Ordering::Relaxed),
+            memory: self.settings.memory_protection.clone(),
+        };
+        match &**state {
+            State::Unprovisioned => {}
+            State::Locked(reason) => health.reason = Some(reason.to_string()),
+            State::Operational(operational) => {
+                let head = operational.store.head();
+                let kcv = operational.boot.master_keys.last().map(|key| crate::crypto::kcv::Kcv(key.kcv));
+                health.sandbox = operational.is_sandbox();
+                health.data_keys = operational.keyring.data_keys();
+                health.token = Some(TokenHealth {
+                    serial: operational.token.serial().to_owned(),
+                    present: !operational.token.is_away(),
+                    master_key_generation: operational
+                        .master_keys
+                        .last()
+                        .map_or(0, crate::hsm::MasterKey::generation),
+                    kcv: kcv.map(|kcv| kcv.to_string()).unwrap_or_default(),
+                });
+                health.journal = Some(JournalHealth {
+                    epoch: head.epoch,
+                    next_sequence: head.next_sequence,
+                    last_block: Timestamp::from_micros(head.time_us),
+                    trouble: operational.recorder().trouble(),
+                });
+            }
+        }
+        health
+    }
+}
+
+/// What happened, then what to do.
+impl std::fmt::Display for LockReason {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Started => out.write_str("started and not unlocked yet; run gembok unlock"),
+            Self::ByOperator => out.write_str("locked by an operator; run gembok unlock"),
+            Self::DegradedTooLong => {
+                out.write_str("the token was away for too long; bring it back, then run gembok unlock")
+            }
+            Self::UnlockFailed(why) => write!(out, "the last unlock failed: {why}"),
+            Self::Damaged(rows) => write!(
+                out,
+                "rollback or damage: the store is not what its last block describes, and these rows do not open: {}; \
+                 restore a backup, or look at what was lost and run gembok unlock --accept-damage",
+                rows.join(", ")
+            ),
+            Self::Rollback => out.write_str(
+                "rollback: rows of the store were put back or taken out behind the appliance's back; restore a backup",
+            ),
+        }
+    }
+}

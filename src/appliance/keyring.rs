@@ -1,0 +1,191 @@
+//! The keys in memory: unwrapped once, used many times, forgotten on time.
+//!
+//! ```text
+//! token: MK ── unwraps ──> project KEK ── unwraps ──> data key ── seals, opens ──> fields
+//! ```
+//!
+//! A key's time runs from its unwrapping and is never extended by use; a data key's ends no later than that of the KEK it
+//! came from, so no key is used longer than one lifetime after the token last agreed. The number of keys is bounded; keys
+//! that fall out are wiped when their last user is done.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use quick_cache::sync::Cache;
+
+use crate::crypto::data_key::DataKey;
+use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
+use crate::domain::cbor;
+use crate::domain::id::ProjectId;
+use crate::domain::key_version::KeyVersion;
+use crate::domain::object::Object;
+use crate::domain::project::Kek;
+use crate::hsm::{MasterKey, TokenError};
+use crate::store::{Store, Table};
+
+use super::fault::{Fault, Stop};
+
+/// How many keys are kept, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyringLimits {
+    /// Data keys, and KEKs, at most.
+    pub entries_max: usize,
+    /// From unwrapping.
+    pub ttl: Duration,
+}
+
+/// Unwrapped KEKs and data keys.
+pub struct Keyring {
+    ttl: Duration,
+    keks: Cache<(ProjectId, u32), Arc<Held<WrappingKey>>>,
+    data_keys: Cache<(u32, u32), Arc<Held<DataKey>>>,
+    /// One unwrapping at a time: a thousand requests that miss the same key ask the token once.
+    unwrapping: Mutex<()>,
+}
+
+/// A key and when it must be forgotten.
+pub struct Held<K> {
+    key: K,
+    until: Instant,
+}
+
+impl<K> Held<K> {
+    /// The key.
+    #[must_use]
+    pub const fn key(&self) -> &K {
+        &self.key
+    }
+}
+
+impl Keyring {
+    /// An empty keyring.
+    #[must_use]
+    pub fn new(limits: KeyringLimits) -> Self {
+        Self {
+            ttl: limits.ttl,
+            keks: Cache::new(limits.entries_max),
+            data_keys: Cache::new(limits.entries_max),
+            unwrapping: Mutex::new(()),
+        }
+    }
+
+    /// The data key of `version`, if it is in memory and its time is not over.
+    #[must_use]
+    pub fn recall(&self, version: &KeyVersion, now: Instant) -> Option<Arc<Held<DataKey>>> {
+        self.data_keys.get(&(version.key_id, version.version)).filter(|held| now < held.until)
+    }
+
+    /// The data key of `version`, unwrapped if need be: reads the store, and asks the token when the KEK is not in memory
+    /// either. Blocks.
+    ///
+    /// # Errors
+    /// `token-away` when the token is needed and does not answer; a fault when a wrapped key does not open.
+    pub fn load(
+        &self,
+        version: &KeyVersion,
+        object: &Object,
+        store: &Store,
+        master_keys: &[MasterKey],
+        now: Instant,
+    ) -> Result<Arc<Held<DataKey>>, Stop> {
+        let _one_at_a_time = self.unwrapping.lock();
+        if let Some(held) = self.recall(version, now) {
+            return Ok(held);
+        }
+        let kek = self.kek(object.project, version.kek_version, store, master_keys, now)?;
+        let binding = Binding::data_key(
+            version.algorithm,
+            *object.project.as_bytes(),
+            *object.id.as_bytes(),
+            version.key_id,
+            version.version,
+            version.kek_version,
+        );
+        let damaged = || {
+            Fault::new(format!(
+                "the wrapped data key of version {} of object {} does not open; restore it from a backup",
+                version.version, object.id
+            ))
+        };
+        let wrapped = WrappedKey::parse(&version.wrapped).map_err(|_| damaged())?;
+        let key = kek.key.unwrap(&wrapped, &binding).map_err(|_| damaged())?;
+        let held = Arc::new(Held { key: DataKey::new(version.algorithm, &key), until: kek.until });
+        self.data_keys.insert((version.key_id, version.version), Arc::clone(&held));
+        Ok(held)
+    }
+
+    /// A project's KEK for wrapping a new key. Blocks, as [`Keyring::load`] does.
+    ///
+    /// # Errors
+    /// As [`Keyring::load`].
+    pub fn load_kek(
+        &self,
+        project: ProjectId,
+        version: u32,
+        store: &Store,
+        master_keys: &[MasterKey],
+        now: Instant,
+    ) -> Result<Arc<Held<WrappingKey>>, Stop> {
+        let _one_at_a_time = self.unwrapping.lock();
+        self.kek(project, version, store, master_keys, now)
+    }
+
+    /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
+    pub fn forget_expired(&self, now: Instant) {
+        self.keks.retain(|_, held| now < held.until);
+        self.data_keys.retain(|_, held| now < held.until);
+    }
+
+    /// How many data keys are in memory.
+    #[must_use]
+    pub fn data_keys(&self) -> usize {
+        self.data_keys.len()
+    }
+
+    fn kek(
+        &self,
+        project: ProjectId,
+        version: u32,
+        store: &Store,
+        master_keys: &[MasterKey],
+        now: Instant,
+    ) -> Result<Arc<Held<WrappingKey>>, Stop> {
+        if let Some(held) = self.keks.get(&(project, version)).filter(|held| now < held.until) {
+            return Ok(held);
+        }
+        let missing = || Fault::new(format!("version {version} of the KEK of project {project} is missing"));
+        let row = store.get(Table::Keks, &kek_row_key(project, version))?.ok_or_else(missing)?;
+        let kek: Kek = cbor::decode(&row.value)?;
+        let master_key =
+            master_keys.iter().find(|key| key.generation() == kek.master_key).ok_or_else(|| {
+                Fault::new(format!(
+                    "the KEK of project {project} names MK generation {}, which is not open",
+                    kek.master_key
+                ))
+            })?;
+        let damaged = || {
+            Fault::new(format!(
+                "version {version} of the KEK of project {project} does not open under its MK; restore it from a backup"
+            ))
+        };
+        let wrapped = WrappedKey::parse(&kek.wrapped).map_err(|_| damaged())?;
+        let binding = Binding::kek(*project.as_bytes(), version, kek.master_key);
+        let key = master_key.unwrap(&wrapped, &binding).map_err(|error| match error {
+            TokenError::Data => Stop::from(damaged()),
+            other => other.into(),
+        })?;
+        let held = Arc::new(Held { key: WrappingKey::new(version, &key), until: now + self.ttl });
+        self.keks.insert((project, version), Arc::clone(&held));
+        Ok(held)
+    }
+}
+
+/// `project id 16 | version u32`.
+#[must_use]
+pub fn kek_row_key(project: ProjectId, version: u32) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..16].copy_from_slice(project.as_bytes());
+    key[16..].copy_from_slice(&version.to_be_bytes());
+    key
+}

@@ -1,0 +1,115 @@
+//! Leases: uses of a key version that were reserved durably before they are made.
+//!
+//! AES-GCM and AES-GCM-SIV with random 12-byte nonces must not seal more than 2^32 times under one key (SP 800-38D §8.3).
+//! So the stored number is raised first, in a commit of its own, and then used up in memory: what a crash interrupts is
+//! forfeited, and the stored number is never low. Leases begin at 2^10 and double to 2^20, so that neither a quiet key
+//! loses much by a crash nor a busy one commits often.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use quick_cache::sync::Cache;
+
+use crate::crypto::algorithm::Algorithm;
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::cbor;
+use crate::domain::key_version::KeyVersion;
+use crate::domain::refusal::Code;
+use crate::domain::timestamp::Timestamp;
+use crate::store::{Batch, Store, Table};
+
+use super::fault::{Fault, Stop};
+
+/// Uses of the first lease.
+const FIRST_USES: u64 = 1 << 10;
+/// Uses of the longest.
+const USES_MAX: u64 = 1 << 20;
+
+/// The leases of the key versions in use. A bounded number: what falls out is forfeited, as after a crash.
+pub struct Leases {
+    open: Cache<(u32, u32), Arc<Lease>>,
+    granting: Mutex<()>,
+}
+
+struct Lease {
+    left: AtomicU64,
+    granted: AtomicU64,
+}
+
+impl Leases {
+    /// No lease yet, and never more than `entries_max`.
+    #[must_use]
+    pub fn new(entries_max: usize) -> Self {
+        Self { open: Cache::new(entries_max), granting: Mutex::new(()) }
+    }
+
+    /// Takes `uses` out of what is reserved; `false` when more must be reserved first ([`Leases::grant`]).
+    #[must_use]
+    pub fn take(&self, version: &KeyVersion, uses: u64) -> bool {
+        if !version.algorithm.is_leased() {
+            return true;
+        }
+        let Some(lease) = self.open.get(&(version.key_id, version.version)) else { return false };
+        lease.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(uses)).is_ok()
+    }
+
+    /// Reserves more uses, durably, and takes `uses` out of them. Blocks for one commit.
+    ///
+    /// # Errors
+    /// `key-exhausted` at the algorithm's limit.
+    pub fn grant(&self, version: &KeyVersion, uses: u64, store: &Store, now: Timestamp) -> Result<(), Stop> {
+        let _one_at_a_time = self.granting.lock();
+        if self.take(version, uses) {
+            return Ok(());
+        }
+        let row_key = KeyVersion::row_key(version.key_id, version.version);
+        let row = store.get(Table::KeyVersions, &row_key)?.ok_or_else(|| {
+            Fault::new(format!("version {} of key {:08x} is missing", version.version, version.key_id))
+        })?;
+        let mut stored: KeyVersion = cbor::decode(&row.value)?;
+        let key = (version.key_id, version.version);
+        let lease = self.open.get(&key).unwrap_or_else(|| {
+            Arc::new(Lease { left: AtomicU64::new(0), granted: AtomicU64::new(FIRST_USES / 2) })
+        });
+        let wanted = (lease.granted.load(Ordering::Acquire) * 2).min(USES_MAX).max(uses);
+        let granted = fit(stored.algorithm, stored.uses_reserved, wanted);
+        if granted < uses {
+            return Err(Code::KeyExhausted.into());
+        }
+        stored.uses_reserved += granted;
+        let audit = AuditRecord::new(now, Actor::System, "key-version.lease")
+            .with("key-id", format!("{:08x}", version.key_id))
+            .with("version", version.version)
+            .with("uses-reserved", stored.uses_reserved);
+        let batch = Batch::new(now.micros())
+            .expect_at(Table::KeyVersions, &row_key, row.revision)
+            .put(Table::KeyVersions, &row_key, cbor::encode(&stored))
+            .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
+        store.commit(batch)?;
+        lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
+        lease.left.fetch_add(granted - uses, Ordering::AcqRel);
+        self.open.insert(key, lease);
+        Ok(())
+    }
+}
+
+/// As much of `wanted` as the algorithm's limit leaves.
+fn fit(algorithm: Algorithm, reserved: u64, wanted: u64) -> u64 {
+    wanted.min(algorithm.uses_max().saturating_sub(reserved))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lease_reaches_past_the_limit() {
+        let limit = 1 << 32;
+        assert_eq!(fit(Algorithm::Aes256Gcm, 0, 1024), 1024);
+        assert_eq!(fit(Algorithm::Aes256Gcm, limit - 10, 1024), 10);
+        assert_eq!(fit(Algorithm::Aes256GcmSiv, limit, 1024), 0);
+        assert_eq!(fit(Algorithm::Aes256GcmSiv, limit + 5, 1024), 0);
+    }
+}

@@ -1,0 +1,224 @@
+//! Floor 3: the verbs. The only floor that joins store, token and rules.
+//!
+//! ```text
+//! Unprovisioned ── init ──> Operational ⇄ Degraded        the token went away, and came back
+//!                              │  ↑  │
+//!                        lock  ↓  │  ↓  degraded too long
+//!                            Locked ── unlock
+//! ```
+//!
+//! Each state carries only what is legal in it: there is no store key, no token session and no data key outside
+//! [`Operational`], and no verb on data outside it either. `Degraded` is `Operational` without its token: keys in memory
+//! serve until their time is over, everything else is refused until the token is back.
+//!
+//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`] and
+//! [`Operational::decrypt`], which look in memory only and may run on an async worker.
+
+mod admission;
+mod audit;
+mod catalog;
+mod certificates;
+mod decrypt;
+mod encrypt;
+mod enrollment;
+mod fault;
+mod health;
+mod keyring;
+mod lease;
+mod lock;
+mod memo;
+mod operational;
+mod pki;
+mod provision;
+mod recorder;
+mod statistics;
+mod tend;
+mod unlock;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::crypto::algorithm::Algorithm;
+use crate::domain::limits::{RateLimits, RequestLimits};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::Now;
+use crate::hsm::{PinBackoff, TokenConfig};
+use crate::store::StoreFile;
+
+pub use admission::{Admitted, Caller, Decrypt, Encrypt, Enrolled, InFlight, Operate, Served};
+pub use audit::{AuditEntry, AuditPage};
+pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
+pub use certificates::{CertificateView, Issued};
+pub use decrypt::{OpeningKeys, Sealed};
+pub use encrypt::{Done, Field, SealingKeys};
+pub use enrollment::{ApiKeyView, EndpointView, GrantView, NewApiKey};
+pub use fault::{Fault, Stop};
+pub use health::{Health, JournalHealth, StateName, TokenHealth};
+pub use keyring::KeyringLimits;
+pub use operational::Operational;
+pub use pki::PkiFiles;
+pub use provision::Provisioned;
+pub use recorder::{JournalLimits, Recorder, Totals};
+pub use statistics::{StatisticsQuery, StatisticsRow};
+pub use tend::Tending;
+
+/// Everything the appliance is told from outside.
+pub struct Settings {
+    /// Where the store file and `pki/` lie.
+    pub state_directory: PathBuf,
+    /// Bytes of the store kept in memory.
+    pub cache_bytes: usize,
+    /// Which token, through which module.
+    pub token: TokenConfig,
+    /// The file that holds the token's PIN; made at init.
+    pub pin_file: PathBuf,
+    /// Names and addresses in the server's certificate.
+    pub server_names: Vec<String>,
+    /// Keys in memory.
+    pub keyring: KeyringLimits,
+    /// How long cached keys may serve without a token.
+    pub degraded_max: Duration,
+    /// How records are gathered.
+    pub journal: JournalLimits,
+    /// What a request may hold.
+    pub request_limits: RequestLimits,
+    /// What an API key may do unless it says otherwise.
+    pub rate_limits: RateLimits,
+    /// Requests one certificate may have under way.
+    pub in_flight_per_certificate_max: usize,
+    /// What a key version is made with unless its maker says otherwise.
+    pub default_algorithm: Algorithm,
+    /// What memory protection the process got, for health.
+    pub memory_protection: String,
+    /// Both clocks.
+    pub clock: fn() -> Now,
+    /// Called when certificates or the CRL have changed on disk, or the state has: the listeners follow.
+    pub notify: Box<dyn Fn() + Send + Sync>,
+}
+
+/// Why the appliance is locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockReason {
+    /// It was just started.
+    Started,
+    /// An operator locked it.
+    ByOperator,
+    /// The token was away for longer than cached keys may serve.
+    DegradedTooLong,
+    /// The last unlock failed; the sentence says why and what to do.
+    UnlockFailed(String),
+    /// Rows of the store do not open; they are named.
+    Damaged(Vec<String>),
+    /// Rows were put back or taken out.
+    Rollback,
+}
+
+/// What can be done at all.
+pub enum State {
+    /// There is no store yet: only an init is possible.
+    Unprovisioned,
+    /// There is a store, and no key to read it.
+    Locked(LockReason),
+    /// Unlocked.
+    Operational(Arc<Operational>),
+}
+
+/// The appliance. One per process; shared by every edge.
+pub struct Appliance {
+    settings: Arc<Settings>,
+    state: ArcSwap<State>,
+    /// One init, unlock or lock at a time. The file stays open, and so ours, while the process lives.
+    transition: Mutex<Transition>,
+    /// Requests answered `locked`: nobody can be named for them, so they are only counted.
+    refused_locked: AtomicU64,
+}
+
+struct Transition {
+    file: StoreFile,
+    backoff: PinBackoff,
+}
+
+impl Appliance {
+    /// Opens the store file. The appliance is `Unprovisioned` or `Locked` then; [`Appliance::unlock`] goes on.
+    ///
+    /// # Errors
+    /// A fault when the file cannot be opened: also when another process has it.
+    pub fn open(settings: Settings) -> Result<Self, Fault> {
+        let path = settings.state_directory.join("gembok.redb");
+        let fault = |error: crate::store::StoreError| Fault::new(error.to_string());
+        let file = StoreFile::open(&path, settings.cache_bytes).map_err(fault)?;
+        let state = match file.boot().map_err(fault)? {
+            None => State::Unprovisioned,
+            Some(_) => State::Locked(LockReason::Started),
+        };
+        Ok(Self {
+            settings: Arc::new(settings),
+            state: ArcSwap::from_pointee(state),
+            transition: Mutex::new(Transition { file, backoff: PinBackoff::new() }),
+            refused_locked: AtomicU64::new(0),
+        })
+    }
+
+    /// What it was told from outside.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The state at this moment.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// The unlocked appliance, for the data plane.
+    ///
+    /// # Errors
+    /// `locked`, with when to try again; it is counted.
+    pub fn operational(&self) -> Result<Arc<Operational>, Refusal> {
+        match &**self.state.load() {
+            State::Operational(operational) => Ok(Arc::clone(operational)),
+            State::Unprovisioned | State::Locked(_) => {
+                self.refused_locked.fetch_add(1, Ordering::Relaxed);
+                Err(Refusal::new(Code::Locked).retry_after(Duration::from_secs(30)))
+            }
+        }
+    }
+
+    /// The unlocked appliance, for the control plane and the operator.
+    ///
+    /// # Errors
+    /// `wrong-state`, which names the state.
+    pub fn unlocked(&self) -> Result<Arc<Operational>, Refusal> {
+        match &**self.state.load() {
+            State::Operational(operational) => Ok(Arc::clone(operational)),
+            other => Err(Refusal::new(Code::WrongState)
+                .detail(format!("The appliance is {}; unlock it first.", other.name()))),
+        }
+    }
+
+    fn enter(&self, state: State) {
+        tracing::info!(state = state.name().as_str(), "state");
+        self.state.store(Arc::new(state));
+        (self.settings.notify)();
+    }
+}
+
+/// The state in one word.
+impl State {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> StateName {
+        match self {
+            Self::Unprovisioned => StateName::Unprovisioned,
+            Self::Locked(_) => StateName::Locked,
+            Self::Operational(operational) if operational.degraded.lock().is_some() => StateName::Degraded,
+            Self::Operational(_) => StateName::Operational,
+        }
+    }
+}

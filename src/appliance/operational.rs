@@ -1,0 +1,167 @@
+//! What there is only while the appliance is unlocked: the store, the token, the keys in memory. A verb that needs any of
+//! it takes an [`Operational`], and when the appliance locks, the last one dropped wipes the keys.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use minicbor::{Decode, Encode};
+use parking_lot::Mutex;
+
+use crate::crypto::secret::SecretKey;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::cbor;
+use crate::domain::id::{ApiKeyId, ApplianceId, ProjectId};
+use crate::domain::limits::RateLimits;
+use crate::domain::object::Object;
+use crate::domain::timestamp::Now;
+use crate::hsm::{MasterKey, Token};
+use crate::store::{Batch, Boot, Store, StoreError, Table};
+
+use super::Settings;
+use super::admission::{Enrolled, Meters};
+use super::fault::{Fault, Stop};
+use super::keyring::Keyring;
+use super::lease::Leases;
+use super::memo::{CatalogRevision, Memo};
+use super::pki::Pki;
+use super::recorder::Recorder;
+
+/// Endpoint certificates remembered.
+const ENROLLED_REMEMBERED_MAX: usize = 4_096;
+
+/// An unlocked appliance.
+pub struct Operational {
+    pub(super) settings: Arc<Settings>,
+    pub(super) boot: Boot,
+    pub(super) store: Store,
+    pub(super) token: Token,
+    /// Every MK generation that still unwraps; the current one is last.
+    pub(super) master_keys: Vec<MasterKey>,
+    /// To be compared with what the token unwraps after it was away.
+    pub(super) store_key: SecretKey,
+    pub(super) keyring: Keyring,
+    pub(super) leases: Leases,
+    pub(super) pki: Pki,
+    pub(super) enrolled: Memo<[u8; 32], Enrolled>,
+    recorder: Recorder,
+    revision: AtomicU64,
+    changing: Mutex<()>,
+    meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
+    gauges: Mutex<HashMap<[u8; 32], Arc<AtomicUsize>>>,
+    /// Since when the token has been away.
+    pub(super) degraded: Mutex<Option<Instant>>,
+}
+
+/// The parts an unlock or an init has gathered.
+pub(super) struct Parts {
+    pub settings: Arc<Settings>,
+    pub boot: Boot,
+    pub store: Store,
+    pub token: Token,
+    pub master_keys: Vec<MasterKey>,
+    pub store_key: SecretKey,
+    pub pki: Pki,
+}
+
+impl Operational {
+    pub(super) fn start(parts: Parts) -> Result<Self, Stop> {
+        let Parts { settings, boot, store, token, master_keys, store_key, pki } = parts;
+        let recorder = Recorder::start(store.clone(), settings.journal, settings.clock)
+            .map_err(|error| Fault::new(format!("the journal's thread cannot be started: {error}")))?;
+        Ok(Self {
+            keyring: Keyring::new(settings.keyring),
+            leases: Leases::new(settings.keyring.entries_max),
+            enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
+            recorder,
+            revision: AtomicU64::new(1),
+            changing: Mutex::new(()),
+            meters: Mutex::default(),
+            gauges: Mutex::default(),
+            degraded: Mutex::new(None),
+            settings,
+            boot,
+            store,
+            token,
+            master_keys,
+            store_key,
+            pki,
+        })
+    }
+
+    /// Where access records go.
+    #[must_use]
+    pub const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The appliance's id, which is its chain's.
+    #[must_use]
+    pub const fn id(&self) -> ApplianceId {
+        ApplianceId::from_bytes(self.boot.appliance_id)
+    }
+
+    /// Whether the store was made by one person alone.
+    #[must_use]
+    pub const fn is_sandbox(&self) -> bool {
+        self.boot.sandbox
+    }
+
+    /// Counts changes: what was read at an older revision may no longer hold.
+    #[must_use]
+    pub fn catalog_revision(&self) -> CatalogRevision {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Reads one row of a known type.
+    pub(super) fn read<T>(&self, table: Table, key: &[u8]) -> Result<Option<T>, Stop>
+    where
+        T: for<'b> Decode<'b, ()> + Encode<()>,
+    {
+        let row = self.store.get(table, key)?;
+        row.map(|row| cbor::decode(&row.value).map_err(Stop::from)).transpose()
+    }
+
+    /// Makes one change of the catalog: what `change` puts into the batch and its audit record commit together or not at
+    /// all, and from the return on nobody believes what was there before. One change at a time, so that what `change` reads
+    /// still holds when it commits.
+    pub(super) fn change<T>(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<(Batch, AuditRecord, T), Stop>,
+    ) -> Result<T, Stop> {
+        let _one_at_a_time = self.changing.lock();
+        let (batch, audit, value) = change(Batch::new(now.time.micros()))?;
+        let record = cbor::encode(&audit);
+        let committed = self.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &record));
+        // Raised whatever came of it: after a failed write nobody knows what is on the disk.
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        committed.map(|_| value).map_err(|error| match error {
+            StoreError::Conflict { .. } => Stop::from(crate::domain::refusal::Code::AlreadyExists),
+            other => other.into(),
+        })
+    }
+
+    /// The object of a name in a project.
+    pub(super) fn object_named(&self, project: ProjectId, name: &str) -> Result<Option<Object>, Stop> {
+        let name_key = self.store.name_key(Table::Objects, project.as_bytes(), name);
+        let Some(id) = self.store.get(Table::Names, &name_key)? else { return Ok(None) };
+        self.read(Table::Objects, &id.value)
+    }
+
+    /// The meters of an API key: the same ones for as long as its limits stay the same.
+    pub(super) fn meters(&self, id: ApiKeyId, limits: RateLimits) -> Arc<Meters> {
+        let mut meters = self.meters.lock();
+        let kept = meters.entry(id).or_insert_with(|| Arc::new(Meters::new(limits)));
+        if kept.limits() != limits {
+            *kept = Arc::new(Meters::new(limits));
+        }
+        Arc::clone(kept)
+    }
+
+    /// The count of a certificate's requests under way.
+    pub(super) fn gauge(&self, certificate: [u8; 32]) -> Arc<AtomicUsize> {
+        Arc::clone(self.gauges.lock().entry(certificate).or_default())
+    }
+}

@@ -1,0 +1,293 @@
+//! The internal CA: its key in the token, its certificate and lists in files, so that a locked appliance can still speak
+//! TLS. It signs three kinds of certificate and one list, and nothing a client wrote goes into any of them but a public
+//! key.
+//!
+//! ```text
+//! <state>/pki/  ca.pem  crl.pem  server.pem  server.key (0600)
+//! ```
+
+use std::fs;
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData,
+    RevokedCertParams, SanType, SerialNumber, SigningKey, SubjectPublicKeyInfo,
+};
+use sha2::{Digest, Sha256};
+
+use crate::crypto::random;
+use crate::domain::id::ApplianceId;
+use crate::domain::peer::Identity;
+use crate::domain::timestamp::Timestamp;
+use crate::hsm::{Signer, to_der};
+
+use super::fault::{Fault, Stop};
+
+/// How long a client's or server's certificate is valid.
+const LEAF_VALID_FOR: Duration = Duration::from_secs(397 * 86_400);
+/// How long the CA's is.
+const CA_VALID_FOR: Duration = Duration::from_secs(3_650 * 86_400);
+/// How long a CRL counts; it is signed anew every day.
+pub const CRL_VALID_FOR: Duration = Duration::from_secs(7 * 86_400);
+/// Certificates begin a little in the past, for clients whose clock is behind.
+const CLOCKS_MAY_DIFFER_BY: Duration = Duration::from_secs(300);
+/// Bytes of a serial number; its first bit is 0, so that it stays a positive number of this length.
+const SERIAL_LEN: usize = 16;
+
+/// Where the files are.
+#[derive(Debug, Clone)]
+pub struct PkiFiles {
+    directory: PathBuf,
+}
+
+impl PkiFiles {
+    /// Those below a state directory.
+    #[must_use]
+    pub fn below(state_directory: &Path) -> Self {
+        Self { directory: state_directory.join("pki") }
+    }
+
+    /// The CA's certificate.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.directory.join("ca.pem")
+    }
+
+    /// The list of revoked certificates.
+    #[must_use]
+    pub fn crl(&self) -> PathBuf {
+        self.directory.join("crl.pem")
+    }
+
+    /// The server's certificate.
+    #[must_use]
+    pub fn server(&self) -> PathBuf {
+        self.directory.join("server.pem")
+    }
+
+    /// The server's private key.
+    #[must_use]
+    pub fn server_key(&self) -> PathBuf {
+        self.directory.join("server.key")
+    }
+}
+
+/// A certificate as it was just signed.
+pub struct Signed {
+    /// PEM.
+    pub pem: String,
+    /// Of its public key.
+    pub spki: [u8; 32],
+    /// As it stands in it.
+    pub serial: Vec<u8>,
+    /// First moment.
+    pub not_before: Timestamp,
+    /// Last moment.
+    pub not_after: Timestamp,
+}
+
+/// The CA at work.
+pub struct Pki {
+    files: PkiFiles,
+    signer: Signer,
+    appliance: ApplianceId,
+}
+
+/// A certificate that is in no list any more.
+pub struct Revoked {
+    /// Its serial number.
+    pub serial: Vec<u8>,
+    /// Since when.
+    pub time: Timestamp,
+}
+
+impl Pki {
+    /// The CA of `appliance`, signing with `signer`.
+    pub(super) const fn new(files: PkiFiles, signer: Signer, appliance: ApplianceId) -> Self {
+        Self { files, signer, appliance }
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub const fn files(&self) -> &PkiFiles {
+        &self.files
+    }
+
+    /// Signs and writes the CA's own certificate.
+    pub(super) fn write_ca(&self, now: Timestamp) -> Result<String, Stop> {
+        fs::create_dir_all(&self.files.directory)
+            .map_err(|error| unwritable(&self.files.directory, &error))?;
+        let mut params = self.ca_params();
+        (params.not_before, params.not_after) = validity(now, CA_VALID_FOR);
+        params.serial_number = Some(serial()?.1);
+        let pem = params.self_signed(&CaKey(&self.signer)).map_err(unsigned)?.pem();
+        write_file(&self.files.ca(), pem.as_bytes(), 0o644)?;
+        Ok(pem)
+    }
+
+    /// Makes a server key and certificate for `names` (host names or addresses) and writes both.
+    pub(super) fn write_server(&self, names: &[String], now: Timestamp) -> Result<(), Stop> {
+        let key = KeyPair::generate().map_err(unsigned)?;
+        let mut params = CertificateParams::default();
+        for name in names {
+            params.subject_alt_names.push(match name.parse::<IpAddr>() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.as_str().try_into().map_err(unsigned)?),
+            });
+        }
+        params.distinguished_name = name_of("Gembok server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let signed = self.sign(params, &key, now)?;
+        write_file(&self.files.server_key(), key.serialize_pem().as_bytes(), 0o600)?;
+        write_file(&self.files.server(), signed.pem.as_bytes(), 0o644)
+    }
+
+    /// Signs a client certificate for `identity` over the public key in `spki` (DER): client authentication only, no
+    /// name that a server could have.
+    pub(super) fn sign_client(
+        &self,
+        identity: Identity,
+        spki: &[u8],
+        now: Timestamp,
+    ) -> Result<Signed, Stop> {
+        let key = SubjectPublicKeyInfo::from_der(spki).map_err(unsigned)?;
+        let mut params = CertificateParams::default();
+        let uri = identity.to_uri();
+        params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into().map_err(unsigned)?)];
+        params.distinguished_name = name_of(&uri);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params, &key, now)
+    }
+
+    /// Signs and writes the list of `revoked` certificates.
+    pub(super) fn write_crl(&self, number: u64, revoked: Vec<Revoked>, now: Timestamp) -> Result<(), Stop> {
+        let params = CertificateRevocationListParams {
+            this_update: now.date_time() - CLOCKS_MAY_DIFFER_BY,
+            next_update: now.plus(CRL_VALID_FOR).date_time(),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked
+                .into_iter()
+                .map(|revoked| RevokedCertParams {
+                    serial_number: SerialNumber::from(revoked.serial),
+                    revocation_time: revoked.time.date_time(),
+                    reason_code: None,
+                    invalidity_date: None,
+                })
+                .collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let issuer = Issuer::new(self.ca_params(), CaKey(&self.signer));
+        let pem = params.signed_by(&issuer).and_then(|list| list.pem()).map_err(unsigned)?;
+        write_file(&self.files.crl(), pem.as_bytes(), 0o644)
+    }
+
+    fn sign(
+        &self,
+        mut params: CertificateParams,
+        key: &impl PublicKeyData,
+        now: Timestamp,
+    ) -> Result<Signed, Stop> {
+        let (bytes, serial_number) = serial()?;
+        params.serial_number = Some(serial_number);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        (params.not_before, params.not_after) = validity(now, LEAF_VALID_FOR);
+        let (not_before, not_after) = (params.not_before, params.not_after);
+        let issuer = Issuer::new(self.ca_params(), CaKey(&self.signer));
+        let certificate = params.signed_by(key, &issuer).map_err(unsigned)?;
+        let moment = |time: time::OffsetDateTime| {
+            Timestamp::from_seconds(u64::try_from(time.unix_timestamp()).unwrap_or_default())
+        };
+        Ok(Signed {
+            pem: certificate.pem(),
+            spki: Sha256::digest(key.subject_public_key_info()).into(),
+            serial: bytes.to_vec(),
+            not_before: moment(not_before),
+            not_after: moment(not_after),
+        })
+    }
+
+    /// What the CA is called and may do; its name is the appliance's, so that two appliances' CAs differ.
+    fn ca_params(&self) -> CertificateParams {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name_of(&format!("Gembok CA {}", self.appliance));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params
+    }
+}
+
+/// The token's signing key, as the certificate library wants to see it.
+struct CaKey<'a>(&'a Signer);
+
+impl PublicKeyData for CaKey<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.point()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }
+}
+
+impl SigningKey for CaKey<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signature = self.0.sign_digest(&Sha256::digest(message).into());
+        signature.map(|signature| to_der(&signature)).map_err(|error| {
+            tracing::error!(%error, "the token did not sign for the CA");
+            rcgen::Error::RemoteKeyError
+        })
+    }
+}
+
+/// Writes a whole file or leaves the old one: a new file, synced, takes the old one's place.
+pub(super) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Stop> {
+    let beside = path.with_extension("new");
+    let write = || {
+        // One left by a crash may have another mode.
+        let _ = fs::remove_file(&beside);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
+    };
+    write().map_err(|error| unwritable(path, &error))
+}
+
+fn serial() -> Result<([u8; SERIAL_LEN], SerialNumber), Stop> {
+    let mut bytes: [u8; SERIAL_LEN] = random::bytes()?;
+    // Positive, and without a leading zero byte that DER would drop.
+    bytes[0] = bytes[0] & 0x7F | 0x40;
+    Ok((bytes, SerialNumber::from(bytes.to_vec())))
+}
+
+fn validity(now: Timestamp, length: Duration) -> (time::OffsetDateTime, time::OffsetDateTime) {
+    (now.date_time() - CLOCKS_MAY_DIFFER_BY, now.plus(length).date_time())
+}
+
+fn name_of(common_name: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, "Gembok");
+    name.push(DnType::CommonName, common_name);
+    name
+}
+
+fn unsigned(error: rcgen::Error) -> Stop {
+    match error {
+        // The token did not sign; whether it is away is found out by whoever tends it.
+        rcgen::Error::RemoteKeyError => crate::domain::refusal::Code::TokenAway.into(),
+        other => Fault::new(format!("a certificate or list cannot be made: {other}")).into(),
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Stop {
+    Fault::new(format!("{} cannot be written: {error}; check its directory and the disk", path.display()))
+        .into()
+}

@@ -1,0 +1,225 @@
+//! Init: from nothing to an unlocked appliance. The sandbox's is the only one that a single person can do, and it marks the
+//! store for ever.
+//!
+//! Order: everything in the token first, the store's one first transaction last. A crash before it leaves a token that no
+//! store names (the next init says so) and never a store without its keys.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::random;
+use crate::crypto::secret::SecretKey;
+use crate::crypto::wrapped_key::{Binding, WrappingKey};
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::cbor;
+use crate::domain::id::{ApplianceId, UserId};
+use crate::domain::name::Name;
+use crate::domain::peer::Identity;
+use crate::domain::refusal::Refusal;
+use crate::domain::timestamp::Now;
+use crate::domain::user::{Role, User};
+use crate::hsm::{Pin, Token, TokenChoice};
+use crate::store::{
+    Batch, Boot, CaKeyEntry, CheckpointKeyEntry, FORMAT_VERSION, MasterKeyEntry, MasterKeyState,
+    StoreKeyEntry, StoreKeys, Table,
+};
+
+use super::catalog::token_wraps_key;
+use super::certificates::{Issued, RequestedKey, enrol, enrolment};
+use super::fault::{Fault, Stop};
+use super::operational::{Operational, Parts};
+use super::pki::{Pki, PkiFiles, write_file};
+use super::unlock::{read_pin, said};
+use super::{Appliance, State};
+
+const CA_LABEL: &str = "gembok-ca-1";
+const CHECKPOINT_LABEL: &str = "gembok-checkpoint-0";
+const FIRST: u32 = 1;
+
+/// What an init made.
+pub struct Provisioned {
+    /// The appliance's id.
+    pub id: ApplianceId,
+    /// The token's serial number.
+    pub token_serial: String,
+    /// The master key's KCV, for eyes only.
+    pub kcv: String,
+    /// The admin's certificate.
+    pub admin: Issued,
+}
+
+impl Appliance {
+    /// Makes a sandbox: a token with random PINs, keys, a CA, and one user, the admin `admin`, with a certificate over the
+    /// key of `admin_csr`. Unlocked afterwards.
+    ///
+    /// # Errors
+    /// `wrong-state` unless it is unprovisioned, `bad-request` for the signing request; a fault when a token of the
+    /// configured label or a PIN file is there already.
+    pub fn init_sandbox(
+        &self,
+        actor: Actor,
+        admin: Name,
+        admin_csr: &str,
+        now: Now,
+    ) -> Result<Provisioned, Stop> {
+        let mut transition = self.transition.lock();
+        match &*self.state() {
+            State::Unprovisioned => {}
+            other => return Err(Refusal::from(other).detail(format!(
+                "The appliance is {}: it was initialised before. A new one needs an empty state directory.",
+                other.name()
+            )).into()),
+        }
+        let admin_key = RequestedKey::from_csr(admin_csr)?;
+        let token = self.make_token(&mut transition, now)?;
+        match self.fill(&transition, token.clone(), actor, admin, &admin_key, now) {
+            Ok((operational, provisioned)) => {
+                tracing::warn!("this is a sandbox: one person made its keys; never put real data under them");
+                self.enter(State::Operational(Arc::new(operational)));
+                Ok(provisioned)
+            }
+            Err(stop) => {
+                if let Err(error) = token.close() {
+                    tracing::error!(%error, "the token could not be closed");
+                }
+                Err(stop)
+            }
+        }
+    }
+
+    /// A new token whose PINs nobody has seen. The SO PIN is not kept: it could only erase the token.
+    fn make_token(&self, transition: &mut super::Transition, now: Now) -> Result<Token, Stop> {
+        let config = &self.settings.token;
+        let TokenChoice::Label(label) = &config.choice else {
+            return Err(
+                Fault::new("init makes a new token, so the configuration must name it by label").into()
+            );
+        };
+        let path = &self.settings.pin_file;
+        if path.exists() {
+            return Err(Fault::new(format!(
+                "the PIN file {} is there already; move it away if no token needs it any more",
+                path.display()
+            ))
+            .into());
+        }
+        let so_pin = Pin::from_bytes(&random_pin()?).map_err(said)?;
+        let user_pin = random_pin()?;
+        // On the disk before the token knows it: a token nobody can open would be worse than a file for no token.
+        write_file(path, &user_pin, 0o600)?;
+        let made = Pin::from_bytes(&user_pin)
+            .map_err(said)
+            .and_then(|user_pin| Token::create(&config.module, label, &so_pin, &user_pin).map_err(said));
+        if let Err(stop) = made {
+            let _ = std::fs::remove_file(path);
+            return Err(stop);
+        }
+        Token::open(config, read_pin(path)?, &mut transition.backoff, now.instant).map_err(said)
+    }
+
+    fn fill(
+        &self,
+        transition: &super::Transition,
+        token: Token,
+        actor: Actor,
+        admin: Name,
+        admin_key: &RequestedKey,
+        now: Now,
+    ) -> Result<(Operational, Provisioned), Stop> {
+        let settings = Arc::clone(&self.settings);
+        let id = ApplianceId::from_random(random::bytes()?);
+        let master_key = token.generate_master_key(FIRST).map_err(said)?;
+        let kcv = master_key.kcv().map_err(said)?;
+        let ca = token.generate_signer(CA_LABEL).map_err(said)?;
+        let checkpoint = token.generate_signer(CHECKPOINT_LABEL).map_err(said)?;
+
+        let (store_key, name_key, subject_key) =
+            (SecretKey::generate()?, SecretKey::generate()?, SecretKey::generate()?);
+        let wrapped_store_key =
+            master_key.wrap(&store_key, &Binding::store_key(FIRST, FIRST)).map_err(said)?;
+        let wrapping = WrappingKey::new(FIRST, &store_key);
+        let boot = Boot {
+            format_version: FORMAT_VERSION,
+            appliance_id: *id.as_bytes(),
+            epoch: 0,
+            token_serial: token.serial().to_owned(),
+            master_keys: vec![MasterKeyEntry {
+                generation: FIRST,
+                label: format!("gembok-mk-{FIRST}"),
+                kcv: kcv.0,
+                state: MasterKeyState::Current,
+                escrow: None,
+            }],
+            store_keys: vec![StoreKeyEntry { generation: FIRST, wrapped: wrapped_store_key.to_bytes() }],
+            current_store_key: FIRST,
+            name_key: wrapping.wrap(&name_key, &Binding::name_key(FIRST))?.to_bytes(),
+            subject_key: wrapping.wrap(&subject_key, &Binding::subject_key(FIRST))?.to_bytes(),
+            backup_key: None,
+            ca_key: CaKeyEntry { label: CA_LABEL.to_owned(), escrow: None },
+            checkpoint_keys: vec![CheckpointKeyEntry {
+                epoch: 0,
+                label: CHECKPOINT_LABEL.to_owned(),
+                spki: checkpoint.spki().to_vec(),
+            }],
+            share_sets: Vec::new(),
+            unlock_slots: Vec::new(),
+            officers: Vec::new(),
+            sandbox: true,
+        };
+
+        let pki = Pki::new(PkiFiles::below(&settings.state_directory), ca, id);
+        pki.write_ca(now.time)?;
+        pki.write_server(&settings.server_names, now.time)?;
+        let user = User {
+            id: UserId::from_random(random::bytes()?),
+            name: admin,
+            role: Role::Admin,
+            created: now.time,
+            disabled: None,
+        };
+        let identity = Identity::User(user.id.uuid());
+        let signed = pki.sign_client(identity, admin_key.der(), now.time)?;
+
+        let store_keys = StoreKeys::new(vec![(FIRST, store_key.duplicate())], FIRST, &name_key)?;
+        let audit = AuditRecord::new(now.time, actor, "appliance.init")
+            .with("id", id)
+            .with("sandbox", true)
+            .with("token", token.serial())
+            .with("kcv", kcv)
+            .with("admin", user.id);
+        let first = Batch::new(now.time.micros())
+            .put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
+            .put(Table::Counters, &token_wraps_key(FIRST), cbor::encode(&1u64))
+            .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
+        let first = enrol(first, &signed, &enrolment(identity, &signed));
+        let store = transition.file.initialise(boot.clone(), store_keys, first)?;
+
+        let token_serial = token.serial().to_owned();
+        let master_keys = vec![master_key];
+        let operational =
+            Operational::start(Parts { settings, boot, store, token, master_keys, store_key, pki })?;
+        // The name leads to the user from here on; it needs the store's own key.
+        let named = operational.store.name_key(Table::Users, &[0; 16], user.name.as_str());
+        operational.change(now, |batch| {
+            let audit =
+                AuditRecord::new(now.time, actor, "user.create").with("id", user.id).with("name", &user.name);
+            Ok((batch.put(Table::Names, &named, user.id.as_bytes().to_vec()), audit, ()))
+        })?;
+        operational.refresh_crl(now)?;
+        let admin = operational.issued(signed)?;
+        Ok((operational, Provisioned { id, token_serial, kcv: kcv.to_string(), admin }))
+    }
+}
+
+/// 32 characters of base32's alphabet in lower case: 160 random bits that fit every token's rules for PINs.
+fn random_pin() -> Result<Zeroizing<Vec<u8>>, Stop> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut pin = Zeroizing::new(vec![0; 32]);
+    random::fill(&mut pin)?;
+    for byte in pin.iter_mut() {
+        *byte = ALPHABET[usize::from(*byte % 32)];
+    }
+    Ok(pin)
+}

@@ -1,0 +1,218 @@
+//! The open block: access records wait here, at most a few milliseconds, to become durable together. One commit carries
+//! the block and the statistics folded from it, so that statistics always equal a recount of the journal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::crypto::block::write_leaf;
+use crate::domain::access_record::{self, AccessRecord, outcome_number};
+use crate::domain::cbor;
+use crate::domain::operation::Operation;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::statistics::{Counters, Fold};
+use crate::domain::timestamp::Now;
+use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, Store, Table};
+
+use super::fault::Stop;
+
+/// How long to wait before a commit that failed is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Records of one block at most: keeps a block's bytes and its statistics' rows within what a batch may hold.
+const BLOCK_RECORDS_MAX: usize = 8_192;
+/// Bytes of a record at most, by the limits on its groups.
+const RECORD_BYTES_TYPICAL: usize = 192;
+
+/// How records are gathered.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalLimits {
+    /// How long a record may wait for others.
+    pub flush_after: Duration,
+    /// Records that may wait; beyond it requests are refused.
+    pub buffer_records_max: usize,
+}
+
+/// Takes access records from every worker and commits them from one thread.
+pub struct Recorder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    limits: JournalLimits,
+    open: Mutex<Open>,
+    news: Condvar,
+    totals: Mutex<Totals>,
+}
+
+/// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
+pub type Totals = HashMap<(Operation, u16), Counters>;
+
+#[derive(Default)]
+struct Open {
+    records: Vec<AccessRecord>,
+    closing: bool,
+    /// Why the last commit failed, until one succeeds.
+    trouble: Option<String>,
+}
+
+impl Recorder {
+    /// Starts the thread. `clock` is asked for the time of each block.
+    ///
+    /// # Errors
+    /// The system's, when it gives no thread.
+    pub fn start(store: Store, limits: JournalLimits, clock: fn() -> Now) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            limits,
+            open: Mutex::default(),
+            news: Condvar::new(),
+            totals: Mutex::default(),
+        });
+        let thread = std::thread::Builder::new().name("journal".into()).spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.run(&store, clock)
+        })?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Whether a record more may wait. Asked before a request is carried out, so that none goes unrecorded.
+    ///
+    /// # Errors
+    /// `journal-full`.
+    pub fn check_room(&self) -> Result<(), Refusal> {
+        let full = self.shared.open.lock().records.len() >= self.shared.limits.buffer_records_max;
+        if full { Err(Refusal::new(Code::JournalFull).retry_after(RETRY_AFTER)) } else { Ok(()) }
+    }
+
+    /// Puts a record into the open block.
+    pub fn record(&self, record: AccessRecord) {
+        let mut open = self.shared.open.lock();
+        open.records.push(record);
+        if open.records.len() == 1 {
+            self.shared.news.notify_one();
+        }
+    }
+
+    /// Why records cannot be made durable at present, if they cannot.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.open.lock().trouble.clone()
+    }
+
+    /// What was committed since the start.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.shared.totals.lock().clone()
+    }
+
+    /// Commits what waits and ends the thread. A commit that fails now is not tried again: what waited is lost, and said.
+    pub fn close(&self) {
+        self.shared.open.lock().closing = true;
+        self.shared.news.notify_one();
+        if let Some(thread) = self.thread.lock().take() {
+            // A panicked journal thread has been reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn run(&self, store: &Store, clock: fn() -> Now) {
+        loop {
+            let (mut records, closing) = self.wait();
+            while !records.is_empty() {
+                let rest = records.split_off(records.len().min(BLOCK_RECORDS_MAX));
+                let committed = commit(store, &records, clock());
+                let mut open = self.open.lock();
+                open.trouble = committed.as_ref().err().map(ToString::to_string);
+                let Some(why) = &open.trouble else {
+                    drop(open);
+                    self.total(&records);
+                    records = rest;
+                    continue;
+                };
+                tracing::error!(records = records.len() + rest.len(), %why, "access records could not be committed");
+                if open.closing {
+                    return;
+                }
+                // Back to the front of the buffer, in order: nothing is lost while the process lives.
+                records.extend(rest);
+                records.append(&mut open.records);
+                open.records = std::mem::take(&mut records);
+                self.news.wait_for(&mut open, RETRY_AFTER);
+            }
+            if closing {
+                return;
+            }
+        }
+    }
+
+    fn total(&self, records: &[AccessRecord]) {
+        let mut totals = self.totals.lock();
+        for record in records {
+            let total = totals.entry((record.operation, outcome_number(record.outcome))).or_default();
+            total.add(&Counters {
+                requests: 1,
+                latency_sum_us: record.latency_us,
+                latency_max_us: record.latency_us,
+                ..Counters::default()
+            });
+            for group in &record.groups {
+                total.add(&Counters {
+                    fields: group.fields.into(),
+                    bytes: group.bytes,
+                    ..Counters::default()
+                });
+            }
+        }
+    }
+
+    /// Waits for a first record, then as long as it may wait for others.
+    fn wait(&self) -> (Vec<AccessRecord>, bool) {
+        let mut open = self.open.lock();
+        while open.records.is_empty() && !open.closing {
+            self.news.wait(&mut open);
+        }
+        if !open.closing {
+            drop(open);
+            std::thread::sleep(self.limits.flush_after);
+            open = self.open.lock();
+        }
+        (std::mem::take(&mut open.records), open.closing)
+    }
+}
+
+fn commit(store: &Store, records: &[AccessRecord], now: Now) -> Result<(), Stop> {
+    const { assert!(BLOCK_RECORDS_MAX * RECORD_BYTES_TYPICAL < BLOCK_BYTES_MAX) };
+    let mut leaves = Vec::with_capacity(records.len() * RECORD_BYTES_TYPICAL);
+    let (mut body, mut fold, mut count) = (Vec::new(), Fold::default(), 0);
+    for record in records {
+        body.clear();
+        record.write(&mut body);
+        write_leaf(&mut leaves, access_record::KIND, access_record::VERSION, &body);
+        fold.count(record);
+        count += 1;
+    }
+    let mut batch = Batch::new(now.time.micros()).records(leaves, count);
+    let rows = fold.rows();
+    debug_assert!(rows.len() <= BATCH_CHANGES_MAX);
+    for (row_key, added) in rows {
+        let mut counters = match store.get(Table::Statistics, &row_key)? {
+            Some(row) => cbor::decode::<Counters>(&row.value)?,
+            None => Counters::default(),
+        };
+        counters.add(&added);
+        batch = batch.put(Table::Statistics, &row_key, cbor::encode(&counters));
+    }
+    store.commit(batch)?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Unlock: from a file and a PIN to an [`Operational`]. Each step proves the next one's input:
+//!
+//! ```text
+//! PIN ─> token of the serial number in the boot row ─> MK ─> store keys unwrap (that proves the MK)
+//!     ─> boot MAC (that proves the boot row) ─> state digest (that proves the rows) ─> fresh CRL ─> Operational
+//! ```
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::secret::SecretKey;
+use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::cbor;
+use crate::domain::id::ApplianceId;
+use crate::domain::timestamp::Now;
+use crate::hsm::{MasterKey, Pin, Token, TokenError};
+use crate::store::{Batch, Boot, MasterKeyState, StoreKeys, Verdict};
+
+use super::fault::{Fault, Stop};
+use super::operational::{Operational, Parts};
+use super::pki::{Pki, PkiFiles};
+use super::{Appliance, LockReason, State, Transition};
+
+impl Appliance {
+    /// Unlocks with the PIN in the configured file. `accept_damage` is an operator's word that rows which no longer open are
+    /// known to be lost.
+    ///
+    /// # Errors
+    /// `wrong-state` unless it is locked. A fault says what is wrong and what to do; the appliance stays locked and shows
+    /// the same in its health.
+    pub fn unlock(&self, actor: Actor, accept_damage: bool, now: Now) -> Result<(), Stop> {
+        let mut transition = self.transition.lock();
+        match &*self.state() {
+            State::Locked(_) => {}
+            other => return Err(Stop::Refused(other.into())),
+        }
+        match self.unlock_with(&mut transition, actor, accept_damage, now) {
+            Ok(operational) => {
+                if operational.is_sandbox() {
+                    tracing::warn!(
+                        "this is a sandbox: one person made its keys; never put real data under them"
+                    );
+                }
+                self.enter(State::Operational(Arc::new(operational)));
+                Ok(())
+            }
+            Err(Halt { stop, reason }) => {
+                let reason = reason.unwrap_or_else(|| LockReason::UnlockFailed(stop.to_string()));
+                tracing::error!(%reason, "still locked");
+                self.enter(State::Locked(reason));
+                Err(stop)
+            }
+        }
+    }
+
+    fn unlock_with(
+        &self,
+        transition: &mut Transition,
+        actor: Actor,
+        accept_damage: bool,
+        now: Now,
+    ) -> Result<Operational, Halt> {
+        let settings = &self.settings;
+        let boot = transition
+            .file
+            .boot()
+            .map_err(Stop::from)?
+            .ok_or_else(|| Fault::new("the store has no boot row"))?;
+        let pin = read_pin(&settings.pin_file)?;
+        let token = Token::open(&settings.token, pin, &mut transition.backoff, now.instant).map_err(said)?;
+        let closing = CloseUnlessKept(Some(token.clone()));
+        if token.serial() != boot.token_serial {
+            return Err(Fault::new(format!(
+                "the token has serial number {}, the store belongs to {}; configure that one",
+                token.serial(),
+                boot.token_serial
+            ))
+            .into());
+        }
+        let pending = token.destroy_pending().map_err(said)?;
+        if pending > 0 {
+            tracing::warn!(pending, "half-made master keys of an abandoned ceremony were destroyed");
+        }
+        let master_keys = open_master_keys(&token, &boot)?;
+        let (keys, store_key) = unwrap_store_keys(&master_keys, &boot)?;
+        let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
+        let boot = store.boot().map_err(Stop::from)?;
+        let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
+        let batch = |audit: AuditRecord| {
+            Batch::new(now.time.micros()).record(
+                audit_record::KIND,
+                audit_record::VERSION,
+                &cbor::encode(&audit),
+            )
+        };
+        match unlocked.verdict {
+            Verdict::Intact => store.commit(batch(audit)).map_err(Stop::from)?,
+            Verdict::Damaged(rows) => {
+                let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+                let reason = LockReason::Damaged(rows.clone());
+                if !accept_damage {
+                    return Err(Halt { stop: Fault::new(reason.to_string()).into(), reason: Some(reason) });
+                }
+                tracing::warn!(rows = rows.join(", "), "an operator accepted damage");
+                let audit = audit.with("damage-accepted", rows.join(", "));
+                store.accept_damage(batch(audit)).map_err(Stop::from)?
+            }
+            Verdict::Altered => {
+                let reason = LockReason::Rollback;
+                return Err(Halt { stop: Fault::new(reason.to_string()).into(), reason: Some(reason) });
+            }
+        };
+        let id = ApplianceId::from_bytes(boot.appliance_id);
+        let signer = token.signer(&boot.ca_key.label).map_err(said)?;
+        let pki = Pki::new(PkiFiles::below(&settings.state_directory), signer, id);
+        let settings = Arc::clone(settings);
+        let operational =
+            Operational::start(Parts { settings, boot, store, token, master_keys, store_key, pki })?;
+        operational.refresh_crl(now)?;
+        closing.keep();
+        Ok(operational)
+    }
+}
+
+/// Why an unlock ended, and the state's word for it where it has one.
+struct Halt {
+    stop: Stop,
+    reason: Option<LockReason>,
+}
+
+impl<E: Into<Stop>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self { stop: error.into(), reason: None }
+    }
+}
+
+/// Closes the token on every way out but the good one: the next try must be able to load the module again.
+struct CloseUnlessKept(Option<Token>);
+
+impl CloseUnlessKept {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for CloseUnlessKept {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(|token| token.close()) {
+            tracing::error!(%error, "the token could not be closed");
+        }
+    }
+}
+
+/// The PIN, from a file that nobody else may read.
+pub(super) fn read_pin(path: &Path) -> Result<Pin, Stop> {
+    let bytes = Zeroizing::new(fs::read(path).map_err(|error| {
+        Fault::new(format!(
+            "the PIN file {} cannot be read: {error}; check pin_file in the configuration",
+            path.display()
+        ))
+    })?);
+    Pin::from_bytes(&bytes).map_err(said)
+}
+
+/// Every MK generation the boot row says is in use, the current one last.
+fn open_master_keys(token: &Token, boot: &Boot) -> Result<Vec<MasterKey>, Stop> {
+    let mut entries: Vec<_> =
+        boot.master_keys.iter().filter(|key| key.state != MasterKeyState::Destroyed).collect();
+    entries.sort_by_key(|key| (key.state == MasterKeyState::Current, key.generation));
+    entries.into_iter().map(|key| token.master_key(key.generation).map_err(said)).collect()
+}
+
+/// Unwraps the store keys and the name key. That they open is what proves the master key; a KCV would not.
+fn unwrap_store_keys(master_keys: &[MasterKey], boot: &Boot) -> Result<(StoreKeys, SecretKey), Stop> {
+    let mut generations = Vec::with_capacity(boot.store_keys.len());
+    for entry in &boot.store_keys {
+        generations
+            .push((entry.generation, unwrap_store_key(master_keys, entry.generation, &entry.wrapped)?));
+    }
+    let current = boot.current_store_key;
+    let entry = boot.store_keys.iter().find(|entry| entry.generation == current);
+    let entry = entry.ok_or_else(|| Fault::new("the boot row lacks the store key it calls current"))?;
+    let store_key = unwrap_store_key(master_keys, current, &entry.wrapped)?;
+    let wrapped =
+        WrappedKey::parse(&boot.name_key).map_err(|_| Fault::new("the boot row's name key is malformed"))?;
+    let name_key = WrappingKey::new(current, &store_key)
+        .unwrap(&wrapped, &Binding::name_key(current))
+        .map_err(|_| Fault::new("the boot row's name key does not open under the store key"))?;
+    Ok((StoreKeys::new(generations, current, &name_key)?, store_key))
+}
+
+/// Unwraps one store key generation through the token.
+pub(super) fn unwrap_store_key(
+    master_keys: &[MasterKey],
+    generation: u32,
+    wrapped: &[u8],
+) -> Result<SecretKey, Stop> {
+    let damaged = || {
+        Fault::new(format!(
+            "store key generation {generation} does not open under this token's master key: it is another master key, or \
+             the boot row was altered; configure the right token or restore a backup"
+        ))
+    };
+    let wrapped = WrappedKey::parse(wrapped).map_err(|_| damaged())?;
+    let master_key =
+        master_keys.iter().find(|key| key.generation() == wrapped.wrapping_version()).ok_or_else(damaged)?;
+    let binding = Binding::store_key(generation, master_key.generation());
+    master_key.unwrap(&wrapped, &binding).map_err(|error| match error {
+        TokenError::Data => damaged().into(),
+        other => said(other),
+    })
+}
+
+/// A token's error during an unlock or init is the operator's affair in full.
+pub(super) fn said(error: TokenError) -> Stop {
+    Fault::new(error.to_string()).into()
+}
