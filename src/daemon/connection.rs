@@ -4,6 +4,7 @@
 //! knows HTTP/1 only. [`Pulse`] keeps three numbers instead, and one timer looks at them now and then.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -47,6 +48,21 @@ pub(super) enum End {
 
 /// What a service or a body may fail with; the connection is over then.
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why a request got no answer. A type of its own, because the compiler loses a boxed error's lifetime on its way through
+/// hyper's bounds.
+#[derive(Debug)]
+struct Unanswered(BoxError);
+
+const SUPERSEDED: &str = "a newer TLS generation is in force";
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl Error for Unanswered {}
 
 /// Told to every connection of a TLS generation.
 pub(super) type Told = watch::Receiver<Option<End>>;
@@ -108,12 +124,10 @@ impl Protocols {
                 // Never behind `poll_ready`: a service here is always ready, as those of warp are.
                 let answer = under_way.is_some().then(|| service.clone().call(request));
                 async move {
-                    let Some(answer) = answer else {
-                        return Err(BoxError::from("a newer TLS generation is in force"));
-                    };
+                    let Some(answer) = answer else { return Err(Unanswered(SUPERSEDED.into())) };
                     let answer = answer.await;
                     drop(under_way);
-                    answer.map_err(Into::into)
+                    answer.map_err(|error| Unanswered(error.into()))
                 }
             })
         };
