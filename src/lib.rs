@@ -1,4 +1,6 @@
 pub mod appliance;
+pub mod ceremony;
+pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod daemon;

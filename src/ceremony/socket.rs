@@ -50,7 +50,9 @@ impl LocalSocket {
         match fs::symlink_metadata(path) {
             Err(missing) if missing.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(system(source)),
-            Ok(about) if !about.file_type().is_socket() => return Err(SocketError::NotASocket(path.to_owned())),
+            Ok(about) if !about.file_type().is_socket() => {
+                return Err(SocketError::NotASocket(path.to_owned()));
+            }
             Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
                 return Err(SocketError::Answered(path.to_owned()));
             }
@@ -155,7 +157,9 @@ async fn perform(request: Request, appliance: Arc<Appliance>, uid: u32, clock: f
     // The client may go away meanwhile; the verb is finished all the same.
     let performed = spawn_blocking(move || request.perform(&appliance, Actor::Local(uid), clock())).await;
     performed.unwrap_or_else(|_| {
-        Answer::Fault("the verb broke off by a bug; see the log, then look what was done before repeating it".into())
+        Answer::Fault(
+            "the verb broke off by a bug; see the log, then look what was done before repeating it".into(),
+        )
     })
 }
 
@@ -166,7 +170,11 @@ fn prepare_directory(directory: &Path) -> Result<(), SocketError> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(system)?;
     }
     let mode = fs::metadata(directory).map_err(system)?.permissions().mode();
-    if mode & 0o022 == 0 { Ok(()) } else { Err(SocketError::OpenToOthers(directory.to_owned(), mode & 0o7777)) }
+    if mode & 0o022 == 0 {
+        Ok(())
+    } else {
+        Err(SocketError::OpenToOthers(directory.to_owned(), mode & 0o7777))
+    }
 }
 
 /// Why there is no local socket.
@@ -186,10 +194,18 @@ impl fmt::Display for SocketError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered(path) => {
-                write!(out, "somebody answers at {}; stop that gembok, or name another socket in [local]", path.display())
+                write!(
+                    out,
+                    "somebody answers at {}; stop that gembok, or name another socket in [local]",
+                    path.display()
+                )
             }
             Self::NotASocket(path) => {
-                write!(out, "{} is there and is no socket; move it away, or name another in [local]", path.display())
+                write!(
+                    out,
+                    "{} is there and is no socket; move it away, or name another in [local]",
+                    path.display()
+                )
             }
             Self::OpenToOthers(directory, mode) => write!(
                 out,

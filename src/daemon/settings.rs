@@ -73,7 +73,10 @@ fn pin_file(pin: Option<&PinSource>, credentials: Option<&Path>) -> Result<PathB
             "token.pin_credential is {name}, but there is no $CREDENTIALS_DIRECTORY; start gembok as a unit with \
              LoadCredentialEncrypted={name}, or name a pin_file"
         )),
-        (None, _) => Err("[token] names neither pin_file nor pin_credential, so it could never be unlocked; add one".into()),
+        (None, _) => {
+            Err("[token] names neither pin_file nor pin_credential, so it could never be unlocked; add one"
+                .into())
+        }
     }
 }
 
