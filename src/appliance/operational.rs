@@ -13,7 +13,7 @@ use crate::crypto::secret::SecretKey;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, ApplianceId, ProjectId};
-use crate::domain::limits::RateLimits;
+use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::object::Object;
 use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Token};
@@ -94,6 +94,12 @@ impl Operational {
     #[must_use]
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// What a request may hold.
+    #[must_use]
+    pub fn request_limits(&self) -> RequestLimits {
+        self.settings.request_limits
     }
 
     /// The appliance's id, which is its chain's.
