@@ -17,6 +17,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "crypto"))
+sys.dont_write_bytecode = True
 
 from oracle import aes_cmac, hmac_sha256, seal  # noqa: E402
 
@@ -314,6 +315,104 @@ def state_digests():
                ("sealed", hmac_sha256(state_key, b"\xff\xff" + whole))]
 
 
+class Omitted:
+    """Stands for the value of an optional member that is left out of its map."""
+
+
+def cbor(value):
+    """Deterministic CBOR (RFC 8949 §4.2): shortest heads, map keys in ascending order, definite lengths."""
+    def head(major, number):
+        for size, extra, pack in [(24, None, None), (1 << 8, 24, u8), (1 << 16, 25, u16), (1 << 32, 26, u32)]:
+            if number < size:
+                return u8(major << 5 | (number if extra is None else extra)) + (pack(number) if pack else b"")
+        return u8(major << 5 | 27) + u64(number)
+
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
+    if isinstance(value, int):
+        return head(0, value)
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    members = sorted((key, item) for key, item in value.items() if item is not Omitted)
+    return head(5, len(members)) + b"".join(cbor(key) + cbor(item) for key, item in members)
+
+
+def boots():
+    states = {"current": 1, "retiring": 2, "destroyed": 3}
+
+    def opaque(label, length):
+        return fixed(f"boot {label}", length)
+
+    sandbox = {
+        "epoch": 0, "serial": "0123456789abcdef", "sandbox": True, "backup": Omitted, "ca-label": "gembok-ca",
+        "ca-escrow": Omitted, "current": 1, "masters": [(1, "gembok-mk-1", "current", Omitted)], "stores": [1],
+        "checkpoints": [(0, "gembok-checkpoint-0")], "shares": [], "slots": [], "officers": [],
+    }
+    grown = {
+        "epoch": 3, "serial": "", "sandbox": False, "backup": opaque("backup key", 67), "ca-label": "gembok-ca",
+        "ca-escrow": opaque("CA escrow", 300), "current": 0x01000000,
+        "masters": [(1, "gembok-mk-1", "destroyed", Omitted), (2, "gembok-mk-2", "retiring", opaque("escrow 2", 79)),
+                    (300, "kunci induk № 300", "current", opaque("escrow 300", 79))],
+        "stores": [24, 0x01000000], "checkpoints": [(0, "gembok-checkpoint-0"), (3, "gembok-checkpoint-3")],
+        "shares": [[opaque(f"commitment {index}", 32) for index in range(3)], []],
+        "slots": [opaque("slot 0", 20), b""], "officers": [opaque("officer", 23), opaque("officer 2", 24)],
+    }
+    for case, row in [("a fresh sandbox", sandbox), ("restored, rotated, with officers", grown)]:
+        lines = [("case", case), ("format-version", 1), ("appliance-id", fixed("chain", 16)), ("epoch", row["epoch"]),
+                 ("token-serial", row["serial"])]
+        masters = []
+        for generation, label, state, escrow in row["masters"]:
+            kcv = opaque(f"kcv {generation}", 3)
+            masters.append({0: generation, 1: label, 2: kcv, 3: states[state], 4: escrow})
+            lines += [("mk-generation", generation), ("mk-label", label), ("mk-kcv", kcv), ("mk-state", state),
+                      ("mk-escrow", "none" if escrow is Omitted else escrow)]
+        stores = []
+        for generation in row["stores"]:
+            wrapped = opaque(f"store key {generation}", 67)
+            stores.append({0: generation, 1: wrapped})
+            lines += [("store-generation", generation), ("store-wrapped", wrapped)]
+        name_key, subject_key = opaque("name key", 79), opaque("subject key", 79)
+        lines += [("current-store-key", row["current"]), ("name-key", name_key), ("subject-key", subject_key),
+                  ("backup-key", "none" if row["backup"] is Omitted else row["backup"]), ("ca-label", row["ca-label"]),
+                  ("ca-escrow", "none" if row["ca-escrow"] is Omitted else row["ca-escrow"])]
+        checkpoints = []
+        for epoch, label in row["checkpoints"]:
+            spki = opaque(f"spki {epoch}", 91)
+            checkpoints.append({0: epoch, 1: label, 2: spki})
+            lines += [("checkpoint-epoch", epoch), ("checkpoint-label", label), ("checkpoint-spki", spki)]
+        shares = []
+        for number, commitments in enumerate(row["shares"]):
+            set_id = opaque(f"share set {number}", 8)
+            shares.append({0: set_id, 1: commitments})
+            lines += [("share-set", set_id), ("share-commitments", b"".join(commitments))]
+        lines += [("unlock-slot", slot) for slot in row["slots"]]
+        lines += [("officer", officer) for officer in row["officers"]]
+        encoded = cbor({
+            0: 1, 1: fixed("chain", 16), 2: row["epoch"], 3: row["serial"], 4: masters, 5: stores, 6: row["current"],
+            7: name_key, 8: subject_key, 9: row["backup"], 10: {0: row["ca-label"], 1: row["ca-escrow"]},
+            11: checkpoints, 12: shares, 13: row["slots"], 14: row["officers"], 15: row["sandbox"],
+        })
+        store_key = fixed("store key", 32)
+        mac = hmac_sha256(expand(store_key, b"gembok/boot/v1\x00"), encoded)
+        yield [*lines, ("sandbox", str(row["sandbox"]).lower()), ("cbor", encoded), ("store-key", store_key),
+               ("mac", mac), ("expect", "parses")]
+
+    # What a decoder might let pass, but only one encoding of a boot row is its own.
+    for why, malformed in [
+        ("nothing at all", b""),
+        ("a byte less", encoded[:-1]),
+        ("a byte more", encoded + b"\x00"),
+        ("a map of indefinite length", b"\xbf" + encoded[1:] + b"\xff"),
+        ("a number longer than it need be", encoded[:2] + b"\x18\x01" + encoded[3:]),
+        ("a member not known", u8(encoded[0] + 1) + encoded[1:] + cbor(16) + cbor(0)),
+    ]:
+        yield [("case", f"malformed: {why}"), ("cbor", malformed), ("expect", "malformed")]
+
+
 def tree_root(leaves):
     """RFC 6962 §2.1, as it is written there."""
     if not leaves:
@@ -394,6 +493,20 @@ under XAES-256-GCM with the associated data "gembok/record/v1" 00 | table u16 | 
 State digest: the sum modulo 2^256 (`sum`, big-endian) of HMAC-SHA-256(state key, table u16 | length u16 | key | stored
 value) over all rows; in a block header it stands as `sealed`, HMAC-SHA-256(state key, FF FF | sum). The state key is
 derived from the store key as in derive.txt."""),
+    "boot.txt": (boots, """
+The boot row: a deterministic CBOR map (RFC 8949 §4.2) with integer keys, then HMAC-SHA-256(boot MAC key, that CBOR).
+Optional members that are `none` are left out. The wrapped keys and blobs here have the lengths of real ones, but open
+nowhere: whoever only knows the row does not look inside.
+
+    0 format version        4 master keys [{0 generation, 1 label, 2 KCV, 3 state (1 current, 2 retiring, 3 destroyed),
+    1 appliance id 16                       4 escrow?}]
+    2 epoch                 5 store keys [{0 generation, 1 wrapped}]     6 current store key generation
+    3 token serial          7 name key      8 subject key      9 backup key?      10 CA key {0 label, 1 escrow?}
+                           11 checkpoint keys [{0 epoch, 1 label, 2 SPKI}]
+                           12 share sets [{0 id 8, 1 [commitment 32]}]
+                           13 unlock slots [bytes]     14 officers' verifiers [bytes]     15 sandbox
+
+`share-commitments` are the commitments of the set before it, one behind the other."""),
     "block.txt": (blocks, """
 Blocks of the journal, each chained to the one before (big-endian):
 
