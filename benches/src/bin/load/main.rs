@@ -68,6 +68,9 @@ struct Arguments {
     /// Object to encrypt for.
     #[arg(long, default_value = "karyawan")]
     object: String,
+    /// Threads that make the load.
+    #[arg(long, default_value = "2")]
+    threads: usize,
     /// How much to measure.
     #[arg(long, value_enum, default_value = "full")]
     plan: Plan,
@@ -113,7 +116,7 @@ impl Arguments {
                 }
                 for (role, target) in turns {
                     let request = self.request(&candidate.authority, &scenario);
-                    let outcome = round::run(target, &scenario, request)?;
+                    let outcome = round::run(target, &scenario, request, self.threads)?;
                     let run = Run::new(role, round, &scenario, &outcome);
                     eprintln!("{run}");
                     report.runs.push(run);

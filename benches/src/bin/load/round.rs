@@ -123,6 +123,7 @@ pub fn run(
     target: &Arc<Target>,
     scenario: &Scenario,
     request: Request,
+    threads_max: usize,
 ) -> Result<Outcome, String> {
     let stage = Arc::new(Stage {
         target: target.clone(),
@@ -131,9 +132,7 @@ pub fn run(
         phase: AtomicU8::new(WARMING),
         ready: AtomicUsize::new(0),
     });
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(scenario.connections);
+    let threads = threads_max.clamp(1, scenario.connections);
     let workers: Vec<_> = (0..threads)
         .map(|index| {
             let share = (scenario.connections + index) / threads;
