@@ -4,6 +4,7 @@
 #   benches/run.sh                 everything, about twelve minutes after the build
 #   benches/run.sh --quick         the figures of the summary, under three minutes after the build
 #   benches/run.sh --sandbox DIR   drives a sandbox that is serving already, and leaves it serving
+#   benches/run.sh --pin           servers on the first processor, load on the others: steadier
 #   benches/run.sh --self          echo against echo: the noise of the harness; needs no gembok
 #
 # Writes ${CARGO_TARGET_DIR:-target}/bench/summary.json (self.json with --self). Fails when a request
@@ -17,11 +18,13 @@ QUICK_LIMIT_S=150
 FULL_LIMIT_S=1500
 
 plan=full
+pin=no
 self=no
 sandbox=
 while (($#)); do
     case $1 in
         --quick) plan=quick ;;
+        --pin) pin=yes ;;
         --self) self=yes ;;
         --sandbox) sandbox=${2:?--sandbox needs a folder}; shift ;;
         -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit ;;
@@ -81,7 +84,8 @@ start_self() {
     "$release/pki" "$work/pki"
     pki=$work/pki
     start_echo candidate "$pki"
-    candidate=(--candidate echo --candidate-pid "$echo_pid" --candidate-url "https://$echo_address")
+    candidate_pid=$echo_pid
+    candidate=(--candidate echo --candidate-url "https://$echo_address")
     host=${echo_address%:*}
     GEMBOK_CA=$pki/ca.pem GEMBOK_CERT=$pki/client.pem GEMBOK_KEY=$pki/client.key
     # As long as a real one, so that the request has its true length.
@@ -98,7 +102,6 @@ serving() {
 start_sandbox() {
     if [[ -z $sandbox ]]; then
         sandbox=$work/sandbox
-        # A daemon that survives its quickstart must still be found by clean_up.
         GEMBOK_SANDBOX=$sandbox GEMBOK_BIN=$release/gembok \
             ./provisioning/quickstart.sh --fresh --serve-only >"$work/quickstart.log" 2>&1 &
         local quickstart=$!
@@ -106,6 +109,7 @@ start_sandbox() {
         wait_for "$START_LIMIT_S" "$quickstart" serving ||
             fail "the sandbox did not start within $START_LIMIT_S s; quickstart said:
 $(tail -n 30 "$work/quickstart.log")"
+        # A daemon that outlives its quickstart must still be found by clean_up.
         children+=("$(<"$sandbox/gembok.pid")")
     else
         sandbox=$(cd "$sandbox" && pwd)
@@ -119,12 +123,13 @@ $(tail -n 30 "$work/quickstart.log")"
     # BENCH_API_KEY stands for the sandbox's own key where that one's limits are too low to measure.
     export GEMBOK_API_KEY=${BENCH_API_KEY:-$GEMBOK_API_KEY}
 
-    local pid
-    pid=$(<"$sandbox/gembok.pid")
-    [[ $(readlink "/proc/$pid/exe") -ef $release/gembok ]] ||
-        fail "process $pid runs $(readlink "/proc/$pid/exe"), not the release build $release/gembok; figures of another build say nothing"
+    candidate_pid=$(<"$sandbox/gembok.pid")
+    local exe
+    exe=$(readlink "/proc/$candidate_pid/exe")
+    [[ $exe -ef $release/gembok ]] ||
+        fail "process $candidate_pid runs $exe, not the release build $release/gembok; figures of another build say nothing"
     pki=$sandbox/state/pki
-    candidate=(--candidate gembok --candidate-pid "$pid" --candidate-url "$GEMBOK_URL"
+    candidate=(--candidate gembok --candidate-url "$GEMBOK_URL"
         --endpoint "$GEMBOK_ENDPOINT" --object "$GEMBOK_OBJECT")
     host=${GEMBOK_URL#https://}
     host=${host%:*}
@@ -151,7 +156,19 @@ start_echo reference "$pki"
 limit=$FULL_LIMIT_S
 [[ $plan = full ]] || limit=$QUICK_LIMIT_S
 
-timeout --signal=TERM "$limit" "$release/load" "${candidate[@]}" \
+# The load gives way to the servers, as a client on another machine would: under SCHED_BATCH a woken
+# load thread does not interrupt the server in the middle of its queue.
+polite=(chrt --batch 0)
+if [[ $pin = yes ]]; then
+    (($(nproc) > 1)) || fail "--pin needs two processors"
+    for pid in "$candidate_pid" "$echo_pid"; do
+        taskset --all-tasks --cpu-list --pid 0 "$pid" >/dev/null
+    done
+    polite+=(taskset --cpu-list "1-$(($(nproc) - 1))")
+fi
+
+timeout --signal=TERM "$limit" "${polite[@]}" "$release/load" "${candidate[@]}" \
+    --candidate-pid "$candidate_pid" \
     --reference-pid "$echo_pid" --reference-url "https://$host:${echo_address##*:}" \
     --ca "$GEMBOK_CA" --cert "$GEMBOK_CERT" --key "$GEMBOK_KEY" \
     --plan "$plan" --summary "$summary" &

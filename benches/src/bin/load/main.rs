@@ -21,6 +21,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use clap::Parser;
 
@@ -68,9 +69,9 @@ struct Arguments {
     /// Object to encrypt for.
     #[arg(long, default_value = "karyawan")]
     object: String,
-    /// Threads that make the load.
-    #[arg(long, default_value = "2")]
-    threads: usize,
+    /// Threads that make the load; one per processor it may use, unless told otherwise.
+    #[arg(long)]
+    threads: Option<usize>,
     /// How much to measure.
     #[arg(long, value_enum, default_value = "full")]
     plan: Plan,
@@ -100,11 +101,15 @@ impl Arguments {
     /// Runs the whole plan, prints and writes the report; says how many requests failed.
     fn measure(&self) -> Result<u64, Box<dyn Error>> {
         let identity = Arc::new(Identity::read(&self.ca, &self.cert, &self.key)?);
-        let target =
-            |kind, url, pid| Ok::<_, Box<dyn Error>>(Arc::new(Target::new(kind, url, pid, &identity)?));
+        let target = |kind, url, pid| {
+            Ok::<_, Box<dyn Error>>(Arc::new(Target::new(kind, url, pid, &identity)?))
+        };
         let candidate = target(self.candidate, &self.candidate_url, self.candidate_pid)?;
         let reference = target(Kind::Echo, &self.reference_url, self.reference_pid)?;
 
+        let threads = self
+            .threads
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let mut report = Report::new(self.candidate, self.plan);
         for scenario in self.plan.scenarios() {
             for round in 0..scenario.rounds {
@@ -116,7 +121,7 @@ impl Arguments {
                 }
                 for (role, target) in turns {
                     let request = self.request(&candidate.authority, &scenario);
-                    let outcome = round::run(target, &scenario, request, self.threads)?;
+                    let outcome = round::run(target, &scenario, request, threads)?;
                     let run = Run::new(role, round, &scenario, &outcome);
                     eprintln!("{run}");
                     report.runs.push(run);

@@ -102,8 +102,16 @@ mod tests {
             std::hint::black_box(start);
         }
         let used = Usage::read(pid).unwrap().since(before);
-        assert!(used.server >= Duration::from_millis(50), "{:?}", used.server);
-        assert!(used.machine >= Duration::from_millis(50), "{:?}", used.machine);
+        assert!(
+            used.server >= Duration::from_millis(50),
+            "{:?}",
+            used.server
+        );
+        assert!(
+            used.machine >= Duration::from_millis(50),
+            "{:?}",
+            used.machine
+        );
         let memory = Memory::read(pid).unwrap();
         assert!(memory.resident_kib > 0 && memory.peak_kib >= memory.resident_kib);
     }

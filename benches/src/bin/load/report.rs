@@ -327,9 +327,17 @@ impl Report {
                     format!("{:.0}", figures.batch_fields_per_s.unwrap_or(f64::NAN)),
                 ),
             ),
-            ("1,000,000 objects over 10: requests/s", "≥ 0.9", unmeasured()),
+            (
+                "1,000,000 objects over 10: requests/s",
+                "≥ 0.9",
+                unmeasured(),
+            ),
             ("1,000,000 objects: start-up", "< 2 s", unmeasured()),
-            ("strict over batched, c256: requests/s", "≥ 0.7", unmeasured()),
+            (
+                "strict over batched, c256: requests/s",
+                "≥ 0.7",
+                unmeasured(),
+            ),
             (
                 "resident memory under the one-field load",
                 "≤ 48 MiB",
@@ -339,7 +347,11 @@ impl Report {
                 ),
             ),
         ];
-        writeln!(f, "\n{:<46} {:<10} {:<26} met?", "what", "target", "measured")?;
+        writeln!(
+            f,
+            "\n{:<46} {:<10} {:<26} met?",
+            "what", "target", "measured"
+        )?;
         for (what, target, (met, measured)) in rows {
             let met = met.map_or("–", |met| if met { "yes" } else { "no" });
             writeln!(f, "{what:<46} {target:<10} {measured:<26} {met}")?;

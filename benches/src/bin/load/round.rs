@@ -113,7 +113,7 @@ impl Stage {
     }
 }
 
-/// Puts `target` under the load of `scenario` for one round.
+/// Puts `target` under the load of `scenario` for one round, from at most `threads_max` threads.
 ///
 /// # Errors
 ///

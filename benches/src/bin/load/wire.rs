@@ -277,8 +277,14 @@ mod tests {
         let whole = format!(r#"{{"items":[{sealed},{sealed}],"failed":0}}"#);
         let short = format!(r#"{{"items":[{sealed}],"failed":0}}"#);
         let failed = format!(r#"{{"items":[{sealed},{{"code":"x"}}],"failed":1}}"#);
-        assert!(two.accept_closely(Kind::Gembok, &answer(200, &whole)).is_ok());
-        assert!(two.accept_closely(Kind::Gembok, &answer(200, &short)).is_err());
+        assert!(
+            two.accept_closely(Kind::Gembok, &answer(200, &whole))
+                .is_ok()
+        );
+        assert!(
+            two.accept_closely(Kind::Gembok, &answer(200, &short))
+                .is_err()
+        );
         assert!(two.accept(Kind::Gembok, &answer(200, &failed)).is_err());
     }
 }
