@@ -124,6 +124,11 @@ impl Arguments {
                     let outcome = round::run(target, &scenario, request, threads)?;
                     let run = Run::new(role, round, &scenario, &outcome);
                     eprintln!("{run}");
+                    if let (0, Some(error)) = (run.requests, &run.first_error) {
+                        return Err(
+                            format!("no request was answered as it should be: {error}").into()
+                        );
+                    }
                     report.runs.push(run);
                 }
             }

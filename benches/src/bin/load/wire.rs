@@ -17,6 +17,8 @@ const PLAINTEXT_16_BYTES: &str = "MzE3MTAxMjM0NTY3ODkwMQ==";
 /// Largest answer head and body taken from a server.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
+const CONTENT_LENGTH: &[u8] = b"content-length:";
+
 /// One request as it goes over the wire, the same bytes for each target.
 pub struct Request {
     pub bytes: Vec<u8>,
@@ -188,12 +190,11 @@ impl Head {
             .and_then(|rest| number(rest.get(..3)?))
             .and_then(|status| u16::try_from(status).ok())
             .ok_or("not an HTTP/1.1 answer")?;
-        const NAME: &[u8] = b"content-length:";
         let body = bytes[..end]
             .split(|&byte| byte == b'\n')
             .find_map(|line| {
-                let (name, value) = line.split_at_checked(NAME.len())?;
-                name.eq_ignore_ascii_case(NAME)
+                let (name, value) = line.split_at_checked(CONTENT_LENGTH.len())?;
+                name.eq_ignore_ascii_case(CONTENT_LENGTH)
                     .then(|| number(value.trim_ascii()))
             })
             .flatten()
