@@ -67,33 +67,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let (acceptor, service, connections) =
-            (acceptor.clone(), service.clone(), connections.clone());
+        let (acceptor, service, connections) = (acceptor.clone(), service.clone(), connections.clone());
         tokio::spawn(async move {
             if stream.set_nodelay(true).is_err() {
                 return;
             }
             // A client that fails its handshake or hangs up counts in the load program, not here.
             if let Ok(stream) = acceptor.accept(stream).await {
-                let _ = connections
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                let _ = connections.serve_connection(TokioIo::new(stream), service).await;
             }
         });
     }
 }
 
 fn echo() -> impl Filter<Extract = (http::Response<Bytes>,), Error = warp::Rejection> + Clone {
-    warp::post()
-        .and(warp::body::content_length_limit(BODY_BYTES_MAX))
-        .and(warp::body::bytes())
-        .map(|body: Bytes| {
+    warp::post().and(warp::body::content_length_limit(BODY_BYTES_MAX)).and(warp::body::bytes()).map(
+        |body: Bytes| {
             let mut response = http::Response::new(body);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        })
+        },
+    )
 }
 
 impl Arguments {
@@ -109,11 +103,10 @@ impl Arguments {
                 crls.push(crl?);
             }
         }
-        let clients =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-                .with_crls(crls)
-                .enforce_revocation_expiration()
-                .build()?;
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .with_crls(crls)
+            .enforce_revocation_expiration()
+            .build()?;
         let chain = CertificateDer::pem_file_iter(&self.cert)?.collect::<Result<_, _>>()?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])?

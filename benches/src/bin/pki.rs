@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SanType,
-    SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SanType, SerialNumber, date_time_ymd,
 };
 
 /// Write ca.pem, crl.pem, server.{pem,key} and client.{pem,key}.
@@ -41,10 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(folder.join("crl.pem"), crl.signed_by(&issuer)?.pem()?)?;
 
     let mut server = named("gembok-bench server");
-    server.subject_alt_names = vec![
-        SanType::DnsName(Ia5String::try_from("localhost")?),
-        SanType::IpAddress([127, 0, 0, 1].into()),
-    ];
+    server.subject_alt_names =
+        vec![SanType::DnsName(Ia5String::try_from("localhost")?), SanType::IpAddress([127, 0, 0, 1].into())];
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
 
     let mut client = named("gembok-bench client");
@@ -63,8 +60,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn named(common_name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params
 }

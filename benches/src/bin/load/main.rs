@@ -10,6 +10,8 @@
 //! report   medians, paired ratios, the table, summary.json
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
 mod plan;
 mod process;
 mod report;
@@ -101,15 +103,12 @@ impl Arguments {
     /// Runs the whole plan, prints and writes the report; says how many requests failed.
     fn measure(&self) -> Result<u64, Box<dyn Error>> {
         let identity = Arc::new(Identity::read(&self.ca, &self.cert, &self.key)?);
-        let target = |kind, url, pid| {
-            Ok::<_, Box<dyn Error>>(Arc::new(Target::new(kind, url, pid, &identity)?))
-        };
+        let target =
+            |kind, url, pid| Ok::<_, Box<dyn Error>>(Arc::new(Target::new(kind, url, pid, &identity)?));
         let candidate = target(self.candidate, &self.candidate_url, self.candidate_pid)?;
         let reference = target(Kind::Echo, &self.reference_url, self.reference_pid)?;
 
-        let threads = self
-            .threads
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         let mut report = Report::new(self.candidate, self.plan);
         for scenario in self.plan.scenarios() {
             for round in 0..scenario.rounds {
@@ -125,9 +124,7 @@ impl Arguments {
                     let run = Run::new(role, round, &scenario, &outcome);
                     eprintln!("{run}");
                     if let (0, Some(error)) = (run.requests, &run.first_error) {
-                        return Err(
-                            format!("no request was answered as it should be: {error}").into()
-                        );
+                        return Err(format!("no request was answered as it should be: {error}").into());
                     }
                     report.runs.push(run);
                 }
@@ -141,12 +138,6 @@ impl Arguments {
     /// The same bytes for both servers, `Host` included.
     fn request(&self, authority: &str, scenario: &Scenario) -> Request {
         let path = format!("/v1/endpoints/{}/encrypt", self.endpoint);
-        Request::encrypt(
-            authority,
-            &path,
-            &self.api_key,
-            &self.object,
-            scenario.fields,
-        )
+        Request::encrypt(authority, &path, &self.api_key, &self.object, scenario.fields)
     }
 }

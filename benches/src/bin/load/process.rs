@@ -81,10 +81,7 @@ impl Memory {
                 .and_then(|text| text.parse().ok())
                 .ok_or_else(|| io::Error::other(format!("/proc/{pid}/status has no {name}")))
         };
-        Ok(Memory {
-            resident_kib: kib("VmRSS:")?,
-            peak_kib: kib("VmHWM:")?,
-        })
+        Ok(Memory { resident_kib: kib("VmRSS:")?, peak_kib: kib("VmHWM:")? })
     }
 }
 
@@ -102,16 +99,8 @@ mod tests {
             std::hint::black_box(start);
         }
         let used = Usage::read(pid).unwrap().since(before);
-        assert!(
-            used.server >= Duration::from_millis(50),
-            "{:?}",
-            used.server
-        );
-        assert!(
-            used.machine >= Duration::from_millis(50),
-            "{:?}",
-            used.machine
-        );
+        assert!(used.server >= Duration::from_millis(50), "{:?}", used.server);
+        assert!(used.machine >= Duration::from_millis(50), "{:?}", used.machine);
         let memory = Memory::read(pid).unwrap();
         assert!(memory.resident_kib > 0 && memory.peak_kib >= memory.resident_kib);
     }

@@ -9,9 +9,7 @@ use std::thread;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::plan::{
-    BATCH_CONNECTIONS, BATCH_FIELDS, ONE_FIELD_CONNECTIONS, Plan, Scenario, Session,
-};
+use crate::plan::{BATCH_CONNECTIONS, BATCH_FIELDS, ONE_FIELD_CONNECTIONS, Plan, Scenario, Session};
 use crate::round::Outcome;
 use crate::target::Kind;
 
@@ -125,11 +123,7 @@ pub struct Report {
 
 impl Report {
     pub fn new(candidate: Kind, plan: Plan) -> Report {
-        Report {
-            runs: Vec::new(),
-            candidate,
-            plan,
-        }
+        Report { runs: Vec::new(), candidate, plan }
     }
 
     pub fn errors(&self) -> u64 {
@@ -183,17 +177,12 @@ impl Report {
             batch_fields_per_s: self
                 .median(Role::Candidate, &batch(), |run| run.requests_per_s)
                 .map(|requests_per_s| requests_per_s * BATCH_FIELDS as f64),
-            rss_mib: self
-                .of(Role::Candidate, &one_field)
-                .map(|run| run.rss_mib)
-                .reduce(f64::max),
+            rss_mib: self.of(Role::Candidate, &one_field).map(|run| run.rss_mib).reduce(f64::max),
         }
     }
 
     fn of(&self, role: Role, scenario: &Scenario) -> impl Iterator<Item = &Run> {
-        self.runs
-            .iter()
-            .filter(move |run| run.role == role && run.belongs_to(scenario))
+        self.runs.iter().filter(move |run| run.role == role && run.belongs_to(scenario))
     }
 
     fn median(&self, role: Role, scenario: &Scenario, figure: fn(&Run) -> f64) -> Option<f64> {
@@ -215,9 +204,7 @@ impl Report {
     /// Median over rounds of candidate / reference.
     fn ratio(&self, scenario: &Scenario, figure: fn(&Run) -> f64) -> Option<f64> {
         let pairs = self.of(Role::Candidate, scenario).filter_map(|candidate| {
-            let reference = self
-                .of(Role::Reference, scenario)
-                .find(|run| run.round == candidate.round)?;
+            let reference = self.of(Role::Reference, scenario).find(|run| run.round == candidate.round)?;
             let divisor = figure(reference);
             (divisor > 0.0).then(|| figure(candidate) / divisor)
         });
@@ -246,10 +233,7 @@ impl Report {
             Kind::Gembok => "gembok",
             Kind::Echo => "echo 1",
         };
-        writeln!(
-            f,
-            "\nMedians over rounds, {name} / echo; CPU is the server's own, user + system.\n"
-        )?;
+        writeln!(f, "\nMedians over rounds, {name} / echo; CPU is the server's own, user + system.\n")?;
         writeln!(
             f,
             "{:<40} {:>19} {:>19} {:>19} {:>19} {:>8}",
@@ -282,16 +266,12 @@ impl Report {
 
     fn write_targets(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let figures = self.figures();
-        let cpu = |role| {
-            self.median(role, &one_field(), |run| run.cpu_us_per_request)
-                .unwrap_or_default()
-        };
+        let cpu = |role| self.median(role, &one_field(), |run| run.cpu_us_per_request).unwrap_or_default();
         let at_most = |limit: f64, figure: Option<f64>| figure.map(|value| value <= limit);
         let at_least = |limit: f64, figure: Option<f64>| figure.map(|value| value >= limit);
         let unmeasured = || (None, String::from("not measured yet"));
-        let ratio = |met: Option<bool>, figure: Option<f64>| {
-            (met, format!("{:.2}", figure.unwrap_or(f64::NAN)))
-        };
+        let ratio =
+            |met: Option<bool>, figure: Option<f64>| (met, format!("{:.2}", figure.unwrap_or(f64::NAN)));
         let rows = [
             (
                 "one field, c64: server CPU over the echo's",
@@ -309,10 +289,7 @@ impl Report {
             (
                 "one field, c64: requests/s over the echo's",
                 "≥ 0.85",
-                ratio(
-                    at_least(0.85, figures.throughput_ratio),
-                    figures.throughput_ratio,
-                ),
+                ratio(at_least(0.85, figures.throughput_ratio), figures.throughput_ratio),
             ),
             (
                 "one field, c64: p99 over the echo's",
@@ -327,40 +304,22 @@ impl Report {
                     format!("{:.0}", figures.batch_fields_per_s.unwrap_or(f64::NAN)),
                 ),
             ),
-            (
-                "1,000,000 objects over 10: requests/s",
-                "≥ 0.9",
-                unmeasured(),
-            ),
+            ("1,000,000 objects over 10: requests/s", "≥ 0.9", unmeasured()),
             ("1,000,000 objects: start-up", "< 2 s", unmeasured()),
-            (
-                "strict over batched, c256: requests/s",
-                "≥ 0.7",
-                unmeasured(),
-            ),
+            ("strict over batched, c256: requests/s", "≥ 0.7", unmeasured()),
             (
                 "resident memory under the one-field load",
                 "≤ 48 MiB",
-                (
-                    at_most(48.0, figures.rss_mib),
-                    format!("{:.1} MiB", figures.rss_mib.unwrap_or(f64::NAN)),
-                ),
+                (at_most(48.0, figures.rss_mib), format!("{:.1} MiB", figures.rss_mib.unwrap_or(f64::NAN))),
             ),
         ];
-        writeln!(
-            f,
-            "\n{:<46} {:<10} {:<26} met?",
-            "what", "target", "measured"
-        )?;
+        writeln!(f, "\n{:<46} {:<10} {:<26} met?", "what", "target", "measured")?;
         for (what, target, (met, measured)) in rows {
             let met = met.map_or("–", |met| if met { "yes" } else { "no" });
             writeln!(f, "{what:<46} {target:<10} {measured:<26} {met}")?;
         }
         if self.candidate == Kind::Echo {
-            writeln!(
-                f,
-                "\nEcho against echo: every ratio should be 1, and what it is instead is noise."
-            )?;
+            writeln!(f, "\nEcho against echo: every ratio should be 1, and what it is instead is noise.")?;
         }
         Ok(())
     }
@@ -377,11 +336,7 @@ fn one_field() -> Scenario {
 }
 
 fn batch() -> Scenario {
-    Scenario {
-        connections: BATCH_CONNECTIONS,
-        fields: BATCH_FIELDS,
-        ..one_field()
-    }
+    Scenario { connections: BATCH_CONNECTIONS, fields: BATCH_FIELDS, ..one_field() }
 }
 
 fn cores() -> usize {

@@ -83,9 +83,7 @@ impl Tally {
         if self.first_error.is_none() {
             self.first_error.clone_from(&other.first_error);
         }
-        self.latency_ns
-            .add(&other.latency_ns)
-            .map_err(|error| error.to_string())
+        self.latency_ns.add(&other.latency_ns).map_err(|error| error.to_string())
     }
 }
 
@@ -150,20 +148,13 @@ pub fn run(
         tally.merge(&counted)?;
     }
     let (window, usage, memory) = measured?;
-    Ok(Outcome {
-        window,
-        tally,
-        usage,
-        memory,
-    })
+    Ok(Outcome { window, tally, usage, memory })
 }
 
 impl Stage {
     fn measure(&self) -> Result<(Duration, Usage, Memory), String> {
         let start = Instant::now();
-        while self.ready.load(Ordering::Relaxed) < self.scenario.connections
-            && start.elapsed() < GRACE
-        {
+        while self.ready.load(Ordering::Relaxed) < self.scenario.connections && start.elapsed() < GRACE {
             thread::sleep(Duration::from_millis(5));
         }
         thread::sleep(WARM_UP);

@@ -42,11 +42,10 @@ impl Identity {
             roots.add(root?)?;
         }
         let chain = CertificateDer::pem_file_iter(chain)?.collect::<Result<_, _>>()?;
-        let mut config =
-            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_protocol_versions(&[&rustls::version::TLS13])?
-                .with_root_certificates(roots)
-                .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Identity { config })
     }
@@ -78,19 +77,12 @@ impl Target {
     /// # Errors
     ///
     /// The URL is not of that form or does not lead to the loopback interface.
-    pub fn new(
-        kind: Kind,
-        url: &str,
-        pid: u32,
-        identity: &Arc<Identity>,
-    ) -> Result<Target, Box<dyn Error>> {
+    pub fn new(kind: Kind, url: &str, pid: u32, identity: &Arc<Identity>) -> Result<Target, Box<dyn Error>> {
         let authority = url
             .strip_prefix("https://")
             .ok_or_else(|| format!("{url} is not https://host:port"))?
             .trim_end_matches('/');
-        let (host, _) = authority
-            .rsplit_once(':')
-            .ok_or_else(|| format!("{url} names no port"))?;
+        let (host, _) = authority.rsplit_once(':').ok_or_else(|| format!("{url} names no port"))?;
         let address = authority
             .to_socket_addrs()?
             .find(|address| address.ip().is_loopback())
@@ -106,10 +98,7 @@ impl Target {
     }
 
     pub fn client(&self, session: Session) -> Client<'_> {
-        Client {
-            target: self,
-            connector: self.identity.connector(session),
-        }
+        Client { target: self, connector: self.identity.connector(session) }
     }
 }
 
@@ -126,12 +115,9 @@ impl Client<'_> {
     ///
     /// Refused, reset, or the handshake failed.
     pub async fn connect(&self) -> Result<(TlsStream<TcpStream>, bool), String> {
-        let stream = TcpStream::connect(self.target.address)
-            .await
-            .map_err(|error| format!("connecting: {error}"))?;
-        stream
-            .set_nodelay(true)
-            .map_err(|error| format!("connecting: {error}"))?;
+        let stream =
+            TcpStream::connect(self.target.address).await.map_err(|error| format!("connecting: {error}"))?;
+        stream.set_nodelay(true).map_err(|error| format!("connecting: {error}"))?;
         let stream = self
             .connector
             .connect(self.target.name.clone(), stream)

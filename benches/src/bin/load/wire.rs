@@ -28,13 +28,7 @@ pub struct Request {
 
 impl Request {
     /// A v1 encrypt of `fields` fields of 16 bytes, to `path` on `authority`.
-    pub fn encrypt(
-        authority: &str,
-        path: &str,
-        api_key: &str,
-        object: &str,
-        fields: usize,
-    ) -> Request {
+    pub fn encrypt(authority: &str, path: &str, api_key: &str, object: &str, fields: usize) -> Request {
         let item = format!(r#"{{"object":"{object}","plaintext":"{PLAINTEXT_16_BYTES}"}}"#);
         let body = match fields {
             1 => item,
@@ -47,11 +41,7 @@ impl Request {
         );
         let body_start = bytes.len();
         bytes.push_str(&body);
-        Request {
-            bytes: bytes.into_bytes(),
-            body_start,
-            fields,
-        }
+        Request { bytes: bytes.into_bytes(), body_start, fields }
     }
 
     /// Whether `answer` is what a server of this kind owes for this request. Cheap enough to ask
@@ -62,16 +52,10 @@ impl Request {
         }
         let right = match kind {
             Kind::Echo => answer.body == &self.bytes[self.body_start..],
-            Kind::Gembok if self.fields == 1 => {
-                memmem::find(answer.body, br#""ciphertext":"R0IB"#).is_some()
-            }
+            Kind::Gembok if self.fields == 1 => memmem::find(answer.body, br#""ciphertext":"R0IB"#).is_some(),
             Kind::Gembok => memmem::rfind(answer.body, br#""failed":0"#).is_some(),
         };
-        if right {
-            Ok(())
-        } else {
-            Err(format!("not the answer expected: {}", answer.text()))
-        }
+        if right { Ok(()) } else { Err(format!("not the answer expected: {}", answer.text())) }
     }
 
     /// `accept`, and every item of it: asked once per connection.
@@ -82,11 +66,7 @@ impl Request {
         }
         let body: Value =
             serde_json::from_slice(answer.body).map_err(|error| format!("not JSON: {error}"))?;
-        let sealed = |item: &Value| {
-            item["ciphertext"]
-                .as_str()
-                .is_some_and(|text| text.starts_with("R0IB"))
-        };
+        let sealed = |item: &Value| item["ciphertext"].as_str().is_some_and(|text| text.starts_with("R0IB"));
         let right = if self.fields == 1 {
             sealed(&body)
         } else {
@@ -94,11 +74,7 @@ impl Request {
                 .as_array()
                 .is_some_and(|items| items.len() == self.fields && items.iter().all(sealed))
         };
-        if right {
-            Ok(())
-        } else {
-            Err(format!("an item is missing or failed: {}", answer.text()))
-        }
+        if right { Ok(()) } else { Err(format!("an item is missing or failed: {}", answer.text())) }
     }
 }
 
@@ -126,9 +102,7 @@ pub struct Reader {
 
 impl Reader {
     pub fn new() -> Reader {
-        Reader {
-            buffer: vec![0; 32 << 10],
-        }
+        Reader { buffer: vec![0; 32 << 10] }
     }
 
     /// Reads the next answer whole.
@@ -194,17 +168,12 @@ impl Head {
             .split(|&byte| byte == b'\n')
             .find_map(|line| {
                 let (name, value) = line.split_at_checked(CONTENT_LENGTH.len())?;
-                name.eq_ignore_ascii_case(CONTENT_LENGTH)
-                    .then(|| number(value.trim_ascii()))
+                name.eq_ignore_ascii_case(CONTENT_LENGTH).then(|| number(value.trim_ascii()))
             })
             .flatten()
             .filter(|&body| body <= ANSWER_BYTES_MAX)
             .ok_or("an answer without a Content-Length this load accepts")?;
-        Ok(Some(Head {
-            status,
-            len: end + 4,
-            body,
-        }))
+        Ok(Some(Head { status, len: end + 4, body }))
     }
 }
 
@@ -221,10 +190,7 @@ mod tests {
     }
 
     fn answer(status: u16, body: &str) -> Answer<'_> {
-        Answer {
-            status,
-            body: body.as_bytes(),
-        }
+        Answer { status, body: body.as_bytes() }
     }
 
     async fn read(bytes: &[u8]) -> Result<(u16, Vec<u8>), String> {
@@ -278,14 +244,8 @@ mod tests {
         let whole = format!(r#"{{"items":[{sealed},{sealed}],"failed":0}}"#);
         let short = format!(r#"{{"items":[{sealed}],"failed":0}}"#);
         let failed = format!(r#"{{"items":[{sealed},{{"code":"x"}}],"failed":1}}"#);
-        assert!(
-            two.accept_closely(Kind::Gembok, &answer(200, &whole))
-                .is_ok()
-        );
-        assert!(
-            two.accept_closely(Kind::Gembok, &answer(200, &short))
-                .is_err()
-        );
+        assert!(two.accept_closely(Kind::Gembok, &answer(200, &whole)).is_ok());
+        assert!(two.accept_closely(Kind::Gembok, &answer(200, &short)).is_err());
         assert!(two.accept(Kind::Gembok, &answer(200, &failed)).is_err());
     }
 }
