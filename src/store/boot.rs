@@ -168,7 +168,7 @@ pub struct Blob(
 );
 
 impl Boot {
-    /// The CBOR that is MACed.
+    /// The CBOR that the MAC is over.
     #[must_use]
     pub fn to_cbor(&self) -> Vec<u8> {
         // Cannot fail: the map is written to memory.
