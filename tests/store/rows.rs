@@ -1,11 +1,11 @@
 //! get, scan and commit; what a batch may hold; expectations.
 
 use gembok::crypto::block::write_leaf;
-use gembok::store::{Batch, KEY_BYTES_MAX, RowName, Scan, StoreError, Table, VALUE_BYTES_MAX, Verdict};
+use gembok::store::{Batch, KEY_BYTES_MAX, Scan, StoreError, StoreKeys, Table, VALUE_BYTES_MAX, Verdict};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::support::{Rig, all, boot, keys, noted, refusal, row, scanned, value};
+use crate::support::{Rig, all, noted, refusal, row, scanned, secret, value};
 
 #[test]
 fn a_row_is_there_after_its_commit_and_gone_after_its_deletion() {
@@ -177,8 +177,6 @@ fn names_are_looked_up_by_their_hmac_under_the_name_key() {
 
 #[test]
 fn older_generations_of_the_store_key_still_open_what_they_sealed() {
-    use crate::support::secret;
-    use gembok::store::StoreKeys;
     let (rig, file, store) = Rig::initialised();
     store.commit(noted(2).put(Table::Users, b"u", b"old".to_vec())).unwrap();
     drop((store, file));
@@ -191,5 +189,4 @@ fn older_generations_of_the_store_key_still_open_what_they_sealed() {
         let generations: Vec<_> = generations.iter().map(|number| (*number, secret(1))).collect();
         assert!(matches!(StoreKeys::new(&generations, current, &secret(100)), Err(StoreError::Keys(_))));
     }
-    drop((boot(), keys(), RowName::new(Table::Users, b"u")));
 }

@@ -7,7 +7,7 @@ use gembok::store::{
     Batch, Boot, CaKeyEntry, CheckpointKeyEntry, FORMAT_VERSION, MasterKeyEntry, MasterKeyState, Row, Scan,
     Store, StoreFile, StoreKeyEntry, StoreKeys, Table, Unlocked,
 };
-use redb::{Database, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 
 pub const CACHE_BYTES: usize = 1 << 20;
@@ -49,7 +49,7 @@ impl Rig {
     /// Everything that lies in the closed file.
     pub fn stored(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let database = Database::open(self.path()).unwrap();
-        let reading = database.begin_write().unwrap();
+        let reading = database.begin_read().unwrap();
         let rows = reading.open_table(ROWS).unwrap();
         rows.iter()
             .unwrap()
