@@ -1,0 +1,176 @@
+//! What the operator may decide: one TOML file and the policies beside it. Every field has a documented default or is
+//! required, every key carries its unit, an unknown key is an error, and no secret stands in the file itself.
+//!
+//! `provisioning/gembok.toml` is the annotated sample; it is parsed by the tests.
+
+mod bounds;
+mod check;
+mod error;
+mod policies;
+mod secret_file;
+mod sections;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use check::Finding;
+pub use error::ConfigError;
+pub use policies::{CryptoPolicy, KeyLimits, LimitsPolicy, Policies, RequestShape};
+pub use secret_file::{SecretFileError, read_secret};
+pub use sections::{
+    Degraded, Journal, Keyring, Listen, Local, Log, LogFormat, LogLevel, Memory, MemoryLock, PinSource,
+    State, Store, Tls, Token, TokenName,
+};
+
+/// A configuration that was read whole: types, ranges and the relations between limits hold. What it names on this
+/// machine (files, sockets, the token's module) may still be missing: [`Config::check`] looks.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// `crypto.toml` and `limits.toml`, already read.
+    pub policies: Policies,
+    /// `[state]`
+    pub state: State,
+    /// `[local]`
+    pub local: Local,
+    /// `[data]`
+    pub data: Listen,
+    /// `[control]`
+    pub control: Listen,
+    /// `[tls]`
+    pub tls: Tls,
+    /// `[token]`
+    pub token: Token,
+    /// `[store]`
+    pub store: Store,
+    /// `[keyring]`
+    pub keyring: Keyring,
+    /// `[degraded]`
+    pub degraded: Degraded,
+    /// `[journal]`
+    pub journal: Journal,
+    /// `[memory]`
+    pub memory: Memory,
+    /// `[log]`
+    pub log: Log,
+}
+
+impl Config {
+    /// Reads `file` and the policies it names. Relative paths in it are relative to the directory it lies in.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and key.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let document: Document = read_toml(file)?;
+        let directory = file.parent().unwrap_or(Path::new(""));
+        let policies = Policies::load(&directory.join(&document.policies))?;
+        let mut config = Self {
+            file: file.to_owned(),
+            policies,
+            state: document.state,
+            local: document.local,
+            data: document.data.unwrap_or(Listen::DATA),
+            control: document.control.unwrap_or(Listen::CONTROL),
+            tls: document.tls,
+            token: document.token,
+            store: document.store,
+            keyring: document.keyring,
+            degraded: document.degraded,
+            journal: document.journal,
+            memory: document.memory,
+            log: document.log,
+        };
+        config.resolve_paths(directory);
+        config.relate()?;
+        Ok(config)
+    }
+
+    fn resolve_paths(&mut self, directory: &Path) {
+        let pin_file = match &mut self.token.pin {
+            Some(PinSource::File(path)) => Some(path),
+            Some(PinSource::Credential(_)) | None => None,
+        };
+        let paths = [&mut self.state.directory, &mut self.local.socket, &mut self.token.module];
+        for path in paths.into_iter().chain(pin_file) {
+            *path = directory.join(&*path);
+        }
+    }
+
+    /// Relations that no field can check alone, each with its reason.
+    fn relate(&self) -> Result<(), ConfigError> {
+        let tls = &self.tls;
+        let say = |key, what: String, hint| Err(ConfigError::relation(&self.file, key, what, hint));
+        if self.data.listen == self.control.listen && self.data.listen.port() != 0 {
+            return say(
+                "control.listen",
+                format!("both listeners are to use {}", self.data.listen),
+                "give [data] and [control] different ports: their rules on client certificates differ",
+            );
+        }
+        if tls.connections_per_address_max > tls.connections_max {
+            return say(
+                "tls.connections_per_address_max",
+                format!(
+                    "{} from one address, of {} in all",
+                    tls.connections_per_address_max, tls.connections_max
+                ),
+                "one address must not be allowed more connections than exist; lower it or raise tls.connections_max",
+            );
+        }
+        if tls.idle_timeout < tls.header_timeout {
+            return say(
+                "tls.idle_timeout_ms",
+                format!("{:?}, shorter than header_timeout_ms ({:?})", tls.idle_timeout, tls.header_timeout),
+                "an idle connection must live at least as long as one whose header is under way; raise it",
+            );
+        }
+        if self.degraded.duration_max < self.keyring.ttl {
+            return say(
+                "degraded.max_s",
+                format!(
+                    "{:?}, shorter than keyring.ttl_s ({:?})",
+                    self.degraded.duration_max, self.keyring.ttl
+                ),
+                "keys may serve until their time to live is over while the token is away; raise max_s or lower ttl_s",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default = "policies::default_directory")]
+    policies: PathBuf,
+    #[serde(default)]
+    state: State,
+    #[serde(default)]
+    local: Local,
+    data: Option<Listen>,
+    control: Option<Listen>,
+    #[serde(default)]
+    tls: Tls,
+    token: Token,
+    #[serde(default)]
+    store: Store,
+    #[serde(default)]
+    keyring: Keyring,
+    #[serde(default)]
+    degraded: Degraded,
+    #[serde(default)]
+    journal: Journal,
+    #[serde(default)]
+    memory: Memory,
+    #[serde(default)]
+    log: Log,
+}
+
+fn read_toml<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
+    let text = fs::read_to_string(file).map_err(|source| ConfigError::unreadable(file, source))?;
+    toml::from_str(&text).map_err(|error| ConfigError::wrong(file, &text, &error))
+}

@@ -1,0 +1,171 @@
+//! The policies an operator may tune without touching the machine: which algorithms, and how much of everything.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer};
+
+use crate::crypto::algorithm::Algorithm;
+
+use super::bounds::count;
+use super::{ConfigError, read_toml};
+
+/// `crypto.toml` and `limits.toml` of one directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policies {
+    /// Where they were read.
+    pub directory: PathBuf,
+    /// `crypto.toml`
+    pub crypto: CryptoPolicy,
+    /// `limits.toml`
+    pub limits: LimitsPolicy,
+}
+
+impl Policies {
+    /// Reads both files; each must exist, because a policy that is silently the default is none.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and key.
+    pub fn load(directory: &Path) -> Result<Self, ConfigError> {
+        let (crypto, limits) = (directory.join("crypto.toml"), directory.join("limits.toml"));
+        let policies = Self {
+            directory: directory.to_owned(),
+            crypto: read_toml(&crypto)?,
+            limits: read_toml(&limits)?,
+        };
+        policies.crypto.relate(&crypto)?;
+        policies.limits.relate(&limits)?;
+        Ok(policies)
+    }
+}
+
+pub(super) fn default_directory() -> PathBuf {
+    "policies".into()
+}
+
+/// Which algorithms new key versions may be made with. Existing ones keep theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CryptoPolicy {
+    /// For a key version whose request names none.
+    #[serde(deserialize_with = "algorithm")]
+    pub default_algorithm: Algorithm,
+    /// What a request may name.
+    #[serde(deserialize_with = "algorithms")]
+    pub offered_algorithms: Vec<Algorithm>,
+}
+
+impl CryptoPolicy {
+    fn relate(&self, file: &Path) -> Result<(), ConfigError> {
+        if self.offered_algorithms.contains(&self.default_algorithm) {
+            return Ok(());
+        }
+        let what = format!("{} is the default but not offered", self.default_algorithm.name());
+        Err(ConfigError::relation(
+            file,
+            "offered_algorithms",
+            what,
+            "offer the default too, or choose another",
+        ))
+    }
+}
+
+/// `limits.toml`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsPolicy {
+    /// `[api_key]`: what an API key may do unless its own limits say otherwise.
+    #[serde(rename = "api_key")]
+    pub key: KeyLimits,
+    /// `[request]`: the largest request that is read.
+    pub request: RequestShape,
+}
+
+/// Rates of one API key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyLimits {
+    /// Requests a second, sustained.
+    #[serde(deserialize_with = "count::<_, _, 1, 1_000_000>")]
+    pub requests_per_s: u32,
+    /// Requests at once.
+    #[serde(deserialize_with = "count::<_, _, 1, 1_000_000>")]
+    pub requests_burst: u32,
+    /// Fields a second, sustained.
+    #[serde(deserialize_with = "count::<_, _, 1, 100_000_000>")]
+    pub fields_per_s: u32,
+    /// Fields at once.
+    #[serde(deserialize_with = "count::<_, _, 1, 100_000_000>")]
+    pub fields_burst: u32,
+}
+
+/// Bounds of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestShape {
+    /// Bytes of a v1 body.
+    #[serde(deserialize_with = "count::<_, _, 1_024, 16_777_216>")]
+    pub body_bytes_max: usize,
+    /// Bytes of a body of the published contract.
+    #[serde(deserialize_with = "count::<_, _, 1_024, 16_777_216>")]
+    pub published_body_bytes_max: usize,
+    /// Bytes of one plaintext.
+    #[serde(deserialize_with = "count::<_, _, 1, 8_388_608>")]
+    pub field_bytes_max: usize,
+    /// Items of one batch.
+    #[serde(deserialize_with = "count::<_, _, 1, 100_000>")]
+    pub items_max: u32,
+}
+
+impl LimitsPolicy {
+    fn relate(&self, file: &Path) -> Result<(), ConfigError> {
+        let Self { key, request } = self;
+        let say = |name, what: String, hint| Err(ConfigError::relation(file, name, what, hint));
+        if request.items_max > key.fields_burst {
+            return say(
+                "request.items_max",
+                format!("{} items, but a key's burst is {} fields", request.items_max, key.fields_burst),
+                "a full batch could never be admitted; raise api_key.fields_burst or lower items_max",
+            );
+        }
+        if key.requests_burst < key.requests_per_s || key.fields_burst < key.fields_per_s {
+            return say(
+                "api_key",
+                "a burst is smaller than one second of its rate".into(),
+                "a client that sends a second's worth at once would be refused; raise requests_burst or fields_burst",
+            );
+        }
+        // An envelope adds at most 52 bytes, base64 a third, and the rest of the JSON fits 1 KiB.
+        let one_field = (request.field_bytes_max + 52).div_ceil(3) * 4 + 1_024;
+        for (name, body) in [
+            ("request.body_bytes_max", request.body_bytes_max),
+            ("request.published_body_bytes_max", request.published_body_bytes_max),
+        ] {
+            if body < one_field {
+                return say(
+                    name,
+                    format!(
+                        "{body} bytes, but one field of {} bytes needs {one_field}",
+                        request.field_bytes_max
+                    ),
+                    "raise it, or lower request.field_bytes_max: what was sealed must also fit when it is opened",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn algorithm<'de, D: Deserializer<'de>>(from: D) -> Result<Algorithm, D::Error> {
+    parse(&String::deserialize(from)?)
+}
+
+fn algorithms<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Algorithm>, D::Error> {
+    Vec::<String>::deserialize(from)?.iter().map(|name| parse(name)).collect()
+}
+
+fn parse<E: serde::de::Error>(name: &str) -> Result<Algorithm, E> {
+    name.parse().map_err(|_| {
+        let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+        E::custom(format_args!("{name} is no algorithm; there are {known}"))
+    })
+}

@@ -1,0 +1,292 @@
+//! Accepts connections, within limits, and ends them in good order.
+//!
+//! ```text
+//! accept ─ caps ─ handshake (time limit) ─ certificate → Peer ─ requests (time limits) ─ finish, or be cut
+//!                                                                     │ new TLS generation, age, drain: asked to finish
+//! ```
+//! A connection made under an older TLS generation begins no further request, so a revoked client's live connection dies
+//! with the reload that revoked it.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use parking_lot::Mutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower_service::Service;
+use tracing::{debug, info, warn};
+
+use crate::config;
+use crate::domain::peer::Peer;
+
+use super::certificate;
+use super::connection::{BoxError, End, Protocols, Told};
+use super::tls::{ClientCertificate, Tls, TlsGeneration};
+
+/// Waits after a failed accept (no descriptors, no memory): the first, then doubled up to the last.
+const ACCEPT_BACKOFF_MS: (u64, u64) = (10, 1_000);
+
+/// A bound socket and what it asks of clients.
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    client: ClientCertificate,
+    traffic: Arc<Traffic>,
+}
+
+impl Listener {
+    /// Binds; port 0 takes a free one, see [`Listener::address`].
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub async fn bind(address: SocketAddr, client: ClientCertificate) -> io::Result<Self> {
+        let socket = TcpListener::bind(address).await?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address, client, traffic: Arc::default() })
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its counters, which go on counting while it serves.
+    #[must_use]
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
+    /// Serves until `stop` is ready, then drains: nothing new is accepted, requests under way have `drain_timeout` to
+    /// finish, and what is left is cut. Each request carries an `Arc<Peer>` in its extensions. `service` is cloned per
+    /// request and must always be ready, as `warp::service` is.
+    pub async fn serve<S, B>(
+        self,
+        tls: &Tls,
+        limits: &config::Tls,
+        service: S,
+        stop: impl Future<Output = ()>,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let mut stop = std::pin::pin!(stop);
+        let mut generations = tls.subscribe();
+        let mut epoch = Epoch::new(&mut generations, self.client);
+        let caps = Caps::new(limits);
+        let protocols = Arc::new(Protocols::new(limits));
+        let mut backoff_ms = ACCEPT_BACKOFF_MS.0;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.as_mut() => break,
+                Ok(()) = generations.changed() => {
+                    let older = std::mem::replace(&mut epoch, Epoch::new(&mut generations, self.client));
+                    older.finish(End::Superseded);
+                    continue;
+                }
+                accepted = self.socket.accept() => accepted,
+            };
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if is_of_the_connection(&error) => continue,
+                Err(error) => {
+                    warn!(listener = %self.address, %error, backoff_ms, "cannot accept; raise LimitNOFILE or lower tls.connections_max");
+                    sleep(Duration::from_millis(backoff_ms)).await;
+                    backoff_ms = (backoff_ms * 2).min(ACCEPT_BACKOFF_MS.1);
+                    continue;
+                }
+            };
+            backoff_ms = ACCEPT_BACKOFF_MS.0;
+            self.traffic.accepted.fetch_add(1, Ordering::Relaxed);
+            let address = address.ip().to_canonical();
+            let Some(place) = caps.take(address) else {
+                self.traffic.refused.fetch_add(1, Ordering::Relaxed);
+                debug!(listener = %self.address, %address, "refused: too many connections");
+                continue;
+            };
+            let newcomer = Newcomer {
+                address,
+                acceptor: epoch.acceptor.clone(),
+                generation: Arc::clone(&epoch.generation),
+                told: epoch.word.subscribe(),
+                handshake_timeout: limits.handshake_timeout,
+                traffic: Arc::clone(&self.traffic),
+            };
+            let (protocols, service) = (Arc::clone(&protocols), service.clone());
+            tokio::spawn(async move {
+                let _place = place;
+                newcomer.attend(stream, protocols, service).await;
+            });
+        }
+        drop(self.socket);
+        epoch.finish(End::Drained);
+        caps.all_given_back().await;
+        info!(listener = %self.address, "drained");
+    }
+}
+
+/// Whether an accept failed for its connection only.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | WouldBlock)
+}
+
+/// The time of one TLS generation on this listener; its connections hear when it is over.
+struct Epoch {
+    generation: Arc<TlsGeneration>,
+    acceptor: TlsAcceptor,
+    word: watch::Sender<Option<End>>,
+}
+
+impl Epoch {
+    fn new(generations: &mut watch::Receiver<Arc<TlsGeneration>>, client: ClientCertificate) -> Self {
+        let generation = Arc::clone(&generations.borrow_and_update());
+        let acceptor = TlsAcceptor::from(Arc::clone(generation.server_config(client)));
+        Self { generation, acceptor, word: watch::Sender::new(None) }
+    }
+
+    fn finish(self, end: End) {
+        self.word.send_replace(Some(end));
+    }
+}
+
+/// A connection that was accepted and has proved nothing.
+struct Newcomer {
+    address: IpAddr,
+    acceptor: TlsAcceptor,
+    generation: Arc<TlsGeneration>,
+    told: Told,
+    handshake_timeout: Duration,
+    traffic: Arc<Traffic>,
+}
+
+impl Newcomer {
+    async fn attend<S, B>(mut self, stream: TcpStream, protocols: Arc<Protocols>, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let address = self.address;
+        match self.identify(stream).await {
+            Ok((stream, peer)) => {
+                let end = protocols.serve(stream, Arc::new(peer), service, self.told).await;
+                if end != End::Closed {
+                    self.traffic.ended.fetch_add(1, Ordering::Relaxed);
+                }
+                debug!(%address, ?end, "connection over");
+            }
+            Err(why) => {
+                self.traffic.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+                info!(%address, %why, "connection refused");
+            }
+        }
+    }
+
+    /// The handshake, under its time limit, and what its certificate says.
+    async fn identify(&mut self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), BoxError> {
+        stream.set_nodelay(true)?;
+        let stream = tokio::select! {
+            biased;
+            _ = self.told.wait_for(Option::is_some) => return Err("the listener is draining or has newer certificates".into()),
+            stream = timeout(self.handshake_timeout, self.acceptor.accept(stream)) => {
+                stream.map_err(|_| "the handshake took too long")??
+            }
+        };
+        let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        if leaf.is_some() && !self.generation.crl_is_current() {
+            return Err(
+                "the CRL has expired, so nobody's certificate can be relied on; publish a new one".into()
+            );
+        }
+        let certificate = leaf.map(certificate::read).transpose()?;
+        Ok((stream, Peer { address: self.address, certificate }))
+    }
+}
+
+/// What a listener counted since it was bound. A connection is counted once in `accepted` and at most once elsewhere.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Connections accepted.
+    pub accepted: AtomicU64,
+    /// Of them closed at once, because too many were open.
+    pub refused: AtomicU64,
+    /// Of them whose handshake or certificate was not good.
+    pub handshakes_failed: AtomicU64,
+    /// Of them ended by us: idle, slow, of age, superseded, drained.
+    pub ended: AtomicU64,
+}
+
+/// How many connections may be open, in all and from one address.
+struct Caps {
+    all: Arc<Semaphore>,
+    all_max: u32,
+    by_address: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    by_address_max: u32,
+}
+
+impl Caps {
+    fn new(limits: &config::Tls) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(
+                limits.connections_max.try_into().unwrap_or(Semaphore::MAX_PERMITS),
+            )),
+            all_max: limits.connections_max,
+            by_address: Arc::default(),
+            by_address_max: limits.connections_per_address_max,
+        }
+    }
+
+    /// A place for one connection; `None` when there is none.
+    fn take(&self, address: IpAddr) -> Option<impl Send + use<>> {
+        let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let mut by_address = self.by_address.lock();
+        let open = by_address.entry(address).or_default();
+        if *open >= self.by_address_max {
+            return None;
+        }
+        *open += 1;
+        Some((permit, OfAddress { by_address: Arc::clone(&self.by_address), address }))
+    }
+
+    /// Waits until every place is free.
+    async fn all_given_back(&self) {
+        // Fails only on a closed semaphore, and nobody closes it.
+        drop(self.all.acquire_many(self.all_max).await);
+    }
+}
+
+/// One connection's share of its address's places.
+struct OfAddress {
+    by_address: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    address: IpAddr,
+}
+
+impl Drop for OfAddress {
+    fn drop(&mut self) {
+        let mut by_address = self.by_address.lock();
+        if let Some(open) = by_address.get_mut(&self.address) {
+            *open -= 1;
+            if *open == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}

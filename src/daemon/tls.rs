@@ -1,0 +1,283 @@
+//! From the files in `pki/` to the TLS configurations of both listeners, and their exchange while connections live.
+//!
+//! TLS 1.3 only, no early data, X25519MLKEM768 first. A reload makes everything anew, sessions included: a shared session
+//! store would let a client that the new CRL names resume its old session.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use tokio::sync::watch;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+use crate::config::{SecretFileError, read_secret};
+use crate::domain::timestamp::Timestamp;
+
+use super::certificate::moment;
+
+/// Sessions a client may resume, per listener; about 1.5 KiB each. The oldest goes first.
+const SESSIONS_MAX: usize = 1_024;
+/// Bytes of `ca.pem`, `crl.pem` or `server.pem`; a CRL entry takes about 40.
+const PEM_BYTES_MAX: u64 = 16 << 20;
+
+/// What a listener asks of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// Data plane: no handshake without one.
+    Required,
+    /// Control plane: asked for; one that is shown must be good.
+    Requested,
+}
+
+/// The TLS configurations in force. Shared by both listeners; [`Tls::reload`] exchanges them.
+pub struct Tls {
+    pki: PathBuf,
+    current: watch::Sender<Arc<TlsGeneration>>,
+}
+
+/// Everything that one reading of the files made.
+pub struct TlsGeneration {
+    /// Counts readings, from 1.
+    pub number: u64,
+    /// Last moment of the server's certificate.
+    pub server_not_after: Timestamp,
+    /// The earliest next update of the CRLs: after it no client certificate is accepted.
+    pub crl_next_update: Timestamp,
+    required: Arc<ServerConfig>,
+    requested: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// Reads `ca.pem`, `crl.pem`, `server.pem` and `server.key` in `pki`.
+    ///
+    /// # Errors
+    /// [`TlsError`], naming the file.
+    pub fn load(pki: &Path) -> Result<Self, TlsError> {
+        let (current, _) = watch::channel(Arc::new(TlsGeneration::read(pki, 1)?));
+        Ok(Self { pki: pki.to_owned(), current })
+    }
+
+    /// Reads the files again and puts the result in force: new connections meet it, live ones are asked to finish.
+    /// Returns the new generation's number.
+    ///
+    /// # Errors
+    /// [`TlsError`]; then everything stays as it was.
+    pub fn reload(&self) -> Result<u64, TlsError> {
+        let mut outcome = Ok(0);
+        // Read under the channel's lock: of two reloads at once, the one that read last stays.
+        self.current.send_if_modified(|current| {
+            outcome = TlsGeneration::read(&self.pki, current.number + 1).map(|next| {
+                *current = Arc::new(next);
+                current.number
+            });
+            outcome.is_ok()
+        });
+        outcome
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<TlsGeneration> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// What is in force, and word of each exchange.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<TlsGeneration>> {
+        self.current.subscribe()
+    }
+}
+
+impl TlsGeneration {
+    /// The configuration for one kind of listener.
+    #[must_use]
+    pub const fn server_config(&self, client: ClientCertificate) -> &Arc<ServerConfig> {
+        match client {
+            ClientCertificate::Required => &self.required,
+            ClientCertificate::Requested => &self.requested,
+        }
+    }
+
+    /// Whether the CRLs still speak. The handshake asks this of fresh chains only, not of resumed sessions.
+    pub(super) fn crl_is_current(&self) -> bool {
+        let now = self.required.time_provider.current_time();
+        now.is_some_and(|now| Timestamp::from_seconds(now.as_secs()) <= self.crl_next_update)
+    }
+
+    fn read(pki: &Path, number: u64) -> Result<Self, TlsError> {
+        let (ca, crl, server) = (pki.join("ca.pem"), pki.join("crl.pem"), pki.join("server.pem"));
+        let authorities = certificates(&ca)?;
+        let revoked = revocation_lists(&crl)?;
+        let crl_next_update = verify_revocation_lists(&crl, &authorities, &revoked)?;
+        let chain = certificates(&server)?;
+        let server_not_after = match chain.first().map(|leaf| X509Certificate::from_der(leaf)) {
+            Some(Ok((_, leaf))) => moment(leaf.validity().not_after),
+            _ => return Err(TlsError::wrong(&server, "its first certificate cannot be read")),
+        };
+
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            roots.add(authority).map_err(|error| TlsError::wrong(&ca, error))?;
+        }
+        let parts =
+            Parts { provider: Arc::new(aws_lc_rs::default_provider()), roots: roots.into(), revoked, chain };
+        let key = pki.join("server.key");
+        let config = |client| parts.server_config(client, &crl, &key);
+        Ok(Self {
+            number,
+            server_not_after,
+            crl_next_update,
+            required: config(ClientCertificate::Required)?,
+            requested: config(ClientCertificate::Requested)?,
+        })
+    }
+}
+
+/// What both configurations are made of.
+struct Parts {
+    provider: Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
+    revoked: Vec<CertificateRevocationListDer<'static>>,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl Parts {
+    fn server_config(
+        &self,
+        client: ClientCertificate,
+        crl: &Path,
+        key: &Path,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), Arc::clone(&self.provider))
+                .with_crls(self.revoked.iter().cloned())
+                .enforce_revocation_expiration();
+        let verifier = match client {
+            ClientCertificate::Required => verifier,
+            ClientCertificate::Requested => verifier.allow_unauthenticated(),
+        };
+        let verifier = verifier.build().map_err(|error| TlsError::wrong(crl, error))?;
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|error| TlsError::wrong(key, error))?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(self.chain.clone(), private_key(key)?)
+            .map_err(|error| TlsError::wrong(key, error))?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
+        config.send_tls13_tickets = 1;
+        config.max_early_data_size = 0;
+        Ok(Arc::new(config))
+    }
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| TlsError::wrong(file, error))?;
+    if found.is_empty() { Err(TlsError::wrong(file, "there is no certificate in it")) } else { Ok(found) }
+}
+
+fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    CertificateRevocationListDer::pem_slice_iter(&read(file)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| TlsError::wrong(file, error))
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let pem = read_secret(file).map_err(TlsError::Key)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| TlsError::wrong(file, error))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    let unreadable = |source| TlsError::wrong(file, source);
+    if fs::metadata(file).map_err(unreadable)?.len() > PEM_BYTES_MAX {
+        return Err(TlsError::wrong(file, "it is longer than 16 MiB"));
+    }
+    fs::read(file).map_err(unreadable)
+}
+
+/// Each list must be signed by one of the CAs, and each CA must have its list: else all its clients would be refused, or
+/// a forged list would refuse them. Returns the earliest next update.
+fn verify_revocation_lists(
+    file: &Path,
+    authorities: &[CertificateDer<'static>],
+    lists: &[CertificateRevocationListDer<'static>],
+) -> Result<Timestamp, TlsError> {
+    let authorities: Vec<_> =
+        authorities.iter().filter_map(|der| X509Certificate::from_der(der).ok()).collect();
+    let mut spoken_for = vec![false; authorities.len()];
+    let mut earliest = Timestamp::from_micros(u64::MAX);
+    for list in lists {
+        let Ok((_, list)) = CertificateRevocationList::from_der(list) else {
+            return Err(TlsError::wrong(file, "a CRL in it cannot be read"));
+        };
+        let signer = authorities.iter().position(|(_, authority)| {
+            authority.subject() == list.issuer() && list.verify_signature(authority.public_key()).is_ok()
+        });
+        let Some(signer) = signer else {
+            return Err(TlsError::wrong(file, "a CRL in it is not signed by a CA of ca.pem"));
+        };
+        spoken_for[signer] = true;
+        let Some(next_update) = list.next_update() else {
+            return Err(TlsError::wrong(file, "a CRL in it has no next update"));
+        };
+        earliest = earliest.min(moment(next_update));
+    }
+    if spoken_for.iter().all(|spoken| *spoken) {
+        Ok(earliest)
+    } else {
+        Err(TlsError::wrong(file, "a CA of ca.pem has no CRL in it"))
+    }
+}
+
+/// Why the files made no configuration.
+#[derive(Debug)]
+pub enum TlsError {
+    /// The server's private key was not read.
+    Key(SecretFileError),
+    /// A file that is missing, cannot be read, or does not fit the others.
+    Wrong {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl TlsError {
+    fn wrong(file: &Path, why: impl fmt::Display) -> Self {
+        Self::Wrong { file: file.to_owned(), why: why.to_string() }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Key(error) => error.hint(),
+            Self::Wrong { .. } => {
+                "put a matching set of ca.pem, crl.pem, server.pem and server.key there and reload; \
+                                   what was in force stays in force"
+                    .into()
+            }
+        }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(error) => error.fmt(out),
+            Self::Wrong { file, why } => write!(out, "{}: {why}", file.display()),
+        }
+    }
+}
+
+impl std::error::Error for TlsError {}
