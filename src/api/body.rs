@@ -1,15 +1,17 @@
 //! Reading a body: bounded whatever its head announces, and in one piece where it came in one.
 
 use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::time::{Instant, timeout_at};
 
+use crate::domain::limits::BODY_TIME_MAX;
 use crate::domain::refusal::{Code, Refusal};
 
 /// Reads a body of at most `bytes_max`. An announced length over it is refused before anything is read; a chunked body is
 /// refused where it passes the limit.
 ///
 /// # Errors
-/// `body-too-large`; `bad-request` when the connection broke off.
+/// `body-too-large`; `body-too-slow` after [`BODY_TIME_MAX`]; `bad-request` when the connection broke off.
 pub async fn read<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
     announced: Option<u64>,
@@ -24,7 +26,14 @@ pub async fn read<B: Buf>(
     let mut body = std::pin::pin!(body);
     let mut whole = Bytes::new();
     let mut gathered = BytesMut::new();
-    while let Some(piece) = body.next().await {
+    let until = Instant::now() + BODY_TIME_MAX;
+    loop {
+        // A body mostly comes with its head: no timer is armed for what is there already.
+        let piece = match body.next().now_or_never() {
+            Some(piece) => piece,
+            None => timeout_at(until, body.next()).await.map_err(|_| Refusal::from(Code::BodyTooSlow))?,
+        };
+        let Some(piece) = piece else { break };
         let mut piece = piece.map_err(|_| Refusal::new(Code::BadRequest).detail("The body broke off."))?;
         if whole.len() + gathered.len() + piece.remaining() > bytes_max {
             return Err(too_large());

@@ -18,6 +18,7 @@ pub const fn sentence(code: Code) -> &'static str {
         Code::UnknownAction => "Aksi tidak dikenal; kirim enkrip atau dekrip.",
         Code::BadName => "Nama tidak sah; gunakan huruf, angka, titik, garis bawah, atau tanda hubung.",
         Code::BodyTooLarge => "Isi permintaan terlalu besar; kirim nilai yang lebih kecil.",
+        Code::BodyTooSlow => "Isi permintaan terlalu lambat datang; kirim sekaligus.",
         Code::FieldTooLarge => "Nilai terlalu besar; bagi nilainya.",
         Code::TooManyItems => "Jumlah nilai dalam satu permintaan tidak diperbolehkan; kirim lebih sedikit.",
         Code::BatchOverBurst => "Permintaan melebihi batas kunci API sekali kirim; kirim lebih sedikit.",

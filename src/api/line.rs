@@ -96,9 +96,13 @@ impl Line {
     /// What concerns the whole request: `fields-limited`, `batch-over-burst`, `token-away`, `fault`.
     pub async fn carry_out<Op: Verb>(
         &mut self,
-        caller: Caller,
+        mut caller: Caller,
         work: Vec<Item<'_>>,
     ) -> Result<Results, Refusal> {
+        if !self.operational.is_current(&caller) {
+            let (operational, peer, now) = (Arc::clone(&self.operational), Arc::clone(&self.peer), now());
+            caller = hop(move || operational.renew(&caller, &peer, now)).await?;
+        }
         let objects = work.iter().map(|item| item.object.as_ref());
         let admitted = match self.operational.recall_admitted::<Op>(&caller, objects.clone()) {
             Some(admitted) => admitted.map_err(told)?,

@@ -130,6 +130,7 @@ pub const fn status(code: Code) -> StatusCode {
         | Code::Conflict
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,
+        Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
         Code::BodyTooLarge | Code::FieldTooLarge | Code::TooManyItems | Code::BatchOverBurst => {
             StatusCode::PAYLOAD_TOO_LARGE
         }

@@ -15,6 +15,7 @@ use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, ApplianceId, ProjectId};
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::object::Object;
+use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
@@ -144,7 +145,12 @@ impl Operational {
         // Raised whatever came of it: after a failed write nobody knows what is on the disk.
         self.revision.fetch_add(1, Ordering::AcqRel);
         committed.map(|_| value).map_err(|error| match error {
-            StoreError::Conflict { .. } => Stop::from(crate::domain::refusal::Code::AlreadyExists),
+            // The tables whose rows are expected absent: a name or a public key is taken.
+            StoreError::Conflict { row }
+                if matches!(row.table(), Some(Table::Names | Table::Certificates)) =>
+            {
+                Code::AlreadyExists.into()
+            }
             other => other.into(),
         })
     }
