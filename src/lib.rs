@@ -1,5 +1,7 @@
 pub mod api;
 pub mod appliance;
+pub mod ceremony;
+pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod daemon;

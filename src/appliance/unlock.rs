@@ -17,8 +17,9 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::ApplianceId;
+use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::hsm::{MasterKey, Pin, Token, TokenError};
+use crate::hsm::{Class, MasterKey, Pin, Token, TokenError};
 use crate::store::{Batch, Boot, MasterKeyState, StoreKeys, Verdict};
 
 use super::fault::{Fault, Stop};
@@ -216,7 +217,13 @@ pub(super) fn unwrap_store_key(
     })
 }
 
-/// A token's error during an unlock or init is the operator's affair in full.
+/// A token's error during an unlock or init is the operator's affair in full. One that time may heal is told apart, so that
+/// an unlock may be tried again by itself; a wrong PIN is never among them.
 pub(super) fn said(error: TokenError) -> Stop {
-    Fault::new(error.to_string()).into()
+    match error.class() {
+        Class::Deadline | Class::Login | Class::Session | Class::Token => {
+            Refusal::new(Code::TokenAway).detail(format!("{error}.")).into()
+        }
+        Class::Configuration | Class::Data | Class::Pin => Fault::new(error.to_string()).into(),
+    }
 }

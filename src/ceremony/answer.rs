@@ -1,0 +1,340 @@
+//! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+/// One answer.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// It was done; this is what there is to show.
+    Done(Done),
+    /// The asker's to mend.
+    Refused(Refused),
+    /// Ours to mend: what happened, then what to do. The operator is told all of it.
+    Fault(String),
+}
+
+/// Why not.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// Stable.
+    pub code: String,
+    /// What happened.
+    pub detail: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// What a verb has to show.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Done {
+    /// Of `api-key create`.
+    ApiKeyMade(MadeApiKey),
+    /// Of `api-key list`.
+    ApiKeys(Vec<ApiKey>),
+    /// Of `audit list`.
+    Audit(AuditPage),
+    /// Of `certificate issue`.
+    CertificateIssued(Issued),
+    /// Of `certificate list`.
+    Certificates(Vec<Certificate>),
+    /// Of a verb that has nothing to show.
+    Changed,
+    /// Of `endpoint create`.
+    Endpoint(Endpoint),
+    /// Of `endpoint list`.
+    Endpoints(Vec<Endpoint>),
+    /// Of `grant list`.
+    Grants(Vec<Grant>),
+    /// Of `init`.
+    Initialised(Initialised),
+    /// Of `object create` and `object show`.
+    Object(Object),
+    /// Of `object list`.
+    Objects(Vec<ObjectLine>),
+    /// Of `project create`.
+    Project(Project),
+    /// Of `project show`.
+    ProjectShown(ProjectShown),
+    /// Of `project list`.
+    Projects(Vec<Project>),
+    /// Of `status`.
+    Status(Status),
+}
+
+/// What an init made.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Initialised {
+    /// The appliance's id.
+    pub id: String,
+    /// The token's serial number.
+    pub token_serial: String,
+    /// Of the master key; for eyes only.
+    pub kcv: String,
+    /// The admin's certificate.
+    pub admin: Issued,
+}
+
+/// A certificate just signed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issued {
+    /// PEM.
+    pub certificate_pem: String,
+    /// The CA's, PEM.
+    pub ca_pem: String,
+    /// How the enrolment is called: SHA-256 of the public key.
+    pub spki: String,
+    /// Last moment.
+    pub not_after: String,
+}
+
+/// An enrolment.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// SHA-256 of the public key.
+    pub spki: String,
+    /// Whom it names.
+    pub identity: String,
+    /// Last moment.
+    pub not_after: String,
+    /// Since when it is refused.
+    pub revoked: Option<String>,
+}
+
+/// A project.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// Never changes.
+    pub id: String,
+    /// Unique in the appliance.
+    pub name: String,
+    /// When it was made.
+    pub created: String,
+}
+
+/// A project with what belongs to it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectShown {
+    /// The project.
+    pub project: Project,
+    /// Its first page of objects.
+    pub objects: Vec<ObjectLine>,
+    /// Its endpoints.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// An object in a list.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectLine {
+    /// Never changes.
+    pub id: String,
+    /// Unique in its project.
+    pub name: String,
+    /// As it stands in envelopes: 8 hex digits.
+    pub key_id: String,
+    /// The key version that seals.
+    pub current_version: u32,
+    /// Context names a seal must bind.
+    pub required_context: Vec<String>,
+    /// When it was made.
+    pub created: String,
+}
+
+/// An object with its key versions.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Object {
+    /// The object.
+    pub object: ObjectLine,
+    /// Oldest first.
+    pub versions: Vec<KeyVersion>,
+}
+
+/// A key version without its key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyVersion {
+    /// From 1.
+    pub version: u32,
+    /// Of its envelopes.
+    pub algorithm: String,
+    /// What it may do.
+    pub state: String,
+    /// Seals reserved by leases.
+    pub uses_reserved: u64,
+    /// Characters a database column needs for a plaintext of 16 bytes.
+    pub width_16: usize,
+}
+
+/// An endpoint.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// Stands in its certificates.
+    pub id: String,
+    /// Stands in its URLs.
+    pub name: String,
+    /// When it was made.
+    pub created: String,
+    /// Since when it is refused.
+    pub revoked: Option<String>,
+}
+
+/// A grant.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// The object's name.
+    pub object: String,
+    /// `encrypt`, `decrypt`, `reencrypt` or `index`.
+    pub operation: String,
+}
+
+/// An API key: everything but the key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKey {
+    /// What records and lists call it.
+    pub id: String,
+    /// What its owner calls it.
+    pub label: String,
+    /// When it was made.
+    pub created: String,
+    /// From when it is refused.
+    pub expires: Option<String>,
+    /// Since when it is refused.
+    pub revoked: Option<String>,
+    /// Requests a second on average.
+    pub requests_per_s: u32,
+    /// Requests at once.
+    pub requests_burst: u32,
+    /// Fields a second on average.
+    pub fields_per_s: u32,
+    /// Fields at once.
+    pub fields_burst: u32,
+}
+
+/// An API key with its text, once.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeApiKey {
+    /// Everything but the key.
+    pub api_key: ApiKey,
+    /// The key.
+    pub text: ShownOnce,
+}
+
+/// The text of an API key on its only way out. It can be written into an answer and taken out of it again, and nothing
+/// else: not printed by accident, not copied.
+pub struct ShownOnce(Zeroizing<String>);
+
+impl ShownOnce {
+    /// A copy of `text` that is wiped when it has been shown.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for ShownOnce {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ShownOnce {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
+    }
+}
+
+/// A page of the audit trail.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditPage {
+    /// In order.
+    pub entries: Vec<AuditEntry>,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<u64>,
+}
+
+/// One change.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditEntry {
+    /// Its place in the chain.
+    pub sequence: u64,
+    /// When.
+    pub time: String,
+    /// Who: `local:<uid>`, `user:<uuid>`, `system`.
+    pub actor: String,
+    /// What.
+    pub act: String,
+    /// On what, with what.
+    pub details: std::collections::BTreeMap<String, String>,
+}
+
+/// The whole health.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// `unprovisioned`, `locked`, `operational` or `degraded`.
+    pub state: String,
+    /// Why it is locked, and what to do.
+    pub reason: Option<String>,
+    /// Made by one person alone, never to hold real data. Known once unlocked.
+    pub sandbox: bool,
+    /// Whether the token answers.
+    pub token: Option<TokenStatus>,
+    /// The chain and the journal.
+    pub journal: Option<JournalStatus>,
+    /// Data keys in memory.
+    pub data_keys: usize,
+    /// Requests answered `locked` since the start.
+    pub refused_locked: u64,
+    /// What protects memory.
+    pub memory: String,
+}
+
+/// How the token is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenStatus {
+    /// Its serial number.
+    pub serial: String,
+    /// Whether it answers.
+    pub present: bool,
+    /// The MK generation that wraps.
+    pub master_key_generation: u32,
+    /// For eyes only.
+    pub kcv: String,
+}
+
+/// How the journal is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalStatus {
+    /// Counts restores.
+    pub epoch: u32,
+    /// Of the next record.
+    pub next_sequence: u64,
+    /// When the last block was closed.
+    pub last_block: String,
+    /// Why records cannot be made durable at present.
+    pub trouble: Option<String>,
+}

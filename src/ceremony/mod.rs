@@ -1,0 +1,14 @@
+//! Floor 4: what comes in by the local socket. The daemon alone owns token and store, so whoever stands at the machine
+//! speaks to it through here: one JSON line in, one JSON line out, one verb per connection.
+//!
+//! ```text
+//! connect ─ SO_PEERCRED: root or the daemon's own user? ─ Request (a line) ─ Appliance ─ Answer (a line) ─ close
+//! ```
+//!
+//! Who was admitted is the actor of the audit record, by the uid the kernel gave: nothing in a request can say who asks.
+
+pub mod answer;
+mod perform;
+pub mod request;
+pub mod socket;
+mod view;

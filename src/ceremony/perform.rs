@@ -1,0 +1,228 @@
+//! From a request's words to a verb of the appliance and back. No rules here: what is allowed is decided below.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::appliance::{Appliance, NewApiKey, NewObject, Stop};
+use crate::crypto::algorithm::Algorithm;
+use crate::domain::actor::Actor;
+use crate::domain::limits::RateLimits;
+use crate::domain::name::Name;
+use crate::domain::operation::Operation;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+
+use super::answer::{self, Answer, Done};
+use super::request::{self, Granted, Request};
+use super::view::all;
+
+impl Request {
+    /// Does what was asked, for `actor`. Blocks.
+    pub(super) fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Answer {
+        match self.dispatch(appliance, actor, now) {
+            Ok(done) => Answer::Done(done),
+            Err(stop) => stop.into(),
+        }
+    }
+
+    fn dispatch(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        match self {
+            Self::InitSandbox { admin, admin_csr } => {
+                let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, now)?;
+                return Ok(Done::Initialised(made.into()));
+            }
+            Self::Unlock { accept_damage } => {
+                appliance.unlock(actor, accept_damage, now)?;
+                return Ok(Done::Changed);
+            }
+            Self::Lock => {
+                appliance.lock(actor, now)?;
+                return Ok(Done::Changed);
+            }
+            Self::Status => return Ok(Done::Status(appliance.health().into())),
+            Self::Project(verb) => verb.perform(appliance, actor, now),
+            Self::Object(verb) => verb.perform(appliance, actor, now),
+            Self::Endpoint(verb) => verb.perform(appliance, actor, now),
+            Self::Grant(verb) => verb.perform(appliance, actor, now),
+            Self::ApiKey(verb) => verb.perform(appliance, actor, now),
+            Self::Certificate(verb) => verb.perform(appliance, actor, now),
+            Self::Audit(request::Audit::List { from, limit }) => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                Ok(Done::Audit(appliance.unlocked()?.audit(from, limit)?.into()))
+            }
+        }
+    }
+}
+
+impl request::Project {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(match self {
+            Self::Create { name: new } => {
+                Done::Project(appliance.create_project(actor, name(&new)?, now)?.into())
+            }
+            Self::List { after } => {
+                Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
+            }
+            Self::Show { name } => {
+                // Asked first, because it refuses an unknown name.
+                let (objects, endpoints) = (appliance.objects(&name, None)?, appliance.endpoints(&name)?);
+                let mut after = None;
+                let project = loop {
+                    let page = appliance.projects(after)?;
+                    after = page.last().map(|last| last.id);
+                    if after.is_none() {
+                        return Err(Code::NotFound.into());
+                    }
+                    if let Some(found) = page.into_iter().find(|project| project.name.as_str() == name) {
+                        break found;
+                    }
+                };
+                Done::ProjectShown(answer::ProjectShown {
+                    project: project.into(),
+                    objects: all(objects),
+                    endpoints: all(endpoints),
+                })
+            }
+        })
+    }
+}
+
+impl request::Object {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(match self {
+            Self::Create { project, name: new, algorithm: wanted, required_context } => {
+                let algorithm = wanted.as_deref().map(algorithm).transpose()?;
+                let new = NewObject { name: name(&new)?, algorithm, required_context };
+                Done::Object(appliance.create_object(actor, &project, new, now)?.into())
+            }
+            Self::List { project, after } => {
+                let after = after.as_deref().map(id).transpose()?;
+                Done::Objects(all(appliance.objects(&project, after)?))
+            }
+            Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
+        })
+    }
+}
+
+impl request::Endpoint {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(match self {
+            Self::Create { project, name: new } => {
+                Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
+            }
+            Self::List { project } => Done::Endpoints(all(appliance.endpoints(&project)?)),
+            Self::Revoke { project, name } => {
+                appliance.revoke_endpoint(actor, &project, &name, now)?;
+                Done::Changed
+            }
+        })
+    }
+}
+
+impl request::Grant {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(match self {
+            Self::Create(Granted { project, endpoint, object, operations: wanted }) => {
+                appliance.grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
+                Done::Changed
+            }
+            Self::List { project, endpoint } => Done::Grants(all(appliance.grants(&project, &endpoint)?)),
+            Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
+                appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
+                Done::Changed
+            }
+        })
+    }
+}
+
+impl request::ApiKey {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let defaults = appliance.settings().rate_limits;
+        let appliance = appliance.unlocked()?;
+        Ok(match self {
+            Self::Create { project, endpoint, label, expires, limits } => {
+                let new = NewApiKey {
+                    label: name(&label)?,
+                    expires: expires.as_deref().map(|text| moment_to_come(text, now)).transpose()?,
+                    limits: Some(limits.over(defaults)),
+                };
+                let (api_key, text) = appliance.create_api_key(actor, &project, &endpoint, new, now)?;
+                let text = answer::ShownOnce::new(text.expose());
+                Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
+            }
+            Self::List { project, endpoint } => Done::ApiKeys(all(appliance.api_keys(&project, &endpoint)?)),
+            Self::Revoke { id: revoked } => {
+                appliance.revoke_api_key(actor, id(&revoked)?, now)?;
+                Done::Changed
+            }
+        })
+    }
+}
+
+impl request::Certificate {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(match self {
+            Self::Issue { project, endpoint, csr } => Done::CertificateIssued(
+                appliance.issue_certificate(actor, &project, &endpoint, &csr, now)?.into(),
+            ),
+            Self::List => Done::Certificates(all(appliance.certificates()?)),
+            Self::Revoke { spki } => {
+                appliance.revoke_certificate(actor, &spki, now)?;
+                Done::Changed
+            }
+        })
+    }
+}
+
+impl request::Limits {
+    fn over(&self, defaults: RateLimits) -> RateLimits {
+        RateLimits {
+            requests_per_s: self.requests_per_s.unwrap_or(defaults.requests_per_s),
+            requests_burst: self.requests_burst.unwrap_or(defaults.requests_burst),
+            fields_per_s: self.fields_per_s.unwrap_or(defaults.fields_per_s),
+            fields_burst: self.fields_burst.unwrap_or(defaults.fields_burst),
+        }
+    }
+}
+
+fn bad(detail: String) -> Refusal {
+    Refusal::new(Code::BadRequest).detail(detail)
+}
+
+fn name(text: &str) -> Result<Name, Refusal> {
+    text.parse().map_err(|_| Refusal::new(Code::BadName).detail(format!("{text:?} is no name.")))
+}
+
+fn id<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
+    text.parse().map_err(|_| bad(format!("{text:?} is no id: ids are UUIDs, as lists show them.")))
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, Refusal> {
+    let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+    text.parse().map_err(|()| bad(format!("{text:?} is no algorithm; there are {known}.")))
+}
+
+fn operations(words: &[String]) -> Result<Vec<Operation>, Refusal> {
+    if words.is_empty() {
+        return Err(bad("No operation is named.".into()));
+    }
+    let known = Operation::ALL.map(Operation::name).join(", ");
+    let parse = |word: &String| {
+        word.parse().map_err(|()| bad(format!("{word:?} is no operation; there are {known}.")))
+    };
+    words.iter().map(parse).collect()
+}
+
+fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
+    let parsed = OffsetDateTime::parse(text, &Rfc3339).map(OffsetDateTime::unix_timestamp);
+    let seconds = parsed.ok().and_then(|seconds| u64::try_from(seconds).ok()).ok_or_else(|| {
+        bad(format!("{text:?} is no moment; write it like 2030-12-31T23:59:59Z (RFC 3339)."))
+    })?;
+    let moment = Timestamp::from_seconds(seconds);
+    if moment <= now.time { Err(bad(format!("{text} is past already."))) } else { Ok(moment) }
+}

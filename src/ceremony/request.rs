@@ -1,0 +1,231 @@
+//! What can be asked over the local socket: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
+//! that a typing error cannot weaken what was meant.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of a request's line at most; the largest part of one is a signing request.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// One request.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// From nothing to an unlocked sandbox.
+    InitSandbox {
+        /// What the one user is called.
+        admin: String,
+        /// A PEM signing request over the user's key.
+        admin_csr: String,
+    },
+    /// With the PIN in the configured file.
+    Unlock {
+        /// The operator's word that rows which do not open are known to be lost.
+        accept_damage: bool,
+    },
+    /// Drop every key.
+    Lock,
+    /// The whole health.
+    Status,
+    /// Tenants.
+    Project(Project),
+    /// Classes of protected data.
+    Object(Object),
+    /// Enrolled client systems.
+    Endpoint(Endpoint),
+    /// Who may do what.
+    Grant(Grant),
+    /// Credentials of endpoints.
+    ApiKey(ApiKey),
+    /// Client certificates.
+    Certificate(Certificate),
+    /// Who changed what.
+    Audit(Audit),
+}
+
+/// Verbs on projects.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Project {
+    /// With its first KEK.
+    Create {
+        /// New in the appliance.
+        name: String,
+    },
+    /// A page.
+    List {
+        /// The id of the last one already seen.
+        after: Option<String>,
+    },
+    /// With what belongs to it.
+    Show {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Verbs on objects.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Object {
+    /// With its first key version.
+    Create {
+        /// Its project's name.
+        project: String,
+        /// New in the project.
+        name: String,
+        /// Of its first key version; the policy's default without.
+        algorithm: Option<String>,
+        /// Context names every seal must bind.
+        required_context: Vec<String>,
+    },
+    /// A page.
+    List {
+        /// Their project's name.
+        project: String,
+        /// The id of the last one already seen.
+        after: Option<String>,
+    },
+    /// With its key versions.
+    Show {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Verbs on endpoints.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Endpoint {
+    /// Without certificate, API key or grant.
+    Create {
+        /// Its project's name.
+        project: String,
+        /// New in the project.
+        name: String,
+    },
+    /// All of a project.
+    List {
+        /// Their project's name.
+        project: String,
+    },
+    /// With all its certificates.
+    Revoke {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Verbs on grants.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Grant {
+    /// What was granted stays.
+    Create(Granted),
+    /// All of an endpoint.
+    List {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        endpoint: String,
+    },
+    /// One that is not there stays away.
+    Revoke(Granted),
+}
+
+/// Which endpoint may do what on which object.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// The project of both.
+    pub project: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The object's name.
+    pub object: String,
+    /// One or more of `encrypt`, `decrypt`, `reencrypt`, `index`.
+    pub operations: Vec<String>,
+}
+
+/// Verbs on API keys.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ApiKey {
+    /// The answer shows it once.
+    Create {
+        /// Its endpoint's project.
+        project: String,
+        /// Its endpoint.
+        endpoint: String,
+        /// What its owner calls it.
+        label: String,
+        /// RFC 3339; never without.
+        expires: Option<String>,
+        /// The policy's defaults where nothing is said.
+        limits: Limits,
+    },
+    /// All of an endpoint.
+    List {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        endpoint: String,
+    },
+    /// From now on.
+    Revoke {
+        /// As lists show it.
+        id: String,
+    },
+}
+
+/// How much an API key may do.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Requests a second on average.
+    pub requests_per_s: Option<u32>,
+    /// Requests at once.
+    pub requests_burst: Option<u32>,
+    /// Fields a second on average.
+    pub fields_per_s: Option<u32>,
+    /// Fields at once.
+    pub fields_burst: Option<u32>,
+}
+
+/// Verbs on client certificates.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Certificate {
+    /// For an endpoint, over the key of a signing request.
+    Issue {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        endpoint: String,
+        /// PEM; only the public key is taken from it.
+        csr: String,
+    },
+    /// All of the appliance.
+    List,
+    /// From now on.
+    Revoke {
+        /// SHA-256 of its public key, hex, as lists show it.
+        spki: String,
+    },
+}
+
+/// Verbs on the audit trail.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Audit {
+    /// A page.
+    List {
+        /// The first sequence number of interest.
+        from: u64,
+        /// Entries at most.
+        limit: u32,
+    },
+}

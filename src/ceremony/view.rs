@@ -1,0 +1,170 @@
+//! What the appliance shows, in the words of an answer.
+
+use crate::appliance::{self, Stop};
+use crate::domain::limits::RateLimits;
+use crate::domain::object;
+use crate::domain::refusal::Refusal;
+use crate::domain::timestamp::Timestamp;
+
+use super::answer::{self, Answer, Refused};
+
+pub(super) fn all<T, U: From<T>>(views: Vec<T>) -> Vec<U> {
+    views.into_iter().map(U::from).collect()
+}
+
+/// The operator is told a fault in full; so is the log.
+impl From<Stop> for Answer {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Refused(refusal) => refusal.into(),
+            Stop::Fault(fault) => {
+                tracing::error!(%fault, "a verb over the local socket met a fault");
+                Self::Fault(fault.to_string())
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Refused {
+            code: refusal.code.as_str().into(),
+            detail: refusal.detail.as_deref().unwrap_or(refusal.code.title()).into(),
+            hint: refusal.code.hint().into(),
+        })
+    }
+}
+
+impl From<appliance::Provisioned> for answer::Initialised {
+    fn from(made: appliance::Provisioned) -> Self {
+        let appliance::Provisioned { id, token_serial, kcv, admin } = made;
+        Self { id: id.to_string(), token_serial, kcv, admin: admin.into() }
+    }
+}
+
+impl From<appliance::Issued> for answer::Issued {
+    fn from(issued: appliance::Issued) -> Self {
+        let appliance::Issued { certificate_pem, ca_pem, spki, not_after } = issued;
+        Self { certificate_pem, ca_pem, spki, not_after: not_after.to_string() }
+    }
+}
+
+impl From<appliance::CertificateView> for answer::Certificate {
+    fn from(view: appliance::CertificateView) -> Self {
+        let appliance::CertificateView { spki, identity, not_after, revoked } = view;
+        Self { spki, identity, not_after: not_after.to_string(), revoked: told(revoked) }
+    }
+}
+
+impl From<appliance::ProjectView> for answer::Project {
+    fn from(view: appliance::ProjectView) -> Self {
+        Self { id: view.id.to_string(), name: view.name.to_string(), created: view.created.to_string() }
+    }
+}
+
+impl From<object::Object> for answer::ObjectLine {
+    fn from(object: object::Object) -> Self {
+        Self {
+            id: object.id.to_string(),
+            name: object.name.to_string(),
+            key_id: format!("{:08x}", object.key_id),
+            current_version: object.current_version,
+            required_context: object.required_context,
+            created: object.created.to_string(),
+        }
+    }
+}
+
+impl From<appliance::ObjectView> for answer::Object {
+    fn from(view: appliance::ObjectView) -> Self {
+        Self { object: view.object.into(), versions: all(view.versions) }
+    }
+}
+
+impl From<appliance::KeyVersionView> for answer::KeyVersion {
+    fn from(view: appliance::KeyVersionView) -> Self {
+        Self {
+            version: view.version,
+            algorithm: view.algorithm.name().into(),
+            state: view.state.name().into(),
+            uses_reserved: view.uses_reserved,
+            width_16: view.width_16,
+        }
+    }
+}
+
+impl From<appliance::EndpointView> for answer::Endpoint {
+    fn from(view: appliance::EndpointView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            name: view.name.to_string(),
+            created: view.created.to_string(),
+            revoked: told(view.revoked),
+        }
+    }
+}
+
+impl From<appliance::GrantView> for answer::Grant {
+    fn from(view: appliance::GrantView) -> Self {
+        Self { object: view.object_name.to_string(), operation: view.operation.to_string() }
+    }
+}
+
+impl From<appliance::ApiKeyView> for answer::ApiKey {
+    fn from(view: appliance::ApiKeyView) -> Self {
+        let RateLimits { requests_per_s, requests_burst, fields_per_s, fields_burst } = view.limits;
+        Self {
+            id: view.id.to_string(),
+            label: view.label.to_string(),
+            created: view.created.to_string(),
+            expires: told(view.expires),
+            revoked: told(view.revoked),
+            requests_per_s,
+            requests_burst,
+            fields_per_s,
+            fields_burst,
+        }
+    }
+}
+
+impl From<appliance::AuditPage> for answer::AuditPage {
+    fn from(page: appliance::AuditPage) -> Self {
+        let entries = page.entries.into_iter().map(|entry| answer::AuditEntry {
+            sequence: entry.sequence,
+            time: entry.record.time.to_string(),
+            actor: entry.record.actor,
+            act: entry.record.act,
+            details: entry.record.details,
+        });
+        Self { entries: entries.collect(), next: page.next }
+    }
+}
+
+impl From<appliance::Health> for answer::Status {
+    fn from(health: appliance::Health) -> Self {
+        Self {
+            state: health.state.to_string(),
+            reason: health.reason,
+            sandbox: health.sandbox,
+            token: health.token.map(|token| answer::TokenStatus {
+                serial: token.serial,
+                present: token.present,
+                master_key_generation: token.master_key_generation,
+                kcv: token.kcv,
+            }),
+            journal: health.journal.map(|journal| answer::JournalStatus {
+                epoch: journal.epoch,
+                next_sequence: journal.next_sequence,
+                last_block: journal.last_block.to_string(),
+                trouble: journal.trouble,
+            }),
+            data_keys: health.data_keys,
+            refused_locked: health.refused_locked,
+            memory: health.memory,
+        }
+    }
+}
+
+fn told(moment: Option<Timestamp>) -> Option<String> {
+    moment.map(|moment| moment.to_string())
+}

@@ -1,0 +1,338 @@
+//! What can be written behind `gembok`: a noun and a verb.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ceremony::request;
+
+#[derive(Parser)]
+#[command(
+    name = "gembok",
+    version,
+    about = "An encryption appliance for a LAN: keys in a token, data in your database"
+)]
+pub(super) struct Arguments {
+    /// The configuration file
+    #[arg(
+        long,
+        global = true,
+        env = "GEMBOK_CONFIG",
+        default_value = "/etc/gembok/gembok.toml",
+        value_name = "FILE"
+    )]
+    pub(super) config: PathBuf,
+    /// Print the daemon's answer as it came, one line of JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon in the foreground
+    Serve,
+    /// Make a new appliance
+    Init(Init),
+    /// Unlock with the PIN in the configured file
+    Unlock {
+        /// Go on though rows do not open: your word that what the lock reason names is known to be lost
+        #[arg(long)]
+        accept_damage: bool,
+    },
+    /// Drop every key; the data plane refuses until the next unlock
+    Lock,
+    /// Say how the appliance is
+    Status,
+    /// Projects: the tenants
+    #[command(subcommand)]
+    Project(Project),
+    /// Objects: classes of protected data, each with its key
+    #[command(subcommand)]
+    Object(Object),
+    /// Endpoints: enrolled client systems
+    #[command(subcommand)]
+    Endpoint(Endpoint),
+    /// Grants: which endpoint may do what on which object
+    #[command(subcommand)]
+    Grant(Grant),
+    /// API keys: the credentials of endpoints
+    #[command(subcommand)]
+    ApiKey(ApiKey),
+    /// Client certificates
+    #[command(subcommand)]
+    Certificate(Certificate),
+    /// The audit trail
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The configuration
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// Make a sandbox: one person makes all keys, and the store says so for ever
+    #[arg(long, required = true)]
+    pub(super) sandbox: bool,
+    /// Name of the one user
+    #[arg(long, default_value = "admin", value_name = "NAME")]
+    pub(super) admin: String,
+    /// Where admin.key, admin.pem and ca.pem go
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Project {
+    /// Make a project
+    Create { name: String },
+    /// List projects, at most 1,000
+    List {
+        /// Begin behind this one
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+    },
+    /// Show a project with its objects and endpoints
+    Show { name: String },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Object {
+    /// Make an object with its first key
+    Create {
+        name: String,
+        #[arg(long)]
+        project: String,
+        /// xaes-256-gcm, aes-256-gcm, aes-256-gcm-siv or xchacha20-poly1305; the policy's default without
+        #[arg(long)]
+        algorithm: Option<String>,
+        /// A context name every encryption must bind; may be given again
+        #[arg(long = "required-context", value_name = "NAME")]
+        required_context: Vec<String>,
+    },
+    /// List the objects of a project, at most 1,000
+    List {
+        #[arg(long)]
+        project: String,
+        /// Begin behind this one
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+    },
+    /// Show an object with its key versions
+    Show {
+        name: String,
+        #[arg(long)]
+        project: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Endpoint {
+    /// Make an endpoint
+    Create {
+        name: String,
+        #[arg(long)]
+        project: String,
+    },
+    /// List the endpoints of a project
+    List {
+        #[arg(long)]
+        project: String,
+    },
+    /// Refuse an endpoint from now on, with all its certificates
+    Revoke {
+        name: String,
+        #[arg(long)]
+        project: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Grant {
+    /// Let an endpoint do something on an object
+    Create(Granted),
+    /// List the grants of an endpoint
+    List {
+        #[arg(long)]
+        project: String,
+        #[arg(long)]
+        endpoint: String,
+    },
+    /// Take grants away
+    Revoke(Granted),
+}
+
+#[derive(Args)]
+pub(super) struct Granted {
+    /// encrypt, decrypt, reencrypt or index
+    #[arg(required = true, value_name = "OPERATION")]
+    operations: Vec<String>,
+    #[arg(long)]
+    project: String,
+    #[arg(long)]
+    endpoint: String,
+    #[arg(long)]
+    object: String,
+}
+
+#[derive(Subcommand)]
+pub(super) enum ApiKey {
+    /// Make an API key; it is shown once
+    Create(NewApiKey),
+    /// List the API keys of an endpoint
+    List {
+        #[arg(long)]
+        project: String,
+        #[arg(long)]
+        endpoint: String,
+    },
+    /// Refuse an API key from now on
+    Revoke { id: String },
+}
+
+#[derive(Args)]
+pub(super) struct NewApiKey {
+    #[arg(long)]
+    pub(super) project: String,
+    #[arg(long)]
+    pub(super) endpoint: String,
+    /// What its owner calls it
+    #[arg(long)]
+    pub(super) label: String,
+    /// When it ends, like 2030-12-31T23:59:59Z; never without
+    #[arg(long, value_name = "TIME")]
+    pub(super) expires: Option<String>,
+    /// Requests a second on average; the policy's default without
+    #[arg(long, value_name = "N")]
+    pub(super) requests_per_s: Option<u32>,
+    /// Requests at once
+    #[arg(long, value_name = "N")]
+    pub(super) requests_burst: Option<u32>,
+    /// Fields a second on average
+    #[arg(long, value_name = "N")]
+    pub(super) fields_per_s: Option<u32>,
+    /// Fields at once
+    #[arg(long, value_name = "N")]
+    pub(super) fields_burst: Option<u32>,
+    /// Write the key to a new file (mode 0600) instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Certificate {
+    /// Issue a client certificate for an endpoint
+    Issue(NewCertificate),
+    /// List every certificate
+    List,
+    /// Refuse a certificate from now on
+    Revoke {
+        /// SHA-256 of its public key, as the list shows it
+        spki: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct NewCertificate {
+    #[arg(long)]
+    pub(super) project: String,
+    #[arg(long)]
+    pub(super) endpoint: String,
+    /// Where client.pem and ca.pem go, and client.key unless there is a signing request
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// A PEM signing request made elsewhere; without, a key is made here
+    #[arg(long, value_name = "FILE")]
+    pub(super) csr: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Audit {
+    /// List changes, oldest first
+    List {
+        /// Sequence number to begin at
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Entries at most, up to 1,000
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Config {
+    /// Say what is wrong, where, and what to do
+    Check {
+        /// Another file than --config names
+        file: Option<PathBuf>,
+    },
+}
+
+/// Verbs whose request is nothing but their words.
+impl From<Project> for request::Request {
+    fn from(verb: Project) -> Self {
+        Self::Project(match verb {
+            Project::Create { name } => request::Project::Create { name },
+            Project::List { after } => request::Project::List { after },
+            Project::Show { name } => request::Project::Show { name },
+        })
+    }
+}
+
+impl From<Object> for request::Request {
+    fn from(verb: Object) -> Self {
+        Self::Object(match verb {
+            Object::Create { name, project, algorithm, required_context } => {
+                request::Object::Create { project, name, algorithm, required_context }
+            }
+            Object::List { project, after } => request::Object::List { project, after },
+            Object::Show { name, project } => request::Object::Show { project, name },
+        })
+    }
+}
+
+impl From<Endpoint> for request::Request {
+    fn from(verb: Endpoint) -> Self {
+        Self::Endpoint(match verb {
+            Endpoint::Create { name, project } => request::Endpoint::Create { project, name },
+            Endpoint::List { project } => request::Endpoint::List { project },
+            Endpoint::Revoke { name, project } => request::Endpoint::Revoke { project, name },
+        })
+    }
+}
+
+impl From<Grant> for request::Request {
+    fn from(verb: Grant) -> Self {
+        Self::Grant(match verb {
+            Grant::Create(granted) => request::Grant::Create(granted.into()),
+            Grant::List { project, endpoint } => request::Grant::List { project, endpoint },
+            Grant::Revoke(granted) => request::Grant::Revoke(granted.into()),
+        })
+    }
+}
+
+impl From<Granted> for request::Granted {
+    fn from(granted: Granted) -> Self {
+        let Granted { operations, project, endpoint, object } = granted;
+        Self { project, endpoint, object, operations }
+    }
+}
+
+impl From<&NewApiKey> for request::Request {
+    fn from(new: &NewApiKey) -> Self {
+        Self::ApiKey(request::ApiKey::Create {
+            project: new.project.clone(),
+            endpoint: new.endpoint.clone(),
+            label: new.label.clone(),
+            expires: new.expires.clone(),
+            limits: request::Limits {
+                requests_per_s: new.requests_per_s,
+                requests_burst: new.requests_burst,
+                fields_per_s: new.fields_per_s,
+                fields_burst: new.fields_burst,
+            },
+        })
+    }
+}

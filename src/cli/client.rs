@@ -1,0 +1,65 @@
+//! The other end of the local socket.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::ceremony::answer::{Answer, Done};
+use crate::ceremony::request::Request;
+
+use super::error::CliError;
+
+/// Bytes of an answer at most: a list of some hundred thousand certificates.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// For a verb to be done; an unlock reads the whole store.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The daemon, by its socket.
+pub(super) struct Client {
+    socket: PathBuf,
+}
+
+/// What was answered: the line as it came, which may hold an API key, and what it means.
+pub(super) struct Answered {
+    pub(super) line: Zeroizing<String>,
+    pub(super) done: Done,
+}
+
+impl Client {
+    pub(super) fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) fn ask(&self, request: &Request) -> Result<Answered, CliError> {
+        let line =
+            self.exchange(request).map_err(|error| CliError::Unreachable(self.socket.clone(), error))?;
+        let answer = serde_json::from_str(&line).map_err(|_| CliError::Answer)?;
+        match answer {
+            Answer::Done(done) => Ok(Answered { line, done }),
+            Answer::Refused(refused) => Err(CliError::Refused(refused)),
+            Answer::Fault(what) => Err(CliError::Fault(what)),
+        }
+    }
+
+    fn exchange(&self, request: &Request) -> io::Result<Zeroizing<String>> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        // Whoever refuses us may answer without reading, and close: the answer counts.
+        let sent = stream.write_all(&line);
+        let mut answer = Zeroizing::new(String::new());
+        match stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer) {
+            Ok(0) => Err(sent
+                .err()
+                .unwrap_or_else(|| io::Error::other("it closed without an answer; see its log"))),
+            Ok(_) => Ok(answer),
+            Err(_) if answer.ends_with('\n') => Ok(answer),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Files the operator takes away: private keys that are made here and nowhere else, certificates, API keys.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use zeroize::Zeroizing;
+
+use super::error::CliError;
+
+/// A private key just made, on the disk already: a certificate without its key would be worse than a key without its
+/// certificate. Removed again unless it is kept.
+pub(super) struct NewKey {
+    file: Option<NewFile>,
+    csr: String,
+}
+
+impl NewKey {
+    /// Makes a P-256 key and writes it to a new file that only its owner may read.
+    pub(super) fn make(path: &Path) -> Result<Self, CliError> {
+        let own = |error: rcgen::Error| CliError::Own(format!("a key cannot be made: {error}"));
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(own)?;
+        // Only the key of a request is read by the appliance; the name is for whoever looks at the file.
+        let csr =
+            CertificateParams::default().serialize_request(&key).and_then(|csr| csr.pem()).map_err(own)?;
+        let file = NewFile::write(path, Zeroizing::new(key.serialize_pem()).as_bytes())?;
+        Ok(Self { file: Some(file), csr })
+    }
+
+    /// The signing request over it, PEM.
+    pub(super) fn csr(&self) -> &str {
+        &self.csr
+    }
+
+    /// Lets it stay.
+    pub(super) fn keep(mut self) {
+        if let Some(file) = self.file.take() {
+            file.keep();
+        }
+    }
+}
+
+/// A file that was not there before, mode 0600. Removed again unless it is kept.
+pub(super) struct NewFile(Option<PathBuf>);
+
+impl NewFile {
+    pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<Self, CliError> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let mut file = file.map_err(CliError::file(path))?;
+        let ours = Self(Some(path.to_owned()));
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(CliError::file(path))?;
+        Ok(ours)
+    }
+
+    /// Empty for now, to find out that it can be written before there is something to lose.
+    pub(super) fn reserve(path: &Path) -> Result<Self, CliError> {
+        Self::write(path, &[])
+    }
+
+    /// Fills a reserved file and lets it stay.
+    pub(super) fn fill(self, bytes: &[u8]) -> Result<(), CliError> {
+        if let Some(path) = &self.0 {
+            let written = OpenOptions::new().write(true).open(path).and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            });
+            written.map_err(CliError::file(path))?;
+        }
+        self.keep();
+        Ok(())
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            // Best effort: it holds nothing that anybody relies on.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Made when missing, for its owner alone.
+pub(super) fn make_directory(path: &Path) -> Result<(), CliError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(CliError::file(path))
+}
+
+/// Writes a certificate; one that is there is replaced, for it can be issued again.
+pub(super) fn write_certificate(path: &Path, pem: &str) -> Result<(), CliError> {
+    fs::write(path, pem).map_err(CliError::file(path))
+}

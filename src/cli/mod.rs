@@ -1,0 +1,13 @@
+//! The command line: the daemon's one verb, `serve`, and the operator's, which go over the local socket.
+//!
+//! Exit status: 0 done; 1 refused, or a fault; 2 a command line nobody understands; 3 no daemon to speak to. Every error
+//! says what happened, then what to do. No secret is ever taken from the command line, where every process could read it.
+
+mod arguments;
+mod client;
+mod error;
+mod files;
+mod run;
+mod show;
+
+pub use run::run;

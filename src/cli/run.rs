@@ -1,0 +1,185 @@
+//! From the command line to an exit status.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use zeroize::Zeroizing;
+
+use crate::ceremony::answer::{Answer, Done, Issued};
+use crate::ceremony::request::{self, Request};
+use crate::config::Config;
+use crate::daemon::serve::serve;
+
+use super::arguments::{self, Arguments, Command, Init, NewApiKey, NewCertificate};
+use super::client::{Answered, Client};
+use super::error::CliError;
+use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::show;
+
+/// Does what the command line asks.
+#[must_use]
+pub fn run() -> ExitCode {
+    match Arguments::parse().execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gembok: {error}");
+            error.status().into()
+        }
+    }
+}
+
+impl Arguments {
+    fn execute(self) -> Result<(), CliError> {
+        let Self { config, json, command } = self;
+        let request = match command {
+            Command::Serve => return serve(&config).map_err(|error| CliError::Own(error.to_string())),
+            Command::Config(arguments::Config::Check { file }) => return check(&file.unwrap_or(config)),
+            Command::Init(init) => return Session::open(&config, json)?.init(init),
+            Command::ApiKey(arguments::ApiKey::Create(new)) => {
+                return Session::open(&config, json)?.create_api_key(&new);
+            }
+            Command::Certificate(arguments::Certificate::Issue(new)) => {
+                return Session::open(&config, json)?.issue_certificate(new);
+            }
+            Command::Unlock { accept_damage } => Request::Unlock { accept_damage },
+            Command::Lock => Request::Lock,
+            Command::Status => Request::Status,
+            Command::Project(verb) => verb.into(),
+            Command::Object(verb) => verb.into(),
+            Command::Endpoint(verb) => verb.into(),
+            Command::Grant(verb) => verb.into(),
+            Command::ApiKey(arguments::ApiKey::List { project, endpoint }) => {
+                Request::ApiKey(request::ApiKey::List { project, endpoint })
+            }
+            Command::ApiKey(arguments::ApiKey::Revoke { id }) => {
+                Request::ApiKey(request::ApiKey::Revoke { id })
+            }
+            Command::Certificate(arguments::Certificate::List) => {
+                Request::Certificate(request::Certificate::List)
+            }
+            Command::Certificate(arguments::Certificate::Revoke { spki }) => {
+                Request::Certificate(request::Certificate::Revoke { spki })
+            }
+            Command::Audit(arguments::Audit::List { from, limit }) => {
+                Request::Audit(request::Audit::List { from, limit })
+            }
+        };
+        let session = Session::open(&config, json)?;
+        let answered = session.client.ask(&request)?;
+        session.show(&answered)
+    }
+}
+
+/// A daemon to ask and a way to show what it answers.
+struct Session {
+    client: Client,
+    json: bool,
+}
+
+impl Session {
+    fn open(config: &Path, json: bool) -> Result<Self, CliError> {
+        let config = Config::load(config).map_err(CliError::Config)?;
+        Ok(Self { client: Client::new(&config.local.socket), json })
+    }
+
+    fn init(&self, init: Init) -> Result<(), CliError> {
+        let Init { admin, out, sandbox: _ } = init;
+        make_directory(&out)?;
+        let key = NewKey::make(&out.join("admin.key"))?;
+        let answered = self.client.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned() })?;
+        key.keep();
+        let Done::Initialised(made) = &answered.done else { return Err(CliError::Answer) };
+        write_issued(&made.admin, &out, "admin.pem")?;
+        self.show(&answered)?;
+        self.tell(&format!("admin.key, admin.pem and ca.pem are in {}", out.display()));
+        Ok(())
+    }
+
+    fn issue_certificate(&self, new: NewCertificate) -> Result<(), CliError> {
+        let NewCertificate { project, endpoint, out, csr } = new;
+        make_directory(&out)?;
+        let (key, csr) = match csr {
+            Some(file) => (None, fs::read_to_string(&file).map_err(CliError::file(&file))?),
+            None => {
+                let key = NewKey::make(&out.join("client.key"))?;
+                let csr = key.csr().to_owned();
+                (Some(key), csr)
+            }
+        };
+        let issue = request::Certificate::Issue { project, endpoint, csr };
+        let answered = self.client.ask(&Request::Certificate(issue))?;
+        let made_here = key.is_some();
+        key.map(NewKey::keep);
+        let Done::CertificateIssued(issued) = &answered.done else { return Err(CliError::Answer) };
+        write_issued(issued, &out, "client.pem")?;
+        self.show(&answered)?;
+        let files = if made_here { "client.key, client.pem and ca.pem" } else { "client.pem and ca.pem" };
+        self.tell(&format!("{files} are in {}", out.display()));
+        Ok(())
+    }
+
+    fn create_api_key(&self, new: &NewApiKey) -> Result<(), CliError> {
+        let file = new.out.as_deref().map(NewFile::reserve).transpose()?;
+        let answered = self.client.ask(&new.into())?;
+        let Some(file) = file else { return self.show(&answered) };
+        let Done::ApiKeyMade(made) = answered.done else { return Err(CliError::Answer) };
+        file.fill(Zeroizing::new(format!("{}\n", made.text.expose())).as_bytes())?;
+        // The same without the key.
+        let done = Done::ApiKeys(vec![made.api_key]);
+        let answer = Answer::Done(done);
+        let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
+        let Answer::Done(done) = answer else { return Err(CliError::Answer) };
+        self.show(&Answered { line, done })?;
+        self.tell(&format!("the API key is in {}", new.out.as_deref().unwrap_or(Path::new("")).display()));
+        Ok(())
+    }
+
+    fn show(&self, answered: &Answered) -> Result<(), CliError> {
+        let text = if self.json {
+            Zeroizing::new(answered.line.trim_end().to_owned())
+        } else {
+            Zeroizing::new(show::text(&answered.done))
+        };
+        // A reader that has seen enough closes the pipe; that is no error.
+        match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(CliError::File(PathBuf::from("standard output"), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A word beside the answer, to standard error.
+    fn tell(&self, what: &str) {
+        if !self.json {
+            eprintln!("{what}");
+        }
+    }
+}
+
+fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
+    write_certificate(&out.join(name), &issued.certificate_pem)?;
+    write_certificate(&out.join("ca.pem"), &issued.ca_pem)
+}
+
+/// `config check`
+fn check(file: &Path) -> Result<(), CliError> {
+    let config = Config::load(file).map_err(CliError::Config)?;
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let findings = config.check(credentials.as_deref());
+    if findings.is_empty() {
+        println!(
+            "{} is sound: data plane {}, control plane {}, state in {}",
+            file.display(),
+            config.data.listen,
+            config.control.listen,
+            config.state.directory.display()
+        );
+        return Ok(());
+    }
+    let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    Err(CliError::Own(format!("{} can be read, but\n{}", file.display(), said.join("\n"))))
+}

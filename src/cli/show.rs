@@ -1,0 +1,215 @@
+//! Answers for eyes: sentences and tables.
+
+use std::fmt::Write;
+
+use crate::ceremony::answer::{
+    ApiKey, AuditPage, Certificate, Done, Endpoint, Grant, Initialised, Issued, MadeApiKey, Object,
+    ObjectLine, Project, ProjectShown, Status,
+};
+
+/// What an answer shows.
+pub(super) fn text(done: &Done) -> String {
+    match done {
+        Done::ApiKeyMade(MadeApiKey { api_key, text }) => format!(
+            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
+            api_keys(std::slice::from_ref(api_key)),
+            text.expose()
+        ),
+        Done::ApiKeys(listed) => api_keys(listed),
+        Done::Audit(page) => audit(page),
+        Done::CertificateIssued(Issued { spki, not_after, .. }) => {
+            format!("certificate {spki}\nvalid until {not_after}")
+        }
+        Done::Certificates(listed) => certificates(listed),
+        Done::Changed => "done".into(),
+        Done::Endpoint(endpoint) => endpoints(std::slice::from_ref(endpoint)),
+        Done::Endpoints(listed) => endpoints(listed),
+        Done::Grants(listed) => grants(listed),
+        Done::Initialised(made) => initialised(made),
+        Done::Object(Object { object, versions }) => {
+            let mut table =
+                Table::new(["VERSION", "ALGORITHM", "STATE", "USES RESERVED", "WIDTH OF 16 BYTES"]);
+            for version in versions {
+                table.row([
+                    version.version.to_string(),
+                    version.algorithm.clone(),
+                    version.state.clone(),
+                    version.uses_reserved.to_string(),
+                    version.width_16.to_string(),
+                ]);
+            }
+            format!("{}\n{}", objects(std::slice::from_ref(object)), table.text())
+        }
+        Done::Objects(listed) => objects(listed),
+        Done::Project(project) => projects(std::slice::from_ref(project)),
+        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
+            "{}\nobjects\n{}\nendpoints\n{}",
+            projects(std::slice::from_ref(project)),
+            objects(shown),
+            endpoints(enrolled)
+        ),
+        Done::Projects(listed) => projects(listed),
+        Done::Status(how) => status(how),
+    }
+}
+
+fn initialised(made: &Initialised) -> String {
+    format!(
+        "appliance     {}\ntoken         {}\nmaster key    KCV {} (for eyes only)\nadmin         certificate {}, valid until {}\n\
+         This is a sandbox: one person made its keys. Never put real data under them.",
+        made.id, made.token_serial, made.kcv, made.admin.spki, made.admin.not_after
+    )
+}
+
+fn status(how: &Status) -> String {
+    let mut text = format!("state         {}", how.state);
+    let mut line = |name: &str, value: String| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n{name:<14}{value}");
+    };
+    if let Some(reason) = &how.reason {
+        line("why", reason.clone());
+    }
+    if how.sandbox {
+        line("sandbox", "yes: never put real data under its keys".into());
+    }
+    if let Some(token) = &how.token {
+        let presence = if token.present { "present" } else { "AWAY" };
+        let (generation, kcv) = (token.master_key_generation, &token.kcv);
+        line("token", format!("{presence}, serial {}", token.serial));
+        line("master key", format!("generation {generation}, KCV {kcv} (for eyes only)"));
+    }
+    if let Some(journal) = &how.journal {
+        let (epoch, next, last) = (journal.epoch, journal.next_sequence, &journal.last_block);
+        line("journal", format!("epoch {epoch}, next record {next}, last block {last}"));
+        if let Some(trouble) = &journal.trouble {
+            line("TROUBLE", trouble.clone());
+        }
+    }
+    line("data keys", format!("{} in memory", how.data_keys));
+    line("refused", format!("{} requests while locked", how.refused_locked));
+    line("memory", how.memory.clone());
+    text
+}
+
+fn projects(listed: &[Project]) -> String {
+    let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
+    for Project { id, name, created } in listed {
+        table.row([name.clone(), id.clone(), created.clone()]);
+    }
+    table.text()
+}
+
+fn objects(listed: &[ObjectLine]) -> String {
+    let mut table = Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "REQUIRED CONTEXT", "CREATED"]);
+    for object in listed {
+        table.row([
+            object.name.clone(),
+            object.id.clone(),
+            object.key_id.clone(),
+            object.current_version.to_string(),
+            object.required_context.join(","),
+            object.created.clone(),
+        ]);
+    }
+    table.text()
+}
+
+fn endpoints(listed: &[Endpoint]) -> String {
+    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED"]);
+    for Endpoint { id, name, created, revoked } in listed {
+        table.row([name.clone(), id.clone(), created.clone(), revoked.clone().unwrap_or_default()]);
+    }
+    table.text()
+}
+
+fn grants(listed: &[Grant]) -> String {
+    let mut table = Table::new(["OBJECT", "OPERATION"]);
+    for Grant { object, operation } in listed {
+        table.row([object.clone(), operation.clone()]);
+    }
+    table.text()
+}
+
+fn api_keys(listed: &[ApiKey]) -> String {
+    let mut table = Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "CREATED"]);
+    for key in listed {
+        table.row([
+            key.label.clone(),
+            key.id.clone(),
+            format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
+            format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
+            key.expires.clone().unwrap_or_else(|| "never".into()),
+            key.revoked.clone().unwrap_or_default(),
+            key.created.clone(),
+        ]);
+    }
+    table.text()
+}
+
+fn certificates(listed: &[Certificate]) -> String {
+    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY"]);
+    for Certificate { spki, identity, not_after, revoked } in listed {
+        table.row([identity.clone(), not_after.clone(), revoked.clone().unwrap_or_default(), spki.clone()]);
+    }
+    table.text()
+}
+
+fn audit(page: &AuditPage) -> String {
+    let mut table = Table::new(["SEQUENCE", "TIME", "ACTOR", "ACT", "DETAILS"]);
+    for entry in &page.entries {
+        let details: Vec<String> =
+            entry.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        table.row([
+            entry.sequence.to_string(),
+            entry.time.clone(),
+            entry.actor.clone(),
+            entry.act.clone(),
+            details.join(" "),
+        ]);
+    }
+    let more = page.next.map(|next| format!("more: --from {next}\n")).unwrap_or_default();
+    table.text() + &more
+}
+
+/// Columns as wide as their widest entry.
+struct Table<const COLUMNS: usize> {
+    rows: Vec<[String; COLUMNS]>,
+}
+
+impl<const COLUMNS: usize> Table<COLUMNS> {
+    fn new(heads: [&str; COLUMNS]) -> Self {
+        Self { rows: vec![heads.map(str::to_owned)] }
+    }
+
+    fn row(&mut self, row: [String; COLUMNS]) {
+        self.rows.push(row);
+    }
+
+    fn text(&self) -> String {
+        let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
+            self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+        });
+        let mut text = String::new();
+        for row in &self.rows {
+            let cells: Vec<String> =
+                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            text.push_str(cells.join("  ").trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_entry() {
+        let mut table = Table::new(["A", "LONG HEAD"]);
+        table.row(["wide entry".into(), "x".into()]);
+        table.row(["é".into(), String::new()]);
+        assert_eq!(table.text(), "A           LONG HEAD\nwide entry  x\né\n");
+    }
+}

@@ -1,0 +1,85 @@
+//! From the configuration's words to the appliance's settings.
+
+use std::path::{Path, PathBuf};
+
+use crate::appliance::{JournalLimits, KeyringLimits, Settings};
+use crate::config::{Config, PinSource, TokenName};
+use crate::domain::limits::{RateLimits, RequestLimits};
+use crate::domain::timestamp::Now;
+use crate::hsm::{TokenChoice, TokenConfig};
+
+use super::memory::MemoryProtection;
+
+const MIB: usize = 1 << 20;
+
+/// What the appliance is told.
+///
+/// # Errors
+/// A sentence, when the configuration names no PIN.
+pub fn settings(
+    config: &Config,
+    memory: MemoryProtection,
+    credentials: Option<&Path>,
+    clock: fn() -> Now,
+    notify: Box<dyn Fn() + Send + Sync>,
+) -> Result<Settings, String> {
+    let Config { state, tls, token, store, keyring, degraded, journal, policies, .. } = config;
+    let limits = &policies.limits;
+    Ok(Settings {
+        state_directory: state.directory.clone(),
+        cache_bytes: large(store.cache_mib).saturating_mul(MIB),
+        token: TokenConfig {
+            module: token.module.clone(),
+            choice: match &token.name {
+                TokenName::Label(label) => TokenChoice::Label(label.clone()),
+                TokenName::Serial(serial) => TokenChoice::Serial(serial.clone()),
+            },
+            worker_sessions: token.worker_sessions.into(),
+            deadline: token.deadline,
+        },
+        pin_file: pin_file(token.pin.as_ref(), credentials)?,
+        server_names: tls.server_names.iter().map(|name| name.to_str().into_owned()).collect(),
+        keyring: KeyringLimits { entries_max: large(keyring.entries_max), ttl: keyring.ttl },
+        degraded_max: degraded.duration_max,
+        journal: JournalLimits {
+            flush_after: journal.flush,
+            buffer_records_max: large(journal.buffer_records_max),
+        },
+        request_limits: RequestLimits {
+            body_bytes_max: limits.request.body_bytes_max,
+            published_body_bytes_max: limits.request.published_body_bytes_max,
+            field_bytes_max: limits.request.field_bytes_max,
+            items_max: large(limits.request.items_max),
+        },
+        rate_limits: RateLimits {
+            requests_per_s: limits.key.requests_per_s,
+            requests_burst: limits.key.requests_burst,
+            fields_per_s: limits.key.fields_per_s,
+            fields_burst: limits.key.fields_burst,
+        },
+        in_flight_per_certificate_max: large(tls.requests_in_flight_per_certificate_max),
+        default_algorithm: policies.crypto.default_algorithm,
+        memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
+        clock,
+        notify,
+    })
+}
+
+fn pin_file(pin: Option<&PinSource>, credentials: Option<&Path>) -> Result<PathBuf, String> {
+    match (pin, credentials) {
+        (Some(PinSource::File(path)), _) => Ok(path.clone()),
+        (Some(PinSource::Credential(name)), Some(directory)) => Ok(directory.join(name)),
+        (Some(PinSource::Credential(name)), None) => Err(format!(
+            "token.pin_credential is {name}, but there is no $CREDENTIALS_DIRECTORY; start gembok as a unit with \
+             LoadCredentialEncrypted={name}, or name a pin_file"
+        )),
+        (None, _) => {
+            Err("[token] names neither pin_file nor pin_credential, so it could never be unlocked; add one"
+                .into())
+        }
+    }
+}
+
+fn large(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
