@@ -78,6 +78,7 @@ pub struct Enrolled {
 
 /// An API key with its meters.
 struct KnownKey {
+    digest: ApiKeyDigest,
     api_key: ApiKey,
     meters: Arc<Meters>,
 }
@@ -281,7 +282,7 @@ impl Operational {
         now: Now,
     ) -> Option<Result<Caller, Stop>> {
         let known = enrolled.api_keys.recall(digest, enrolled.revision)?;
-        Some(self.prove(enrolled, known, now))
+        Some(Self::prove(enrolled, known, now))
     }
 
     /// Proves an API key and takes a request, with the key from the store.
@@ -294,10 +295,33 @@ impl Operational {
         digest: &ApiKeyDigest,
         now: Now,
     ) -> Result<Caller, Stop> {
+        let known = self.load_known(enrolled, digest)?;
+        Self::prove(enrolled, known, now)
+    }
+
+    /// Whether nothing has changed since the caller was authenticated.
+    #[must_use]
+    pub fn is_current(&self, caller: &Caller) -> bool {
+        caller.enrolled.revision == self.catalog_revision()
+    }
+
+    /// Authenticates a caller again whose body took so long to come that the catalog has changed meanwhile: what was taken
+    /// away then is gone. Costs no further request.
+    ///
+    /// # Errors
+    /// As [`Operational::load_enrolled`] and [`Operational::load_caller`].
+    pub fn renew(&self, caller: &Caller, peer: &Peer, now: Now) -> Result<Caller, Stop> {
+        let enrolled = self.load_enrolled(peer)?;
+        self.check_enrolled(&enrolled, peer, caller.enrolled.endpoint.name.as_str(), now)?;
+        let known = self.load_known(&enrolled, &caller.known.digest)?;
+        check_key(&enrolled, &known.api_key, now)?;
+        Ok(Caller { enrolled, known })
+    }
+
+    fn load_known(&self, enrolled: &Enrolled, digest: &ApiKeyDigest) -> Result<Arc<KnownKey>, Stop> {
         let api_key: ApiKey = self.read(Table::ApiKeys, digest)?.ok_or(Code::ApiKeyUnknown)?;
         let meters = self.meters(api_key.id, api_key.limits);
-        let known = KnownKey { api_key, meters };
-        self.prove(enrolled, enrolled.api_keys.keep(*digest, enrolled.revision, known), now)
+        Ok(enrolled.api_keys.keep(*digest, enrolled.revision, KnownKey { digest: *digest, api_key, meters }))
     }
 
     /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision; `None` costs the
@@ -351,17 +375,8 @@ impl Operational {
         Ok(Admitted { items, operation: PhantomData })
     }
 
-    fn prove(&self, enrolled: &Arc<Enrolled>, known: Arc<KnownKey>, now: Now) -> Result<Caller, Stop> {
-        let api_key = &known.api_key;
-        if api_key.endpoint != enrolled.endpoint.id {
-            return Err(Code::ApiKeyOfAnother.into());
-        }
-        if api_key.revoked.is_some() {
-            return Err(Code::ApiKeyRevoked.into());
-        }
-        if api_key.expires.is_some_and(|expires| expires <= now.time) {
-            return Err(Code::ApiKeyExpired.into());
-        }
+    fn prove(enrolled: &Arc<Enrolled>, known: Arc<KnownKey>, now: Now) -> Result<Caller, Stop> {
+        check_key(enrolled, &known.api_key, now)?;
         known.meters.take_request()?;
         Ok(Caller { enrolled: Arc::clone(enrolled), known })
     }
@@ -390,5 +405,17 @@ impl Operational {
         let range = Scan { prefix: &object.key_id.to_be_bytes(), after: None, limit: KEY_VERSIONS_MAX };
         let rows = self.store.scan(Table::KeyVersions, range)?;
         rows.into_iter().map(|(_, row)| Ok(cbor::decode(&row?.value)?)).collect()
+    }
+}
+
+fn check_key(enrolled: &Enrolled, api_key: &ApiKey, now: Now) -> Result<(), Code> {
+    if api_key.endpoint != enrolled.endpoint.id {
+        Err(Code::ApiKeyOfAnother)
+    } else if api_key.revoked.is_some() {
+        Err(Code::ApiKeyRevoked)
+    } else if api_key.expires.is_some_and(|expires| expires <= now.time) {
+        Err(Code::ApiKeyExpired)
+    } else {
+        Ok(())
     }
 }

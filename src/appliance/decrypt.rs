@@ -22,7 +22,7 @@ use super::operational::Operational;
 /// One envelope to open.
 pub struct Sealed<'a> {
     /// Its bytes, as the caller claims.
-    pub envelope: &'a [u8],
+    pub envelope: Zeroizing<Vec<u8>>,
     /// What it was bound to when it was sealed.
     pub context: Context<'a>,
 }
@@ -97,7 +97,7 @@ impl Operational {
                 let served = served.as_ref().map_err(|code| Refusal::from(*code))?;
                 let sealed = sealed?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
-                let (version, envelope) = version_of(served, sealed.envelope)?;
+                let (version, envelope) = version_of(served, &sealed.envelope)?;
                 number = version.version;
                 let (header, object) = (envelope.header.to_bytes(), &served.object);
                 aad::write(
@@ -130,7 +130,7 @@ fn wanted<'a>(
     admitted.items().iter().zip(sealed).map(|(served, sealed)| {
         let served = served.as_ref().map_err(|code| *code)?;
         let sealed = sealed.as_ref().map_err(|refusal| refusal.code)?;
-        version_of(served, sealed.envelope).map(|(version, _)| (served, version))
+        version_of(served, &sealed.envelope).map(|(version, _)| (served, version))
     })
 }
 

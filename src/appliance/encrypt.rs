@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
 use crate::crypto::random::Nonces;
@@ -18,7 +20,7 @@ use super::operational::Operational;
 /// One field to seal.
 pub struct Field<'a> {
     /// Its bytes.
-    pub plaintext: &'a [u8],
+    pub plaintext: Zeroizing<Vec<u8>>,
     /// What it is bound to beside its object.
     pub context: Context<'a>,
 }
@@ -121,7 +123,7 @@ impl Operational {
                     &field.context,
                 );
                 let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
-                key.seal(&header, nonce, &binding, field.plaintext)
+                key.seal(&header, nonce, &binding, &field.plaintext)
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))
             })();
             let outcome = sealed.as_ref().err().map(|refusal: &Refusal| refusal.code);

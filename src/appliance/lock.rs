@@ -1,6 +1,7 @@
 //! Lock: drop every key. It needs no token and cannot fail.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
@@ -9,6 +10,11 @@ use crate::domain::timestamp::Now;
 
 use super::operational::Operational;
 use super::{Appliance, LockReason, State};
+
+/// How long a lock waits for requests under way.
+const REQUESTS_MAY_TAKE: Duration = Duration::from_secs(5);
+/// How often it looks whether they are done.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 impl Appliance {
     /// Locks. Requests under way finish; the keys are wiped with the last of them.
@@ -23,21 +29,30 @@ impl Appliance {
             // Locking is what one does when something is wrong: it must not wait for a disk.
             tracing::error!(%stop, "the lock could not be journalled");
         }
-        self.leave(&operational, LockReason::ByOperator);
+        self.leave(operational, LockReason::ByOperator);
         Ok(())
     }
 
     /// Makes the journal durable before the process ends.
     pub fn shut_down(&self) {
         let _one_at_a_time = self.transition.lock();
-        let state = self.state();
-        if let State::Operational(operational) = &*state {
+        let operational = self.unlocked();
+        if let Ok(operational) = operational {
             self.leave(operational, LockReason::Started);
         }
     }
 
-    pub(super) fn leave(&self, operational: &Arc<Operational>, reason: LockReason) {
+    /// Ends an unlocked time: nobody new comes in, those under way finish, the journal becomes durable, the keys go.
+    pub(super) fn leave(&self, operational: Arc<Operational>, reason: LockReason) {
         self.enter(State::Locked(reason));
+        let until = Instant::now() + REQUESTS_MAY_TAKE;
+        while Arc::strong_count(&operational) > 1 && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        let under_way = Arc::strong_count(&operational) - 1;
+        if under_way > 0 {
+            tracing::warn!(under_way, "locked while requests were still under way; their records are lost");
+        }
         operational.recorder().close();
         if let Err(error) = operational.token.close() {
             tracing::error!(%error, "the token could not be closed");

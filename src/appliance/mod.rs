@@ -14,6 +14,7 @@
 //! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`] and
 //! [`Operational::decrypt`], which look in memory only and may run on an async worker.
 
+mod accounts;
 mod admission;
 mod audit;
 mod catalog;
@@ -50,6 +51,7 @@ use crate::domain::timestamp::Now;
 use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
 
+pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Encrypt, Enrolled, InFlight, Operate, Served};
 pub use audit::{AuditEntry, AuditPage};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};

@@ -13,8 +13,9 @@ use crate::crypto::secret::SecretKey;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, ApplianceId, ProjectId};
-use crate::domain::limits::RateLimits;
+use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::object::Object;
+use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
@@ -96,6 +97,12 @@ impl Operational {
         &self.recorder
     }
 
+    /// What a request may hold.
+    #[must_use]
+    pub fn request_limits(&self) -> RequestLimits {
+        self.settings.request_limits
+    }
+
     /// The appliance's id, which is its chain's.
     #[must_use]
     pub const fn id(&self) -> ApplianceId {
@@ -138,7 +145,12 @@ impl Operational {
         // Raised whatever came of it: after a failed write nobody knows what is on the disk.
         self.revision.fetch_add(1, Ordering::AcqRel);
         committed.map(|_| value).map_err(|error| match error {
-            StoreError::Conflict { .. } => Stop::from(crate::domain::refusal::Code::AlreadyExists),
+            // The tables whose rows are expected absent: a name or a public key is taken.
+            StoreError::Conflict { row }
+                if matches!(row.table(), Some(Table::Names | Table::Certificates)) =>
+            {
+                Code::AlreadyExists.into()
+            }
             other => other.into(),
         })
     }

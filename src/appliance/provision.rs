@@ -182,7 +182,9 @@ impl Appliance {
         let identity = Identity::User(user.id.uuid());
         let signed = pki.sign_client(identity, admin_key.der(), now.time)?;
 
-        let store_keys = StoreKeys::new(vec![(FIRST, store_key.duplicate())], FIRST, &name_key)?;
+        let generations = [(FIRST, store_key)];
+        let store_keys = StoreKeys::new(&generations, FIRST, &name_key)?;
+        let [(_, store_key)] = generations;
         let audit = AuditRecord::new(now.time, actor, "appliance.init")
             .with("id", id)
             .with("sandbox", true)

@@ -49,7 +49,7 @@ struct Shared {
 }
 
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
-pub type Totals = HashMap<(Operation, u16), Counters>;
+pub type Totals = HashMap<(Option<Operation>, u16), Counters>;
 
 #[derive(Default)]
 struct Open {

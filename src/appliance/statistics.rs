@@ -66,7 +66,7 @@ impl Operational {
                 }
                 let wanted = query.endpoint.is_none_or(|id| id == series.endpoint)
                     && query.object.is_none_or(|id| Some(id) == series.object)
-                    && query.operation.is_none_or(|operation| operation == series.operation);
+                    && query.operation.is_none_or(|operation| Some(operation) == series.operation);
                 if !wanted {
                     continue;
                 }

@@ -14,7 +14,7 @@ use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::pki::CRL_VALID_FOR;
 use super::unlock::unwrap_store_key;
-use super::{Appliance, LockReason, State};
+use super::{Appliance, LockReason};
 
 /// How often the CRL is signed anew; it is valid seven times as long.
 const CRL_EVERY: Duration = Duration::from_secs(86_400);
@@ -33,17 +33,16 @@ impl Appliance {
     /// Looks after everything once.
     pub fn tend(&self, tending: &mut Tending, now: Now) {
         const { assert!(CRL_EVERY.as_secs() * 2 < CRL_VALID_FOR.as_secs()) };
-        let state = self.state();
-        let State::Operational(operational) = &*state else {
+        let Ok(operational) = self.unlocked() else {
             *tending = Tending::default();
             return;
         };
         operational.keyring.forget_expired(now.instant);
+        Self::tend_crl(&operational, tending, now);
         self.tend_token(operational, tending, now);
-        self.tend_crl(operational, tending, now);
     }
 
-    fn tend_token(&self, operational: &Arc<Operational>, tending: &mut Tending, now: Now) {
+    fn tend_token(&self, operational: Arc<Operational>, tending: &mut Tending, now: Now) {
         if !operational.token.is_away() {
             // A probe is what finds out that a token nobody needed has gone.
             let gone = matches!(operational.token.probe(), Err(TokenError::Away(_)));
@@ -81,7 +80,7 @@ impl Appliance {
         }
     }
 
-    fn tend_crl(&self, operational: &Operational, tending: &mut Tending, now: Now) {
+    fn tend_crl(operational: &Operational, tending: &mut Tending, now: Now) {
         let signed = *tending.crl_signed.get_or_insert(now.time);
         if now.time.since(signed) < CRL_EVERY || operational.token.is_away() {
             return;

@@ -184,15 +184,15 @@ fn unwrap_store_keys(master_keys: &[MasterKey], boot: &Boot) -> Result<(StoreKey
             .push((entry.generation, unwrap_store_key(master_keys, entry.generation, &entry.wrapped)?));
     }
     let current = boot.current_store_key;
-    let entry = boot.store_keys.iter().find(|entry| entry.generation == current);
-    let entry = entry.ok_or_else(|| Fault::new("the boot row lacks the store key it calls current"))?;
-    let store_key = unwrap_store_key(master_keys, current, &entry.wrapped)?;
+    let at = generations.iter().position(|(generation, _)| *generation == current);
+    let at = at.ok_or_else(|| Fault::new("the boot row lacks the store key it calls current"))?;
     let wrapped =
         WrappedKey::parse(&boot.name_key).map_err(|_| Fault::new("the boot row's name key is malformed"))?;
-    let name_key = WrappingKey::new(current, &store_key)
+    let name_key = WrappingKey::new(current, &generations[at].1)
         .unwrap(&wrapped, &Binding::name_key(current))
         .map_err(|_| Fault::new("the boot row's name key does not open under the store key"))?;
-    Ok((StoreKeys::new(generations, current, &name_key)?, store_key))
+    let keys = StoreKeys::new(&generations, current, &name_key)?;
+    Ok((keys, generations.swap_remove(at).1))
 }
 
 /// Unwraps one store key generation through the token.

@@ -6,7 +6,6 @@
 //! | store key generation | `gembok/state/v1` | state key: MACs the rows of the state digest |
 //! | store key generation | `gembok/boot/v1` | boot MAC key: MACs the boot row |
 
-use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -64,10 +63,7 @@ pub fn boot_mac_key(store_key: &SecretKey) -> MacKey {
 }
 
 fn expand(key: &SecretKey, label: &[u8]) -> MacKey {
-    let mut okm = Zeroizing::new([0; 32]);
-    // Cannot fail: the key is one hash long, and so is what is asked for.
-    if let Ok(hkdf) = Hkdf::<Sha256>::from_prk(key.expose()) {
-        let _ = hkdf.expand(label, okm.as_mut_slice());
-    }
+    // 32 bytes are one block of the expansion, and T(1) is one HMAC over the info and the byte 1 (RFC 5869 §2.3).
+    let okm = Zeroizing::new(MacKey::of(key).tag(&[label, &[1]]));
     MacKey::from_bytes(&okm)
 }

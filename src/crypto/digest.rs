@@ -85,4 +85,19 @@ mod tests {
         back.add(&key, 2, &rows[0].0, &rows[0].1);
         assert_ne!(forth.seal(&key), back.seal(&key));
     }
+
+    // Random rows never fill a limb with ones, so here the sum is laid beside the term by hand.
+    #[test]
+    fn a_carry_and_a_borrow_run_through_every_limb() {
+        let key = MacKey::of(&SecretKey::take(&mut [1; 32]));
+        let term = StateDigest::term(&key, 2, b"row", b"value");
+        let mut sum = StateDigest(term.0.map(|limb| !limb));
+        sum.0[0] += 1;
+        sum.add(&key, 2, b"row", b"value");
+        assert_eq!(sum.to_bytes(), [0; 32]);
+        let mut sum = term;
+        sum.0[0] -= 1;
+        sum.remove(&key, 2, b"row", b"value");
+        assert_eq!(sum.to_bytes(), [0xFF; 32]);
+    }
 }

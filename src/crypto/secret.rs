@@ -35,12 +35,6 @@ impl SecretKey {
         Some(Self(SecretBox::init_with_mut(|key: &mut [u8; 32]| key.copy_from_slice(bytes))))
     }
 
-    /// A second copy, where two owners each need one. Not `Clone`: a copy of a key should be seen in a review.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self(SecretBox::init_with_mut(|key: &mut [u8; 32]| key.copy_from_slice(self.expose())))
-    }
-
     /// The bytes, for the ciphers and the token only.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {

@@ -268,6 +268,8 @@ impl WrappingKey {
     /// # Errors
     /// [`NoRandomness`] when no nonce can be drawn.
     pub fn wrap(&self, key: &SecretKey, binding: &Binding) -> Result<WrappedKey, NoRandomness> {
+        // The wrapping version is this key's own, or nobody could open what was wrapped.
+        let binding = Binding { wrapping_version: self.version, ..*binding };
         let nonce = Nonce::draw()?;
         let bytes = data_key::seal::<_, 24>(&*self.cipher, &[], nonce, &binding.aad(), key.expose())
             .map_err(|_| NoRandomness)?;

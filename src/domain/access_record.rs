@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! { 0: time µs, 1: endpoint 16, 2: API key id 16 (where one was proved), 3: certificate (SHA-256 of its SPKI, 32),
-//!   4: address (4 or 16), 5: operation, 6: latency µs, 7: outcome (0 done, or the code of the refusal),
+//!   4: address (4 or 16), 5: operation (0 where not yet said), 6: latency µs, 7: outcome (0 done, or the code of the refusal),
 //!   8: [ [object 16 or null, key version, outcome, fields, bytes, [pseudonym 16…]] … ] }
 //! ```
 //!
@@ -50,8 +50,8 @@ pub struct AccessRecord {
     pub certificate: [u8; 32],
     /// Where it came from.
     pub address: IpAddr,
-    /// What was asked.
-    pub operation: Operation,
+    /// What was asked; none where the request was refused before it said.
+    pub operation: Option<Operation>,
     /// From arrival to answer.
     pub latency_us: u64,
     /// How the whole request ended.
@@ -97,7 +97,7 @@ impl AccessRecord {
             IpAddr::V4(address) => out.u8(4)?.bytes(&address.octets())?,
             IpAddr::V6(address) => out.u8(4)?.bytes(&address.octets())?,
         };
-        out.u8(5)?.u8(self.operation.number())?;
+        out.u8(5)?.u8(self.operation.map_or(0, Operation::number))?;
         out.u8(6)?.u64(self.latency_us)?;
         out.u8(7)?.u16(outcome_number(self.outcome))?;
         out.u8(8)?.array(self.groups.len() as u64)?;

@@ -1,6 +1,11 @@
 //! The one home of every limit a caller can meet. Sizes are the same for all; rates belong to each API key.
 
+use std::time::Duration;
+
 use minicbor::{Decode, Encode};
+
+/// How long a body may take to arrive, from its head.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What one request may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -63,6 +63,7 @@ codes! {
         "Send between one item and the limit that GET /v1/info tells.";
     23 BatchOverBurst "batch-over-burst", "The batch has more fields than the API key may ever send at once.",
         "Send smaller batches: the fields burst of the API key is named in the detail.";
+    24 BodyTooSlow "body-too-slow", "The body did not arrive in time.", "Send the body at once, behind its head.";
 
     // Who asks.
     30 CertificateMissing "certificate-missing", "No client certificate was shown.",

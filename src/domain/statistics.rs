@@ -72,8 +72,8 @@ pub struct Series {
     pub endpoint: EndpointId,
     /// Of what; none for whole requests.
     pub object: Option<ObjectId>,
-    /// What.
-    pub operation: Operation,
+    /// What; none where the request was refused before it said.
+    pub operation: Option<Operation>,
     /// With what result: 0 done, else a refusal's code.
     pub outcome: u16,
 }
@@ -92,7 +92,7 @@ impl Series {
         if let Some(object) = &self.object {
             key[25..41].copy_from_slice(object.as_bytes());
         }
-        key[41] = self.operation.number();
+        key[41] = self.operation.map_or(0, Operation::number);
         key[42..].copy_from_slice(&self.outcome.to_be_bytes());
         key
     }
@@ -105,7 +105,10 @@ impl Series {
         let series = Self {
             endpoint: EndpointId::from_bytes(*key[9..].first_chunk()?),
             object: (object != [0; 16]).then(|| ObjectId::from_bytes(object)),
-            operation: Operation::from_number(key[41])?,
+            operation: match key[41] {
+                0 => None,
+                number => Some(Operation::from_number(number)?),
+            },
             outcome: u16::from_be_bytes(*key[42..].first_chunk()?),
         };
         Some((u64::from_be_bytes(*key[1..].first_chunk()?), series))
@@ -204,7 +207,7 @@ mod tests {
             api_key: None,
             certificate: [2; 32],
             address: [127, 0, 0, 1].into(),
-            operation: Operation::Encrypt,
+            operation: Some(Operation::Encrypt),
             latency_us: 10,
             outcome: None,
             groups,
@@ -216,7 +219,7 @@ mod tests {
         let object = ObjectId::from_bytes([9; 16]);
         for object in [None, Some(object)] {
             let endpoint = EndpointId::from_bytes([1; 16]);
-            let series = Series { endpoint, object, operation: Operation::Decrypt, outcome: 52 };
+            let series = Series { endpoint, object, operation: Some(Operation::Decrypt), outcome: 52 };
             assert_eq!(Series::from_row_key(&series.row_key(Resolution::Hour, 7200)), Some((7200, series)));
         }
     }
@@ -233,7 +236,7 @@ mod tests {
         fold.count(&record(3_600, groups));
         let rows = fold.rows();
         let total = |resolution: Resolution, bucket, object, outcome| {
-            let (endpoint, operation) = (EndpointId::from_bytes([1; 16]), Operation::Encrypt);
+            let (endpoint, operation) = (EndpointId::from_bytes([1; 16]), Some(Operation::Encrypt));
             rows.get(&Series { endpoint, object, operation, outcome }.row_key(resolution, bucket)).copied()
         };
         assert_eq!(total(Resolution::Hour, 0, None, 0).unwrap().requests, 1);

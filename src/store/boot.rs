@@ -168,7 +168,7 @@ pub struct Blob(
 );
 
 impl Boot {
-    /// The CBOR that is MACed.
+    /// The CBOR that the MAC is over.
     #[must_use]
     pub fn to_cbor(&self) -> Vec<u8> {
         // Cannot fail: the map is written to memory.
@@ -211,4 +211,100 @@ impl Boot {
 
 fn parts(row: &[u8]) -> Result<(&[u8], &[u8; MAC_LEN]), StoreError> {
     row.split_last_chunk().ok_or(StoreError::BootMalformed("it is shorter than its MAC"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::crypto::derive::boot_mac_key;
+    use crate::crypto::secret::SecretKey;
+
+    /// A boot row with something in every part.
+    pub(in crate::store) fn sample() -> Boot {
+        Boot {
+            format_version: 1,
+            appliance_id: [0xA1; 16],
+            epoch: 2,
+            token_serial: "5f3c0a1b".into(),
+            master_keys: vec![MasterKeyEntry {
+                generation: 1,
+                label: "gembok-mk-1".into(),
+                kcv: [1, 2, 3],
+                state: MasterKeyState::Current,
+                escrow: Some(vec![4; 40]),
+            }],
+            store_keys: vec![StoreKeyEntry { generation: 1, wrapped: vec![5; 67] }],
+            current_store_key: 1,
+            name_key: vec![6; 79],
+            subject_key: vec![7; 79],
+            backup_key: Some(vec![8; 67]),
+            ca_key: CaKeyEntry { label: "gembok-ca".into(), escrow: None },
+            checkpoint_keys: vec![CheckpointKeyEntry {
+                epoch: 2,
+                label: "gembok-checkpoint-2".into(),
+                spki: vec![9; 91],
+            }],
+            share_sets: vec![ShareSet { id: [10; 8], commitments: vec![Blob(vec![11; 32])] }],
+            unlock_slots: vec![Blob(vec![12; 5])],
+            officers: vec![Blob(Vec::new())],
+            sandbox: true,
+        }
+    }
+
+    #[test]
+    fn parse_is_the_inverse() {
+        let empty = Boot {
+            master_keys: vec![],
+            backup_key: None,
+            share_sets: vec![],
+            unlock_slots: vec![],
+            officers: vec![],
+            sandbox: false,
+            ..sample()
+        };
+        for boot in [sample(), empty] {
+            assert_eq!(Boot::parse(&boot.to_cbor()).unwrap(), boot);
+        }
+    }
+
+    #[test]
+    fn the_map_has_integer_keys_from_0_in_order_and_leaves_absent_parts_out() {
+        let cbor = Boot { backup_key: None, ..sample() }.to_cbor();
+        // A map of 15 pairs: 16 members, key 9 is absent.
+        assert_eq!(cbor[..5], [0xAF, 0x00, 0x01, 0x01, 0x50]);
+        let mut decoder = minicbor::Decoder::new(&cbor);
+        let members = decoder.map().unwrap().unwrap();
+        let keys: Vec<u8> = (0..members)
+            .map(|_| {
+                let key = decoder.u8().unwrap();
+                decoder.skip().unwrap();
+                key
+            })
+            .collect();
+        assert_eq!(keys, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15]);
+    }
+
+    #[test]
+    fn any_other_encoding_of_the_same_is_refused() {
+        let cbor = sample().to_cbor();
+        let mut longer_number = cbor.clone();
+        longer_number.splice(2..3, [0x18, 0x01]);
+        let mut one_more_member = cbor.clone();
+        one_more_member.splice(0..1, [0xB1]);
+        one_more_member.extend([0x18, 0x63, 0x00]);
+        let mut trailing = cbor.clone();
+        trailing.push(0);
+        for other in [longer_number, one_more_member, trailing, cbor[..cbor.len() - 1].to_vec(), vec![]] {
+            assert!(matches!(Boot::parse(&other), Err(StoreError::BootMalformed(_))));
+        }
+    }
+
+    #[test]
+    fn only_its_own_key_authenticates_it() {
+        let key = |byte| boot_mac_key(&SecretKey::take(&mut [byte; 32]));
+        let row = sample().to_row(&key(1));
+        assert_eq!(Boot::authentic(&row, &key(1)).unwrap(), sample());
+        assert_eq!(Boot::claimed(&row).unwrap(), sample());
+        assert!(matches!(Boot::authentic(&row, &key(2)), Err(StoreError::BootAltered)));
+    }
 }

@@ -52,8 +52,8 @@ pub(super) fn examine(rows: &Rows, keys: &StoreKeys) -> Result<Verdict, StoreErr
 
 /// Walks the rows of every table number but those outside the digest, those of no table included: a forged row shows.
 fn each(rows: &Rows, mut visit: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
-    let (first_outside, behind) = (Table::Blocks.place(&[]), (Table::Statistics.number() + 1).to_be_bytes());
-    let before = (Bound::Unbounded, Bound::Excluded(first_outside.as_slice()));
+    let (outside, behind) = (OUTSIDE_DIGEST.start().to_be_bytes(), (OUTSIDE_DIGEST.end() + 1).to_be_bytes());
+    let before = (Bound::Unbounded, Bound::Excluded(outside.as_slice()));
     let after = (Bound::Included(behind.as_slice()), Bound::Unbounded);
     for (from, to) in [before, after] {
         for row in rows.between(from, to)? {

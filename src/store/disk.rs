@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Bound;
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::backends::FileBackend;
@@ -21,9 +22,22 @@ pub(super) const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = 
 /// The layout's version.
 pub(super) const FORMAT: TableDefinition<'static, &'static str, u32> = TableDefinition::new("format");
 
+/// Makes a panic of the database the error it should have been. redb verifies checksums when it repairs a file, not when it
+/// reads a page, and panics on some pages that are not as it wrote them; a rotten disk must not take a thread of ours along.
+/// (The check it offers at opening is no way out: it refuses the whole file for one flipped bit in one value.)
+pub(super) fn guarded<T>(
+    doing: &'static str,
+    call: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        Err(StoreError::Disk { doing, why: "the structure of the database file is damaged".into() })
+    })
+}
+
 /// The open database, exclusively ours.
 pub(super) struct Disk {
-    database: Database,
+    /// Only `None` while it is dropped.
+    database: Option<Database>,
 }
 
 impl Disk {
@@ -55,18 +69,32 @@ impl Disk {
             other => StoreError::disk("open the file")(other),
         })?;
         migration::bring_up(&database, path)?;
-        Ok(Self { database })
+        Ok(Self { database: Some(database) })
     }
 
     /// A snapshot of all rows.
     pub(super) fn read(&self) -> Result<Rows, StoreError> {
-        let transaction = self.database.begin_read().map_err(StoreError::disk("begin to read"))?;
+        let transaction = self.database()?.begin_read().map_err(StoreError::disk("begin to read"))?;
         transaction.open_table(ROWS).map(Rows).map_err(StoreError::disk("begin to read"))
     }
 
     /// Begins to write. redb makes a commit durable before it returns, and rolls back what is dropped.
     pub(super) fn write(&self) -> Result<WriteTransaction, StoreError> {
-        self.database.begin_write().map_err(StoreError::disk("begin to write"))
+        self.database()?.begin_write().map_err(StoreError::disk("begin to write"))
+    }
+
+    fn database(&self) -> Result<&Database, StoreError> {
+        self.database.as_ref().ok_or(StoreError::Disk { doing: "begin", why: "it is closed".into() })
+    }
+}
+
+impl Drop for Disk {
+    /// Closing writes, and so can meet a damaged page. What was committed is durable already.
+    fn drop(&mut self) {
+        let _ = guarded("close the file", || {
+            drop(self.database.take());
+            Ok(())
+        });
     }
 }
 

@@ -11,13 +11,14 @@ use super::batch::Batch;
 use super::boot::Boot;
 use super::commit::{Chain, Gate};
 use super::digest::{self, Verdict};
-use super::disk::Disk;
+use super::disk::{Disk, guarded};
 use super::error::StoreError;
 use super::journal::{self, Head};
 use super::keys::StoreKeys;
 use super::migration::FORMAT_VERSION;
 use super::table::Table;
 use super::{Inner, Store};
+use crate::crypto::block::BlockHeader;
 use crate::crypto::digest::StateDigest;
 
 /// The open file, exclusively ours.
@@ -44,7 +45,7 @@ impl StoreFile {
     /// [`StoreError::InUse`], [`StoreError::Unopenable`], [`StoreError::NotAStore`], [`StoreError::NewerFormat`],
     /// [`StoreError::OlderFormat`], [`StoreError::Disk`].
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
-        Disk::open(path, cache_bytes).map(Self::on)
+        guarded("open the file", || Disk::open(path, cache_bytes).map(Self::on))
     }
 
     pub(super) fn on(disk: Disk) -> Self {
@@ -56,8 +57,10 @@ impl StoreFile {
     /// # Errors
     /// [`StoreError::BootMalformed`], [`StoreError::Disk`].
     pub fn boot(&self) -> Result<Option<Boot>, StoreError> {
-        let row = self.disk.read()?.at(&Table::Boot.place(&[]))?;
-        row.map(|row| Boot::claimed(row.value())).transpose()
+        guarded("read the boot row", || {
+            let row = self.disk.read()?.at(&Table::Boot.place(&[]))?;
+            row.map(|row| Boot::claimed(row.value())).transpose()
+        })
     }
 
     /// Fills an empty store: boot row, the changes of `first`, and its records as block 0, in one transaction.
@@ -66,8 +69,10 @@ impl StoreFile {
     /// [`StoreError::AlreadyInitialised`] when any row is there; else as [`Store::commit`].
     pub fn initialise(&self, boot: Boot, keys: StoreKeys, first: Batch) -> Result<Store, StoreError> {
         let mut unlocked = self.unlocked.lock();
-        let empty = self.disk.read()?.between(Bound::Unbounded, Bound::Unbounded)?.next();
-        if empty.transpose()?.is_some() {
+        let first_row = guarded("read records", || {
+            self.disk.read()?.between(Bound::Unbounded, Bound::Unbounded)?.next().transpose()
+        })?;
+        if first_row.is_some() {
             return Err(StoreError::AlreadyInitialised);
         }
         let head = Head::genesis(boot.appliance_id, boot.epoch);
@@ -90,6 +95,14 @@ impl StoreFile {
         if unlocked.strong_count() > 0 {
             return Err(StoreError::AlreadyUnlocked);
         }
+        let (header, digest, found) = guarded("read records", || self.examine(&keys))?;
+        let gate = if found.verdict == Verdict::Intact { Gate::Open } else { Gate::Disputed };
+        let store = self.store(keys, Chain { digest, gate }, Head::after(&header));
+        *unlocked = Arc::downgrade(&store.0);
+        Ok((store, found))
+    }
+
+    fn examine(&self, keys: &StoreKeys) -> Result<(BlockHeader, StateDigest, Unlocked), StoreError> {
         let rows = self.disk.read()?;
         let boot_row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
         let boot = Boot::authentic(boot_row.value(), &keys.boot)?;
@@ -99,17 +112,14 @@ impl StoreFile {
         if boot.format_version > FORMAT_VERSION {
             return Err(StoreError::NewerFormat { found: boot.format_version, known: FORMAT_VERSION });
         }
-        let header = journal::last_header(&rows, &keys)?.ok_or(StoreError::ChainMissing)?;
+        let header = journal::last_header(&rows, keys)?.ok_or(StoreError::ChainMissing)?;
         let (digest, count) = digest::recompute(&rows, &keys.state)?;
         let verdict = if digest.seal(&keys.state) == header.state {
             Verdict::Intact
         } else {
-            digest::examine(&rows, &keys)?
+            digest::examine(&rows, keys)?
         };
-        let gate = if verdict == Verdict::Intact { Gate::Open } else { Gate::Disputed };
-        let store = self.store(keys, Chain { digest, gate }, Head::after(&header));
-        *unlocked = Arc::downgrade(&store.0);
-        Ok((store, Unlocked { verdict, rows: count }))
+        Ok((header, digest, Unlocked { verdict, rows: count }))
     }
 
     fn store(&self, keys: StoreKeys, chain: Chain, head: Head) -> Store {

@@ -25,7 +25,7 @@ impl StoreKeys {
     /// # Errors
     /// [`StoreError::Keys`] when a generation comes twice or `current` is not among them.
     pub fn new(
-        generations: Vec<(u32, SecretKey)>,
+        generations: &[(u32, SecretKey)],
         current: u32,
         name_key: &SecretKey,
     ) -> Result<Self, StoreError> {

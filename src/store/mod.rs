@@ -25,6 +25,8 @@ mod commit;
 mod digest;
 mod disk;
 mod error;
+#[cfg(test)]
+mod failing_disk;
 mod file;
 mod journal;
 mod keys;
@@ -54,7 +56,7 @@ pub use table::{
 
 use crate::crypto::record::NONCE_LEN;
 use commit::{Chain, Gate, Sealed};
-use disk::Disk;
+use disk::{Disk, guarded};
 
 /// The unlocked store. Clones share one; the keys are wiped with the last.
 #[derive(Clone)]
@@ -108,8 +110,10 @@ impl Store {
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError> {
         refuse_boot(table)?;
         let place = table.place(key);
-        let stored = self.0.disk.read()?.at(&place)?;
-        stored.map(|stored| self.open(&place, stored.value())).transpose()
+        guarded("read a record", || {
+            let stored = self.0.disk.read()?.at(&place)?;
+            stored.map(|stored| self.open(&place, stored.value())).transpose()
+        })
     }
 
     /// Reads rows of one table in order of key. A damaged row stands in its place as the error that names it.
@@ -126,16 +130,19 @@ impl Store {
         let prefix = table.place(range.prefix);
         let after = range.after.map(|key| table.place(key)).filter(|after| *after >= prefix);
         let from = after.as_deref().map_or(Bound::Included(prefix.as_slice()), Bound::Excluded);
-        let mut found = Vec::new();
-        for row in self.0.disk.read()?.between(from, Bound::Unbounded)?.take(range.limit.min(SCAN_ROWS_MAX)) {
-            let (place, stored) = row?;
-            if !place.value().starts_with(&prefix) {
-                break;
+        guarded("read records", || {
+            let rows = self.0.disk.read()?.between(from, Bound::Unbounded)?;
+            let mut found = Vec::new();
+            for row in rows.take(range.limit.min(SCAN_ROWS_MAX)) {
+                let (place, stored) = row?;
+                if !place.value().starts_with(&prefix) {
+                    break;
+                }
+                let (_, key) = table::split(place.value());
+                found.push((key.to_vec(), self.open(place.value(), stored.value())));
             }
-            let (_, key) = table::split(place.value());
-            found.push((key.to_vec(), self.open(place.value(), stored.value())));
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     /// Commits `batch` and the block made of its records, all or nothing, and durable when this returns. The block's time is
@@ -164,8 +171,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::BootAltered`], [`StoreError::NotInitialised`], [`StoreError::Disk`].
     pub fn boot(&self) -> Result<Boot, StoreError> {
-        let row = self.0.disk.read()?.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
-        Boot::authentic(row.value(), &self.0.keys.boot)
+        guarded("read the boot row", || {
+            let row = self.0.disk.read()?.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
+            Boot::authentic(row.value(), &self.0.keys.boot)
+        })
     }
 
     /// The row key that stands for `name` below `parent` (zero if none): `HMAC-SHA-256(name key, table u16 | parent 16 |
@@ -189,7 +198,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] names its header or its body, [`StoreError::Disk`].
     pub fn block(&self, sequence: u64) -> Result<Option<Block>, StoreError> {
-        journal::block_of(&self.0.disk.read()?, &self.0.keys, sequence)
+        guarded("read a block", || journal::block_of(&self.0.disk.read()?, &self.0.keys, sequence))
     }
 
     /// Blocks whose first sequence is `from` or later, in order, at most `limit` and [`SCAN_ROWS_MAX`].
@@ -197,7 +206,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Disk`]; a damaged block stands in its place as the error that names it.
     pub fn blocks(&self, from: u64, limit: usize) -> Result<Vec<Result<Block, StoreError>>, StoreError> {
-        journal::blocks(&self.0.disk.read()?, &self.0.keys, from, limit)
+        guarded("read blocks", || journal::blocks(&self.0.disk.read()?, &self.0.keys, from, limit))
     }
 
     fn open(&self, place: &[u8], stored: &[u8]) -> Result<Row, StoreError> {
@@ -209,7 +218,7 @@ impl Store {
         let batch = Sealed::of(batch, &self.0.keys)?;
         let mut chain = self.0.chain.lock();
         chain.gate.admit(accepts)?;
-        match self.0.apply(batch, chain.digest) {
+        match guarded("commit", || self.0.apply(batch, chain.digest)) {
             Ok((digest, committed)) => {
                 *chain = Chain { digest, gate: Gate::Open };
                 *self.0.head.write() = Head::after(&committed.header);

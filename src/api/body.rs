@@ -1,0 +1,50 @@
+//! Reading a body: bounded whatever its head announces, and in one piece where it came in one.
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::domain::limits::BODY_TIME_MAX;
+use crate::domain::refusal::{Code, Refusal};
+
+/// Reads a body of at most `bytes_max`. An announced length over it is refused before anything is read; a chunked body is
+/// refused where it passes the limit.
+///
+/// # Errors
+/// `body-too-large`; `body-too-slow` after [`BODY_TIME_MAX`]; `bad-request` when the connection broke off.
+pub async fn read<B: Buf>(
+    body: impl Stream<Item = Result<B, warp::Error>>,
+    announced: Option<u64>,
+    bytes_max: usize,
+) -> Result<Bytes, Refusal> {
+    let too_large = || {
+        Refusal::new(Code::BodyTooLarge).detail(format!("The body may have {bytes_max} bytes on this route."))
+    };
+    if announced.is_some_and(|length| length > bytes_max as u64) {
+        return Err(too_large());
+    }
+    let mut body = std::pin::pin!(body);
+    let mut whole = Bytes::new();
+    let mut gathered = BytesMut::new();
+    let until = Instant::now() + BODY_TIME_MAX;
+    loop {
+        // A body mostly comes with its head: no timer is armed for what is there already.
+        let piece = match body.next().now_or_never() {
+            Some(piece) => piece,
+            None => timeout_at(until, body.next()).await.map_err(|_| Refusal::from(Code::BodyTooSlow))?,
+        };
+        let Some(piece) = piece else { break };
+        let mut piece = piece.map_err(|_| Refusal::new(Code::BadRequest).detail("The body broke off."))?;
+        if whole.len() + gathered.len() + piece.remaining() > bytes_max {
+            return Err(too_large());
+        }
+        let piece = piece.copy_to_bytes(piece.remaining());
+        if whole.is_empty() && gathered.is_empty() {
+            whole = piece;
+        } else {
+            gathered.extend_from_slice(&std::mem::take(&mut whole));
+            gathered.extend_from_slice(&piece);
+        }
+    }
+    Ok(if gathered.is_empty() { whole } else { gathered.freeze() })
+}

@@ -1,0 +1,72 @@
+//! Who asks, and when: the only place where headers and the clock are read.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use http::HeaderValue;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reject::Rejection;
+
+use crate::domain::api_key::{ApiKeyDigest, ApiKeyText};
+use crate::domain::peer::Peer;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+
+/// A request's first moment and its connection's other end. `peer` is missing only if the listener forgot it, and then
+/// nobody is let in.
+#[derive(Clone)]
+pub struct Arrival {
+    /// When the request's head had arrived.
+    pub now: Now,
+    /// Who is at the other end.
+    pub peer: Option<Arc<Peer>>,
+    /// The `Authorization` header, where the route reads it.
+    authorization: Option<HeaderValue>,
+    /// The announced length of the body.
+    pub content_length: Option<u64>,
+}
+
+/// Both clocks, now.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the edge is where the clock is read")]
+pub fn now() -> Now {
+    Now { time: Timestamp::from_system(SystemTime::now()), instant: Instant::now() }
+}
+
+/// The arrival of any request.
+pub fn arrival() -> impl Filter<Extract = (Arrival,), Error = Rejection> + Clone {
+    let authorization = warp::header::value("authorization").map(Some).or(warp::any().map(|| None)).unify();
+    warp::ext::optional::<Arc<Peer>>().and(authorization).and(warp::header::optional("content-length")).map(
+        |peer, authorization, content_length| Arrival { now: now(), peer, authorization, content_length },
+    )
+}
+
+/// The raw query string; empty when there is none.
+pub fn query() -> BoxedFilter<(String,)> {
+    warp::query::raw().or(warp::any().map(String::new)).unify().boxed()
+}
+
+impl Arrival {
+    /// The digest of the API key in `Authorization: Bearer gbk_…`.
+    ///
+    /// # Errors
+    /// `api-key-missing`, `api-key-mistyped`.
+    pub fn api_key(&self) -> Result<ApiKeyDigest, Refusal> {
+        let header = self.authorization.as_ref().ok_or(Code::ApiKeyMissing)?;
+        let text = header.to_str().map_err(|_| Code::ApiKeyMistyped)?;
+        let (scheme, key) = text.split_once(' ').ok_or(Code::ApiKeyMissing)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Code::ApiKeyMissing.into());
+        }
+        digest(key.trim())
+    }
+}
+
+/// The digest of an API key's text.
+///
+/// # Errors
+/// `api-key-mistyped`.
+pub fn digest(text: &str) -> Result<ApiKeyDigest, Refusal> {
+    Ok(ApiKeyText::parse(text).map_err(|_| Code::ApiKeyMistyped)?.digest())
+}

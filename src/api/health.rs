@@ -1,0 +1,70 @@
+//! Health: a word for probes, the whole for people.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::appliance::{Appliance, StateName};
+use crate::domain::refusal::Refusal;
+
+use super::credentials::Arrival;
+use super::line::hop;
+use super::{Answer, problem};
+
+/// `GET /health/alive`: the process answers.
+#[must_use]
+pub fn alive() -> Answer {
+    problem::respond(StatusCode::OK, "text/plain", b"alive\n".to_vec())
+}
+
+/// `GET /health/ready`: 200 while requests on data are served, else 503.
+#[must_use]
+pub fn ready(appliance: &Appliance) -> Answer {
+    match appliance.state_name() {
+        StateName::Operational | StateName::Degraded => {
+            problem::respond(StatusCode::OK, "text/plain", b"ready\n".to_vec())
+        }
+        StateName::Unprovisioned | StateName::Locked => {
+            problem::respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", b"not ready\n".to_vec())
+        }
+    }
+}
+
+/// `GET /health/state`: everything, for a user. While it is locked nobody can be signed in; the local socket tells then.
+pub async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
+    match signed_in(&appliance, &arrival).await {
+        Err(refusal) => problem::answer(&refusal),
+        Ok(()) => {
+            let health = appliance.health();
+            let whole = json!({
+                "state": health.state.as_str(),
+                "sandbox": health.sandbox,
+                "token": health.token.map(|token| json!({
+                    "serial": token.serial,
+                    "present": token.present,
+                    "master_key_generation": token.master_key_generation,
+                    "kcv": token.kcv,
+                })),
+                "journal": health.journal.map(|journal| json!({
+                    "epoch": journal.epoch,
+                    "next_sequence": journal.next_sequence,
+                    "last_block": journal.last_block.to_string(),
+                    "trouble": journal.trouble,
+                })),
+                "data_keys_in_memory": health.data_keys,
+                "requests_refused_locked": health.refused_locked,
+                "memory": health.memory,
+            });
+            problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes())
+        }
+    }
+}
+
+/// Any user may see health and metrics.
+pub async fn signed_in(appliance: &Appliance, arrival: &Arrival) -> Result<(), Refusal> {
+    let operational = appliance.unlocked()?;
+    let peer = arrival.peer.clone().ok_or(crate::domain::refusal::Code::CertificateMissing)?;
+    let now = arrival.now;
+    hop(move || operational.sign_in(&peer, now).map(drop)).await
+}

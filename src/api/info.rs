@@ -1,0 +1,62 @@
+//! What anybody may know: limits, algorithms, column widths, and what each code means.
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::appliance::Appliance;
+use crate::crypto::algorithm::Algorithm;
+use crate::crypto::envelope;
+use crate::domain::refusal::{Code, Refusal};
+
+use super::{Answer, problem};
+
+/// `GET /v1/info`.
+#[must_use]
+pub fn answer(appliance: &Appliance) -> Answer {
+    let settings = appliance.settings();
+    let limits = settings.request_limits;
+    let algorithms: Vec<_> = Algorithm::ALL
+        .into_iter()
+        .map(|algorithm| {
+            let empty = envelope::HEADER_LEN + algorithm.nonce_len() + crate::crypto::algorithm::TAG_LEN;
+            json!({
+                "id": algorithm.id(),
+                "name": algorithm.name(),
+                "uses_max": algorithm.uses_max(),
+                "envelope_overhead_bytes": empty,
+                "text_width_16_bytes": envelope::text_len(algorithm, 16),
+            })
+        })
+        .collect();
+    let info = json!({
+        "name": "gembok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "limits": {
+            "body_bytes_max": limits.body_bytes_max,
+            "published_body_bytes_max": limits.published_body_bytes_max,
+            "field_bytes_max": limits.field_bytes_max,
+            "items_max": limits.items_max,
+            "context_bytes_max": crate::crypto::aad::CONTEXT_BYTES_MAX,
+            "requests_in_flight_per_certificate_max": settings.in_flight_per_certificate_max,
+        },
+        "default_algorithm": settings.default_algorithm.name(),
+        "algorithms": algorithms,
+        "text_width": "4 * ceil((n + envelope_overhead_bytes) / 3) characters for n bytes",
+    });
+    problem::respond(StatusCode::OK, "application/json", info.to_string().into_bytes())
+}
+
+/// `GET /problems/{code}`.
+#[must_use]
+pub fn problem(code: &str) -> Answer {
+    let Some(code) = Code::ALL.iter().find(|known| known.as_str() == code) else {
+        return problem::answer(&Refusal::new(Code::NoSuchRoute));
+    };
+    let page = json!({
+        "code": code.as_str(),
+        "title": code.title(),
+        "hint": code.hint(),
+        "status": problem::status(*code).as_u16(),
+    });
+    problem::respond(StatusCode::OK, "application/json", page.to_string().into_bytes())
+}

@@ -1,0 +1,72 @@
+//! `GET /metrics`: OpenMetrics-style text for a scraper with a user's certificate. Counts are since the start of the
+//! process and name no endpoint or object; the statistics do that.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::appliance::{Appliance, State};
+use crate::domain::operation::Operation;
+use crate::domain::refusal::Code;
+
+use super::credentials::Arrival;
+use super::health::signed_in;
+use super::{Answer, problem};
+
+/// Answers a scrape.
+pub async fn answer(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
+    match signed_in(&appliance, &arrival).await {
+        Err(refusal) => problem::answer(&refusal),
+        Ok(()) => {
+            let text = text(&appliance);
+            problem::respond(StatusCode::OK, "text/plain; version=0.0.4", text.into_bytes())
+        }
+    }
+}
+
+fn text(appliance: &Appliance) -> String {
+    let mut out = String::new();
+    let health = appliance.health();
+    let mut gauge = |name: &str, help: &str, value: u64| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    };
+    let present = health.token.as_ref().is_some_and(|token| token.present);
+    gauge("gembok_token_present", "Whether the token answers.", present.into());
+    gauge("gembok_data_keys", "Data keys in memory.", health.data_keys as u64);
+    gauge("gembok_refused_locked", "Requests answered locked.", health.refused_locked);
+    if let Some(journal) = &health.journal {
+        gauge("gembok_journal_next_sequence", "Sequence number of the next record.", journal.next_sequence);
+        gauge(
+            "gembok_journal_trouble",
+            "Whether records cannot be made durable.",
+            journal.trouble.is_some().into(),
+        );
+    }
+    let State::Operational(operational) = &*appliance.state() else { return out };
+    let mut totals: Vec<_> = operational.recorder().totals().into_iter().collect();
+    totals.sort_unstable_by_key(|((operation, outcome), _)| (*operation, *outcome));
+    for (name, help) in [
+        ("gembok_requests_total", "Requests, by operation and outcome."),
+        ("gembok_fields_total", "Items of those requests."),
+        ("gembok_request_seconds_total", "Time taken by those requests."),
+    ] {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
+        for ((operation, outcome), counters) in &totals {
+            let operation = operation.map_or("unknown", Operation::name);
+            let outcome = Code::from_number(*outcome).map_or("done", Code::as_str);
+            let labels = format!("{{operation=\"{operation}\",outcome=\"{outcome}\"}}");
+            let _ = match name {
+                "gembok_requests_total" => writeln!(out, "{name}{labels} {}", counters.requests),
+                "gembok_fields_total" => writeln!(out, "{name}{labels} {}", counters.fields),
+                _ => {
+                    let (whole, rest) =
+                        (counters.latency_sum_us / 1_000_000, counters.latency_sum_us % 1_000_000);
+                    writeln!(out, "{name}{labels} {whole}.{rest:06}")
+                }
+            };
+        }
+    }
+    out
+}

@@ -1,0 +1,91 @@
+//! The published contract, letter for letter (Permana, Maulindar, Hartanti: Web API for CV. Elang Cahaya Sukses): an
+//! application written for it needs a URL, a certificate, a new API key and wider columns.
+//!
+//! ```text
+//! POST /cryptAPI/Crypt/absensi/       (also /CryptAPI/…, with or without the last slash, whatever the content type)
+//! {"api-key":"gbk_…","objek":"karyawan","aksi":"enkrip","plaintext":"Y29u…"}    -> {"status":"Sukses!","ciphertext":"R0IB…"}
+//! {"api-key":"gbk_…","objek":"karyawan","aksi":"dekrip","ciphertext":"R0IB…"}   -> {"status":"Sukses!","plaintext":"Y29u…"}
+//! anything refused            -> the fitting HTTP status and {"status":"Gagal!","kode":"…","pesan":"…"}
+//! ```
+//!
+//! Its key is in the body, so the body is read before the key is known: after certificate, enrolment and concurrency, and
+//! bounded to 128 KiB. It has no context, so an object that requires one refuses it.
+
+use bytes::Buf;
+use futures_util::Stream;
+use http::{Method, StatusCode};
+use serde::Serialize;
+
+use crate::appliance::{Appliance, Decrypt, Encrypt};
+use crate::domain::refusal::{Code, Refusal};
+
+use super::credentials::{self, Arrival};
+use super::line::{Line, Verb};
+use super::request::PublishedBody;
+use super::{Answer, body, indonesian, problem};
+
+/// Answers one request.
+pub async fn answer<B: Buf + Send>(
+    appliance: &Appliance,
+    endpoint: String,
+    method: &Method,
+    arrival: Arrival,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> Answer {
+    let mut line = match Line::open(appliance, arrival).await {
+        Ok(line) => line,
+        Err(refusal) => return failure(&refusal),
+    };
+    let (answer, outcome) = match serve(appliance, &mut line, &endpoint, method, body).await {
+        Ok(answer) => (answer, None),
+        Err(refusal) => (failure(&refusal), Some(refusal.code)),
+    };
+    line.close(outcome);
+    answer
+}
+
+async fn serve<B: Buf + Send>(
+    appliance: &Appliance,
+    line: &mut Line,
+    endpoint: &str,
+    method: &Method,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> Result<Answer, Refusal> {
+    let _in_flight = line.enter(appliance, endpoint)?;
+    if method != Method::POST {
+        return Err(Code::MethodNotAllowed.into());
+    }
+    let limit = line.operational.request_limits().published_body_bytes_max;
+    let body = body::read(body, line.arrival().content_length, limit).await?;
+    let request = PublishedBody::parse(&body)?;
+    match request.aksi.0.as_ref() {
+        "enkrip" => carry_out::<Encrypt>(line, request).await,
+        "dekrip" => carry_out::<Decrypt>(line, request).await,
+        _ => Err(Code::UnknownAction.into()),
+    }
+}
+
+async fn carry_out<Op: Verb>(line: &mut Line, request: PublishedBody<'_>) -> Result<Answer, Refusal> {
+    line.operation = Some(Op::OPERATION);
+    let caller = line.prove(credentials::digest(&request.api_key.0)?).await?;
+    let work = request.into_work(Op::TAKES)?;
+    let value = line.carry_out::<Op>(caller, work.items).await?.into_iter().next().ok_or(Code::Fault)??;
+    let body = format!("{{\"status\":\"Sukses!\",\"{}\":\"{value}\"}}", Op::GIVES);
+    Ok(problem::respond(StatusCode::OK, "application/json", body.into_bytes()))
+}
+
+#[derive(Serialize)]
+struct Gagal<'a> {
+    status: &'a str,
+    kode: &'a str,
+    pesan: &'a str,
+}
+
+fn failure(refusal: &Refusal) -> Answer {
+    let gagal =
+        Gagal { status: "Gagal!", kode: refusal.code.as_str(), pesan: indonesian::sentence(refusal.code) };
+    let body = serde_json::to_vec(&gagal).unwrap_or_default();
+    let mut answer = problem::respond(problem::status(refusal.code), "application/json", body);
+    problem::add_limit_headers(&mut answer, refusal);
+    answer
+}

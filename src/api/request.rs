@@ -1,0 +1,386 @@
+//! The words of a request: JSON without surprises. Members are known, each comes once, and no value of the request ever
+//! stands in an error: the parser's own messages would quote plaintext.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+use crate::crypto::aad::{Context, ContextError};
+use crate::domain::refusal::{Code, Refusal};
+
+/// Items the parser takes at most, whatever the configured limit: bounds memory before the limit is asked.
+const ITEMS_PARSED_MAX: usize = 100_000;
+
+/// A v1 body: one item, or a batch of them.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct V1Body<'a> {
+    #[serde(borrow, default)]
+    object: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    plaintext: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    ciphertext: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    context: Option<Pairs<'a>>,
+    #[serde(borrow, default)]
+    r#ref: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    items: Option<Items<'a>>,
+}
+
+/// One item of a v1 body.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct V1Item<'a> {
+    #[serde(borrow)]
+    object: Text<'a>,
+    #[serde(borrow, default)]
+    plaintext: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    ciphertext: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    context: Option<Pairs<'a>>,
+    #[serde(borrow, default)]
+    r#ref: Option<Text<'a>>,
+}
+
+/// A body of the published contract. What it does not know it ignores, as the published system did.
+#[derive(serde::Deserialize)]
+pub struct PublishedBody<'a> {
+    /// The credential.
+    #[serde(borrow, rename = "api-key")]
+    pub api_key: Text<'a>,
+    /// The object.
+    #[serde(borrow)]
+    pub objek: Text<'a>,
+    /// `enkrip` or `dekrip`.
+    #[serde(borrow)]
+    pub aksi: Text<'a>,
+    #[serde(borrow, default)]
+    plaintext: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    ciphertext: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    chiptext: Option<Text<'a>>,
+}
+
+/// What to do, in one shape for both contracts.
+pub struct Work<'a> {
+    /// Whether the answer is a list.
+    pub is_batch: bool,
+    /// In order.
+    pub items: Vec<Item<'a>>,
+}
+
+/// One value to encrypt or decrypt.
+pub struct Item<'a> {
+    /// Which object.
+    pub object: Cow<'a, str>,
+    /// Base64: the plaintext or the ciphertext, whichever the operation takes.
+    pub value: Cow<'a, str>,
+    /// What it is bound to.
+    pub context: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// What the caller calls it.
+    pub reference: Option<Cow<'a, str>>,
+}
+
+/// Which member of a body holds the values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// `plaintext`
+    Plaintext,
+    /// `ciphertext`
+    Ciphertext,
+}
+
+impl<'a> V1Body<'a> {
+    /// Reads a body and checks its shape.
+    ///
+    /// # Errors
+    /// `malformed-json`, `unknown-member`, `missing-member`, `repeated-member`, `too-many-items`.
+    pub fn parse(bytes: &'a [u8], takes: Takes, items_max: usize) -> Result<Work<'a>, Refusal> {
+        let body: Self = parse(bytes)?;
+        if let Some(Items(items)) = body.items {
+            let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref];
+            if lone.iter().any(|member| member.is_some()) || body.context.is_some() {
+                return Err(Refusal::new(Code::UnknownMember)
+                    .detail("Beside items there may be no other member: each item carries its own."));
+            }
+            if items.is_empty() || items.len() > items_max {
+                let count = items.len();
+                return Err(Refusal::new(Code::TooManyItems)
+                    .detail(format!("The batch has {count} items; it may have 1 to {items_max}.")));
+            }
+            let items = items.into_iter().map(|item| item.take(takes)).collect::<Result<_, _>>()?;
+            return Ok(Work { is_batch: true, items });
+        }
+        let object = body.object.ok_or_else(|| missing("object"))?;
+        let V1Body { plaintext, ciphertext, context, r#ref, .. } = body;
+        let item = V1Item { object, plaintext, ciphertext, context, r#ref }.take(takes)?;
+        Ok(Work { is_batch: false, items: vec![item] })
+    }
+}
+
+impl<'a> V1Item<'a> {
+    fn take(self, takes: Takes) -> Result<Item<'a>, Refusal> {
+        let (value, other, wanted, unwanted) = match takes {
+            Takes::Plaintext => (self.plaintext, self.ciphertext, "plaintext", "ciphertext"),
+            Takes::Ciphertext => (self.ciphertext, self.plaintext, "ciphertext", "plaintext"),
+        };
+        if other.is_some() {
+            return Err(Refusal::new(Code::UnknownMember)
+                .detail(format!("This route takes {wanted}, not {unwanted}.")));
+        }
+        Ok(Item {
+            object: self.object.0,
+            value: value.ok_or_else(|| missing(wanted))?.0,
+            context: self.context.map(|pairs| pairs.0).unwrap_or_default(),
+            reference: self.r#ref.map(|text| text.0),
+        })
+    }
+}
+
+impl<'a> PublishedBody<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// `malformed-json`, `missing-member`, `repeated-member`.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        parse(bytes)
+    }
+
+    /// The one item of it.
+    ///
+    /// # Errors
+    /// `missing-member`, `repeated-member` when both spellings of ciphertext are there.
+    pub fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
+        let value = match takes {
+            Takes::Plaintext => self.plaintext.ok_or_else(|| missing("plaintext"))?,
+            Takes::Ciphertext => match (self.ciphertext, self.chiptext) {
+                (Some(_), Some(_)) => {
+                    return Err(Refusal::new(Code::RepeatedMember)
+                        .detail("ciphertext and chiptext are two spellings of one member."));
+                }
+                (one, other) => one.or(other).ok_or_else(|| missing("ciphertext"))?,
+            },
+        };
+        let item = Item { object: self.objek.0, value: value.0, context: Vec::new(), reference: None };
+        Ok(Work { is_batch: false, items: vec![item] })
+    }
+}
+
+/// Decodes standard base64 with padding; ASCII white space inside is ignored, because GNU `base64` wraps its lines.
+///
+/// # Errors
+/// `bad-base64`; `field-too-large` over `bytes_max` decoded.
+pub fn decode(text: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let refuse = |_| Refusal::from(Code::BadBase64);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
+    if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        let dense: Zeroizing<Vec<u8>> =
+            Zeroizing::new(text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
+        STANDARD.decode_vec(dense.as_slice(), &mut bytes).map_err(refuse)?;
+    } else {
+        STANDARD.decode_vec(text, &mut bytes).map_err(refuse)?;
+    }
+    if bytes.len() > bytes_max {
+        return Err(Refusal::new(Code::FieldTooLarge).detail(format!("A field may have {bytes_max} bytes.")));
+    }
+    Ok(bytes)
+}
+
+/// Makes pairs a context.
+///
+/// # Errors
+/// `bad-context`.
+pub fn context<'a>(pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<Context<'a>, Refusal> {
+    if pairs.is_empty() {
+        return Ok(Context::default());
+    }
+    Context::new(pairs).map_err(|error| {
+        Refusal::new(Code::BadContext).detail(match error {
+            ContextError::EmptyName => "The context has an empty name.",
+            ContextError::RepeatedName => "The context has one name twice.",
+            ContextError::TooLong => "The context is over 4,096 bytes.",
+        })
+    })
+}
+
+fn missing(member: &'static str) -> Refusal {
+    Refusal::new(Code::MissingMember).detail(format!("The body lacks {member}."))
+}
+
+fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The parser quotes values and names. Only which kind of error it is may be told, and where.
+        let message = error.to_string();
+        let code = if message.starts_with("unknown field") {
+            Code::UnknownMember
+        } else if message.starts_with("missing field") {
+            Code::MissingMember
+        } else if message.starts_with("duplicate field") {
+            Code::RepeatedMember
+        } else {
+            Code::MalformedJson
+        };
+        Refusal::new(code).detail(format!(
+            "{} Line {}, column {}.",
+            code.title(),
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+/// A JSON string, borrowed from the body where it has no escapes.
+pub struct Text<'a>(pub Cow<'a, str>);
+
+/// A JSON object of strings, in the order sent; repeated names are found when it becomes a context.
+struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+/// A JSON array of items.
+struct Items<'a>(Vec<V1Item<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Strings;
+        impl<'de> Visitor<'de> for Strings {
+            type Value = Text<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        from.deserialize_str(Strings)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Maps;
+        impl<'de> Visitor<'de> for Maps {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((Text(name), Text(value))) = map.next_entry()? {
+                    pairs.push((name, value));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        from.deserialize_map(Maps)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Lists;
+        impl<'de> Visitor<'de> for Lists {
+            type Value = Items<'de>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("a list of items")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    if items.len() == ITEMS_PARSED_MAX {
+                        return Err(A::Error::custom("more items than any limit allows"));
+                    }
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+        from.deserialize_seq(Lists)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &str) -> Code {
+        V1Body::parse(body.as_bytes(), Takes::Plaintext, 3).err().map(|refusal| refusal.code).unwrap()
+    }
+
+    #[test]
+    fn each_misshapen_body_has_its_own_code() {
+        assert_eq!(code("{"), Code::MalformedJson);
+        assert_eq!(code("[]"), Code::MalformedJson);
+        assert_eq!(code(r#"{"object":"k","plaintext":5}"#), Code::MalformedJson);
+        assert_eq!(code(r#"{"object":"k","plaintext":"","extra":1}"#), Code::UnknownMember);
+        assert_eq!(code(r#"{"object":"k","ciphertext":""}"#), Code::UnknownMember);
+        assert_eq!(code(r#"{"plaintext":""}"#), Code::MissingMember);
+        assert_eq!(code(r#"{"object":"k"}"#), Code::MissingMember);
+        assert_eq!(code(r#"{"items":[{"plaintext":""}]}"#), Code::MissingMember);
+        assert_eq!(code(r#"{"object":"k","object":"k","plaintext":""}"#), Code::RepeatedMember);
+        assert_eq!(code(r#"{"items":[],"object":"k"}"#), Code::UnknownMember);
+        assert_eq!(code(r#"{"items":[]}"#), Code::TooManyItems);
+        let four = r#"{"object":"k","plaintext":""},"#.repeat(4);
+        assert_eq!(code(&format!(r#"{{"items":[{}]}}"#, four.trim_end_matches(','))), Code::TooManyItems);
+    }
+
+    #[test]
+    fn no_error_quotes_a_value() {
+        for body in [
+            r#"{"object":"k","plaintext":["3602041211870001"]}"#,
+            r#"{"object":"3602041211870001","plaintext":{}}"#,
+            r#"{"3602041211870001":"k","plaintext":""}"#,
+            r#""3602041211870001""#,
+            r#"{"object":"k","plaintext":"","context":{"a":3602041211870001}}"#,
+        ] {
+            let refusal = V1Body::parse(body.as_bytes(), Takes::Plaintext, 3).err().unwrap();
+            assert!(!format!("{refusal:?}{refusal}").contains("3602041211870001"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_batch_keeps_its_order_and_references() {
+        let body = br#"{"items":[{"object":"a","plaintext":"","ref":"1"},{"object":"b","plaintext":"","context":{"row":"7"}}]}"#;
+        let work = V1Body::parse(body, Takes::Plaintext, 3).ok().unwrap();
+        assert!(work.is_batch);
+        assert_eq!((work.items[0].object.as_ref(), work.items[0].reference.as_deref()), ("a", Some("1")));
+        assert_eq!(work.items[1].context[0].1, "7");
+    }
+
+    #[test]
+    fn base64_is_strict_but_for_white_space() {
+        assert_eq!(decode("Y29udG9o\nIGRh\r\n", 100).unwrap().as_slice(), b"contoh da");
+        assert_eq!(decode("", 100).unwrap().as_slice(), b"");
+        for bad in ["Y29udG9oIA", "Y29udG9oIB==", "Y29-", "Y", "====", "Y29udG9o=IGRh"] {
+            assert_eq!(decode(bad, 100).err().unwrap().code, Code::BadBase64, "{bad}");
+        }
+        assert_eq!(decode("AAAA", 2).err().unwrap().code, Code::FieldTooLarge);
+    }
+
+    #[test]
+    fn the_two_spellings_of_ciphertext_are_one_member() {
+        let body = r#"{"api-key":"k","objek":"o","aksi":"dekrip","ciphertext":"x","chiptext":"x"}"#;
+        let parsed = PublishedBody::parse(body.as_bytes()).ok().unwrap();
+        assert_eq!(parsed.into_work(Takes::Ciphertext).err().unwrap().code, Code::RepeatedMember);
+        let body = r#"{"api-key":"k","objek":"o","aksi":"dekrip","chiptext":"x","more":[1,{"a":null}]}"#;
+        let work =
+            PublishedBody::parse(body.as_bytes()).ok().unwrap().into_work(Takes::Ciphertext).ok().unwrap();
+        assert_eq!(work.items[0].value, "x");
+    }
+}

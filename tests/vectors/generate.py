@@ -1,0 +1,537 @@
+#!/usr/bin/env python3
+"""Writes the vectors in this folder from ARCHITECTURE.md's formats, without a line of the product's code.
+
+    python3 -m pip install -r tests/requirements.txt
+    python3 tests/vectors/generate.py            writes the files
+    python3 tests/vectors/generate.py --check    writes nothing; exit status 1 when a file differs
+
+The bytes around the ciphers are laid here, by hand; the ciphers are OpenSSL's and libsodium's (tests/crypto/oracle.py).
+Files that a release has shipped never change: a new format version gets a new file.
+"""
+
+import base64
+import hashlib
+import pathlib
+import struct
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "crypto"))
+sys.dont_write_bytecode = True
+
+from oracle import aes_cmac, hmac_sha256, seal  # noqa: E402
+
+ALGORITHMS = ["xaes-256-gcm", "aes-256-gcm", "aes-256-gcm-siv", "xchacha20-poly1305"]
+NONCE_LEN = {"xaes-256-gcm": 24, "aes-256-gcm": 12, "aes-256-gcm-siv": 12, "xchacha20-poly1305": 24}
+
+FORM = """# One `name: value` a line, a blank line between cases, names repeated where the format repeats. Numbers are decimal,
+# bytes lower-case hex, other values UTF-8 to the end of the line. Made by generate.py, a second implementation."""
+
+
+def fixed(label, length):
+    """Bytes that look random and are the same each time."""
+    return hashlib.shake_256(b"gembok/vectors/v1\x00" + label.encode()).digest(length)
+
+
+def u8(number):
+    return struct.pack(">B", number)
+
+
+def u16(number):
+    return struct.pack(">H", number)
+
+
+def u32(number):
+    return struct.pack(">I", number)
+
+
+def u64(number):
+    return struct.pack(">Q", number)
+
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def file_of(about, cases):
+    """The text of a file: what it is about as comments, then the cases, each a list of (name, value)."""
+    lines = ["# " + line if line else "#" for line in about.strip().splitlines()] + ["#", FORM]
+    for case in cases:
+        lines.append("")
+        for name, value in case:
+            shown = value.hex() if isinstance(value, bytes) else str(value)
+            lines.append(f"{name}: {shown}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+# --- envelopes and what they are bound to -------------------------------------------------------------------------
+
+NIK = b"3602041211870001"
+
+
+def header(algorithm, key_id, key_version):
+    return b"GB\x01" + u8(ALGORITHMS.index(algorithm) + 1) + u32(key_id) + u32(key_version)
+
+
+def aad(head, project, object_, pairs):
+    out = b"gembok/aad/v1\x00" + head + project + object_ + u16(len(pairs))
+    for name, value in sorted((name.encode(), value.encode()) for name, value in pairs):
+        out += u16(len(name)) + name + u16(len(value)) + value
+    return out
+
+
+def pair_lines(pairs):
+    return [line for name, value in pairs for line in (("name", name), ("value", value))]
+
+
+def aads():
+    project, object_ = fixed("project", 16), fixed("object", 16)
+    head = header("xaes-256-gcm", 0x01020304, 7)
+    sets = [
+        ("no context", []),
+        ("one pair", [("row", "4711")]),
+        ("given out of order", [("row", "4711"), ("column", "nik"), ("table", "karyawan")]),
+        ("an empty value", [("row", "")]),
+        ("a name that begins with another", [("row id", "1"), ("row", "2"), ("rowid", "3")]),
+        ("capitals before small letters", [("a", "1"), ("Z", "2"), ("_", "3")]),
+        ("values do not take part in the order", [("b", "1"), ("a", "2")]),
+        # UTF-16 would put the emoji (D83D) before the full-width letter (FF5A); bytes put it behind.
+        ("sorted by UTF-8 bytes, not by UTF-16 units", [("😀", "1"), ("ｚ", "2"), ("é", "3"), ("z", "4")]),
+        ("never normalised: composed and decomposed are two names", [("e\u0301", "1"), ("\u00e9", "2")]),
+        ("non-ASCII values", [("nama", "Siti Nurhaliza Ñandú"), ("kota", "東京")]),
+    ]
+    for case, pairs in sets:
+        yield [("case", case), ("header", head), ("project", project), ("object", object_), *pair_lines(pairs),
+               ("aad", aad(head, project, object_, pairs))]
+    for algorithm in ALGORITHMS[1:]:
+        head = header(algorithm, 0xFFFFFFFF, 0xFFFFFFFF)
+        yield [("case", f"the header of {algorithm}, largest numbers"), ("header", head), ("project", bytes(16)),
+               ("object", b"\xff" * 16), ("aad", aad(head, bytes(16), b"\xff" * 16, []))]
+    for why, pairs in [
+        ("empty name", [("", "x")]),
+        ("empty name", [("row", "1"), ("", "")]),
+        ("repeated name", [("row", "1"), ("row", "2")]),
+        ("repeated name", [("a", "1"), ("b", "2"), ("a", "1")]),
+    ]:
+        yield [("case", f"refused: {why}"), *pair_lines(pairs), ("refused", why)]
+
+
+def envelopes():
+    project, object_ = fixed("project", 16), fixed("object", 16)
+    row = [("row", "4711"), ("column", "nik")]
+
+    def made(algorithm, label, plaintext, pairs, key_id=0x5EED0001, key_version=3):
+        key, nonce = fixed(f"{algorithm} key", 32), fixed(f"{algorithm} nonce {label}", NONCE_LEN[algorithm])
+        head = header(algorithm, key_id, key_version)
+        bound = aad(head, project, object_, pairs)
+        whole = head + nonce + seal(algorithm, key, nonce, bound, plaintext)
+        return key, nonce, bound, whole, [
+            ("case", f"{algorithm}, {label}"), ("algorithm", algorithm), ("key", key), ("key-id", key_id),
+            ("key-version", key_version), ("project", project), ("object", object_), *pair_lines(pairs),
+            ("nonce", nonce), ("plaintext", plaintext), ("aad", bound), ("envelope", whole),
+            ("text", base64.b64encode(whole).decode()), ("expect", "opens"),
+        ]
+
+    for algorithm in ALGORITHMS:
+        yield made(algorithm, "a NIK without context", NIK, [])[4]
+        yield made(algorithm, "a NIK with context", NIK, row)[4]
+        yield made(algorithm, "an empty field", b"", [])[4]
+        yield made(algorithm, "an empty field with context", b"", row)[4]
+        yield made(algorithm, "an address", "Jl. Kebon Jeruk № 7, Serang".encode(), [("row", "é")])[4]
+        yield made(algorithm, "300 bytes, largest numbers", fixed("long", 300), row, 0xFFFFFFFF, 0xFFFFFFFF)[4]
+
+    for algorithm in ALGORITHMS:
+        key, nonce, bound, whole, _ = made(algorithm, "to be spoiled", NIK, row)
+        other_row = aad(whole[:12], project, object_, [("row", "4712"), ("column", "nik")])
+        other_object = aad(whole[:12], project, fixed("other object", 16), row)
+        at_nonce, at_text, at_tag = 12, 12 + len(nonce), len(whole) - 1
+        flipped = {at: whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:] for at in (at_nonce, at_text, at_tag)}
+        for why, with_key, with_aad, envelope in [
+            ("a bit of the nonce", key, bound, flipped[at_nonce]),
+            ("a bit of the ciphertext", key, bound, flipped[at_text]),
+            ("a bit of the tag", key, bound, flipped[at_tag]),
+            ("a byte less", key, bound, whole[:-1]),
+            ("a byte more", key, bound, whole + b"\x00"),
+            ("another row", key, other_row, whole),
+            ("another object", key, other_object, whole),
+            ("another key", fixed("another key", 32), bound, whole),
+            ("the key version in the header raised", key, bound, whole[:11] + u8(whole[11] + 1) + whole[12:]),
+        ]:
+            # Whoever opens makes the associated data from the header that lies before him.
+            with_aad = with_aad[:14] + envelope[:12] + with_aad[26:]
+            yield [("case", f"{algorithm}, spoiled: {why}"), ("algorithm", algorithm), ("key", with_key),
+                   ("aad", with_aad), ("envelope", envelope), ("expect", "not authentic")]
+
+    whole = made("xaes-256-gcm", "to be cut", b"", [])[3]
+    short = made("aes-256-gcm", "to be cut", b"", [])[3]
+    for why, envelope in [
+        ("nothing at all", b""),
+        ("the magic alone", whole[:3]),
+        ("the header alone", whole[:12]),
+        ("a byte short of nonce and tag, 24-byte nonce", whole[:-1]),
+        ("a byte short of nonce and tag, 12-byte nonce", short[:-1]),
+        ("the 24-byte algorithm over a 12-byte body", short[:3] + b"\x01" + short[4:]),
+        ("another magic", b"GK" + whole[2:]),
+        ("version 2", b"GB\x02" + whole[3:]),
+        ("algorithm 0", whole[:3] + b"\x00" + whole[4:]),
+        ("algorithm 5", whole[:3] + b"\x05" + whole[4:]),
+        ("key id 0", whole[:4] + bytes(4) + whole[8:]),
+        ("key version 0", whole[:8] + bytes(4) + whole[12:]),
+        ("a byte before it", b"\x00" + whole),
+    ]:
+        yield [("case", f"malformed: {why}"), ("envelope", envelope), ("expect", "malformed")]
+
+
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+def wrap_aad(kind, algorithm=0, project=bytes(16), object_=bytes(16), key_id=0, version=1, wrapping_version=1):
+    return (b"gembok/wrap/v1\x00" + u8(kind) + u8(algorithm) + project + object_
+            + u32(key_id) + u32(version) + u32(wrapping_version))
+
+
+def wrapped_keys():
+    project, object_ = fixed("project", 16), fixed("object", 16)
+    place = {"project": project, "object": object_, "key-id": 0x5EED0001}
+    kinds = [
+        ("kek", 1, 2, {"project": project, "version": 4, "wrapping-version": 2}),
+        ("store key", 2, 2, {"version": 3, "wrapping-version": 2}),
+        *(("data key", 3, 1, {"algorithm": name, **place, "version": 9, "wrapping-version": 4}) for name in ALGORITHMS),
+        ("index root", 4, 1, {**place, "version": 5, "wrapping-version": 4}),
+        ("backup key", 5, 2, {"version": 6, "wrapping-version": 2}),
+        ("name key", 6, 1, {"version": 1, "wrapping-version": 3}),
+        ("subject key", 7, 1, {"version": 1, "wrapping-version": 3}),
+        ("data key", 3, 1, {"algorithm": ALGORITHMS[0], "project": b"\xff" * 16, "object": b"\xff" * 16,
+                            "key-id": 0xFFFFFFFF, "version": 0xFFFFFFFF, "wrapping-version": 0xFFFFFFFF}),
+    ]
+    for number, (kind, code, how, parts) in enumerate(kinds):
+        wrapping_key, key = fixed(f"wrapping key {number}", 32), fixed(f"wrapped key {number}", 32)
+        algorithm, nonce_len = [("xaes-256-gcm", 24), ("aes-256-gcm", 12)][how - 1]
+        nonce = fixed(f"wrapping nonce {number}", nonce_len)
+        algorithm_id = ALGORITHMS.index(parts["algorithm"]) + 1 if "algorithm" in parts else 0
+        named = {name.replace("-", "_").replace("object", "object_"): value
+                 for name, value in parts.items() if name != "algorithm"}
+        bound = wrap_aad(code, algorithm_id, **named)
+        sealed = seal(algorithm, wrapping_key, nonce, bound, key)
+        whole = b"\x01" + u8(how) + u32(parts["wrapping-version"]) + u8(nonce_len) + nonce + sealed
+        yield [("case", f"{kind}, wrapped {['in process', 'in the token'][how - 1]}"), ("kind", kind), *parts.items(),
+               ("how", ["in process", "in the token"][how - 1]), ("wrapping-key", wrapping_key), ("nonce", nonce),
+               ("key", key), ("aad", bound), ("wrapped", whole), ("expect", "opens")]
+
+    in_process, in_token = whole, b"\x01\x02" + u32(1) + u8(12) + bytes(12 + 48)
+    for why, wrapped in [
+        ("nothing at all", b""),
+        ("format 2", b"\x02" + in_process[1:]),
+        ("how 0", b"\x01\x00" + in_process[2:]),
+        ("how 3", b"\x01\x03" + in_process[2:]),
+        ("in process with the token's nonce length", b"\x01\x01" + in_token[2:]),
+        ("in the token with a 24-byte nonce", b"\x01\x02" + in_process[2:]),
+        ("a nonce length that lies", in_process[:6] + u8(12) + in_process[7:]),
+        ("a byte less", in_process[:-1]),
+        ("a byte more", in_token + b"\x00"),
+    ]:
+        yield [("case", f"malformed: {why}"), ("wrapped", wrapped), ("expect", "malformed")]
+
+
+def kcvs():
+    for case, key in [("zero bytes", bytes(32)), ("one", b"\x01" * 32), ("random", fixed("kcv key", 32)),
+                      ("the key of SP 800-38B, D.3", bytes.fromhex(
+                          "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"))]:
+        cmac = aes_cmac(key, bytes(16))
+        yield [("case", case), ("key", key), ("cmac", cmac), ("kcv", cmac[:3].hex().upper())]
+
+
+def expand(key, label):
+    """HKDF-Expand for one block of output, as RFC 5869 §2.3 has it: T(1) = HMAC(PRK, info | 01)."""
+    return hmac_sha256(key, label + b"\x01")
+
+
+def derived():
+    for number in range(3):
+        store_key, message = fixed(f"store key {number}", 32), fixed(f"message {number}", 40 * number)
+        state_key, boot_key = expand(store_key, b"gembok/state/v1\x00"), expand(store_key, b"gembok/boot/v1\x00")
+        yield [("case", f"store key {number}"), ("store-key", store_key), ("state-key", state_key),
+               ("boot-mac-key", boot_key), ("message", message), ("state-tag", hmac_sha256(state_key, message)),
+               ("boot-tag", hmac_sha256(boot_key, message))]
+
+
+def row_keys():
+    name_key, parent = fixed("name key", 32), fixed("parent", 16)
+    for case, table, parent, name in [
+        ("a name without parent", 2, bytes(16), "kepegawaian"),
+        ("a name under a parent", 3, parent, "karyawan"),
+        ("the same name in another table", 4, parent, "karyawan"),
+        ("another letter case is another name", 3, parent, "Karyawan"),
+        ("a non-ASCII name", 0xFFFE, parent, "données"),
+    ]:
+        row_key = hmac_sha256(name_key, u16(table) + parent + name.encode())[:16]
+        yield [("case", case), ("name-key", name_key), ("table", table), ("parent", parent), ("name", name),
+               ("row-key", row_key)]
+
+
+# --- the store and its journal ------------------------------------------------------------------------------------
+
+def record_aad(table, key):
+    return b"gembok/record/v1\x00" + u16(table) + u16(len(key)) + key
+
+
+def records():
+    for number, (case, generation, table, key, plaintext) in enumerate([
+        ("a short row", 1, 2, fixed("row", 16), b"\xa1\x00\x01"),
+        ("an empty value", 1, 2, fixed("row", 16), b""),
+        ("a long row under a hash", 7, 0x0105, sha256(b"row"), fixed("row value", 500)),
+        ("an empty row key, largest numbers", 0xFFFFFFFF, 0xFFFE, b"", b"value"),
+        ("the longest row key", 2, 1, fixed("longest row key", 255), b"value"),
+    ]):
+        store_key, nonce = fixed("store key", 32), fixed(f"record nonce {number}", 24)
+        bound = record_aad(table, key)
+        whole = b"\x01" + u32(generation) + nonce + seal("xaes-256-gcm", store_key, nonce, bound, plaintext)
+        lines = [("store-key", store_key), ("generation", generation), ("table", table), ("row-key", key)]
+        yield [("case", case), *lines, ("nonce", nonce), ("plaintext", plaintext), ("aad", bound), ("record", whole),
+               ("expect", "opens")]
+        if number == 0:
+            for why, at, value in [("another table", 2, 3), ("another row key", 3, sha256(b"other")[:16]),
+                                   ("another generation", 1, 2)]:
+                moved = list(lines)
+                moved[at] = (moved[at][0], value)
+                yield [("case", f"spoiled: {why}"), *moved, ("record", whole), ("expect", "not authentic")]
+            yield [("case", "malformed: format 2"), ("record", b"\x02" + whole[1:]), ("expect", "malformed")]
+            yield [("case", "malformed: a byte short of nonce and tag"), ("record", whole[:44]),
+                   ("expect", "malformed")]
+
+
+def state_digests():
+    for case, count in [("no rows", 0), ("one row", 1), ("two rows", 2), ("40 rows", 40)]:
+        store_key = fixed("store key", 32)
+        state_key = expand(store_key, b"gembok/state/v1\x00")
+        total, rows = 0, []
+        for number in range(count):
+            # Row 0 is boot's: table 0, and of the others some have empty keys or values.
+            table, key = number % 5, fixed(f"digest key {number}", number % 17)
+            value = fixed(f"digest value {number}", 3 * number % 50)
+            rows += [("table", table), ("row-key", key), ("stored", value)]
+            total += int.from_bytes(hmac_sha256(state_key, u16(table) + u16(len(key)) + key + value), "big")
+        whole = (total % 2**256).to_bytes(32, "big")
+        yield [("case", case), ("store-key", store_key), *rows, ("sum", whole),
+               ("sealed", hmac_sha256(state_key, b"\xff\xff" + whole))]
+
+
+class Omitted:
+    """Stands for the value of an optional member that is left out of its map."""
+
+
+def cbor(value):
+    """Deterministic CBOR (RFC 8949 §4.2): shortest heads, map keys in ascending order, definite lengths."""
+    def head(major, number):
+        for size, extra, pack in [(24, None, None), (1 << 8, 24, u8), (1 << 16, 25, u16), (1 << 32, 26, u32)]:
+            if number < size:
+                return u8(major << 5 | (number if extra is None else extra)) + (pack(number) if pack else b"")
+        return u8(major << 5 | 27) + u64(number)
+
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
+    if isinstance(value, int):
+        return head(0, value)
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    members = sorted((key, item) for key, item in value.items() if item is not Omitted)
+    return head(5, len(members)) + b"".join(cbor(key) + cbor(item) for key, item in members)
+
+
+def boots():
+    states = {"current": 1, "retiring": 2, "destroyed": 3}
+
+    def opaque(label, length):
+        return fixed(f"boot {label}", length)
+
+    sandbox = {
+        "epoch": 0, "serial": "0123456789abcdef", "sandbox": True, "backup": Omitted, "ca-label": "gembok-ca",
+        "ca-escrow": Omitted, "current": 1, "masters": [(1, "gembok-mk-1", "current", Omitted)], "stores": [1],
+        "checkpoints": [(0, "gembok-checkpoint-0")], "shares": [], "slots": [], "officers": [],
+    }
+    grown = {
+        "epoch": 3, "serial": "", "sandbox": False, "backup": opaque("backup key", 67), "ca-label": "gembok-ca",
+        "ca-escrow": opaque("CA escrow", 300), "current": 0x01000000,
+        "masters": [(1, "gembok-mk-1", "destroyed", Omitted), (2, "gembok-mk-2", "retiring", opaque("escrow 2", 79)),
+                    (300, "kunci induk № 300", "current", opaque("escrow 300", 79))],
+        "stores": [24, 0x01000000], "checkpoints": [(0, "gembok-checkpoint-0"), (3, "gembok-checkpoint-3")],
+        "shares": [[opaque(f"commitment {index}", 32) for index in range(3)], []],
+        "slots": [opaque("slot 0", 20), b""], "officers": [opaque("officer", 23), opaque("officer 2", 24)],
+    }
+    for case, row in [("a fresh sandbox", sandbox), ("restored, rotated, with officers", grown)]:
+        lines = [("case", case), ("format-version", 1), ("appliance-id", fixed("chain", 16)), ("epoch", row["epoch"]),
+                 ("token-serial", row["serial"])]
+        masters = []
+        for generation, label, state, escrow in row["masters"]:
+            kcv = opaque(f"kcv {generation}", 3)
+            masters.append({0: generation, 1: label, 2: kcv, 3: states[state], 4: escrow})
+            lines += [("mk-generation", generation), ("mk-label", label), ("mk-kcv", kcv), ("mk-state", state),
+                      ("mk-escrow", "none" if escrow is Omitted else escrow)]
+        stores = []
+        for generation in row["stores"]:
+            wrapped = opaque(f"store key {generation}", 67)
+            stores.append({0: generation, 1: wrapped})
+            lines += [("store-generation", generation), ("store-wrapped", wrapped)]
+        name_key, subject_key = opaque("name key", 79), opaque("subject key", 79)
+        lines += [("current-store-key", row["current"]), ("name-key", name_key), ("subject-key", subject_key),
+                  ("backup-key", "none" if row["backup"] is Omitted else row["backup"]), ("ca-label", row["ca-label"]),
+                  ("ca-escrow", "none" if row["ca-escrow"] is Omitted else row["ca-escrow"])]
+        checkpoints = []
+        for epoch, label in row["checkpoints"]:
+            spki = opaque(f"spki {epoch}", 91)
+            checkpoints.append({0: epoch, 1: label, 2: spki})
+            lines += [("checkpoint-epoch", epoch), ("checkpoint-label", label), ("checkpoint-spki", spki)]
+        shares = []
+        for number, commitments in enumerate(row["shares"]):
+            set_id = opaque(f"share set {number}", 8)
+            shares.append({0: set_id, 1: commitments})
+            lines += [("share-set", set_id), ("share-commitments", b"".join(commitments))]
+        lines += [("unlock-slot", slot) for slot in row["slots"]]
+        lines += [("officer", officer) for officer in row["officers"]]
+        encoded = cbor({
+            0: 1, 1: fixed("chain", 16), 2: row["epoch"], 3: row["serial"], 4: masters, 5: stores, 6: row["current"],
+            7: name_key, 8: subject_key, 9: row["backup"], 10: {0: row["ca-label"], 1: row["ca-escrow"]},
+            11: checkpoints, 12: shares, 13: row["slots"], 14: row["officers"], 15: row["sandbox"],
+        })
+        store_key = fixed("store key", 32)
+        mac = hmac_sha256(expand(store_key, b"gembok/boot/v1\x00"), encoded)
+        yield [*lines, ("sandbox", str(row["sandbox"]).lower()), ("cbor", encoded), ("store-key", store_key),
+               ("mac", mac), ("expect", "parses")]
+
+    # What a decoder might let pass, but only one encoding of a boot row is its own.
+    for why, malformed in [
+        ("nothing at all", b""),
+        ("a byte less", encoded[:-1]),
+        ("a byte more", encoded + b"\x00"),
+        ("a map of indefinite length", b"\xbf" + encoded[1:] + b"\xff"),
+        ("a number longer than it need be", encoded[:2] + b"\x18\x01" + encoded[3:]),
+        ("a member not known", u8(encoded[0] + 1) + encoded[1:] + cbor(16) + cbor(0)),
+    ]:
+        yield [("case", f"malformed: {why}"), ("cbor", malformed), ("expect", "malformed")]
+
+
+def tree_root(leaves):
+    """RFC 6962 §2.1, as it is written there."""
+    if not leaves:
+        return sha256()
+    if len(leaves) == 1:
+        return sha256(b"\x00", leaves[0])
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    return sha256(b"\x01", tree_root(leaves[:split]), tree_root(leaves[split:]))
+
+
+def blocks():
+    chain, previous, sequence = fixed("chain", 16), bytes(32), 0
+    for number, count in enumerate([1, 2, 3, 5, 7, 8, 13]):
+        leaves, lines = [], []
+        for index in range(count):
+            kind, version = 1 + (number + index) % 3, 1
+            body = fixed(f"body {number} {index}", 11 * index)
+            leaf = u16(kind) + u16(version) + u32(len(body)) + body
+            leaves.append(leaf)
+            lines += [("kind", kind), ("version", version), ("body", body), ("leaf", leaf)]
+        epoch, time_us, state = number // 4, 1_735_689_600_000_000 + 20_000 * number, fixed(f"state {number}", 32)
+        root = tree_root(leaves)
+        head = (b"GK\x01" + chain + u32(epoch) + u64(sequence) + u32(count) + u64(time_us) + previous + root + state)
+        own = sha256(b"gembok/block/v1\x00", head)
+        yield [("case", f"block {number}, {count} leaves"), ("chain", chain), ("epoch", epoch),
+               ("first-sequence", sequence), ("count", count), ("time-us", time_us), ("previous", previous),
+               ("state", state), *lines, ("root", root), ("header", head), ("hash", own), ("expect", "parses")]
+        previous, sequence = own, sequence + count
+    for why, malformed in [("nothing at all", b""), ("a byte less", head[:-1]), ("a byte more", head + b"\x00"),
+                           ("another magic", b"GB" + head[2:]), ("version 2", b"GK\x02" + head[3:]),
+                           ("count 0", head[:31] + bytes(4) + head[35:])]:
+        yield [("case", f"malformed: {why}"), ("header", malformed), ("expect", "malformed")]
+
+
+FILES = {
+    "aad.txt": (aads, """
+What an envelope is bound to (big-endian):
+
+    "gembok/aad/v1" 00 | header 12 | project id 16 | object id 16 | count u16 | ( length u16, name, length u16, value )*
+
+sorted by the UTF-8 bytes of the names; nothing is normalised. `name` and `value` come in the order a caller gave them.
+Empty and repeated names, and more than 4,096 bytes from the count on, are refused."""),
+    "envelope.txt": (envelopes, """
+Envelope v1 (big-endian):
+
+    "GB" 01 | algorithm u8 | key id u32 | key version u32 | nonce 24 or 12 | ciphertext | tag 16
+
+Algorithms: 1 xaes-256-gcm (24), 2 aes-256-gcm (12), 3 aes-256-gcm-siv (12), 4 xchacha20-poly1305 (24). `text` is the
+envelope in standard base64 with padding. `aad` is made as in aad.txt. `expect` is `opens`, `not authentic` (it has the
+form, but does not open under this key and AAD) or `malformed` (it has not even the form)."""),
+    "wrapped-key.txt": (wrapped_keys, """
+A key under another key (big-endian):
+
+    01 | how u8 | wrapping version u32 | nonce length u8 | nonce | ciphertext 32 | tag 16
+
+how 1: XAES-256-GCM in process, 24-byte nonce; how 2: AES-256-GCM in the token, 12-byte nonce. Associated data:
+
+    "gembok/wrap/v1" 00 | kind u8 | algorithm u8 | project 16 | object 16 | key id u32 | version u32 | wrapping version u32
+
+Kinds: 1 kek, 2 store key, 3 data key, 4 index root, 5 backup key, 6 name key, 7 subject key. What a case does not name
+is zero in the associated data."""),
+    "kcv.txt": (kcvs, """
+Key check value: the first three bytes of AES-256-CMAC over 16 zero bytes, as six hex digits in capitals."""),
+    "derive.txt": (derived, """
+Derived keys: HKDF-Expand-SHA-256 (RFC 5869) of the store key, 32 bytes, info "gembok/state/v1" 00 for the state key and
+"gembok/boot/v1" 00 for the boot MAC key. The tags are HMAC-SHA-256 of `message` under them."""),
+    "row-key.txt": (row_keys, """
+Row keys that reveal no name: HMAC-SHA-256(name key, table u16 | parent 16 | name)[..16], parent zero if there is none."""),
+    "record.txt": (records, """
+A stored record (big-endian):
+
+    01 | store key generation u32 | nonce 24 | ciphertext | tag 16
+
+under XAES-256-GCM with the associated data "gembok/record/v1" 00 | table u16 | length u16 | row key."""),
+    "state-digest.txt": (state_digests, """
+State digest: the sum modulo 2^256 (`sum`, big-endian) of HMAC-SHA-256(state key, table u16 | length u16 | key | stored
+value) over all rows; in a block header it stands as `sealed`, HMAC-SHA-256(state key, FF FF | sum). The state key is
+derived from the store key as in derive.txt."""),
+    "boot.txt": (boots, """
+The boot row: a deterministic CBOR map (RFC 8949 §4.2) with integer keys, then HMAC-SHA-256(boot MAC key, that CBOR).
+Optional members that are `none` are left out. The wrapped keys and blobs here have the lengths of real ones, but open
+nowhere: whoever only knows the row does not look inside.
+
+    0 format version        4 master keys [{0 generation, 1 label, 2 KCV, 3 state (1 current, 2 retiring, 3 destroyed),
+    1 appliance id 16                       4 escrow?}]
+    2 epoch                 5 store keys [{0 generation, 1 wrapped}]     6 current store key generation
+    3 token serial          7 name key      8 subject key      9 backup key?      10 CA key {0 label, 1 escrow?}
+                           11 checkpoint keys [{0 epoch, 1 label, 2 SPKI}]
+                           12 share sets [{0 id 8, 1 [commitment 32]}]
+                           13 unlock slots [bytes]     14 officers' verifiers [bytes]     15 sandbox
+
+`share-commitments` are the commitments of the set before it, one behind the other."""),
+    "block.txt": (blocks, """
+Blocks of the journal, each chained to the one before (big-endian):
+
+    "GK" 01 | chain id 16 | epoch u32 | first sequence u64 | count u32 | time us u64
+            | previous hash 32 | records root 32 | state digest 32
+
+139 bytes; its hash is SHA-256("gembok/block/v1" 00 | header). A leaf is `kind u16 | version u16 | length u32 | body`,
+the root that of the RFC 6962 tree over the leaves. The bodies here are no CBOR: the tree does not look inside."""),
+}
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    differing = []
+    for name, (make, about) in FILES.items():
+        text = file_of(about, make())
+        path = HERE / name
+        if check and (not path.exists() or path.read_bytes() != text.encode()):
+            differing.append(name)
+        elif not check:
+            path.write_bytes(text.encode())
+    if differing:
+        sys.exit(f"not what generate.py makes: {', '.join(differing)}; a released file must not change, "
+                 "an unreleased one is written anew by tests/vectors/generate.py")
+
+
+if __name__ == "__main__":
+    main()
