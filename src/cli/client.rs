@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::ceremony::answer::{Answer, Done};
+use crate::ceremony::answer::Answer;
 use crate::ceremony::request::Request;
 
 use super::error::CliError;
@@ -22,10 +22,10 @@ pub(super) struct Client {
     socket: PathBuf,
 }
 
-/// What was answered: the line as it came, which may hold an API key, and what it means.
-pub(super) struct Answered {
+/// The line as it came, which may hold an API key, and what it means.
+pub(super) struct Answered<T> {
     pub(super) line: Zeroizing<String>,
-    pub(super) done: Done,
+    pub(super) answer: T,
 }
 
 impl Client {
@@ -34,15 +34,11 @@ impl Client {
     }
 
     /// Asks, and waits for the answer.
-    pub(super) fn ask(&self, request: &Request) -> Result<Answered, CliError> {
+    pub(super) fn ask(&self, request: &Request) -> Result<Answered<Answer>, CliError> {
         let line =
             self.exchange(request).map_err(|error| CliError::Unreachable(self.socket.clone(), error))?;
         let answer = serde_json::from_str(&line).map_err(|_| CliError::Answer)?;
-        match answer {
-            Answer::Done(done) => Ok(Answered { line, done }),
-            Answer::Refused(refused) => Err(CliError::Refused(refused)),
-            Answer::Fault(what) => Err(CliError::Fault(what)),
-        }
+        Ok(Answered { line, answer })
     }
 
     fn exchange(&self, request: &Request) -> io::Result<Zeroizing<String>> {

@@ -68,7 +68,7 @@ impl Arguments {
             }
         };
         let session = Session::open(&config, json)?;
-        let answered = session.client.ask(&request)?;
+        let answered = session.ask(&request)?;
         session.show(&answered)
     }
 }
@@ -85,13 +85,27 @@ impl Session {
         Ok(Self { client: Client::new(&config.local.socket), json })
     }
 
+    /// Asks for something to be done. The raw answer is printed even when it is a no.
+    fn ask(&self, request: &Request) -> Result<Answered<Done>, CliError> {
+        let Answered { line, answer } = self.client.ask(request)?;
+        let no = match answer {
+            Answer::Done(done) => return Ok(Answered { line, answer: done }),
+            Answer::Refused(refused) => CliError::Refused(refused),
+            Answer::Fault(what) => CliError::Fault(what),
+        };
+        if self.json {
+            print(&line)?;
+        }
+        Err(no)
+    }
+
     fn init(&self, init: Init) -> Result<(), CliError> {
         let Init { admin, out, sandbox: _ } = init;
         make_directory(&out)?;
         let key = NewKey::make(&out.join("admin.key"))?;
-        let answered = self.client.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned() })?;
+        let answered = self.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned() })?;
         key.keep();
-        let Done::Initialised(made) = &answered.done else { return Err(CliError::Answer) };
+        let Done::Initialised(made) = &answered.answer else { return Err(CliError::Answer) };
         write_issued(&made.admin, &out, "admin.pem")?;
         self.show(&answered)?;
         self.tell(&format!("admin.key, admin.pem and ca.pem are in {}", out.display()));
@@ -110,10 +124,10 @@ impl Session {
             }
         };
         let issue = request::Certificate::Issue { project, endpoint, csr };
-        let answered = self.client.ask(&Request::Certificate(issue))?;
+        let answered = self.ask(&Request::Certificate(issue))?;
         let made_here = key.is_some();
         key.map(NewKey::keep);
-        let Done::CertificateIssued(issued) = &answered.done else { return Err(CliError::Answer) };
+        let Done::CertificateIssued(issued) = &answered.answer else { return Err(CliError::Answer) };
         write_issued(issued, &out, "client.pem")?;
         self.show(&answered)?;
         let files = if made_here { "client.key, client.pem and ca.pem" } else { "client.pem and ca.pem" };
@@ -123,33 +137,22 @@ impl Session {
 
     fn create_api_key(&self, new: &NewApiKey) -> Result<(), CliError> {
         let file = new.out.as_deref().map(NewFile::reserve).transpose()?;
-        let answered = self.client.ask(&new.into())?;
+        let answered = self.ask(&new.into())?;
         let Some(file) = file else { return self.show(&answered) };
-        let Done::ApiKeyMade(made) = answered.done else { return Err(CliError::Answer) };
+        let Done::ApiKeyMade(made) = answered.answer else { return Err(CliError::Answer) };
         file.fill(Zeroizing::new(format!("{}\n", made.text.expose())).as_bytes())?;
         // The same without the key.
         let done = Done::ApiKeys(vec![made.api_key]);
         let answer = Answer::Done(done);
         let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
         let Answer::Done(done) = answer else { return Err(CliError::Answer) };
-        self.show(&Answered { line, done })?;
+        self.show(&Answered { line, answer: done })?;
         self.tell(&format!("the API key is in {}", new.out.as_deref().unwrap_or(Path::new("")).display()));
         Ok(())
     }
 
-    fn show(&self, answered: &Answered) -> Result<(), CliError> {
-        let text = if self.json {
-            Zeroizing::new(answered.line.trim_end().to_owned())
-        } else {
-            Zeroizing::new(show::text(&answered.done))
-        };
-        // A reader that has seen enough closes the pipe; that is no error.
-        match writeln!(std::io::stdout(), "{}", text.trim_end()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(CliError::File(PathBuf::from("standard output"), error))
-            }
-            _ => Ok(()),
-        }
+    fn show(&self, answered: &Answered<Done>) -> Result<(), CliError> {
+        if self.json { print(&answered.line) } else { print(&Zeroizing::new(show::text(&answered.answer))) }
     }
 
     /// A word beside the answer, to standard error.
@@ -157,6 +160,16 @@ impl Session {
         if !self.json {
             eprintln!("{what}");
         }
+    }
+}
+
+/// To standard output. A reader that has seen enough closes the pipe; that is no error.
+fn print(text: &str) -> Result<(), CliError> {
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::File(PathBuf::from("standard output"), error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,276 @@
+//! A real daemon: the built program on free ports, with a `SoftHSM` and a state directory of its own. A [`Sandbox`] is the
+//! folder that stays; a [`Daemon`] is a process over it that comes and goes.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::softhsm::{MODULE, SoftHsm};
+
+pub const GEMBOK: &str = env!("CARGO_BIN_EXE_gembok");
+/// For things that take milliseconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The names `provision` makes.
+pub const PROJECT: &str = "kantor";
+pub const OBJECT: &str = "karyawan";
+pub const ENDPOINT: &str = "absensi";
+
+/// The folder of a sandbox: configuration, policies, token, state, the files of its clients.
+pub struct Sandbox {
+    folder: TempDir,
+    softhsm: SoftHsm,
+    starts: AtomicUsize,
+}
+
+/// A daemon at work. Killed when dropped.
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Sandbox {
+    /// Lays out the folder; nothing runs yet.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("gembok-").tempdir().unwrap();
+        let softhsm = SoftHsm::lay_out(&folder.path().join("softhsm"));
+        let sandbox = Self { folder, softhsm, starts: AtomicUsize::new(0) };
+        fs::create_dir(sandbox.path("policies")).unwrap();
+        for policy in ["crypto.toml", "limits.toml"] {
+            let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(policy);
+            fs::copy(ours, sandbox.path("policies").join(policy)).unwrap();
+        }
+        sandbox.configure("");
+        sandbox
+    }
+
+    /// Writes the configuration, with `more` at its end.
+    pub fn configure(&self, more: &str) {
+        let config = format!(
+            "[state]\ndirectory = \"state\"\n[local]\nsocket = \"run/gembok.sock\"\n\
+             [data]\nlisten = \"127.0.0.1:0\"\n[control]\nlisten = \"127.0.0.1:0\"\n\
+             [token]\nmodule = \"{MODULE}\"\nlabel = \"sandbox\"\npin_file = \"pin\"\n\
+             [memory]\nlock = \"best-effort\"\n{more}"
+        );
+        fs::write(self.config(), config).unwrap();
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("gembok.toml")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.path("run/gembok.sock")
+    }
+
+    /// Something in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The token's folder.
+    pub fn softhsm(&self) -> &SoftHsm {
+        &self.softhsm
+    }
+
+    /// The program, told where this sandbox is.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(GEMBOK);
+        command
+            .args(args)
+            .env("GEMBOK_CONFIG", self.config())
+            .env("SOFTHSM2_CONF", self.softhsm.conf())
+            .env_remove("CREDENTIALS_DIRECTORY")
+            .env_remove("NOTIFY_SOCKET")
+            .current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs an operator's verb that has to be done; what it showed.
+    pub fn done(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "gembok {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["done"].clone()
+    }
+
+    /// Runs an operator's verb that has to be refused; the stable code.
+    pub fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(1), "gembok {args:?}: {output:?}");
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        answer["refused"]["code"].as_str().unwrap_or_else(|| panic!("gembok {args:?}: {answer}")).to_owned()
+    }
+
+    pub fn state(&self) -> String {
+        self.done(&["status"])["status"]["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a line as it is; the answer.
+    pub fn send(&self, line: &[u8]) -> Value {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        // A line that is too long is answered before it was read.
+        let _ = stream.write_all(line);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// Starts a daemon and waits until the local socket answers.
+    pub fn start(&self) -> Daemon {
+        let daemon = self.spawn();
+        daemon.wait_until("the local socket answers", || UnixStream::connect(self.socket()).is_ok());
+        daemon
+    }
+
+    /// Starts a daemon that has a store already, and waits until it has unlocked itself.
+    pub fn resume(&self) -> Daemon {
+        let daemon = self.start();
+        daemon.wait_until("it is operational", || self.state() == "operational");
+        daemon
+    }
+
+    /// Starts a daemon and waits for nothing.
+    pub fn spawn(&self) -> Daemon {
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
+        let log = self.path(&format!("log-{start}"));
+        let child = self
+            .command(&["serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Daemon { child, log }
+    }
+
+    /// Initialises, and makes project, object, endpoint, both grants, a certificate (`client/`) and an API key
+    /// (`api-key`). The admin's files are in `admin/`.
+    pub fn provision(&self) {
+        let below = ["--project", PROJECT];
+        let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+        self.done(&["init", "--sandbox", "--out", "admin"]);
+        self.done(&["project", "create", PROJECT]);
+        self.done(&[&["object", "create", OBJECT], &below[..]].concat());
+        self.done(&[&["endpoint", "create", ENDPOINT], &below[..]].concat());
+        self.done(&[&["grant", "create", "encrypt", "decrypt", "--object", OBJECT], &of[..]].concat());
+        self.done(&[&["certificate", "issue", "--out", "client"], &of[..]].concat());
+        self.done(&[&["api-key", "create", "--label", "tests", "--out", "api-key"], &of[..]].concat());
+    }
+
+    /// The API key that `provision` made.
+    pub fn api_key(&self) -> String {
+        fs::read_to_string(self.path("api-key")).unwrap().trim().to_owned()
+    }
+
+    /// Sends JSON to the data plane of `daemon`, as the client; status and answer. `None` when TLS refuses.
+    pub fn post(&self, daemon: &Daemon, path: &str, body: &Value) -> Option<(u16, Value)> {
+        let url = format!("https://{}{path}", daemon.data());
+        self.curl("client/client", &["--data", &body.to_string(), &url])
+    }
+
+    /// Asks the control plane of `daemon`, as the admin.
+    pub fn get(&self, daemon: &Daemon, path: &str) -> Option<(u16, Value)> {
+        self.curl("admin/admin", &[&format!("https://{}{path}", daemon.control())])
+    }
+
+    fn curl(&self, who: &str, args: &[&str]) -> Option<(u16, Value)> {
+        let mut command = Command::new("curl");
+        command.args(["--silent", "--max-time", "30", "--write-out", "\n%{http_code}"]);
+        command.arg("--header").arg(format!("Authorization: Bearer {}", self.api_key()));
+        command.arg("--cacert").arg(self.path("admin/ca.pem"));
+        command.arg("--cert").arg(self.path(&format!("{who}.pem")));
+        command.arg("--key").arg(self.path(&format!("{who}.key")));
+        let output = command.args(args).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (body, status) = text.rsplit_once('\n').unwrap();
+        match status {
+            "000" => None,
+            status => Some((status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))),
+        }
+    }
+}
+
+impl Daemon {
+    /// Address and port of the data plane.
+    pub fn data(&self) -> String {
+        self.plane("data")
+    }
+
+    /// Address and port of the control plane.
+    pub fn control(&self) -> String {
+        self.plane("control")
+    }
+
+    fn plane(&self, plane: &str) -> String {
+        let mut address = None;
+        self.wait_until("the listener is open", || {
+            address = self.said("listening").find(|line| line["plane"] == plane);
+            address.is_some()
+        });
+        address.unwrap()["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Lines of the log with this message.
+    pub fn said(&self, message: &str) -> impl Iterator<Item = Value> {
+        let lines: Vec<Value> =
+            self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let message = message.to_owned();
+        lines.into_iter().filter(move |line| line["message"] == message.as_str())
+    }
+
+    /// The whole log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    pub fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < PATIENCE, "waited in vain until {what}; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// How it ended by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the daemon does not end; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
