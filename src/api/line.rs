@@ -17,7 +17,7 @@ use crate::domain::operation::Operation;
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, Refusal};
 
-use super::credentials::{Arrival, now};
+use super::credentials::Arrival;
 use super::problem::told;
 use super::request::{self, Item, Takes};
 
@@ -100,7 +100,8 @@ impl Line {
         work: Vec<Item<'_>>,
     ) -> Result<Results, Refusal> {
         if !self.operational.is_current(&caller) {
-            let (operational, peer, now) = (Arc::clone(&self.operational), Arc::clone(&self.peer), now());
+            let (operational, peer, now) =
+                (Arc::clone(&self.operational), Arc::clone(&self.peer), self.operational.now());
             caller = hop(move || operational.renew(&caller, &peer, now)).await?;
         }
         let objects = work.iter().map(|item| item.object.as_ref());
@@ -118,7 +119,7 @@ impl Line {
     /// Leaves the access record. The request is over.
     pub fn close(self, outcome: Option<Code>) {
         let began = self.arrival.now;
-        let latency = now().instant.duration_since(began.instant);
+        let latency = self.operational.now().instant.duration_since(began.instant);
         self.operational.recorder().record(AccessRecord {
             time: began.time,
             endpoint: self.enrolled.endpoint.id,

@@ -97,6 +97,12 @@ impl Operational {
         &self.recorder
     }
 
+    /// Both clocks, by the settings' reading.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        (self.settings.clock)()
+    }
+
     /// What a request may hold.
     #[must_use]
     pub fn request_limits(&self) -> RequestLimits {
