@@ -134,7 +134,7 @@ impl Protocols {
         let stream = Watched { stream, pulse: Arc::clone(&pulse), is_http2 };
         let protocol = if is_http2 { &self.http2 } else { &self.http1 };
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), answer));
-        let mut look = pin!(sleep_until(pulse.born + self.header_timeout));
+        let mut look = pin!(sleep_until(pulse.born + self.header_timeout.min(self.age_max)));
         let end = loop {
             tokio::select! {
                 biased;
