@@ -408,7 +408,7 @@ struct Server {
 impl Server {
     async fn start(pki: Pki, client: ClientCertificate, limits: config::Tls) -> Self {
         let gate = Arc::new(Gate { entered: Semaphore::new(0), open: Notify::new() });
-        let who = warp::path!("who").and(warp::ext::get()).map(name);
+        let who = warp::path!("who").and(warp::ext::get()).map(|peer: Arc<Peer>| name(&peer));
         let inside = Arc::clone(&gate);
         let slow = warp::path!("slow").then(move || Arc::clone(&inside).pass());
         let service = warp::service(who.or(slow));
@@ -443,7 +443,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
     timeout(PATIENCE, wait).await.expect("it comes true");
 }
 
-fn name(peer: Arc<Peer>) -> String {
+fn name(peer: &Peer) -> String {
     let name = peer
         .certificate
         .as_ref()
