@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower_service::Service;
 
+use crate::api;
 use crate::appliance::{Appliance, StateName};
 use crate::config::{self, Config};
 
@@ -176,27 +177,4 @@ fn unbound(key: &str, address: SocketAddr, error: &std::io::Error) -> ServeError
     ServeError(format!(
         "{key}: {address} cannot be listened on: {error}; stop what uses it (ss -ltnp shows it), or choose another address"
     ))
-}
-
-/// Until the routes land.
-mod api {
-    use std::convert::Infallible;
-    use std::sync::Arc;
-
-    use warp::http::StatusCode;
-    use warp::{Filter, Reply};
-
-    use crate::appliance::Appliance;
-
-    pub(super) fn data_plane(
-        _: Arc<Appliance>,
-    ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-        warp::any().map(|| StatusCode::NOT_FOUND)
-    }
-
-    pub(super) fn control_plane(
-        appliance: Arc<Appliance>,
-    ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone + Send + Sync + 'static {
-        data_plane(appliance)
-    }
 }

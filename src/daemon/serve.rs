@@ -11,7 +11,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,12 +19,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::api::now;
 use crate::appliance::{Appliance, LockReason, State, Stop, Tending};
 use crate::ceremony::socket::LocalSocket;
 use crate::config::Config;
 use crate::domain::actor::Actor;
 use crate::domain::refusal::Code;
-use crate::domain::timestamp::{Now, Timestamp};
 
 use super::planes::Planes;
 use super::{memory, settings, telemetry};
@@ -64,12 +64,6 @@ pub fn serve(file: &Path) -> Result<(), ServeError> {
         ServeError(format!("no threads can be started: {error}; raise the limit on tasks"))
     })?;
     runtime.block_on(Daemon { config, appliance, changed }.run())
-}
-
-/// Both clocks. The only place of the daemon that asks what time it is.
-#[must_use]
-pub fn now() -> Now {
-    Now { time: Timestamp::from_system(SystemTime::now()), instant: Instant::now() }
 }
 
 struct Daemon {
