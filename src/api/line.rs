@@ -62,10 +62,10 @@ impl Line {
     ///
     /// # Errors
     /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`, `journal-full`, `too-many-in-flight`.
-    pub fn enter(&self, appliance: &Appliance, endpoint: &str) -> Result<InFlight, Refusal> {
+    pub fn enter(&self, endpoint: &str) -> Result<InFlight, Refusal> {
         self.operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
         self.operational.recorder().check_room()?;
-        self.enrolled.enter(appliance.settings().in_flight_per_certificate_max)
+        self.enrolled.enter(self.operational.policies().in_flight_per_certificate_max)
     }
 
     /// The arrival it began with.
@@ -134,7 +134,7 @@ impl Line {
     }
 
     fn field_bytes_max(&self) -> usize {
-        self.operational.request_limits().field_bytes_max
+        self.operational.policies().request_limits.field_bytes_max
     }
 }
 
