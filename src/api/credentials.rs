@@ -1,7 +1,6 @@
-//! Who asks, and when: the only place where headers and the clock are read.
+//! Who asks, and when: the only place where headers are read, and where the clock's reading for a request is taken.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use http::HeaderValue;
 use warp::Filter;
@@ -11,7 +10,7 @@ use warp::reject::Rejection;
 use crate::domain::api_key::{ApiKeyDigest, ApiKeyText};
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::timestamp::Now;
 
 /// A request's first moment and its connection's other end. `peer` is missing only if the listener forgot it, and then
 /// nobody is let in.
@@ -27,18 +26,16 @@ pub struct Arrival {
     pub content_length: Option<u64>,
 }
 
-/// Both clocks, now.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "the edge is where the clock is read")]
-pub fn now() -> Now {
-    Now { time: Timestamp::from_system(SystemTime::now()), instant: Instant::now() }
-}
-
 /// The arrival of any request.
-pub fn arrival() -> impl Filter<Extract = (Arrival,), Error = Rejection> + Clone {
+pub fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), Error = Rejection> + Clone {
     let authorization = warp::header::value("authorization").map(Some).or(warp::any().map(|| None)).unify();
     warp::ext::optional::<Arc<Peer>>().and(authorization).and(warp::header::optional("content-length")).map(
-        |peer, authorization, content_length| Arrival { now: now(), peer, authorization, content_length },
+        move |peer, authorization, content_length| Arrival {
+            now: clock(),
+            peer,
+            authorization,
+            content_length,
+        },
     )
 }
 

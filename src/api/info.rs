@@ -13,8 +13,8 @@ use super::{Answer, problem};
 /// `GET /v1/info`.
 #[must_use]
 pub fn answer(appliance: &Appliance) -> Answer {
-    let settings = appliance.settings();
-    let limits = settings.request_limits;
+    let policies = **appliance.settings().policies.load();
+    let limits = policies.request_limits;
     let algorithms: Vec<_> = Algorithm::ALL
         .into_iter()
         .map(|algorithm| {
@@ -37,9 +37,9 @@ pub fn answer(appliance: &Appliance) -> Answer {
             "field_bytes_max": limits.field_bytes_max,
             "items_max": limits.items_max,
             "context_bytes_max": crate::crypto::aad::CONTEXT_BYTES_MAX,
-            "requests_in_flight_per_certificate_max": settings.in_flight_per_certificate_max,
+            "requests_in_flight_per_certificate_max": policies.in_flight_per_certificate_max,
         },
-        "default_algorithm": settings.default_algorithm.name(),
+        "default_algorithm": policies.default_algorithm.name(),
         "algorithms": algorithms,
         "text_width": "4 * ceil((n + envelope_overhead_bytes) / 3) characters for n bytes",
     });

@@ -17,7 +17,7 @@ use crate::domain::operation::Operation;
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, Refusal};
 
-use super::credentials::{Arrival, now};
+use super::credentials::Arrival;
 use super::problem::told;
 use super::request::{self, Item, Takes};
 
@@ -62,10 +62,10 @@ impl Line {
     ///
     /// # Errors
     /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`, `journal-full`, `too-many-in-flight`.
-    pub fn enter(&self, appliance: &Appliance, endpoint: &str) -> Result<InFlight, Refusal> {
+    pub fn enter(&self, endpoint: &str) -> Result<InFlight, Refusal> {
         self.operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
         self.operational.recorder().check_room()?;
-        self.enrolled.enter(appliance.settings().in_flight_per_certificate_max)
+        self.enrolled.enter(self.operational.policies().in_flight_per_certificate_max)
     }
 
     /// The arrival it began with.
@@ -100,7 +100,8 @@ impl Line {
         work: Vec<Item<'_>>,
     ) -> Result<Results, Refusal> {
         if !self.operational.is_current(&caller) {
-            let (operational, peer, now) = (Arc::clone(&self.operational), Arc::clone(&self.peer), now());
+            let (operational, peer, now) =
+                (Arc::clone(&self.operational), Arc::clone(&self.peer), self.operational.now());
             caller = hop(move || operational.renew(&caller, &peer, now)).await?;
         }
         let objects = work.iter().map(|item| item.object.as_ref());
@@ -118,7 +119,7 @@ impl Line {
     /// Leaves the access record. The request is over.
     pub fn close(self, outcome: Option<Code>) {
         let began = self.arrival.now;
-        let latency = now().instant.duration_since(began.instant);
+        let latency = self.operational.now().instant.duration_since(began.instant);
         self.operational.recorder().record(AccessRecord {
             time: began.time,
             endpoint: self.enrolled.endpoint.id,
@@ -133,7 +134,7 @@ impl Line {
     }
 
     fn field_bytes_max(&self) -> usize {
-        self.operational.request_limits().field_bytes_max
+        self.operational.policies().request_limits.field_bytes_max
     }
 }
 

@@ -34,11 +34,9 @@ use std::sync::Arc;
 
 use http::Response;
 use warp::Filter;
-use warp::filters::BoxedFilter;
+use warp::reject::Rejection;
 
 use crate::appliance::{Appliance, Decrypt, Encrypt};
-
-pub use credentials::now;
 
 /// Every answer: a status, a few headers, bytes.
 type Answer = Response<Vec<u8>>;
@@ -47,11 +45,12 @@ type Answer = Response<Vec<u8>>;
 pub fn data_plane(
     appliance: Arc<Appliance>,
 ) -> impl Filter<Extract = (Answer,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let with = with(&appliance);
+    let clock = appliance.settings().clock;
+    let with = with(appliance);
 
     let encrypt = warp::path!("v1" / "endpoints" / String / "encrypt")
         .and(warp::post())
-        .and(credentials::arrival())
+        .and(credentials::arrival(clock))
         .and(warp::body::stream())
         .and(with.clone())
         .then(|endpoint, arrival, body, appliance: Arc<Appliance>| async move {
@@ -60,7 +59,7 @@ pub fn data_plane(
 
     let decrypt = warp::path!("v1" / "endpoints" / String / "decrypt")
         .and(warp::post())
-        .and(credentials::arrival())
+        .and(credentials::arrival(clock))
         .and(warp::body::stream())
         .and(with.clone())
         .then(|endpoint, arrival, body, appliance: Arc<Appliance>| async move {
@@ -72,7 +71,7 @@ pub fn data_plane(
         .unify()
         .and(warp::path!("Crypt" / String))
         .and(warp::method())
-        .and(credentials::arrival())
+        .and(credentials::arrival(clock))
         .and(warp::body::stream())
         .and(with.clone())
         .then(|endpoint, method, arrival, body, appliance: Arc<Appliance>| async move {
@@ -84,7 +83,7 @@ pub fn data_plane(
         .unify()
         .or(published)
         .unify()
-        .or(open(&with))
+        .or(open(with))
         .unify()
         .recover(problem::no_route)
         .unify()
@@ -94,7 +93,8 @@ pub fn data_plane(
 pub fn control_plane(
     appliance: Arc<Appliance>,
 ) -> impl Filter<Extract = (Answer,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let with = with(&appliance);
+    let clock = appliance.settings().clock;
+    let with = with(appliance);
 
     let alive = warp::path!("health" / "alive").and(warp::get()).map(health::alive);
     let ready = warp::path!("health" / "ready")
@@ -103,39 +103,45 @@ pub fn control_plane(
         .map(|appliance: Arc<Appliance>| health::ready(&appliance));
     let state = warp::path!("health" / "state")
         .and(warp::get())
-        .and(credentials::arrival())
+        .and(credentials::arrival(clock))
         .and(with.clone())
         .then(|arrival, appliance| async move { health::state(appliance, arrival).await });
 
     let statistics = warp::path!("v1" / "statistics")
         .and(warp::get())
-        .and(credentials::arrival())
+        .and(credentials::arrival(clock))
         .and(credentials::query())
         .and(with.clone())
         .then(|arrival, query, appliance| async move { statistics::answer(appliance, arrival, query).await });
 
     let metrics = warp::path!("metrics")
         .and(warp::get())
-        .and(credentials::arrival())
+        .and(credentials::arrival(clock))
         .and(with.clone())
         .then(|arrival, appliance| async move { metrics::answer(appliance, arrival).await });
 
     let health = alive.or(ready).unify().or(state).unify();
     let read = statistics.or(metrics).unify();
-    health.or(read).unify().or(open(&with)).unify().recover(problem::no_route).unify()
+    health.or(read).unify().or(open(with)).unify().recover(problem::no_route).unify()
 }
 
 /// What both listeners tell anybody.
-fn open(with: &BoxedFilter<(Arc<Appliance>,)>) -> BoxedFilter<(Answer,)> {
+fn open(
+    with: impl With,
+) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone + Send + Sync + 'static {
     let info = warp::path!("v1" / "info")
         .and(warp::get())
-        .and(with.clone())
+        .and(with)
         .map(|appliance: Arc<Appliance>| info::answer(&appliance));
     let problems = warp::path!("problems" / String).and(warp::get()).map(|code: String| info::problem(&code));
-    info.or(problems).unify().boxed()
+    info.or(problems).unify()
 }
 
-fn with(appliance: &Arc<Appliance>) -> BoxedFilter<(Arc<Appliance>,)> {
-    let appliance = Arc::clone(appliance);
-    warp::any().map(move || Arc::clone(&appliance)).boxed()
+/// Hands the appliance to a route.
+trait With: Filter<Extract = (Arc<Appliance>,), Error = Infallible> + Clone + Send + Sync + 'static {}
+
+impl<F: Filter<Extract = (Arc<Appliance>,), Error = Infallible> + Clone + Send + Sync + 'static> With for F {}
+
+fn with(appliance: Arc<Appliance>) -> impl With {
+    warp::any().map(move || Arc::clone(&appliance))
 }

@@ -36,7 +36,7 @@ pub async fn answer<B: Buf + Send>(
         Ok(line) => line,
         Err(refusal) => return failure(&refusal),
     };
-    let (answer, outcome) = match serve(appliance, &mut line, &endpoint, method, body).await {
+    let (answer, outcome) = match serve(&mut line, &endpoint, method, body).await {
         Ok(answer) => (answer, None),
         Err(refusal) => (failure(&refusal), Some(refusal.code)),
     };
@@ -45,17 +45,16 @@ pub async fn answer<B: Buf + Send>(
 }
 
 async fn serve<B: Buf + Send>(
-    appliance: &Appliance,
     line: &mut Line,
     endpoint: &str,
     method: &Method,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Result<Answer, Refusal> {
-    let _in_flight = line.enter(appliance, endpoint)?;
+    let _in_flight = line.enter(endpoint)?;
     if method != Method::POST {
         return Err(Code::MethodNotAllowed.into());
     }
-    let limit = line.operational.request_limits().published_body_bytes_max;
+    let limit = line.operational.policies().request_limits.published_body_bytes_max;
     let body = body::read(body, line.arrival().content_length, limit).await?;
     let request = PublishedBody::parse(&body)?;
     match request.aksi.0.as_ref() {

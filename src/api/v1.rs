@@ -34,7 +34,7 @@ pub async fn answer<Op: Verb, B: Buf + Send>(
         Err(refusal) => return problem::answer(&refusal),
     };
     line.operation = Some(Op::OPERATION);
-    let (answer, outcome) = match serve::<Op, B>(appliance, &mut line, &endpoint, body).await {
+    let (answer, outcome) = match serve::<Op, B>(&mut line, &endpoint, body).await {
         Ok(answered) => answered,
         Err(refusal) => (problem::answer(&refusal), Some(refusal.code)),
     };
@@ -43,14 +43,13 @@ pub async fn answer<Op: Verb, B: Buf + Send>(
 }
 
 async fn serve<Op: Verb, B: Buf + Send>(
-    appliance: &Appliance,
     line: &mut Line,
     endpoint: &str,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Result<(Answer, Option<Code>), Refusal> {
-    let _in_flight = line.enter(appliance, endpoint)?;
+    let _in_flight = line.enter(endpoint)?;
     let caller = line.prove(line.arrival().api_key()?).await?;
-    let limits = line.operational.request_limits();
+    let limits = line.operational.policies().request_limits;
     let body = body::read(body, line.arrival().content_length, limits.body_bytes_max).await?;
     let mut work = V1Body::parse(&body, Op::TAKES, limits.items_max)?;
     let references: Vec<_> = work.items.iter_mut().map(|item| item.reference.take()).collect();

@@ -123,7 +123,7 @@ impl Operational {
             &self.master_keys,
             now.instant,
         )?;
-        let algorithm = new.algorithm.unwrap_or(self.settings.default_algorithm);
+        let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
         let (object, version) = self.change(now, |batch| {
             let key_id = self.draw_key_id()?;
             let object = Object {

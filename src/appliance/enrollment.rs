@@ -156,7 +156,7 @@ impl Operational {
         now: Now,
     ) -> Result<(ApiKeyView, ApiKeyText), Stop> {
         let endpoint = self.endpoint_named(project, endpoint)?;
-        let limits = check_limits(new.limits.unwrap_or(self.settings.rate_limits))?;
+        let limits = check_limits(new.limits.unwrap_or(self.policies().rate_limits))?;
         let text = ApiKeyText::generate()?;
         let id = ApiKeyId::from_random(random::bytes()?);
         let api_key = ApiKey {

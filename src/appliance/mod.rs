@@ -87,6 +87,19 @@ pub struct Settings {
     pub degraded_max: Duration,
     /// How records are gathered.
     pub journal: JournalLimits,
+    /// What may change while it runs.
+    pub policies: ArcSwap<Policies>,
+    /// What memory protection the process got, for health.
+    pub memory_protection: String,
+    /// Both clocks.
+    pub clock: fn() -> Now,
+    /// Called when certificates or the CRL have changed on disk, or the state has: the listeners follow.
+    pub notify: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What a reload of the configuration puts in force at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policies {
     /// What a request may hold.
     pub request_limits: RequestLimits,
     /// What an API key may do unless it says otherwise.
@@ -95,12 +108,6 @@ pub struct Settings {
     pub in_flight_per_certificate_max: usize,
     /// What a key version is made with unless its maker says otherwise.
     pub default_algorithm: Algorithm,
-    /// What memory protection the process got, for health.
-    pub memory_protection: String,
-    /// Both clocks.
-    pub clock: fn() -> Now,
-    /// Called when certificates or the CRL have changed on disk, or the state has: the listeners follow.
-    pub notify: Box<dyn Fn() + Send + Sync>,
 }
 
 /// Why the appliance is locked.

@@ -13,14 +13,13 @@ use crate::crypto::secret::SecretKey;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, ApplianceId, ProjectId};
-use crate::domain::limits::{RateLimits, RequestLimits};
+use crate::domain::limits::RateLimits;
 use crate::domain::object::Object;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
 
-use super::Settings;
 use super::admission::{Enrolled, Meters};
 use super::fault::{Fault, Stop};
 use super::keyring::Keyring;
@@ -28,6 +27,7 @@ use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
 use super::pki::Pki;
 use super::recorder::Recorder;
+use super::{Policies, Settings};
 
 /// Endpoint certificates remembered.
 const ENROLLED_REMEMBERED_MAX: usize = 4_096;
@@ -97,10 +97,16 @@ impl Operational {
         &self.recorder
     }
 
-    /// What a request may hold.
+    /// Both clocks, by the settings' reading.
     #[must_use]
-    pub fn request_limits(&self) -> RequestLimits {
-        self.settings.request_limits
+    pub fn now(&self) -> Now {
+        (self.settings.clock)()
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn policies(&self) -> Policies {
+        **self.settings.policies.load()
     }
 
     /// The appliance's id, which is its chain's.

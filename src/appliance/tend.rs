@@ -106,7 +106,7 @@ impl Operational {
                 Fault::new("the token came back with another master key; put the right one in").into()
             );
         }
-        match self.refresh_crl((self.settings.clock)()) {
+        match self.refresh_crl(self.now()) {
             Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => {
                 Err(Fault::new("the token went away again").into())
             }

@@ -217,13 +217,12 @@ pub(super) fn unwrap_store_key(
     })
 }
 
-/// A token's error during an unlock or init is the operator's affair in full. One that time may heal is told apart, so that
-/// an unlock may be tried again by itself; a wrong PIN is never among them.
+/// A token's error during an unlock or init is the operator's affair in full. One that may pass by itself is told apart:
+/// no PIN was refused, so trying again does no harm.
 pub(super) fn said(error: TokenError) -> Stop {
-    match error.class() {
-        Class::Deadline | Class::Login | Class::Session | Class::Token => {
-            Refusal::new(Code::TokenAway).detail(format!("{error}.")).into()
-        }
-        Class::Configuration | Class::Data | Class::Pin => Fault::new(error.to_string()).into(),
+    let passes = matches!(error.class(), Class::Token | Class::Deadline | Class::Session | Class::Login);
+    if passes || matches!(error, TokenError::NotFound(_)) {
+        return Refusal::new(Code::TokenAway).detail(error.to_string()).into();
     }
+    Fault::new(error.to_string()).into()
 }

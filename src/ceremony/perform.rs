@@ -141,7 +141,7 @@ impl request::Grant {
 
 impl request::ApiKey {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let defaults = appliance.settings().rate_limits;
+        let defaults = appliance.settings().policies.load().rate_limits;
         let appliance = appliance.unlocked()?;
         Ok(match self {
             Self::Create { project, endpoint, label, expires, limits } => {

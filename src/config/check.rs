@@ -35,7 +35,11 @@ impl Config {
         match self.local.socket.parent() {
             Some(directory) => findings.writable("local.socket", directory),
             None => {
-                findings.add("local.socket", "it names no file".into(), "name a socket in a directory".into())
+                findings.add(
+                    "local.socket",
+                    "it names no file".into(),
+                    "name a socket in a directory".into(),
+                );
             }
         }
         findings.module(&self.token.module);

@@ -18,7 +18,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn unreadable(file: &Path, source: io::Error) -> Self {
+    pub(super) fn unreadable(file: &Path, source: &io::Error) -> Self {
         let hint = match source.kind() {
             io::ErrorKind::NotFound => "write it, or name another; provisioning/gembok.toml is a sample",
             io::ErrorKind::PermissionDenied => "let the user that runs gembok read it",

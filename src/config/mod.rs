@@ -171,6 +171,6 @@ struct Document {
 }
 
 fn read_toml<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
-    let text = fs::read_to_string(file).map_err(|source| ConfigError::unreadable(file, source))?;
+    let text = fs::read_to_string(file).map_err(|source| ConfigError::unreadable(file, &source))?;
     toml::from_str(&text).map_err(|error| ConfigError::wrong(file, &text, &error))
 }

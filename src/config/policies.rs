@@ -164,7 +164,7 @@ fn algorithms<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Algorithm>, D::E
 }
 
 fn parse<E: serde::de::Error>(name: &str) -> Result<Algorithm, E> {
-    name.parse().map_err(|_| {
+    name.parse().map_err(|()| {
         let known = Algorithm::ALL.map(Algorithm::name).join(", ");
         E::custom(format_args!("{name} is no algorithm; there are {known}"))
     })

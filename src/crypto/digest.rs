@@ -12,7 +12,11 @@ pub struct StateDigest([u64; 4]);
 impl StateDigest {
     /// Takes one row in.
     pub fn add(&mut self, state_key: &MacKey, table: u16, key: &[u8], value: &[u8]) {
-        let term = Self::term(state_key, table, key, value);
+        self.merge(Self::term(state_key, table, key, value));
+    }
+
+    /// Takes in all rows of another digest: a scan can be shared out.
+    pub fn merge(&mut self, term: Self) {
         let mut carry = false;
         for (sum, term) in self.0.iter_mut().zip(term.0) {
             let (partial, over) = sum.overflowing_add(term);
@@ -81,6 +85,12 @@ mod tests {
             forth.remove(&key, 2, row, value);
         }
         assert_eq!(forth.to_bytes(), [0; 32]);
+        let (mut one, mut other) = (StateDigest::default(), StateDigest::default());
+        for (row, value) in &rows {
+            if row[0] % 3 == 0 { one.add(&key, 2, row, value) } else { other.add(&key, 2, row, value) }
+        }
+        one.merge(other);
+        assert_eq!(one.to_bytes(), back.to_bytes());
         back.remove(&key, 2, &rows[0].0, b"older value");
         back.add(&key, 2, &rows[0].0, &rows[0].1);
         assert_ne!(forth.seal(&key), back.seal(&key));

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ use tower_service::Service;
 
 use crate::config;
 use crate::domain::peer::Peer;
+
+use super::tls::TlsGeneration;
 
 /// Why a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,9 @@ impl Error for Unanswered {}
 /// Told to every connection of a TLS generation.
 pub(super) type Told = watch::Receiver<Option<End>>;
 
+/// The TLS generation a connection was accepted under, as last seen; it has changed when a newer one is in force.
+pub(super) type Generation = watch::Receiver<Arc<TlsGeneration>>;
+
 /// The HTTP settings of a listener.
 pub(super) struct Protocols {
     http1: auto::Builder<TokioExecutor>,
@@ -98,12 +103,13 @@ impl Protocols {
         }
     }
 
-    /// Serves the requests of one connection until it is over.
+    /// Serves the requests of one connection until it is over; none begins once a newer `generation` is in force.
     pub(super) async fn serve<S, B>(
         self: Arc<Self>,
         stream: TlsStream<TcpStream>,
         peer: Arc<Peer>,
         service: S,
+        generation: Generation,
         mut told: Told,
     ) -> End
     where
@@ -121,8 +127,10 @@ impl Protocols {
             service_fn(move |mut request: Request<Incoming>| {
                 let under_way = Pulse::begin(&pulse);
                 request.extensions_mut().insert(Arc::clone(&peer));
+                // Asked here too: word of a newer generation may still be on its way to this connection.
+                let is_current = matches!(generation.has_changed(), Ok(false));
                 // Never behind `poll_ready`: a service here is always ready, as those of warp are.
-                let answer = under_way.is_some().then(|| service.clone().call(request));
+                let answer = is_current.then(|| service.clone().call(request));
                 async move {
                     let Some(answer) = answer else { return Err(Unanswered(SUPERSEDED.into())) };
                     let answer = answer.await;
@@ -134,7 +142,7 @@ impl Protocols {
         let stream = Watched { stream, pulse: Arc::clone(&pulse), is_http2 };
         let protocol = if is_http2 { &self.http2 } else { &self.http1 };
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), answer));
-        let mut look = pin!(sleep_until(pulse.born + self.header_timeout));
+        let mut look = pin!(sleep_until(pulse.born + self.header_timeout.min(self.age_max)));
         let end = loop {
             tokio::select! {
                 biased;
@@ -147,9 +155,6 @@ impl Protocols {
                 },
             }
         };
-        if end == End::Superseded {
-            pulse.superseded.store(true, Ordering::SeqCst);
-        }
         connection.as_mut().graceful_shutdown();
         if timeout(self.drain_timeout, connection).await.is_err() { End::Cut } else { end }
     }
@@ -161,7 +166,6 @@ struct Pulse {
     under_way: AtomicU32,
     head_since_ms: AtomicU64,
     moved_ms: AtomicU64,
-    superseded: AtomicBool,
 }
 
 enum Verdict {
@@ -177,16 +181,14 @@ impl Pulse {
             under_way: AtomicU32::new(0),
             head_since_ms: AtomicU64::new(1),
             moved_ms: AtomicU64::new(1),
-            superseded: AtomicBool::new(false),
         }
     }
 
-    /// A header is complete: its request is under way until the value is dropped. `None` when no request may begin.
-    fn begin(pulse: &Arc<Self>) -> Option<UnderWay> {
+    /// A header is complete: its request is under way until the value is dropped.
+    fn begin(pulse: &Arc<Self>) -> UnderWay {
         pulse.under_way.fetch_add(1, Ordering::Relaxed);
         pulse.head_since_ms.store(0, Ordering::Relaxed);
-        let under_way = UnderWay(Arc::clone(pulse));
-        (!pulse.superseded.load(Ordering::SeqCst)).then_some(under_way)
+        UnderWay(Arc::clone(pulse))
     }
 
     fn move_bytes(&self, may_begin_header: bool) {

@@ -29,8 +29,8 @@ use crate::config;
 use crate::domain::peer::Peer;
 
 use super::certificate;
-use super::connection::{BoxError, End, Protocols, Told};
-use super::tls::{ClientCertificate, Tls, TlsGeneration};
+use super::connection::{BoxError, End, Generation, Protocols, Told};
+use super::tls::{ClientCertificate, Tls};
 
 /// Waits after a failed accept (no descriptors, no memory): the first, then doubled up to the last.
 const ACCEPT_BACKOFF_MS: (u64, u64) = (10, 1_000);
@@ -121,7 +121,7 @@ impl Listener {
             let newcomer = Newcomer {
                 address,
                 acceptor: epoch.acceptor.clone(),
-                generation: Arc::clone(&epoch.generation),
+                generation: epoch.generation.clone(),
                 told: epoch.word.subscribe(),
                 handshake_timeout: limits.handshake_timeout,
                 traffic: Arc::clone(&self.traffic),
@@ -147,16 +147,16 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 
 /// The time of one TLS generation on this listener; its connections hear when it is over.
 struct Epoch {
-    generation: Arc<TlsGeneration>,
+    generation: Generation,
     acceptor: TlsAcceptor,
     word: watch::Sender<Option<End>>,
 }
 
 impl Epoch {
-    fn new(generations: &mut watch::Receiver<Arc<TlsGeneration>>, client: ClientCertificate) -> Self {
-        let generation = Arc::clone(&generations.borrow_and_update());
-        let acceptor = TlsAcceptor::from(Arc::clone(generation.server_config(client)));
-        Self { generation, acceptor, word: watch::Sender::new(None) }
+    fn new(generations: &mut Generation, client: ClientCertificate) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::clone(generations.borrow_and_update().server_config(client)));
+        // A clone keeps what was last seen.
+        Self { generation: generations.clone(), acceptor, word: watch::Sender::new(None) }
     }
 
     fn finish(self, end: End) {
@@ -168,7 +168,7 @@ impl Epoch {
 struct Newcomer {
     address: IpAddr,
     acceptor: TlsAcceptor,
-    generation: Arc<TlsGeneration>,
+    generation: Generation,
     told: Told,
     handshake_timeout: Duration,
     traffic: Arc<Traffic>,
@@ -187,7 +187,7 @@ impl Newcomer {
         let address = self.address;
         match self.identify(stream).await {
             Ok((stream, peer)) => {
-                let end = protocols.serve(stream, Arc::new(peer), service, self.told).await;
+                let end = protocols.serve(stream, Arc::new(peer), service, self.generation, self.told).await;
                 if end != End::Closed {
                     self.traffic.ended.fetch_add(1, Ordering::Relaxed);
                 }
@@ -211,7 +211,7 @@ impl Newcomer {
             }
         };
         let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        if leaf.is_some() && !self.generation.crl_is_current() {
+        if leaf.is_some() && !self.generation.borrow().crl_is_current() {
             return Err(
                 "the CRL has expired, so nobody's certificate can be relied on; publish a new one".into()
             );

@@ -7,6 +7,7 @@
 //! listeners as the appliance's state wants them.
 
 pub mod certificate;
+mod clock;
 mod connection;
 pub mod listener;
 pub mod memory;

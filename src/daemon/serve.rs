@@ -19,7 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::now;
+use super::clock::now;
 use crate::appliance::{Appliance, LockReason, State, Stop, Tending};
 use crate::ceremony::socket::LocalSocket;
 use crate::config::Config;
@@ -133,15 +133,15 @@ impl Daemon {
                 "these sections changed and take effect at the next start"
             );
         }
+        self.appliance.settings().policies.store(Arc::new(settings::policies_of(&next)));
         planes.reload();
-        tracing::info!("configuration read again");
+        tracing::info!("configuration read again; policies and certificates are in force");
     }
 }
 
 /// Sections that differ; each is fixed for the life of the process.
 fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
     let pairs = [
-        ("policies", old.policies == new.policies),
         ("state", old.state == new.state),
         ("local", old.local == new.local),
         ("data", old.data == new.data),

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::appliance::{JournalLimits, KeyringLimits, Settings};
+use arc_swap::ArcSwap;
+
+use crate::appliance::{JournalLimits, KeyringLimits, Policies, Settings};
 use crate::config::{Config, PinSource, TokenName};
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::timestamp::Now;
@@ -23,8 +25,7 @@ pub fn settings(
     clock: fn() -> Now,
     notify: Box<dyn Fn() + Send + Sync>,
 ) -> Result<Settings, String> {
-    let Config { state, tls, token, store, keyring, degraded, journal, policies, .. } = config;
-    let limits = &policies.limits;
+    let Config { state, tls, token, store, keyring, degraded, journal, .. } = config;
     Ok(Settings {
         state_directory: state.directory.clone(),
         cache_bytes: large(store.cache_mib).saturating_mul(MIB),
@@ -45,6 +46,17 @@ pub fn settings(
             flush_after: journal.flush,
             buffer_records_max: large(journal.buffer_records_max),
         },
+        policies: ArcSwap::from_pointee(policies_of(config)),
+        memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
+        clock,
+        notify,
+    })
+}
+
+/// What a reload may change.
+pub fn policies_of(config: &Config) -> Policies {
+    let limits = &config.policies.limits;
+    Policies {
         request_limits: RequestLimits {
             body_bytes_max: limits.request.body_bytes_max,
             published_body_bytes_max: limits.request.published_body_bytes_max,
@@ -57,12 +69,9 @@ pub fn settings(
             fields_per_s: limits.key.fields_per_s,
             fields_burst: limits.key.fields_burst,
         },
-        in_flight_per_certificate_max: large(tls.requests_in_flight_per_certificate_max),
-        default_algorithm: policies.crypto.default_algorithm,
-        memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
-        clock,
-        notify,
-    })
+        in_flight_per_certificate_max: large(config.tls.requests_in_flight_per_certificate_max),
+        default_algorithm: config.policies.crypto.default_algorithm,
+    }
 }
 
 fn pin_file(pin: Option<&PinSource>, credentials: Option<&Path>) -> Result<PathBuf, String> {

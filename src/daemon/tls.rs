@@ -66,7 +66,7 @@ impl Tls {
     }
 
     /// Reads the files again and puts the result in force: new connections meet it, live ones are asked to finish.
-    /// Returns the new generation's number.
+    /// Returns the new generation's number. Reads files, so not for an async thread.
     ///
     /// # Errors
     /// [`TlsError`]; then everything stays as it was.

@@ -1,6 +1,7 @@
 //! Whatever is done to it, the store holds what a `BTreeMap` would, now and after it was locked, closed and unlocked.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use gembok::store::{Scan, Store, StoreError, StoreFile, Table, Verdict};
 use proptest::prelude::*;
@@ -59,11 +60,12 @@ fn take(step: &Step, store: &Store, model: &mut Model) {
             let at = TABLES[usize::from(*table)];
             let claimed =
                 store.commit(noted(2).expect_absent(at, &[*key]).put(at, &[*key], b"claimed".to_vec()));
-            if model.contains_key(&(*table, *key)) {
-                assert!(matches!(claimed, Err(StoreError::Conflict { .. })));
-            } else {
-                claimed.unwrap();
-                model.insert((*table, *key), b"claimed".to_vec());
+            match model.entry((*table, *key)) {
+                Entry::Occupied(_) => assert!(matches!(claimed, Err(StoreError::Conflict { .. }))),
+                Entry::Vacant(vacant) => {
+                    claimed.unwrap();
+                    vacant.insert(b"claimed".to_vec());
+                }
             }
         }
         Step::Touch(table, key) => {

@@ -263,14 +263,15 @@ fn a_body_exchanged_for_an_older_one_of_the_same_key_does_not_pass() {
     assert!(refusal(store.block(1)).contains("not those its block header was made over"));
 }
 
-/// Not through the database but right into its file, so that its own pages break too. Not every flip can be seen: most of a
-/// file is free space.
+/// Not through the database but right into its file, so that its own pages break too. Not every flip can be seen: much of a
+/// file is pages no longer in use. redb's panics on broken pages, which are caught, are what this test prints.
 #[test]
 fn a_flipped_bit_anywhere_in_the_file_is_an_error_or_harmless_but_never_another_value() {
     let rig = filled();
     let good = std::fs::read(rig.path()).unwrap();
     let mut seen = 0;
-    for at in (0..good.len()).step_by(13) {
+    let written = (0..good.len()).filter(|at| good[*at] != 0);
+    for at in written.step_by(29) {
         let mut bent = good.clone();
         bent[at] ^= 1 << (at % 8);
         std::fs::write(rig.path(), &bent).unwrap();
@@ -293,5 +294,5 @@ fn a_flipped_bit_anywhere_in_the_file_is_an_error_or_harmless_but_never_another_
         // It may fail, but it comes back.
         let _ = store.accept_damage(noted(9).put(Table::Users, b"d", vec![1]));
     }
-    assert!(seen > 100, "{seen} of the flips were seen");
+    assert!(seen > 20, "{seen} of the flips were seen");
 }
