@@ -1,3 +1,5 @@
+//! x
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 pub mod api;
 pub mod appliance;
 pub mod ceremony;
