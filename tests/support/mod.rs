@@ -1,3 +1,3 @@
 //! What tests of several floors need.
 
-pub mod softhsm;
+pub(crate) mod softhsm;
