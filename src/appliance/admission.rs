@@ -164,7 +164,6 @@ impl Caller {
 
 impl<Op> Admitted<Op> {
     /// The object of each item, in order.
-    #[must_use]
     pub fn items(&self) -> &[Result<Arc<Served>, Code>] {
         &self.items
     }
