@@ -42,7 +42,7 @@ const API_KEYS_REMEMBERED_MAX: usize = 64;
 /// Objects remembered per endpoint.
 const OBJECTS_REMEMBERED_MAX: usize = 16_384;
 /// Key versions of one object.
-pub const KEY_VERSIONS_MAX: usize = 4_096;
+pub(super) const KEY_VERSIONS_MAX: usize = 4_096;
 
 /// An operation as a type: [`Admitted<Encrypt>`] cannot be spent on a decrypt.
 pub trait Operate {
@@ -84,7 +84,7 @@ struct KnownKey {
 }
 
 /// The meters of one API key. They outlive catalog revisions, or any change would refill them.
-pub struct Meters {
+pub(super) struct Meters {
     limits: RateLimits,
     requests: DefaultDirectRateLimiter,
     fields: DefaultDirectRateLimiter,

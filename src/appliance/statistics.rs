@@ -11,7 +11,7 @@ use super::fault::Stop;
 use super::operational::Operational;
 
 /// Rows of one answer at most.
-pub const STATISTICS_ROWS_MAX: usize = 10_000;
+pub(super) const STATISTICS_ROWS_MAX: usize = 10_000;
 /// Rows read at a time.
 const PAGE_ROWS: usize = 1_000;
 
