@@ -12,7 +12,7 @@ use crate::domain::refusal::{Code, Refusal};
 ///
 /// # Errors
 /// `body-too-large`; `body-too-slow` after [`BODY_TIME_MAX`]; `bad-request` when the connection broke off.
-pub async fn read<B: Buf>(
+pub(super) async fn read<B: Buf>(
     body: impl Stream<Item = Result<B, warp::Error>>,
     announced: Option<u64>,
     bytes_max: usize,

@@ -15,7 +15,7 @@ use crate::domain::timestamp::Now;
 /// A request's first moment and its connection's other end. `peer` is missing only if the listener forgot it, and then
 /// nobody is let in.
 #[derive(Clone)]
-pub struct Arrival {
+pub(super) struct Arrival {
     /// When the request's head had arrived.
     pub now: Now,
     /// Who is at the other end.
@@ -27,7 +27,7 @@ pub struct Arrival {
 }
 
 /// The arrival of any request.
-pub fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), Error = Rejection> + Clone {
+pub(super) fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), Error = Rejection> + Clone {
     let authorization = warp::header::value("authorization").map(Some).or(warp::any().map(|| None)).unify();
     warp::ext::optional::<Arc<Peer>>().and(authorization).and(warp::header::optional("content-length")).map(
         move |peer, authorization, content_length| Arrival {
@@ -40,7 +40,7 @@ pub fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), Error = 
 }
 
 /// The raw query string; empty when there is none.
-pub fn query() -> BoxedFilter<(String,)> {
+pub(super) fn query() -> BoxedFilter<(String,)> {
     warp::query::raw().or(warp::any().map(String::new)).unify().boxed()
 }
 
@@ -49,7 +49,7 @@ impl Arrival {
     ///
     /// # Errors
     /// `api-key-missing`, `api-key-mistyped`.
-    pub fn api_key(&self) -> Result<ApiKeyDigest, Refusal> {
+    pub(super) fn api_key(&self) -> Result<ApiKeyDigest, Refusal> {
         let header = self.authorization.as_ref().ok_or(Code::ApiKeyMissing)?;
         let text = header.to_str().map_err(|_| Code::ApiKeyMistyped)?;
         let (scheme, key) = text.split_once(' ').ok_or(Code::ApiKeyMissing)?;
@@ -64,6 +64,6 @@ impl Arrival {
 ///
 /// # Errors
 /// `api-key-mistyped`.
-pub fn digest(text: &str) -> Result<ApiKeyDigest, Refusal> {
+pub(super) fn digest(text: &str) -> Result<ApiKeyDigest, Refusal> {
     Ok(ApiKeyText::parse(text).map_err(|_| Code::ApiKeyMistyped)?.digest())
 }

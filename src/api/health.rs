@@ -14,13 +14,13 @@ use super::{Answer, problem};
 
 /// `GET /health/alive`: the process answers.
 #[must_use]
-pub fn alive() -> Answer {
+pub(super) fn alive() -> Answer {
     problem::respond(StatusCode::OK, "text/plain", b"alive\n".to_vec())
 }
 
 /// `GET /health/ready`: 200 while requests on data are served, else 503.
 #[must_use]
-pub fn ready(appliance: &Appliance) -> Answer {
+pub(super) fn ready(appliance: &Appliance) -> Answer {
     match appliance.state_name() {
         StateName::Operational | StateName::Degraded => {
             problem::respond(StatusCode::OK, "text/plain", b"ready\n".to_vec())
@@ -32,7 +32,7 @@ pub fn ready(appliance: &Appliance) -> Answer {
 }
 
 /// `GET /health/state`: everything, for a user. While it is locked nobody can be signed in; the local socket tells then.
-pub async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
+pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
     match signed_in(&appliance, &arrival).await {
         Err(refusal) => problem::answer(&refusal),
         Ok(()) => {
@@ -62,7 +62,7 @@ pub async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
 }
 
 /// Any user may see health and metrics.
-pub async fn signed_in(appliance: &Appliance, arrival: &Arrival) -> Result<(), Refusal> {
+pub(super) async fn signed_in(appliance: &Appliance, arrival: &Arrival) -> Result<(), Refusal> {
     let operational = appliance.unlocked()?;
     let peer = arrival.peer.clone().ok_or(crate::domain::refusal::Code::CertificateMissing)?;
     let now = arrival.now;

@@ -4,7 +4,7 @@ use crate::domain::refusal::Code;
 
 /// The sentence of a code.
 #[must_use]
-pub const fn sentence(code: Code) -> &'static str {
+pub(super) const fn sentence(code: Code) -> &'static str {
     match code {
         Code::MalformedJson => "Isi permintaan bukan JSON yang diminta; kirim satu objek JSON.",
         Code::UnknownMember => "Ada anggota JSON yang tidak dikenal; hapus atau perbaiki ejaannya.",

@@ -12,7 +12,7 @@ use super::{Answer, problem};
 
 /// `GET /v1/info`.
 #[must_use]
-pub fn answer(appliance: &Appliance) -> Answer {
+pub(super) fn answer(appliance: &Appliance) -> Answer {
     let policies = **appliance.settings().policies.load();
     let limits = policies.request_limits;
     let algorithms: Vec<_> = Algorithm::ALL
@@ -48,7 +48,7 @@ pub fn answer(appliance: &Appliance) -> Answer {
 
 /// `GET /problems/{code}`.
 #[must_use]
-pub fn problem(code: &str) -> Answer {
+pub(super) fn problem(code: &str) -> Answer {
     let Some(code) = Code::ALL.iter().find(|known| known.as_str() == code) else {
         return problem::answer(&Refusal::new(Code::NoSuchRoute));
     };

@@ -25,10 +25,10 @@ use super::request::{self, Item, Takes};
 const ENVELOPE_OVERHEAD: usize = 52;
 
 /// The results of a request's items, base64, in order.
-pub type Results = Vec<Result<String, Refusal>>;
+pub(super) type Results = Vec<Result<String, Refusal>>;
 
 /// A request from an enrolled certificate.
-pub struct Line {
+pub(super) struct Line {
     /// The unlocked appliance.
     pub operational: Arc<Operational>,
     enrolled: Arc<Enrolled>,
@@ -45,7 +45,7 @@ impl Line {
     ///
     /// # Errors
     /// `locked`, and what is wrong with the certificate: none of these is recorded, because nobody is known.
-    pub async fn open(appliance: &Appliance, arrival: Arrival) -> Result<Self, Refusal> {
+    pub(super) async fn open(appliance: &Appliance, arrival: Arrival) -> Result<Self, Refusal> {
         let operational = appliance.operational()?;
         let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
         let enrolled = match operational.recall_enrolled(&peer) {
@@ -62,14 +62,14 @@ impl Line {
     ///
     /// # Errors
     /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`, `journal-full`, `too-many-in-flight`.
-    pub fn enter(&self, endpoint: &str) -> Result<InFlight, Refusal> {
+    pub(super) fn enter(&self, endpoint: &str) -> Result<InFlight, Refusal> {
         self.operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
         self.operational.recorder().check_room()?;
         self.enrolled.enter(self.operational.policies().in_flight_per_certificate_max)
     }
 
     /// The arrival it began with.
-    pub const fn arrival(&self) -> &Arrival {
+    pub(super) const fn arrival(&self) -> &Arrival {
         &self.arrival
     }
 
@@ -77,7 +77,7 @@ impl Line {
     ///
     /// # Errors
     /// What is wrong with the key; `requests-limited`.
-    pub async fn prove(&mut self, digest: ApiKeyDigest) -> Result<Caller, Refusal> {
+    pub(super) async fn prove(&mut self, digest: ApiKeyDigest) -> Result<Caller, Refusal> {
         let now = self.arrival.now;
         let caller = match self.operational.recall_caller(&self.enrolled, &digest, now) {
             Some(caller) => caller.map_err(told)?,
@@ -94,7 +94,7 @@ impl Line {
     ///
     /// # Errors
     /// What concerns the whole request: `fields-limited`, `batch-over-burst`, `token-away`, `fault`.
-    pub async fn carry_out<Op: Verb>(
+    pub(super) async fn carry_out<Op: Verb>(
         &mut self,
         mut caller: Caller,
         work: Vec<Item<'_>>,
@@ -117,7 +117,7 @@ impl Line {
     }
 
     /// Leaves the access record. The request is over.
-    pub fn close(self, outcome: Option<Code>) {
+    pub(super) fn close(self, outcome: Option<Code>) {
         let began = self.arrival.now;
         let latency = self.operational.now().instant.duration_since(began.instant);
         self.operational.recorder().record(AccessRecord {
@@ -139,7 +139,7 @@ impl Line {
 }
 
 /// An operation as the edge performs it.
-pub trait Verb: Operate + Send + Sized + 'static {
+pub(super) trait Verb: Operate + Send + Sized + 'static {
     /// Which member holds its values.
     const TAKES: Takes;
     /// Which member its answers go into.
@@ -217,7 +217,7 @@ impl Verb for Decrypt {
 }
 
 /// Runs what may wait for a disk or the token on a blocking thread.
-pub async fn hop<T: Send + 'static>(
+pub(super) async fn hop<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Stop> + Send + 'static,
 ) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {

@@ -15,7 +15,7 @@ use super::health::signed_in;
 use super::{Answer, problem};
 
 /// Answers a scrape.
-pub async fn answer(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
+pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
     match signed_in(&appliance, &arrival).await {
         Err(refusal) => problem::answer(&refusal),
         Ok(()) => {

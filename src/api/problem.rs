@@ -26,7 +26,7 @@ struct Problem<'a> {
 
 /// The answer for a refusal.
 #[must_use]
-pub fn answer(refusal: &Refusal) -> Answer {
+pub(super) fn answer(refusal: &Refusal) -> Answer {
     let status = status(refusal.code);
     let body = serde_json::to_vec(&Problem {
         r#type: format!("/problems/{}", refusal.code.as_str()),
@@ -43,7 +43,7 @@ pub fn answer(refusal: &Refusal) -> Answer {
 
 /// A fault goes to the log in full and to the caller as `fault`.
 #[must_use]
-pub fn told(stop: Stop) -> Refusal {
+pub(super) fn told(stop: Stop) -> Refusal {
     if let Stop::Fault(fault) = &stop {
         tracing::error!(%fault, "fault");
     }
@@ -54,7 +54,7 @@ pub fn told(stop: Stop) -> Refusal {
 ///
 /// # Errors
 /// Never.
-pub async fn no_route(rejection: Rejection) -> Result<Answer, Infallible> {
+pub(super) async fn no_route(rejection: Rejection) -> Result<Answer, Infallible> {
     let code = match rejection.find::<MethodNotAllowed>() {
         Some(_) => Code::MethodNotAllowed,
         None => Code::NoSuchRoute,
@@ -64,7 +64,7 @@ pub async fn no_route(rejection: Rejection) -> Result<Answer, Infallible> {
 
 /// A response with a content type, never to be cached: it may hold plaintext.
 #[must_use]
-pub fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Answer {
+pub(super) fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Answer {
     let mut answer = Answer::new(body);
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
@@ -75,7 +75,7 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) ->
 
 /// `Retry-After`, and where a rate limit was met `RateLimit` and `RateLimit-Policy` as in
 /// draft-ietf-httpapi-ratelimit-headers-10: `q` is the burst, `w` the seconds in which it refills.
-pub fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
+pub(super) fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
     let headers = answer.headers_mut();
     let seconds = |wait: Duration| wait.as_millis().div_ceil(1_000).max(1);
     if let Some(wait) = refusal.retry_after {
@@ -95,7 +95,7 @@ fn value(text: &str) -> HeaderValue {
 
 /// The HTTP status of a code.
 #[must_use]
-pub const fn status(code: Code) -> StatusCode {
+pub(super) const fn status(code: Code) -> StatusCode {
     match code {
         Code::MalformedJson
         | Code::UnknownMember

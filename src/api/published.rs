@@ -25,7 +25,7 @@ use super::request::PublishedBody;
 use super::{Answer, body, indonesian, problem};
 
 /// Answers one request.
-pub async fn answer<B: Buf + Send>(
+pub(super) async fn answer<B: Buf + Send>(
     appliance: &Appliance,
     endpoint: String,
     method: &Method,

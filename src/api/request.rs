@@ -18,7 +18,7 @@ const ITEMS_PARSED_MAX: usize = 100_000;
 /// A v1 body: one item, or a batch of them.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct V1Body<'a> {
+pub(super) struct V1Body<'a> {
     #[serde(borrow, default)]
     object: Option<Text<'a>>,
     #[serde(borrow, default)]
@@ -51,7 +51,7 @@ struct V1Item<'a> {
 
 /// A body of the published contract. What it does not know it ignores, as the published system did.
 #[derive(serde::Deserialize)]
-pub struct PublishedBody<'a> {
+pub(super) struct PublishedBody<'a> {
     /// The credential.
     #[serde(borrow, rename = "api-key")]
     pub api_key: Text<'a>,
@@ -70,7 +70,7 @@ pub struct PublishedBody<'a> {
 }
 
 /// What to do, in one shape for both contracts.
-pub struct Work<'a> {
+pub(super) struct Work<'a> {
     /// Whether the answer is a list.
     pub is_batch: bool,
     /// In order.
@@ -78,7 +78,7 @@ pub struct Work<'a> {
 }
 
 /// One value to encrypt or decrypt.
-pub struct Item<'a> {
+pub(super) struct Item<'a> {
     /// Which object.
     pub object: Cow<'a, str>,
     /// Base64: the plaintext or the ciphertext, whichever the operation takes.
@@ -91,7 +91,7 @@ pub struct Item<'a> {
 
 /// Which member of a body holds the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub(super) enum Takes {
     /// `plaintext`
     Plaintext,
     /// `ciphertext`
@@ -103,7 +103,7 @@ impl<'a> V1Body<'a> {
     ///
     /// # Errors
     /// `malformed-json`, `unknown-member`, `missing-member`, `repeated-member`, `too-many-items`.
-    pub fn parse(bytes: &'a [u8], takes: Takes, items_max: usize) -> Result<Work<'a>, Refusal> {
+    pub(super) fn parse(bytes: &'a [u8], takes: Takes, items_max: usize) -> Result<Work<'a>, Refusal> {
         let body: Self = parse(bytes)?;
         if let Some(Items(items)) = body.items {
             let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref];
@@ -150,7 +150,7 @@ impl<'a> PublishedBody<'a> {
     ///
     /// # Errors
     /// `malformed-json`, `missing-member`, `repeated-member`.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         parse(bytes)
     }
 
@@ -158,7 +158,7 @@ impl<'a> PublishedBody<'a> {
     ///
     /// # Errors
     /// `missing-member`, `repeated-member` when both spellings of ciphertext are there.
-    pub fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
+    pub(super) fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
         let value = match takes {
             Takes::Plaintext => self.plaintext.ok_or_else(|| missing("plaintext"))?,
             Takes::Ciphertext => match (self.ciphertext, self.chiptext) {
@@ -178,7 +178,7 @@ impl<'a> PublishedBody<'a> {
 ///
 /// # Errors
 /// `bad-base64`; `field-too-large` over `bytes_max` decoded.
-pub fn decode(text: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+pub(super) fn decode(text: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let refuse = |_| Refusal::from(Code::BadBase64);
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 4 * 3 + 3));
     if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
@@ -198,7 +198,7 @@ pub fn decode(text: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Refusa
 ///
 /// # Errors
 /// `bad-context`.
-pub fn context<'a>(pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<Context<'a>, Refusal> {
+pub(super) fn context<'a>(pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<Context<'a>, Refusal> {
     if pairs.is_empty() {
         return Ok(Context::default());
     }
@@ -238,7 +238,7 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
 }
 
 /// A JSON string, borrowed from the body where it has no escapes.
-pub struct Text<'a>(pub Cow<'a, str>);
+pub(super) struct Text<'a>(pub Cow<'a, str>);
 
 /// A JSON object of strings, in the order sent; repeated names are found when it becomes a context.
 struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);

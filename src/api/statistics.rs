@@ -26,7 +26,7 @@ use super::{Answer, problem};
 const BUCKETS_DEFAULT: u64 = 60;
 
 /// Answers one query.
-pub async fn answer(appliance: Arc<Appliance>, arrival: Arrival, query: String) -> Answer {
+pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival, query: String) -> Answer {
     match rows(&appliance, &arrival, &query).await {
         Err(refusal) => problem::answer(&refusal),
         Ok((resolution, rows, truncated)) => {

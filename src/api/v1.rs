@@ -23,7 +23,7 @@ use super::request::V1Body;
 use super::{Answer, body, problem};
 
 /// Answers one request.
-pub async fn answer<Op: Verb, B: Buf + Send>(
+pub(super) async fn answer<Op: Verb, B: Buf + Send>(
     appliance: &Appliance,
     endpoint: String,
     arrival: Arrival,

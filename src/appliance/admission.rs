@@ -11,13 +11,9 @@
 //! reads the store and blocks.
 
 use std::marker::PhantomData;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::domain::api_key::{ApiKey, ApiKeyDigest};
 use crate::domain::cbor;
@@ -25,16 +21,16 @@ use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
 use crate::domain::key_version::KeyVersion;
-use crate::domain::limits::RateLimits;
 use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::peer::{Identity, Peer};
-use crate::domain::refusal::{Code, LimitMet, Refusal};
+use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::store::{Scan, Table};
 
 use super::fault::Stop;
 use super::memo::{CatalogRevision, Memo};
+use super::meters::Meters;
 use super::operational::Operational;
 
 /// API keys remembered per endpoint.
@@ -42,7 +38,7 @@ const API_KEYS_REMEMBERED_MAX: usize = 64;
 /// Objects remembered per endpoint.
 const OBJECTS_REMEMBERED_MAX: usize = 16_384;
 /// Key versions of one object.
-pub const KEY_VERSIONS_MAX: usize = 4_096;
+pub(super) const KEY_VERSIONS_MAX: usize = 4_096;
 
 /// An operation as a type: [`Admitted<Encrypt>`] cannot be spent on a decrypt.
 pub trait Operate {
@@ -81,13 +77,6 @@ struct KnownKey {
     digest: ApiKeyDigest,
     api_key: ApiKey,
     meters: Arc<Meters>,
-}
-
-/// The meters of one API key. They outlive catalog revisions, or any change would refill them.
-pub struct Meters {
-    limits: RateLimits,
-    requests: DefaultDirectRateLimiter,
-    fields: DefaultDirectRateLimiter,
 }
 
 /// An object as one endpoint may use it.
@@ -164,51 +153,8 @@ impl Caller {
 
 impl<Op> Admitted<Op> {
     /// The object of each item, in order.
-    #[must_use]
     pub fn items(&self) -> &[Result<Arc<Served>, Code>] {
         &self.items
-    }
-}
-
-impl Meters {
-    pub(super) fn new(limits: RateLimits) -> Self {
-        let limiter = |per_s: u32, burst: u32| {
-            let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-            RateLimiter::direct(Quota::per_second(at_least_one(per_s)).allow_burst(at_least_one(burst)))
-        };
-        Self {
-            limits,
-            requests: limiter(limits.requests_per_s, limits.requests_burst),
-            fields: limiter(limits.fields_per_s, limits.fields_burst),
-        }
-    }
-
-    pub(super) fn limits(&self) -> RateLimits {
-        self.limits
-    }
-
-    fn take_request(&self) -> Result<(), Refusal> {
-        self.requests.check().map_err(|until| {
-            let RateLimits { requests_per_s: per_s, requests_burst: burst, .. } = self.limits;
-            let limit = Some(LimitMet { name: "requests", per_s, burst });
-            let wait = until.wait_time_from(DefaultClock::default().now());
-            Refusal { limit, ..Refusal::new(Code::RequestsLimited).retry_after(wait) }
-        })
-    }
-
-    fn take_fields(&self, fields: usize) -> Result<(), Refusal> {
-        let Some(fields) = u32::try_from(fields).ok().and_then(NonZeroU32::new) else { return Ok(()) };
-        let RateLimits { fields_per_s: per_s, fields_burst: burst, .. } = self.limits;
-        let limit = Some(LimitMet { name: "fields", per_s, burst });
-        match self.fields.check_n(fields) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(until)) => {
-                let wait = until.wait_time_from(DefaultClock::default().now());
-                Err(Refusal { limit, ..Refusal::new(Code::FieldsLimited).retry_after(wait) })
-            }
-            Err(_) => Err(Refusal { limit, ..Refusal::new(Code::BatchOverBurst) }
-                .detail(format!("The batch has {fields} fields; the API key's fields burst is {burst}."))),
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::operational::Operational;
 /// Blocks read at a time.
 const PAGE_BLOCKS: usize = 256;
 /// Entries of one answer at most.
-pub const AUDIT_ENTRIES_MAX: usize = 1_000;
+pub(super) const AUDIT_ENTRIES_MAX: usize = 1_000;
 
 /// One audit record and its place in the chain.
 pub struct AuditEntry {

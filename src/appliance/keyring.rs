@@ -36,7 +36,7 @@ pub struct KeyringLimits {
 }
 
 /// Unwrapped KEKs and data keys.
-pub struct Keyring {
+pub(super) struct Keyring {
     ttl: Duration,
     keks: Cache<(ProjectId, u32), Arc<Held<WrappingKey>>>,
     data_keys: Cache<(u32, u32), Arc<Held<DataKey>>>,
@@ -45,7 +45,7 @@ pub struct Keyring {
 }
 
 /// A key and when it must be forgotten.
-pub struct Held<K> {
+pub(super) struct Held<K> {
     key: K,
     until: Instant,
 }
@@ -53,7 +53,7 @@ pub struct Held<K> {
 impl<K> Held<K> {
     /// The key.
     #[must_use]
-    pub const fn key(&self) -> &K {
+    pub(super) const fn key(&self) -> &K {
         &self.key
     }
 }
@@ -61,7 +61,7 @@ impl<K> Held<K> {
 impl Keyring {
     /// An empty keyring.
     #[must_use]
-    pub fn new(limits: KeyringLimits) -> Self {
+    pub(super) fn new(limits: KeyringLimits) -> Self {
         Self {
             ttl: limits.ttl,
             keks: Cache::new(limits.entries_max),
@@ -72,7 +72,7 @@ impl Keyring {
 
     /// The data key of `version`, if it is in memory and its time is not over.
     #[must_use]
-    pub fn recall(&self, version: &KeyVersion, now: Instant) -> Option<Arc<Held<DataKey>>> {
+    pub(super) fn recall(&self, version: &KeyVersion, now: Instant) -> Option<Arc<Held<DataKey>>> {
         self.data_keys.get(&(version.key_id, version.version)).filter(|held| now < held.until)
     }
 
@@ -81,7 +81,7 @@ impl Keyring {
     ///
     /// # Errors
     /// `token-away` when the token is needed and does not answer; a fault when a wrapped key does not open.
-    pub fn load(
+    pub(super) fn load(
         &self,
         version: &KeyVersion,
         object: &Object,
@@ -119,7 +119,7 @@ impl Keyring {
     ///
     /// # Errors
     /// As [`Keyring::load`].
-    pub fn load_kek(
+    pub(super) fn load_kek(
         &self,
         project: ProjectId,
         version: u32,
@@ -132,14 +132,14 @@ impl Keyring {
     }
 
     /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
-    pub fn forget_expired(&self, now: Instant) {
+    pub(super) fn forget_expired(&self, now: Instant) {
         self.keks.retain(|_, held| now < held.until);
         self.data_keys.retain(|_, held| now < held.until);
     }
 
     /// How many data keys are in memory.
     #[must_use]
-    pub fn data_keys(&self) -> usize {
+    pub(super) fn data_keys(&self) -> usize {
         self.data_keys.len()
     }
 
@@ -183,7 +183,7 @@ impl Keyring {
 
 /// `project id 16 | version u32`.
 #[must_use]
-pub fn kek_row_key(project: ProjectId, version: u32) -> [u8; 20] {
+pub(super) fn kek_row_key(project: ProjectId, version: u32) -> [u8; 20] {
     let mut key = [0; 20];
     key[..16].copy_from_slice(project.as_bytes());
     key[16..].copy_from_slice(&version.to_be_bytes());

@@ -28,7 +28,7 @@ const FIRST_USES: u64 = 1 << 10;
 const USES_MAX: u64 = 1 << 20;
 
 /// The leases of the key versions in use. A bounded number: what falls out is forfeited, as after a crash.
-pub struct Leases {
+pub(super) struct Leases {
     open: Cache<(u32, u32), Arc<Lease>>,
     granting: Mutex<()>,
 }
@@ -41,13 +41,13 @@ struct Lease {
 impl Leases {
     /// No lease yet, and never more than `entries_max`.
     #[must_use]
-    pub fn new(entries_max: usize) -> Self {
+    pub(super) fn new(entries_max: usize) -> Self {
         Self { open: Cache::new(entries_max), granting: Mutex::new(()) }
     }
 
     /// Takes `uses` out of what is reserved; `false` when more must be reserved first ([`Leases::grant`]).
     #[must_use]
-    pub fn take(&self, version: &KeyVersion, uses: u64) -> bool {
+    pub(super) fn take(&self, version: &KeyVersion, uses: u64) -> bool {
         if !version.algorithm.is_leased() {
             return true;
         }
@@ -59,7 +59,13 @@ impl Leases {
     ///
     /// # Errors
     /// `key-exhausted` at the algorithm's limit.
-    pub fn grant(&self, version: &KeyVersion, uses: u64, store: &Store, now: Timestamp) -> Result<(), Stop> {
+    pub(super) fn grant(
+        &self,
+        version: &KeyVersion,
+        uses: u64,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(), Stop> {
         let _one_at_a_time = self.granting.lock();
         if self.take(version, uses) {
             return Ok(());

@@ -9,20 +9,20 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
 /// The number of the catalog's last change.
-pub type CatalogRevision = u64;
+pub(super) type CatalogRevision = u64;
 
 /// A bounded cache of what the catalog said at a revision.
-pub struct Memo<K, V>(Cache<K, (CatalogRevision, Arc<V>)>);
+pub(super) struct Memo<K, V>(Cache<K, (CatalogRevision, Arc<V>)>);
 
 impl<K: Hash + Eq, V> Memo<K, V> {
     /// Holds at most `entries_max`.
     #[must_use]
-    pub fn new(entries_max: usize) -> Self {
+    pub(super) fn new(entries_max: usize) -> Self {
         Self(Cache::new(entries_max))
     }
 
     /// What the catalog says under `key`, if that was read at `revision`.
-    pub fn recall<Q: Hash + Equivalent<K> + ?Sized>(
+    pub(super) fn recall<Q: Hash + Equivalent<K> + ?Sized>(
         &self,
         key: &Q,
         revision: CatalogRevision,
@@ -31,7 +31,7 @@ impl<K: Hash + Eq, V> Memo<K, V> {
     }
 
     /// Keeps what was read; `revision` is what the catalog's was *before* the reading began.
-    pub fn keep(&self, key: K, revision: CatalogRevision, value: V) -> Arc<V> {
+    pub(super) fn keep(&self, key: K, revision: CatalogRevision, value: V) -> Arc<V> {
         let value = Arc::new(value);
         self.0.insert(key, (revision, Arc::clone(&value)));
         value

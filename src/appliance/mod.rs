@@ -28,6 +28,7 @@ mod keyring;
 mod lease;
 mod lock;
 mod memo;
+mod meters;
 mod operational;
 mod pki;
 mod provision;

@@ -20,11 +20,12 @@ use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
 
-use super::admission::{Enrolled, Meters};
+use super::admission::Enrolled;
 use super::fault::{Fault, Stop};
 use super::keyring::Keyring;
 use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
+use super::meters::Meters;
 use super::pki::Pki;
 use super::recorder::Recorder;
 use super::{Policies, Settings};

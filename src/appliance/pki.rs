@@ -33,7 +33,7 @@ const LEAF_VALID_FOR: Duration = Duration::from_secs(397 * 86_400);
 /// How long the CA's is.
 const CA_VALID_FOR: Duration = Duration::from_secs(3_650 * 86_400);
 /// How long a CRL counts; it is signed anew every day.
-pub const CRL_VALID_FOR: Duration = Duration::from_secs(7 * 86_400);
+pub(super) const CRL_VALID_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Certificates begin a little in the past, for clients whose clock is behind.
 const CLOCKS_MAY_DIFFER_BY: Duration = Duration::from_secs(300);
 /// Bytes of a serial number; its first bit is 0, so that it stays a positive number of this length.
@@ -78,7 +78,7 @@ impl PkiFiles {
 }
 
 /// A certificate as it was just signed.
-pub struct Signed {
+pub(super) struct Signed {
     /// PEM.
     pub pem: String,
     /// Of its public key.
@@ -92,14 +92,14 @@ pub struct Signed {
 }
 
 /// The CA at work.
-pub struct Pki {
+pub(super) struct Pki {
     files: PkiFiles,
     signer: Signer,
     appliance: ApplianceId,
 }
 
 /// A certificate that is in no list any more.
-pub struct Revoked {
+pub(super) struct Revoked {
     /// Its serial number.
     pub serial: Vec<u8>,
     /// Since when.
@@ -114,7 +114,7 @@ impl Pki {
 
     /// Where its files are.
     #[must_use]
-    pub const fn files(&self) -> &PkiFiles {
+    pub(super) const fn files(&self) -> &PkiFiles {
         &self.files
     }
 

@@ -11,7 +11,7 @@ use super::fault::Stop;
 use super::operational::Operational;
 
 /// Rows of one answer at most.
-pub const STATISTICS_ROWS_MAX: usize = 10_000;
+pub(super) const STATISTICS_ROWS_MAX: usize = 10_000;
 /// Rows read at a time.
 const PAGE_ROWS: usize = 1_000;
 
@@ -58,7 +58,7 @@ impl Operational {
             let range = Scan { prefix: &prefix, after: Some(&after), limit: PAGE_ROWS };
             let page = self.store.scan(Table::Statistics, range)?;
             let Some((last, _)) = page.last() else { return Ok((found, false)) };
-            after = last.clone();
+            after.clone_from(last);
             for (row_key, row) in page {
                 let Some((start, series)) = Series::from_row_key(&row_key) else { continue };
                 if start >= query.to.seconds() {

@@ -1,5 +1,7 @@
 //! From the command line to an exit status.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command answers whoever typed it")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -126,7 +128,9 @@ impl Session {
         let issue = request::Certificate::Issue { project, endpoint, csr };
         let answered = self.ask(&Request::Certificate(issue))?;
         let made_here = key.is_some();
-        key.map(NewKey::keep);
+        if let Some(key) = key {
+            key.keep();
+        }
         let Done::CertificateIssued(issued) = &answered.answer else { return Err(CliError::Answer) };
         write_issued(issued, &out, "client.pem")?;
         self.show(&answered)?;

@@ -70,8 +70,10 @@ impl<'a> Context<'a> {
 }
 
 /// Writes the associated data of one field into `out`, whose old content is dropped.
-// The casts cannot truncate: a context is at most CONTEXT_BYTES_MAX bytes, checked when it was made.
-#[allow(clippy::cast_possible_truncation)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a context is at most CONTEXT_BYTES_MAX long, checked when made"
+)]
 pub fn write(
     out: &mut Vec<u8>,
     header: &[u8; HEADER_LEN],

@@ -98,8 +98,7 @@ impl BlockHeader {
 }
 
 /// Writes one leaf behind those already in `out`.
-// A record's body is some hundred bytes; what is longer than u32 cannot be built.
-#[allow(clippy::cast_possible_truncation)]
+#[expect(clippy::cast_possible_truncation, reason = "a record's body is some hundred bytes")]
 pub fn write_leaf(out: &mut Vec<u8>, kind: u16, version: u16, body: &[u8]) {
     out.extend_from_slice(&kind.to_be_bytes());
     out.extend_from_slice(&version.to_be_bytes());

@@ -52,8 +52,7 @@ impl StateDigest {
         out
     }
 
-    // Row keys are at most 255 bytes (store::table), so the cast keeps their length.
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "row keys are at most 255 bytes")]
     fn term(state_key: &MacKey, table: u16, key: &[u8], value: &[u8]) -> Self {
         let mac = state_key.tag(&[&table.to_be_bytes(), &(key.len() as u16).to_be_bytes(), key, value]);
         let mut limbs = [0; 4];

@@ -85,6 +85,7 @@ impl Nonces {
     ///
     /// # Errors
     /// [`NoRandomness`] when the kernel refuses.
+    #[expect(clippy::should_implement_trait, reason = "an iterator ends quietly; nonces never end")]
     pub fn next(&mut self) -> Result<Nonce, NoRandomness> {
         let Some(bytes) = self.drawn[self.spent..].first_chunk::<NONCE_MAX>() else {
             return Nonce::draw();

@@ -114,8 +114,7 @@ impl<'a> Record<'a> {
     }
 }
 
-// Row keys are at most 255 bytes (store::table), so the cast keeps their length.
-#[allow(clippy::cast_possible_truncation)]
+#[expect(clippy::cast_possible_truncation, reason = "row keys are at most 255 bytes")]
 fn aad(table: u16, key: &[u8]) -> Vec<u8> {
     [&b"gembok/record/v1\0"[..], &table.to_be_bytes(), &(key.len() as u16).to_be_bytes(), key].concat()
 }

@@ -209,8 +209,7 @@ impl WrappedKey {
 
     /// The stored bytes.
     #[must_use]
-    // The nonce is 12 or 24 bytes long.
-    #[allow(clippy::cast_possible_truncation)]
+    #[expect(clippy::cast_possible_truncation, reason = "the nonce is 12 or 24 bytes long")]
     pub fn to_bytes(&self) -> Vec<u8> {
         let version = self.wrapping_version.to_be_bytes();
         [&[FORMAT, self.how as u8][..], &version, &[self.nonce.len() as u8], &self.nonce, &self.sealed]

@@ -18,7 +18,7 @@ const MIB: usize = 1 << 20;
 ///
 /// # Errors
 /// A sentence, when the configuration names no PIN.
-pub fn settings(
+pub(super) fn settings(
     config: &Config,
     memory: MemoryProtection,
     credentials: Option<&Path>,
@@ -54,7 +54,7 @@ pub fn settings(
 }
 
 /// What a reload may change.
-pub fn policies_of(config: &Config) -> Policies {
+pub(super) fn policies_of(config: &Config) -> Policies {
     let limits = &config.policies.limits;
     Policies {
         request_limits: RequestLimits {

@@ -111,8 +111,7 @@ impl Signer {
 
 /// A signature `r | s` as X.509 wants it: ECDSA-Sig-Value (RFC 3279 §2.2.3), a DER sequence of two integers.
 #[must_use]
-// A sequence of two integers of at most 33 bytes is under 128 bytes long.
-#[allow(clippy::cast_possible_truncation)]
+#[expect(clippy::cast_possible_truncation, reason = "two integers of at most 33 bytes are under 128 bytes")]
 pub fn to_der(signature: &[u8; 64]) -> Vec<u8> {
     let mut body = Vec::with_capacity(70);
     for number in signature.chunks_exact(32) {

@@ -120,7 +120,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`] for the boot table, [`StoreError::Disk`].
-    #[allow(clippy::type_complexity)] // A name would hide that each row is there or damaged by itself.
+    #[expect(
+        clippy::type_complexity,
+        reason = "a name would hide that each row is there or damaged by itself"
+    )]
     pub fn scan(
         &self,
         table: Table,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 /// One case of a file. A field that a test never reads is never checked, so dropping a case with one fails the test.
-pub struct Case {
+pub(crate) struct Case {
     place: String,
     fields: Vec<Field>,
 }
@@ -18,7 +18,7 @@ struct Field {
 }
 
 /// The cases of `tests/vectors/<file>`, at least one.
-pub fn cases(file: &str) -> Vec<Case> {
+pub(crate) fn cases(file: &str) -> Vec<Case> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut cases: Vec<Case> = Vec::new();
@@ -45,49 +45,49 @@ pub fn cases(file: &str) -> Vec<Case> {
 
 impl Case {
     /// Where it stands and what it shows, for messages.
-    pub fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         format!("{} ({})", self.place, self.text("case"))
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name == name)
     }
 
     /// All values of a name, in order.
-    pub fn texts(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
         let named = self.fields.iter().filter(|field| field.name == name);
         named.inspect(|field| field.read.set(true)).map(|field| field.value.as_str()).collect()
     }
 
     /// The value of a name that stands exactly once.
-    pub fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         let [value] = self.texts(name)[..] else { panic!("{}: {name} must stand once", self.place) };
         value
     }
 
-    pub fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         from_hex(self.text(name))
     }
 
-    pub fn all_bytes(&self, name: &str) -> Vec<Vec<u8>> {
+    pub(crate) fn all_bytes(&self, name: &str) -> Vec<Vec<u8>> {
         self.texts(name).into_iter().map(from_hex).collect()
     }
 
-    pub fn array<const N: usize>(&self, name: &str) -> [u8; N] {
+    pub(crate) fn array<const N: usize>(&self, name: &str) -> [u8; N] {
         let bytes = self.bytes(name);
         bytes.try_into().unwrap_or_else(|_| panic!("{}: {name} is not {N} bytes long", self.place))
     }
 
     /// Like [`Case::array`], zero when the name does not stand.
-    pub fn array_or_zero<const N: usize>(&self, name: &str) -> [u8; N] {
+    pub(crate) fn array_or_zero<const N: usize>(&self, name: &str) -> [u8; N] {
         if self.has(name) { self.array(name) } else { [0; N] }
     }
 
-    pub fn number<T: FromStr<Err: Debug>>(&self, name: &str) -> T {
+    pub(crate) fn number<T: FromStr<Err: Debug>>(&self, name: &str) -> T {
         self.text(name).parse().unwrap_or_else(|error| panic!("{}: {name}: {error:?}", self.place))
     }
 
-    pub fn numbers<T: FromStr<Err: Debug>>(&self, name: &str) -> Vec<T> {
+    pub(crate) fn numbers<T: FromStr<Err: Debug>>(&self, name: &str) -> Vec<T> {
         self.texts(name).into_iter().map(|number| number.parse().unwrap()).collect()
     }
 }
@@ -102,12 +102,12 @@ impl Drop for Case {
     }
 }
 
-pub fn from_hex(hex: &str) -> Vec<u8> {
+pub(crate) fn from_hex(hex: &str) -> Vec<u8> {
     assert!(hex.is_ascii() && hex.len().is_multiple_of(2), "not hex: {hex}");
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-pub fn to_hex(bytes: &[u8]) -> String {
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").unwrap();

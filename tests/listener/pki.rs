@@ -14,25 +14,25 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
-pub const ENDPOINT: &str = "urn:gembok:endpoint:6f2c1b7e-3c39-4c8e-9d4b-0c7f6f0f2a11";
+pub(crate) const ENDPOINT: &str = "urn:gembok:endpoint:6f2c1b7e-3c39-4c8e-9d4b-0c7f6f0f2a11";
 
-pub struct Pki {
+pub(crate) struct Pki {
     directory: TempDir,
     ca: Issuer<'static, KeyPair>,
     ca_der: CertificateDer<'static>,
 }
 
 /// A client certificate with its key.
-pub struct Client {
-    pub certificate: rcgen::Certificate,
-    pub key: KeyPair,
+pub(crate) struct Client {
+    pub(crate) certificate: rcgen::Certificate,
+    pub(crate) key: KeyPair,
 }
 
 /// What a client certificate says.
-pub struct Says {
-    pub names: Vec<SanType>,
-    pub serial: u64,
-    pub days: (i64, i64),
+pub(crate) struct Says {
+    pub(crate) names: Vec<SanType>,
+    pub(crate) serial: u64,
+    pub(crate) days: (i64, i64),
 }
 
 impl Default for Says {
@@ -41,7 +41,7 @@ impl Default for Says {
     }
 }
 
-pub fn uri(text: &str) -> SanType {
+pub(crate) fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
@@ -51,7 +51,7 @@ fn in_days(days: i64) -> OffsetDateTime {
 
 impl Pki {
     /// A whole set of files: a CA that revoked nobody, and a server certificate for localhost.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "test CA");
@@ -69,17 +69,17 @@ impl Pki {
         pki
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let file = self.path().join(name);
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    pub fn renew_server(&self) {
+    pub(crate) fn renew_server(&self) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -88,7 +88,7 @@ impl Pki {
     }
 
     /// A CRL that names these serial numbers and speaks for so many days.
-    pub fn crl(&self, serials: &[u64], days: i64) -> String {
+    pub(crate) fn crl(&self, serials: &[u64], days: i64) -> String {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: in_days(-2),
@@ -106,7 +106,7 @@ impl Pki {
         params.signed_by(&self.ca).unwrap().pem().unwrap()
     }
 
-    pub fn client(&self, says: Says) -> Client {
+    pub(crate) fn client(&self, says: Says) -> Client {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, ENDPOINT);
@@ -119,7 +119,7 @@ impl Pki {
     }
 
     /// A TLS client of this CA; with its own memory of sessions.
-    pub fn config(&self, client: Option<&Client>) -> Arc<ClientConfig> {
+    pub(crate) fn config(&self, client: Option<&Client>) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca_der.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

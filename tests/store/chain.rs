@@ -12,7 +12,7 @@ fn blocks(store: &Store) -> Vec<Block> {
 }
 
 /// Links, sequences, times, counts and roots, from nothing but the blocks themselves.
-pub fn verify(blocks: &[Block]) {
+pub(crate) fn verify(blocks: &[Block]) {
     let (mut previous, mut next, mut time_us, mut epoch) = ([0; 32], 0, 0, 0);
     for Block { header, leaves } in blocks {
         assert_eq!((header.chain, header.previous, header.first_sequence), (APPLIANCE, previous, next));

@@ -1,7 +1,5 @@
 //! The store on a real database in a temporary directory: rows, the chain, the file, tampering, a model, crashes.
 
-#![allow(clippy::unwrap_used)]
-
 mod chain;
 mod crash;
 mod file;

@@ -10,29 +10,29 @@ use gembok::store::{
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tempfile::TempDir;
 
-pub const CACHE_BYTES: usize = 1 << 20;
-pub const APPLIANCE: [u8; 16] = *b"appliance-id-016";
-pub const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
+pub(crate) const CACHE_BYTES: usize = 1 << 20;
+pub(crate) const APPLIANCE: [u8; 16] = *b"appliance-id-016";
+pub(crate) const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
 
-pub struct Rig {
+pub(crate) struct Rig {
     dir: TempDir,
 }
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("gembok.redb")
     }
 
-    pub fn open(&self) -> StoreFile {
+    pub(crate) fn open(&self) -> StoreFile {
         StoreFile::open(&self.path(), CACHE_BYTES).unwrap()
     }
 
     /// A store with its boot row and block 0.
-    pub fn initialised() -> (Self, StoreFile, Store) {
+    pub(crate) fn initialised() -> (Self, StoreFile, Store) {
         let rig = Self::new();
         let file = rig.open();
         let store = file.initialise(boot(), keys(), noted(1_000)).unwrap();
@@ -40,14 +40,14 @@ impl Rig {
     }
 
     /// Opened anew and unlocked.
-    pub fn unlocked(&self) -> (StoreFile, Store, Unlocked) {
+    pub(crate) fn unlocked(&self) -> (StoreFile, Store, Unlocked) {
         let file = self.open();
         let (store, unlocked) = file.unlock(keys()).unwrap();
         (file, store, unlocked)
     }
 
     /// Everything that lies in the closed file.
-    pub fn stored(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn stored(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let database = Database::open(self.path()).unwrap();
         let reading = database.begin_read().unwrap();
         let rows = reading.open_table(ROWS).unwrap();
@@ -57,13 +57,13 @@ impl Rig {
             .collect()
     }
 
-    pub fn stored_at(&self, place: &[u8]) -> Vec<u8> {
+    pub(crate) fn stored_at(&self, place: &[u8]) -> Vec<u8> {
         let rows = self.stored();
         rows.into_iter().find(|(at, _)| at == place).map(|(_, stored)| stored).unwrap()
     }
 
     /// Puts bytes into the closed file, or takes a row out, behind the store's back.
-    pub fn tamper(&self, place: &[u8], stored: Option<&[u8]>) {
+    pub(crate) fn tamper(&self, place: &[u8], stored: Option<&[u8]>) {
         let database = Database::open(self.path()).unwrap();
         let writing = database.begin_write().unwrap();
         {
@@ -77,15 +77,15 @@ impl Rig {
     }
 }
 
-pub fn secret(byte: u8) -> SecretKey {
+pub(crate) fn secret(byte: u8) -> SecretKey {
     SecretKey::take(&mut [byte; 32])
 }
 
-pub fn keys() -> StoreKeys {
+pub(crate) fn keys() -> StoreKeys {
     StoreKeys::new(&[(1, secret(1))], 1, &secret(100)).unwrap()
 }
 
-pub fn boot() -> Boot {
+pub(crate) fn boot() -> Boot {
     Boot {
         format_version: FORMAT_VERSION,
         appliance_id: APPLIANCE,
@@ -117,39 +117,39 @@ pub fn boot() -> Boot {
 }
 
 /// A batch with the one record that every batch needs.
-pub fn noted(time_us: u64) -> Batch {
+pub(crate) fn noted(time_us: u64) -> Batch {
     Batch::new(time_us).record(2, 1, b"audit")
 }
 
-pub fn place(table: Table, key: &[u8]) -> Vec<u8> {
+pub(crate) fn place(table: Table, key: &[u8]) -> Vec<u8> {
     [&table.number().to_be_bytes(), key].concat()
 }
 
-pub fn value(store: &Store, table: Table, key: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn value(store: &Store, table: Table, key: &[u8]) -> Option<Vec<u8>> {
     store.get(table, key).unwrap().map(|row| row.value.to_vec())
 }
 
-pub fn row(store: &Store, table: Table, key: &[u8]) -> Row {
+pub(crate) fn row(store: &Store, table: Table, key: &[u8]) -> Row {
     store.get(table, key).unwrap().unwrap()
 }
 
-pub fn scanned(store: &Store, table: Table, range: Scan<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn scanned(store: &Store, table: Table, range: Scan<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let rows = store.scan(table, range).unwrap();
     rows.into_iter().map(|(key, row)| (key, row.ok().unwrap().value.to_vec())).collect()
 }
 
-pub const fn all(limit: usize) -> Scan<'static> {
+pub(crate) const fn all(limit: usize) -> Scan<'static> {
     Scan { prefix: b"", after: None, limit }
 }
 
 /// The message of a call that must fail.
-pub fn refusal<T>(result: Result<T, gembok::store::StoreError>) -> String {
+pub(crate) fn refusal<T>(result: Result<T, gembok::store::StoreError>) -> String {
     match result {
         Ok(_) => panic!("it was let through"),
         Err(error) => error.to_string(),
     }
 }
 
-pub fn contains(path: &Path, needle: &[u8]) -> bool {
+pub(crate) fn contains(path: &Path, needle: &[u8]) -> bool {
     std::fs::read(path).unwrap().windows(needle.len()).any(|window| window == needle)
 }

@@ -18,22 +18,22 @@ fn filled() -> Rig {
 /// Exactly `named` does not open: by `get`, by `scan`, by the verdict.
 fn only_this_is_damaged(rig: &Rig, named: &[(Table, &[u8])]) {
     let (_file, store, unlocked) = rig.unlocked();
-    let names: Vec<RowName> = named.iter().map(|(table, key)| RowName::new(*table, key)).collect();
-    assert_eq!(unlocked.verdict, Verdict::Damaged(names.clone()));
+    let damaged: Vec<RowName> = named.iter().map(|(table, key)| RowName::new(*table, key)).collect();
+    assert_eq!(unlocked.verdict, Verdict::Damaged(damaged.clone()));
     for (table, key) in
         [(Table::Projects, b"p"), (Table::Users, b"a"), (Table::Users, b"b"), (Table::Users, b"c")]
     {
         let name = RowName::new(table, key);
         match store.get(table, key) {
-            Err(StoreError::Damaged { row, .. }) => assert!(row == name && names.contains(&name)),
-            got => assert!(got.unwrap().is_some() && !names.contains(&name), "{name}"),
+            Err(StoreError::Damaged { row, .. }) => assert!(row == name && damaged.contains(&name)),
+            got => assert!(got.unwrap().is_some() && !damaged.contains(&name), "{name}"),
         }
     }
     let scanned = store.scan(Table::Users, all(10)).unwrap();
     assert_eq!(scanned.len(), 3);
     for (key, found) in scanned {
         let name = RowName::new(Table::Users, &key);
-        assert_eq!(found.is_err(), names.contains(&name));
+        assert_eq!(found.is_err(), damaged.contains(&name));
         if let Err(error) = found {
             let message = error.to_string();
             assert!(message.contains(&name.to_string()) && !message.contains("value"), "{message}");

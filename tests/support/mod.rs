@@ -1,5 +1,5 @@
 //! What tests of several floors need.
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
 
-pub mod daemon;
-pub mod softhsm;
+pub(crate) mod daemon;
+pub(crate) mod softhsm;

@@ -4,17 +4,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+pub(crate) const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const CHILD: &str = "GEMBOK_TEST_SOFTHSM";
 
 /// A folder with `softhsm2.conf` and `tokens/`.
-pub struct SoftHsm {
+pub(crate) struct SoftHsm {
     folder: PathBuf,
 }
 
 impl SoftHsm {
     /// Lays out the folder; a process with `SOFTHSM2_CONF` at [`SoftHsm::conf`] keeps its tokens there.
-    pub fn lay_out(folder: &Path) -> Self {
+    pub(crate) fn lay_out(folder: &Path) -> Self {
         let softhsm = Self { folder: folder.to_owned() };
         std::fs::create_dir_all(softhsm.tokens()).unwrap();
         let conf = format!(
@@ -25,21 +25,21 @@ impl SoftHsm {
         softhsm
     }
 
-    pub fn conf(&self) -> PathBuf {
+    pub(crate) fn conf(&self) -> PathBuf {
         self.folder.join("softhsm2.conf")
     }
 
-    pub fn tokens(&self) -> PathBuf {
+    pub(crate) fn tokens(&self) -> PathBuf {
         self.folder.join("tokens")
     }
 
     /// Somewhere beside the tokens.
-    pub fn elsewhere(&self) -> PathBuf {
+    pub(crate) fn elsewhere(&self) -> PathBuf {
         self.folder.join("elsewhere")
     }
 
     /// The one file called `name` in the one token's directory.
-    pub fn token_file(&self, name: &str) -> PathBuf {
+    pub(crate) fn token_file(&self, name: &str) -> PathBuf {
         let mut tokens = std::fs::read_dir(self.tokens()).unwrap();
         let token = tokens.next().unwrap().unwrap().path();
         assert!(tokens.next().is_none(), "more than one token");
@@ -48,7 +48,7 @@ impl SoftHsm {
 }
 
 /// Runs `body` in a child of this test binary that has a `SoftHSM` of its own; `case` is the test's own full name.
-pub fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
+pub(crate) fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
     if let Some(folder) = std::env::var_os(CHILD) {
         return body(&SoftHsm { folder: folder.into() });
     }
