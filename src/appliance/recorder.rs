@@ -15,23 +15,23 @@ use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::statistics::{Counters, Fold};
 use crate::domain::timestamp::Now;
-use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, Store, Table};
+use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, Store, StoreError, Table};
 
 use super::fault::Stop;
 
 /// How long to wait before a commit that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Records of one block at most: keeps a block's bytes and its statistics' rows within what a batch may hold.
-const BLOCK_RECORDS_MAX: usize = 8_192;
-/// Bytes of a record at most, by the limits on its groups.
-const RECORD_BYTES_TYPICAL: usize = 192;
+/// Bytes of leaves at which a block is closed; the last record may go beyond it.
+const BLOCK_BYTES_ENOUGH: usize = 1 << 20;
+/// Rows of statistics at which a block is closed; the last record may go beyond it.
+const BLOCK_ROWS_ENOUGH: usize = 20_000;
 
 /// How records are gathered.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalLimits {
     /// How long a record may wait for others.
     pub flush_after: Duration,
-    /// Records that may wait; beyond it requests are refused.
+    /// Records, and groups of items in them, that may wait; beyond it requests are refused.
     pub buffer_records_max: usize,
 }
 
@@ -54,6 +54,8 @@ pub type Totals = HashMap<(Option<Operation>, u16), Counters>;
 #[derive(Default)]
 struct Open {
     records: Vec<AccessRecord>,
+    /// The records and their groups: what their memory grows with.
+    weight: usize,
     closing: bool,
     /// Why the last commit failed, until one succeeds.
     trouble: Option<String>,
@@ -83,13 +85,14 @@ impl Recorder {
     /// # Errors
     /// `journal-full`.
     pub fn check_room(&self) -> Result<(), Refusal> {
-        let full = self.shared.open.lock().records.len() >= self.shared.limits.buffer_records_max;
+        let full = self.shared.open.lock().weight >= self.shared.limits.buffer_records_max;
         if full { Err(Refusal::new(Code::JournalFull).retry_after(RETRY_AFTER)) } else { Ok(()) }
     }
 
     /// Puts a record into the open block.
     pub fn record(&self, record: AccessRecord) {
         let mut open = self.shared.open.lock();
+        open.weight += 1 + record.groups.len();
         open.records.push(record);
         if open.records.len() == 1 {
             self.shared.news.notify_one();
@@ -130,23 +133,23 @@ impl Shared {
         loop {
             let (mut records, closing) = self.wait();
             while !records.is_empty() {
-                let rest = records.split_off(records.len().min(BLOCK_RECORDS_MAX));
-                let committed = commit(store, &records, clock());
+                let block = Block::gather(&records);
+                let count = block.count;
+                let committed = block.commit(store, clock());
+                if committed.is_ok() {
+                    self.total(&records[..count]);
+                    records.drain(..count);
+                }
                 let mut open = self.open.lock();
-                open.trouble = committed.as_ref().err().map(ToString::to_string);
-                let Some(why) = &open.trouble else {
-                    drop(open);
-                    self.total(&records);
-                    records = rest;
-                    continue;
-                };
-                tracing::error!(records = records.len() + rest.len(), %why, "access records could not be committed");
+                open.trouble = committed.err().map(|why| why.to_string());
+                let Some(why) = &open.trouble else { continue };
+                tracing::error!(records = records.len(), %why, "access records could not be committed");
                 if open.closing {
                     return;
                 }
                 // Back to the front of the buffer, in order: nothing is lost while the process lives.
-                records.extend(rest);
                 records.append(&mut open.records);
+                open.weight = records.iter().map(|record| 1 + record.groups.len()).sum();
                 open.records = std::mem::take(&mut records);
                 self.news.wait_for(&mut open, RETRY_AFTER);
             }
@@ -187,32 +190,61 @@ impl Shared {
             std::thread::sleep(self.limits.flush_after);
             open = self.open.lock();
         }
+        open.weight = 0;
         (std::mem::take(&mut open.records), open.closing)
     }
 }
 
-fn commit(store: &Store, records: &[AccessRecord], now: Now) -> Result<(), Stop> {
-    const { assert!(BLOCK_RECORDS_MAX * RECORD_BYTES_TYPICAL < BLOCK_BYTES_MAX) };
-    let mut leaves = Vec::with_capacity(records.len() * RECORD_BYTES_TYPICAL);
-    let (mut body, mut fold, mut count) = (Vec::new(), Fold::default(), 0);
-    for record in records {
-        body.clear();
-        record.write(&mut body);
-        write_leaf(&mut leaves, access_record::KIND, access_record::VERSION, &body);
-        fold.count(record);
-        count += 1;
+/// Records that become durable together, and what they add to the statistics.
+struct Block {
+    leaves: Vec<u8>,
+    fold: Fold,
+    count: usize,
+}
+
+impl Block {
+    /// As many of `records`, from the first on, as make a block.
+    fn gather(records: &[AccessRecord]) -> Self {
+        const { assert!(BLOCK_BYTES_ENOUGH * 8 <= BLOCK_BYTES_MAX) };
+        const { assert!(BLOCK_ROWS_ENOUGH * 2 <= BATCH_CHANGES_MAX) };
+        let mut block = Self { leaves: Vec::new(), fold: Fold::default(), count: 0 };
+        let mut body = Vec::new();
+        for record in records {
+            body.clear();
+            record.write(&mut body);
+            write_leaf(&mut block.leaves, access_record::KIND, access_record::VERSION, &body);
+            block.fold.count(record);
+            block.count += 1;
+            if block.leaves.len() >= BLOCK_BYTES_ENOUGH || block.fold.rows_at_most() >= BLOCK_ROWS_ENOUGH {
+                break;
+            }
+        }
+        block
     }
-    let mut batch = Batch::new(now.time.micros()).records(leaves, count);
-    let rows = fold.rows();
-    debug_assert!(rows.len() <= BATCH_CHANGES_MAX);
-    for (row_key, added) in rows {
-        let mut counters = match store.get(Table::Statistics, &row_key)? {
-            Some(row) => cbor::decode::<Counters>(&row.value)?,
-            None => Counters::default(),
-        };
-        counters.add(&added);
-        batch = batch.put(Table::Statistics, &row_key, cbor::encode(&counters));
+
+    fn commit(self, store: &Store, now: Now) -> Result<(), Stop> {
+        let count = u32::try_from(self.count).unwrap_or(u32::MAX);
+        let mut batch = Batch::new(now.time.micros()).records(self.leaves, count);
+        for (row_key, added) in self.fold.rows() {
+            let mut counters = stored(store, &row_key)?;
+            counters.add(&added);
+            batch = batch.put(Table::Statistics, &row_key, cbor::encode(&counters));
+        }
+        store.commit(batch)?;
+        Ok(())
     }
-    store.commit(batch)?;
-    Ok(())
+}
+
+/// What a bucket holds so far. One that does not open is counted from zero again: the journal has the truth, and a damaged
+/// statistic must not stop it.
+fn stored(store: &Store, row_key: &[u8]) -> Result<Counters, Stop> {
+    match store.get(Table::Statistics, row_key) {
+        Ok(None) => Ok(Counters::default()),
+        Ok(Some(row)) => Ok(cbor::decode(&row.value)?),
+        Err(StoreError::Damaged { row, why }) => {
+            tracing::error!(%row, why, "a row of the statistics is lost");
+            Ok(Counters::default())
+        }
+        Err(other) => Err(other.into()),
+    }
 }

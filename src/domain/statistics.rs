@@ -174,10 +174,10 @@ impl Fold {
         }
     }
 
-    /// Whether nothing was counted.
+    /// How many rows [`Fold::rows`] has at most.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn rows_at_most(&self) -> usize {
+        self.0.len() * Resolution::ALL.len()
     }
 
     /// Every row the counts belong into, and what to add there.
