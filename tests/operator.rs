@@ -477,12 +477,26 @@ fn sighup_with_a_wrong_configuration_changes_nothing() {
     assert!(said.contains("[keyring]") && said.contains("ttl"), "{said}");
     assert_eq!(daemon.said("certificates and CRL in force").count(), 0, "nothing was taken over");
 
-    sandbox.configure("[keyring]\nttl_s = 5\n");
+    let limits = sandbox.path("policies/limits.toml");
+    let lower = fs::read_to_string(&limits).unwrap().replace("items_max = 1000 ", "items_max = 7 ");
+    fs::write(&limits, lower).unwrap();
+    sandbox.configure("[keyring]\nttl_s = 5\n[log]\nlevel = \"debug\"\n");
     daemon.signal(Signal::HUP);
     let waiting = "these sections changed and take effect at the next start";
     daemon.wait_until("it says what waits", || daemon.said(waiting).next().is_some());
     assert_eq!(daemon.said(waiting).next().unwrap()["sections"], "keyring");
-    daemon.wait_until("the files are read", || daemon.said("certificates and CRL in force").next().is_some());
+    assert_eq!(daemon.said("certificates and CRL in force").count(), 1);
+    let (_, info) = sandbox.get(&daemon, "/v1/info").unwrap();
+    assert!(info.to_string().contains("\"items_max\":7"), "policies are in force at once: {info}");
+    daemon.wait_until("the log's level is in force", || daemon.said("connection over").next().is_some());
+
+    // A PKI that cannot be taken over holds back the rest.
+    fs::write(sandbox.path("state/pki/ca.pem"), "nothing").unwrap();
+    sandbox.configure("[log]\nlevel = \"error\"\n");
+    daemon.signal(Signal::HUP);
+    daemon.wait_until("it says so", || {
+        daemon.said("certificates and CRL were not taken over").next().is_some()
+    });
     let body = json!({"object": OBJECT, "plaintext": "QnVkaQ=="});
     assert_eq!(sandbox.post(&daemon, "/v1/endpoints/absensi/encrypt", &body).unwrap().0, 200);
 }
@@ -555,6 +569,11 @@ fn a_wrong_pin_is_tried_once() {
     assert!(!daemon.log().contains("a wrong one"));
 
     fs::write(sandbox.path("pin"), right).unwrap();
+    chmod(&sandbox.path("pin"), 0o644);
+    let output = sandbox.run(&["unlock"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("0644") && errors(&output).contains("chmod 600"), "{}", errors(&output));
+    chmod(&sandbox.path("pin"), 0o600);
     daemon.wait_until("our own back-off is over", || sandbox.run(&["unlock"]).status.success());
     assert_eq!(sandbox.state(), "operational");
 }

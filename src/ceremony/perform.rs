@@ -29,17 +29,17 @@ impl Request {
         match self {
             Self::InitSandbox { admin, admin_csr } => {
                 let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, now)?;
-                return Ok(Done::Initialised(made.into()));
+                Ok(Done::Initialised(made.into()))
             }
             Self::Unlock { accept_damage } => {
                 appliance.unlock(actor, accept_damage, now)?;
-                return Ok(Done::Changed);
+                Ok(Done::Changed)
             }
             Self::Lock => {
                 appliance.lock(actor, now)?;
-                return Ok(Done::Changed);
+                Ok(Done::Changed)
             }
-            Self::Status => return Ok(Done::Status(appliance.health().into())),
+            Self::Status => Ok(Done::Status(appliance.health().into())),
             Self::Project(verb) => verb.perform(appliance, actor, now),
             Self::Object(verb) => verb.perform(appliance, actor, now),
             Self::Endpoint(verb) => verb.perform(appliance, actor, now),
