@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -462,6 +462,23 @@ fn sigterm_ends_it_cleanly_and_the_next_start_unlocks_by_itself() {
     assert!(sandbox.socket().exists());
     let daemon = sandbox.resume();
     assert!(daemon.stop().success());
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let sandbox = Sandbox::new();
+    let manager = UnixDatagram::bind(sandbox.path("notify")).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let told = || {
+        let mut word = [0; 64];
+        let read = manager.recv(&mut word).unwrap();
+        String::from_utf8_lossy(&word[..read]).trim().to_owned()
+    };
+    let daemon = sandbox.spawn_with(|command| command.env("NOTIFY_SOCKET", sandbox.path("notify")));
+    assert_eq!(told(), "READY=1");
+    assert_eq!(sandbox.state(), "unprovisioned", "ready means that it can be asked");
+    assert!(daemon.stop().success());
+    assert_eq!(told(), "STOPPING=1");
 }
 
 #[test]
