@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -465,6 +465,23 @@ fn sigterm_ends_it_cleanly_and_the_next_start_unlocks_by_itself() {
 }
 
 #[test]
+fn the_service_manager_is_told() {
+    let sandbox = Sandbox::new();
+    let manager = UnixDatagram::bind(sandbox.path("notify")).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let told = || {
+        let mut word = [0; 64];
+        let read = manager.recv(&mut word).unwrap();
+        String::from_utf8_lossy(&word[..read]).trim().to_owned()
+    };
+    let daemon = sandbox.spawn_with(|command| command.env("NOTIFY_SOCKET", sandbox.path("notify")));
+    assert_eq!(told(), "READY=1");
+    assert_eq!(sandbox.state(), "unprovisioned", "ready means that it can be asked");
+    assert!(daemon.stop().success());
+    assert_eq!(told(), "STOPPING=1");
+}
+
+#[test]
 fn sighup_with_a_wrong_configuration_changes_nothing() {
     let sandbox = Sandbox::new();
     let daemon = sandbox.start();
@@ -477,12 +494,26 @@ fn sighup_with_a_wrong_configuration_changes_nothing() {
     assert!(said.contains("[keyring]") && said.contains("ttl"), "{said}");
     assert_eq!(daemon.said("certificates and CRL in force").count(), 0, "nothing was taken over");
 
-    sandbox.configure("[keyring]\nttl_s = 5\n");
+    let limits = sandbox.path("policies/limits.toml");
+    let lower = fs::read_to_string(&limits).unwrap().replace("items_max = 1000 ", "items_max = 7 ");
+    fs::write(&limits, lower).unwrap();
+    sandbox.configure("[keyring]\nttl_s = 5\n[log]\nlevel = \"debug\"\n");
     daemon.signal(Signal::HUP);
     let waiting = "these sections changed and take effect at the next start";
     daemon.wait_until("it says what waits", || daemon.said(waiting).next().is_some());
     assert_eq!(daemon.said(waiting).next().unwrap()["sections"], "keyring");
-    daemon.wait_until("the files are read", || daemon.said("certificates and CRL in force").next().is_some());
+    assert_eq!(daemon.said("certificates and CRL in force").count(), 1);
+    let (_, info) = sandbox.get(&daemon, "/v1/info").unwrap();
+    assert!(info.to_string().contains("\"items_max\":7"), "policies are in force at once: {info}");
+    daemon.wait_until("the log's level is in force", || daemon.said("connection over").next().is_some());
+
+    // A PKI that cannot be taken over holds back the rest.
+    fs::write(sandbox.path("state/pki/ca.pem"), "nothing").unwrap();
+    sandbox.configure("[log]\nlevel = \"error\"\n");
+    daemon.signal(Signal::HUP);
+    daemon.wait_until("it says so", || {
+        daemon.said("certificates and CRL were not taken over").next().is_some()
+    });
     let body = json!({"object": OBJECT, "plaintext": "QnVkaQ=="});
     assert_eq!(sandbox.post(&daemon, "/v1/endpoints/absensi/encrypt", &body).unwrap().0, 200);
 }
@@ -555,6 +586,11 @@ fn a_wrong_pin_is_tried_once() {
     assert!(!daemon.log().contains("a wrong one"));
 
     fs::write(sandbox.path("pin"), right).unwrap();
+    chmod(&sandbox.path("pin"), 0o644);
+    let output = sandbox.run(&["unlock"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("0644") && errors(&output).contains("chmod 600"), "{}", errors(&output));
+    chmod(&sandbox.path("pin"), 0o600);
     daemon.wait_until("our own back-off is over", || sandbox.run(&["unlock"]).status.success());
     assert_eq!(sandbox.state(), "operational");
 }

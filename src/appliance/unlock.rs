@@ -6,6 +6,7 @@
 //! ```
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -159,12 +160,22 @@ impl Drop for CloseUnlessKept {
 
 /// The PIN, from a file that nobody else may read.
 pub(super) fn read_pin(path: &Path) -> Result<Pin, Stop> {
-    let bytes = Zeroizing::new(fs::read(path).map_err(|error| {
+    let unreadable = |error| {
         Fault::new(format!(
             "the PIN file {} cannot be read: {error}; check pin_file in the configuration",
             path.display()
         ))
-    })?);
+    };
+    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o7777;
+    // The group's bits are the mask of an ACL where systemd hands out a credential.
+    if mode & 0o007 != 0 {
+        return Err(Fault::new(format!(
+            "the PIN file {} has mode {mode:04o}, so others may have read the PIN; chmod 600 it and change the PIN",
+            path.display()
+        ))
+        .into());
+    }
+    let bytes = Zeroizing::new(fs::read(path).map_err(unreadable)?);
     Pin::from_bytes(&bytes).map_err(said)
 }
 

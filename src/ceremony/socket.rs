@@ -26,6 +26,8 @@ use super::request::{REQUEST_BYTES_MAX, Request};
 
 /// Connections served at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: u32 = 16;
+/// More than any answer but a long list.
+const ANSWER_BYTES_USUAL: usize = 8_192;
 /// For a request to arrive whole, and for an answer to be taken.
 const LINE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After a failed accept: there may be no descriptors left.
@@ -127,8 +129,9 @@ async fn attend(
             .detail(format!("The local socket admits root and uid {owner}; this is uid {uid}."))
             .into()
     };
-    // It may hold an API key.
-    let mut line = Zeroizing::new(serde_json::to_vec(&answer)?);
+    // It may hold an API key; a vector that grows would leave copies behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_BYTES_USUAL));
+    serde_json::to_writer(&mut *line, &answer)?;
     line.push(b'\n');
     timeout(LINE_TIMEOUT, async {
         stream.write_all(&line).await?;

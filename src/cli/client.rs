@@ -14,6 +14,8 @@ use super::error::CliError;
 
 /// Bytes of an answer at most: a list of some hundred thousand certificates.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// More than any answer but a long list.
+const ANSWER_BYTES_USUAL: usize = 8_192;
 /// For a verb to be done; an unlock reads the whole store.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -48,7 +50,8 @@ impl Client {
         line.push(b'\n');
         // Whoever refuses us may answer without reading, and close: the answer counts.
         let sent = stream.write_all(&line);
-        let mut answer = Zeroizing::new(String::new());
+        // It may hold an API key; a string that grows would leave copies behind.
+        let mut answer = Zeroizing::new(String::with_capacity(ANSWER_BYTES_USUAL));
         match stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer) {
             Ok(0) => Err(sent
                 .err()

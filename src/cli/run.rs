@@ -117,13 +117,12 @@ impl Session {
     fn issue_certificate(&self, new: NewCertificate) -> Result<(), CliError> {
         let NewCertificate { project, endpoint, out, csr } = new;
         make_directory(&out)?;
-        let (key, csr) = match csr {
-            Some(file) => (None, fs::read_to_string(&file).map_err(CliError::file(&file))?),
-            None => {
-                let key = NewKey::make(&out.join("client.key"))?;
-                let csr = key.csr().to_owned();
-                (Some(key), csr)
-            }
+        let (key, csr) = if let Some(file) = csr {
+            (None, fs::read_to_string(&file).map_err(CliError::file(&file))?)
+        } else {
+            let key = NewKey::make(&out.join("client.key"))?;
+            let csr = key.csr().to_owned();
+            (Some(key), csr)
         };
         let issue = request::Certificate::Issue { project, endpoint, csr };
         let answered = self.ask(&Request::Certificate(issue))?;

@@ -74,11 +74,9 @@ impl Planes {
         Ok(())
     }
 
-    /// Reads certificates and lists again, changed or not.
-    pub(super) fn reload(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.reload(&self.pki);
-        }
+    /// Reads certificates and lists again, changed or not. Whether what is in force is what lies there.
+    pub(super) fn reload(&mut self) -> bool {
+        self.open.as_mut().is_none_or(|open| open.reload(&self.pki))
     }
 
     /// Ready when a listener ended though nobody told it to.
@@ -142,19 +140,21 @@ impl Open {
     /// A new generation ends every live connection, so one is made only when a file has changed.
     fn follow(&mut self, pki: &Path) {
         if Seen::at(pki) != self.seen {
-            self.reload(pki);
+            let _ = self.reload(pki);
         }
     }
 
-    fn reload(&mut self, pki: &Path) {
+    fn reload(&mut self, pki: &Path) -> bool {
         let seen = Seen::at(pki);
         match self.tls.reload() {
             Ok(generation) => {
                 self.seen = seen;
                 tracing::info!(generation, "certificates and CRL in force");
+                true
             }
             Err(error) => {
                 tracing::error!(%error, hint = error.hint(), "certificates and CRL were not taken over");
+                false
             }
         }
     }

@@ -20,14 +20,15 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::clock::now;
-use crate::appliance::{Appliance, LockReason, State, Stop, Tending};
+use crate::appliance::{Appliance, LockReason, State, StateName, Stop, Tending};
 use crate::ceremony::socket::LocalSocket;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::domain::actor::Actor;
 use crate::domain::refusal::Code;
 
 use super::planes::Planes;
-use super::{memory, settings, telemetry};
+use super::telemetry::{self, Telemetry};
+use super::{memory, settings};
 
 /// Between two looks at everything.
 const TEND_EVERY: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ const UNLOCK_WAIT_LAST: Duration = Duration::from_secs(60);
 /// [`ServeError`]: what kept it from starting, or from going on, and what to do.
 pub fn serve(file: &Path) -> Result<(), ServeError> {
     let config = Config::load(file).map_err(ServeError::of)?;
-    telemetry::start(&config.log).map_err(ServeError::of)?;
+    let telemetry = telemetry::start(&config.log).map_err(ServeError::of)?;
     let memory = memory::protect(config.memory.lock).map_err(ServeError::of)?;
     if !memory.is_locked {
         tracing::warn!("memory is not locked, keys could reach the swap; this is for a sandbox only");
@@ -60,10 +61,15 @@ pub fn serve(file: &Path) -> Result<(), ServeError> {
         ))
     })?;
     let appliance = Arc::new(Appliance::open(settings).map_err(ServeError::of)?);
+    if appliance.state_name() != StateName::Unprovisioned {
+        for finding in config.check(credentials.as_deref()) {
+            tracing::warn!(place = finding.place, what = finding.what, hint = finding.hint, "look at this");
+        }
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         ServeError(format!("no threads can be started: {error}; raise the limit on tasks"))
     })?;
-    runtime.block_on(Daemon { config, appliance, changed }.run())
+    runtime.block_on(Daemon { config, appliance, changed, telemetry }.run())
 }
 
 struct Daemon {
@@ -71,6 +77,7 @@ struct Daemon {
     appliance: Arc<Appliance>,
     /// Rung by the appliance: its state changed, or files of its PKI did.
     changed: Arc<Notify>,
+    telemetry: Telemetry,
 }
 
 impl Daemon {
@@ -117,7 +124,7 @@ impl Daemon {
         }
     }
 
-    /// Reads everything again. A configuration that is wrong anywhere changes nothing.
+    /// Reads everything again. A configuration or a PKI that is wrong anywhere changes nothing.
     fn reload(&self, planes: &mut Planes) {
         let next = match Config::load(&self.config.file) {
             Ok(next) => next,
@@ -126,34 +133,41 @@ impl Daemon {
                 return;
             }
         };
-        let waiting = changed_sections(&self.config, &next);
+        if !planes.reload() {
+            return;
+        }
+        self.appliance.settings().policies.store(Arc::new(settings::policies_of(&next)));
+        self.telemetry.set_level(next.log.level);
+        let waiting = waiting_sections(&self.config, &next);
         if !waiting.is_empty() {
             tracing::warn!(
                 sections = waiting.join(", "),
                 "these sections changed and take effect at the next start"
             );
         }
-        self.appliance.settings().policies.store(Arc::new(settings::policies_of(&next)));
-        planes.reload();
-        tracing::info!("configuration read again; policies and certificates are in force");
+        tracing::info!("configuration read again; policies, certificates and the log's level are in force");
     }
 }
 
-/// Sections that differ; each is fixed for the life of the process.
-fn changed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
+/// Sections with a change that has to wait for the next start.
+fn waiting_sections(old: &Config, new: &Config) -> Vec<&'static str> {
+    // What a reload has put in force does not wait.
+    let requests_in_flight_per_certificate_max = new.tls.requests_in_flight_per_certificate_max;
+    let tls = config::Tls { requests_in_flight_per_certificate_max, ..old.tls.clone() };
+    let log = config::Log { level: new.log.level, ..old.log.clone() };
     let pairs = [
         ("state", old.state == new.state),
         ("local", old.local == new.local),
         ("data", old.data == new.data),
         ("control", old.control == new.control),
-        ("tls", old.tls == new.tls),
+        ("tls", tls == new.tls),
         ("token", old.token == new.token),
         ("store", old.store == new.store),
         ("keyring", old.keyring == new.keyring),
         ("degraded", old.degraded == new.degraded),
         ("journal", old.journal == new.journal),
         ("memory", old.memory == new.memory),
-        ("log", old.log == new.log),
+        ("log", log == new.log),
     ];
     pairs.into_iter().filter(|(_, same)| !same).map(|(section, _)| section).collect()
 }

@@ -5,32 +5,50 @@ use std::panic::{self, PanicHookInfo};
 use tracing::{error, level_filters::LevelFilter};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
+
+/// The log at work.
+pub struct Telemetry {
+    targets: reload::Handle<Targets, Registry>,
+}
 
 /// Starts the log and takes over panics. Once per process.
 ///
 /// # Errors
 /// When a log is already running.
-pub fn start(log: &Log) -> Result<(), tracing_subscriber::util::TryInitError> {
-    let ours = match log.level {
+pub fn start(log: &Log) -> Result<Telemetry, TryInitError> {
+    let (filter, targets) = reload::Layer::new(targets(log.level));
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
+    panic::set_hook(Box::new(report_panic));
+    Ok(Telemetry { targets })
+}
+
+impl Telemetry {
+    /// Writes lines from `level` on.
+    pub fn set_level(&self, level: LogLevel) {
+        if let Err(error) = self.targets.reload(targets(level)) {
+            error!(%error, "the log's level stays as it was");
+        }
+    }
+}
+
+fn targets(level: LogLevel) -> Targets {
+    let ours = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
     };
     // Other crates' talk may quote requests, headers and API keys among them: never below a warning.
-    let targets = Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("gembok", ours);
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines = match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
-        LogFormat::Text => lines.with_ansi(false).boxed(),
-    };
-    tracing_subscriber::registry().with(lines.with_filter(targets)).try_init()?;
-    panic::set_hook(Box::new(report_panic));
-    Ok(())
+    Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("gembok", ours)
 }
 
 /// Says where, and not what: a panic's message may quote the data it failed on.

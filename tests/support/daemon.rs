@@ -145,15 +145,16 @@ impl Sandbox {
 
     /// Starts a daemon and waits for nothing.
     pub fn spawn(&self) -> Daemon {
+        self.spawn_with(|command| command)
+    }
+
+    /// The same with something more in its environment.
+    pub fn spawn_with(&self, more: impl FnOnce(&mut Command) -> &mut Command) -> Daemon {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.path(&format!("log-{start}"));
-        let child = self
-            .command(&["serve"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
+        let mut command = self.command(&["serve"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        let child = more(&mut command).spawn().unwrap();
         Daemon { child, log }
     }
 
