@@ -15,31 +15,31 @@ use tempfile::TempDir;
 
 use super::softhsm::{MODULE, SoftHsm};
 
-pub const GEMBOK: &str = env!("CARGO_BIN_EXE_gembok");
+pub(crate) const GEMBOK: &str = env!("CARGO_BIN_EXE_gembok");
 /// For things that take milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The names `provision` makes.
-pub const PROJECT: &str = "kantor";
-pub const OBJECT: &str = "karyawan";
-pub const ENDPOINT: &str = "absensi";
+pub(crate) const PROJECT: &str = "kantor";
+pub(crate) const OBJECT: &str = "karyawan";
+pub(crate) const ENDPOINT: &str = "absensi";
 
 /// The folder of a sandbox: configuration, policies, token, state, the files of its clients.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     folder: TempDir,
     softhsm: SoftHsm,
     starts: AtomicUsize,
 }
 
 /// A daemon at work. Killed when dropped.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     log: PathBuf,
 }
 
 impl Sandbox {
     /// Lays out the folder; nothing runs yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("gembok-").tempdir().unwrap();
         let softhsm = SoftHsm::lay_out(&folder.path().join("softhsm"));
         let sandbox = Self { folder, softhsm, starts: AtomicUsize::new(0) };
@@ -53,7 +53,7 @@ impl Sandbox {
     }
 
     /// Writes the configuration, with `more` at its end.
-    pub fn configure(&self, more: &str) {
+    pub(crate) fn configure(&self, more: &str) {
         let config = format!(
             "[state]\ndirectory = \"state\"\n[local]\nsocket = \"run/gembok.sock\"\n\
              [data]\nlisten = \"127.0.0.1:0\"\n[control]\nlisten = \"127.0.0.1:0\"\n\
@@ -63,26 +63,26 @@ impl Sandbox {
         fs::write(self.config(), config).unwrap();
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path("gembok.toml")
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.path("run/gembok.sock")
     }
 
     /// Something in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The token's folder.
-    pub fn softhsm(&self) -> &SoftHsm {
+    pub(crate) fn softhsm(&self) -> &SoftHsm {
         &self.softhsm
     }
 
     /// The program, told where this sandbox is.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(GEMBOK);
         command
             .args(args)
@@ -95,12 +95,12 @@ impl Sandbox {
     }
 
     /// Runs the program to its end.
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
     /// Runs an operator's verb that has to be done; what it showed.
-    pub fn done(&self, args: &[&str]) -> Value {
+    pub(crate) fn done(&self, args: &[&str]) -> Value {
         let output = self.run(&[args, &["--json"]].concat());
         assert!(output.status.success(), "gembok {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -108,19 +108,19 @@ impl Sandbox {
     }
 
     /// Runs an operator's verb that has to be refused; the stable code.
-    pub fn refused(&self, args: &[&str]) -> String {
+    pub(crate) fn refused(&self, args: &[&str]) -> String {
         let output = self.run(&[args, &["--json"]].concat());
         assert_eq!(output.status.code(), Some(1), "gembok {args:?}: {output:?}");
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         answer["refused"]["code"].as_str().unwrap_or_else(|| panic!("gembok {args:?}: {answer}")).to_owned()
     }
 
-    pub fn state(&self) -> String {
+    pub(crate) fn state(&self) -> String {
         self.done(&["status"])["status"]["state"].as_str().unwrap().to_owned()
     }
 
     /// Sends a line as it is; the answer.
-    pub fn send(&self, line: &[u8]) -> Value {
+    pub(crate) fn send(&self, line: &[u8]) -> Value {
         let mut stream = UnixStream::connect(self.socket()).unwrap();
         // A line that is too long is answered before it was read.
         let _ = stream.write_all(line);
@@ -130,26 +130,26 @@ impl Sandbox {
     }
 
     /// Starts a daemon and waits until the local socket answers.
-    pub fn start(&self) -> Daemon {
+    pub(crate) fn start(&self) -> Daemon {
         let daemon = self.spawn();
         daemon.wait_until("the local socket answers", || UnixStream::connect(self.socket()).is_ok());
         daemon
     }
 
     /// Starts a daemon that has a store already, and waits until it has unlocked itself.
-    pub fn resume(&self) -> Daemon {
+    pub(crate) fn resume(&self) -> Daemon {
         let daemon = self.start();
         daemon.wait_until("it is operational", || self.state() == "operational");
         daemon
     }
 
     /// Starts a daemon and waits for nothing.
-    pub fn spawn(&self) -> Daemon {
+    pub(crate) fn spawn(&self) -> Daemon {
         self.spawn_with(|command| command)
     }
 
     /// The same with something more in its environment.
-    pub fn spawn_with(&self, more: impl FnOnce(&mut Command) -> &mut Command) -> Daemon {
+    pub(crate) fn spawn_with(&self, more: impl FnOnce(&mut Command) -> &mut Command) -> Daemon {
         let start = self.starts.fetch_add(1, Ordering::Relaxed);
         let log = self.path(&format!("log-{start}"));
         let mut command = self.command(&["serve"]);
@@ -160,7 +160,7 @@ impl Sandbox {
 
     /// Initialises, and makes project, object, endpoint, both grants, a certificate (`client/`) and an API key
     /// (`api-key`). The admin's files are in `admin/`.
-    pub fn provision(&self) {
+    pub(crate) fn provision(&self) {
         let below = ["--project", PROJECT];
         let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
         self.done(&["init", "--sandbox", "--out", "admin"]);
@@ -173,18 +173,18 @@ impl Sandbox {
     }
 
     /// The API key that `provision` made.
-    pub fn api_key(&self) -> String {
+    pub(crate) fn api_key(&self) -> String {
         fs::read_to_string(self.path("api-key")).unwrap().trim().to_owned()
     }
 
     /// Sends JSON to the data plane of `daemon`, as the client; status and answer. `None` when TLS refuses.
-    pub fn post(&self, daemon: &Daemon, path: &str, body: &Value) -> Option<(u16, Value)> {
+    pub(crate) fn post(&self, daemon: &Daemon, path: &str, body: &Value) -> Option<(u16, Value)> {
         let url = format!("https://{}{path}", daemon.data());
         self.curl("client/client", &["--data", &body.to_string(), &url])
     }
 
     /// Asks the control plane of `daemon`, as the admin.
-    pub fn get(&self, daemon: &Daemon, path: &str) -> Option<(u16, Value)> {
+    pub(crate) fn get(&self, daemon: &Daemon, path: &str) -> Option<(u16, Value)> {
         self.curl("admin/admin", &[&format!("https://{}{path}", daemon.control())])
     }
 
@@ -207,12 +207,12 @@ impl Sandbox {
 
 impl Daemon {
     /// Address and port of the data plane.
-    pub fn data(&self) -> String {
+    pub(crate) fn data(&self) -> String {
         self.plane("data")
     }
 
     /// Address and port of the control plane.
-    pub fn control(&self) -> String {
+    pub(crate) fn control(&self) -> String {
         self.plane("control")
     }
 
@@ -226,7 +226,7 @@ impl Daemon {
     }
 
     /// Lines of the log with this message.
-    pub fn said(&self, message: &str) -> impl Iterator<Item = Value> {
+    pub(crate) fn said(&self, message: &str) -> impl Iterator<Item = Value> {
         let lines: Vec<Value> =
             self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let message = message.to_owned();
@@ -234,11 +234,11 @@ impl Daemon {
     }
 
     /// The whole log so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    pub fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let start = Instant::now();
         while !is_so() {
             assert!(start.elapsed() < PATIENCE, "waited in vain until {what}; log:\n{}", self.log());
@@ -246,18 +246,18 @@ impl Daemon {
         }
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// SIGTERM, and how it ended.
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()
     }
 
     /// How it ended by itself.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

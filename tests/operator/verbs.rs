@@ -1,0 +1,220 @@
+//! What the verbs do, refuse and record.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::errors;
+use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
+
+#[test]
+fn init_is_done_once_and_nothing_goes_before_it() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start();
+    assert_eq!(sandbox.state(), "unprovisioned");
+    assert_eq!(daemon.said("listening").count(), 0, "only the local socket is open");
+    for verb in [
+        &["project", "create", PROJECT][..],
+        &["project", "list"],
+        &["object", "list", "--project", PROJECT],
+        &["endpoint", "list", "--project", PROJECT],
+        &["grant", "list", "--project", PROJECT, "--endpoint", ENDPOINT],
+        &["api-key", "list", "--project", PROJECT, "--endpoint", ENDPOINT],
+        &["certificate", "list"],
+        &["audit", "list"],
+        &["lock"],
+        &["unlock"],
+    ] {
+        assert_eq!(sandbox.refused(verb), "wrong-state", "{verb:?}");
+    }
+
+    let made = sandbox.done(&["init", "--sandbox", "--admin", "siti", "--out", "admin"]);
+    assert_eq!(sandbox.state(), "operational");
+    assert_eq!(sandbox.done(&["status"])["status"]["sandbox"], true);
+    assert_eq!(made["initialised"]["token_serial"], sandbox.done(&["status"])["status"]["token"]["serial"]);
+    let (data, control) = (daemon.data(), daemon.control());
+    assert_ne!(data, control);
+
+    assert_eq!(sandbox.refused(&["init", "--sandbox", "--out", "again"]), "wrong-state");
+    assert!(!sandbox.path("again/admin.key").exists(), "a key without a certificate is left behind");
+    let trail = sandbox.done(&["audit", "list"]);
+    let inits = trail["audit"]["entries"].as_array().unwrap().iter();
+    assert_eq!(inits.filter(|entry| entry["act"] == "appliance.init").count(), 1);
+}
+
+#[test]
+fn every_change_is_recorded_with_the_uid_that_asked() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+    let keys = sandbox.done(&[&["api-key", "list"], &of[..]].concat());
+    let id = keys["api-keys"][0]["id"].as_str().unwrap();
+    sandbox.done(&["api-key", "revoke", id]);
+    let listed = sandbox.done(&["certificate", "list"]);
+    let certificates = listed["certificates"].as_array().unwrap();
+    let client =
+        certificates.iter().find(|one| one["identity"].as_str().unwrap().contains(":endpoint:")).unwrap();
+    sandbox.done(&["certificate", "revoke", client["spki"].as_str().unwrap()]);
+    sandbox.done(&[&["grant", "revoke", "decrypt", "--object", OBJECT], &of[..]].concat());
+    sandbox.done(&["endpoint", "revoke", ENDPOINT, "--project", PROJECT]);
+    sandbox.done(&["lock"]);
+    sandbox.done(&["unlock"]);
+
+    let trail = sandbox.done(&["audit", "list", "--limit", "1000"]);
+    let entries = trail["audit"]["entries"].as_array().unwrap();
+    let by_hand = entries.iter().filter(|entry| entry["actor"] != "system");
+    let uid = rustix::process::getuid().as_raw();
+    let acts: Vec<&str> = by_hand
+        .map(|entry| {
+            assert_eq!(entry["actor"], format!("local:{uid}"), "{entry}");
+            entry["act"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(
+        acts,
+        [
+            "appliance.init",
+            "user.create",
+            "project.create",
+            "object.create",
+            "endpoint.create",
+            "grant.create",
+            "certificate.issue",
+            "api-key.create",
+            "api-key.revoke",
+            "certificate.revoke",
+            "grant.revoke",
+            "endpoint.revoke",
+            "appliance.lock",
+            "appliance.unlock",
+        ]
+    );
+    let from = entries[3]["sequence"].as_u64().unwrap().to_string();
+    let page = sandbox.done(&["audit", "list", "--from", &from, "--limit", "2"]);
+    assert_eq!(page["audit"]["entries"].as_array().unwrap()[..], entries[3..5]);
+    assert_eq!(page["audit"]["next"], entries[5]["sequence"]);
+}
+
+#[test]
+fn lists_and_shows_tell_what_was_made() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    sandbox.done(&[
+        "object",
+        "create",
+        "gaji",
+        "--project",
+        PROJECT,
+        "--algorithm",
+        "aes-256-gcm-siv",
+        "--required-context",
+        "nik",
+    ]);
+    let shown = sandbox.done(&["object", "show", "gaji", "--project", PROJECT]);
+    assert_eq!(shown["object"]["object"]["required_context"], json!(["nik"]));
+    assert_eq!(shown["object"]["versions"][0]["algorithm"], "aes-256-gcm-siv");
+    let shown = sandbox.done(&["project", "show", PROJECT]);
+    assert_eq!(shown["project-shown"]["objects"].as_array().unwrap().len(), 2);
+    assert_eq!(shown["project-shown"]["endpoints"][0]["name"], ENDPOINT);
+    let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+    let grants = sandbox.done(&[&["grant", "list"], &of[..]].concat());
+    let operations =
+        grants["grants"].as_array().unwrap().iter().map(|grant| grant["operation"].as_str().unwrap());
+    assert_eq!(operations.collect::<Vec<_>>(), ["encrypt", "decrypt"]);
+    let made = sandbox.done(
+        &[
+            &[
+                "api-key",
+                "create",
+                "--label",
+                "slow",
+                "--expires",
+                "2999-01-01T00:00:00Z",
+                "--requests-per-s",
+                "1",
+            ],
+            &of[..],
+        ]
+        .concat(),
+    );
+    let key = &made["api-key-made"]["api_key"];
+    assert_eq!((&key["requests_per_s"], &key["requests_burst"]), (&json!(1), &json!(400)));
+    assert_eq!(key["expires"], "2999-01-01T00:00:00Z");
+
+    // The same for eyes.
+    let table = String::from_utf8(sandbox.run(&["object", "list", "--project", PROJECT]).stdout).unwrap();
+    assert!(table.starts_with("OBJECT") && table.contains("gaji") && table.lines().count() == 3, "{table}");
+    let status = String::from_utf8(sandbox.run(&["status"]).stdout).unwrap();
+    assert!(status.contains("operational") && status.contains("never put real data"), "{status}");
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_a_stable_code() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+    let with = |words: &[&'static str]| sandbox.refused(&[words, &of[..]].concat());
+    assert_eq!(sandbox.refused(&["project", "create", PROJECT]), "already-exists");
+    assert_eq!(sandbox.refused(&["project", "create", "no name"]), "bad-name");
+    assert_eq!(sandbox.refused(&["project", "show", "nowhere"]), "not-found");
+    assert_eq!(sandbox.refused(&["project", "list", "--after", "x"]), "bad-request");
+    assert_eq!(
+        sandbox.refused(&["object", "create", "o", "--project", PROJECT, "--algorithm", "rot13"]),
+        "bad-request"
+    );
+    assert_eq!(with(&["grant", "create", "read", "--object", OBJECT]), "bad-request");
+    assert_eq!(
+        with(&["api-key", "create", "--label", "x", "--expires", "2001-01-01T00:00:00Z"]),
+        "bad-request"
+    );
+    assert_eq!(with(&["api-key", "create", "--label", "x", "--expires", "tomorrow"]), "bad-request");
+    assert_eq!(with(&["api-key", "create", "--label", "x", "--fields-per-s", "0"]), "bad-request");
+    assert_eq!(sandbox.refused(&["certificate", "revoke", &"0".repeat(64)]), "not-found");
+
+    // A no names the way on, too.
+    let output = sandbox.run(&["object", "list", "--project", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(errors(&output), "gembok: There is no project \"nowhere\". (not-found)\n  Check the name.\n");
+}
+
+#[test]
+fn a_bad_signing_request_issues_nothing() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    let issue = |csr: &str| {
+        sandbox.refused(&[
+            "certificate",
+            "issue",
+            "--project",
+            PROJECT,
+            "--endpoint",
+            ENDPOINT,
+            "--csr",
+            csr,
+            "--out",
+            "other",
+        ])
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let good = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    let mut der = pem::parse(&good).unwrap().into_contents();
+    // The last byte is the signature's.
+    *der.last_mut().unwrap() ^= 1;
+    let forged = pem::encode(&pem::Pem::new("CERTIFICATE REQUEST", der));
+    for bad in ["", "not PEM", &forged, &good.replace("CERTIFICATE REQUEST", "CERTIFICATE")] {
+        fs::write(sandbox.path("bad.csr"), bad).unwrap();
+        assert_eq!(issue("bad.csr"), "bad-request", "{bad}");
+    }
+    assert!(!sandbox.path("other/client.pem").exists());
+    assert_eq!(sandbox.done(&["certificate", "list"])["certificates"].as_array().unwrap().len(), 2);
+
+    fs::write(sandbox.path("good.csr"), &good).unwrap();
+    let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+    sandbox.done(&[&["certificate", "issue", "--csr", "good.csr", "--out", "other"], &of[..]].concat());
+    assert!(sandbox.path("other/client.pem").exists() && !sandbox.path("other/client.key").exists());
+    assert_eq!(issue("good.csr"), "already-exists", "one key, one enrolment");
+}
