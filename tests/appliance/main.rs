@@ -3,6 +3,7 @@
 
 mod admission;
 mod client;
+mod fixtures;
 mod journal;
 mod keyring;
 mod leases;
