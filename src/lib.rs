@@ -27,6 +27,8 @@
 //! ARCHITECTURE.md draws every byte layout and gives the reason for each decision; SECURITY.md says what is promised and
 //! what is not. `tests/tidy` holds the floors.
 
+// In the product an item is seen no further than it is used. Test helpers need not say so.
+#![warn(unreachable_pub)]
 // Tests may; the product may not: a panic is an outage, and what goes to a terminal goes around the log.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 

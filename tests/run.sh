@@ -45,8 +45,6 @@ has() { command -v "$1" >/dev/null; }
 # What the build and the tests call, each with the Debian package it comes from.
 packages() {
     has cc || echo gcc libc6-dev
-    has make || echo make
-    has cmake || echo cmake
     has curl || echo curl
     has git || echo git
     has openssl || echo openssl

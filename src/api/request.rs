@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
@@ -216,7 +218,7 @@ fn missing(member: &'static str) -> Refusal {
 }
 
 fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(bytes).map_err(|error| {
+    serde_json::from_slice(bytes).map(|Members(body)| body).map_err(|error| {
         // The parser quotes values and names. Only which kind of error it is may be told, and where.
         let message = error.to_string();
         let code = if message.starts_with("unknown field") {
@@ -237,6 +239,9 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
     })
 }
 
+/// A JSON object. Without it a list of values in the order of the members would do as well.
+struct Members<T>(T);
+
 /// A JSON string, borrowed from the body where it has no escapes.
 pub(super) struct Text<'a>(pub Cow<'a, str>);
 
@@ -245,6 +250,24 @@ struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 /// A JSON array of items.
 struct Items<'a>(Vec<V1Item<'a>>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Maps<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Maps<T> {
+            type Value = T;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        from.deserialize_map(Maps(PhantomData)).map(Self)
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -302,7 +325,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
+                while let Some(Members(item)) = list.next_element()? {
                     if items.len() == ITEMS_PARSED_MAX {
                         return Err(A::Error::custom("more items than any limit allows"));
                     }
@@ -327,6 +350,8 @@ mod tests {
     fn each_misshapen_body_has_its_own_code() {
         assert_eq!(code("{"), Code::MalformedJson);
         assert_eq!(code("[]"), Code::MalformedJson);
+        assert_eq!(code(r#"["k",""]"#), Code::MalformedJson);
+        assert_eq!(code(r#"{"items":[["k",""]]}"#), Code::MalformedJson);
         assert_eq!(code(r#"{"object":"k","plaintext":5}"#), Code::MalformedJson);
         assert_eq!(code(r#"{"object":"k","plaintext":"","extra":1}"#), Code::UnknownMember);
         assert_eq!(code(r#"{"object":"k","ciphertext":""}"#), Code::UnknownMember);

@@ -210,6 +210,11 @@ impl Sandbox {
 }
 
 impl Daemon {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Address and port of the data plane.
     pub(crate) fn data(&self) -> String {
         self.plane("data")

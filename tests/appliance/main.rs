@@ -1,0 +1,22 @@
+//! The appliance and its HTTP edge, end to end: the built program with a real token and a real store, asked over mutual TLS
+//! and by the operator's verbs. One module per floor or promise.
+
+mod admission;
+mod client;
+mod fixtures;
+mod journal;
+mod keyring;
+mod leases;
+mod limits;
+mod open_routes;
+mod published;
+mod revocation;
+mod states;
+mod statistics;
+mod store_damage;
+#[path = "../support/mod.rs"]
+mod support;
+mod v1;
+mod v1_limits;
+mod vault;
+mod world;

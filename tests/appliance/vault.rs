@@ -1,0 +1,216 @@
+//! Behind the daemon's back, while it is stopped: token and store opened with the library, and the file's stored bytes.
+//!
+//! PKCS#11 finds `SoftHSM`'s configuration by the environment, so all of this runs in a child process made by `in_child`,
+//! whose own token directory gets a copy of the sandbox's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use gembok::crypto::block::Leaves;
+use gembok::crypto::secret::SecretKey;
+use gembok::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
+use gembok::domain::access_record::{self, AccessRecord, Group};
+use gembok::domain::audit_record::{self, AuditRecord};
+use gembok::domain::cbor;
+use gembok::domain::id::{ApiKeyId, EndpointId, ObjectId};
+use gembok::domain::operation::Operation;
+use gembok::domain::refusal::Code;
+use gembok::domain::timestamp::Timestamp;
+use gembok::hsm::{Pin, PinBackoff, Token, TokenChoice, TokenConfig};
+use gembok::store::{Store, StoreFile, StoreKeys, Table, Verdict};
+use minicbor::Decoder;
+use minicbor::data::Type;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+use crate::support::daemon::Sandbox;
+use crate::support::softhsm::{MODULE, SoftHsm};
+
+const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
+
+/// An unlocked store, its daemon stopped.
+pub struct Vault {
+    pub store: Store,
+    _file: StoreFile,
+}
+
+/// One record of the journal.
+pub enum Record {
+    Access(AccessRecord),
+    Audit(AuditRecord),
+}
+
+impl Vault {
+    /// Unlocks the store of a stopped sandbox as the daemon does: PIN, token, MK, store key.
+    pub fn open(sandbox: &Sandbox, softhsm: &SoftHsm) -> Self {
+        let _ = fs::remove_dir_all(softhsm.tokens());
+        copy(&sandbox.softhsm().tokens(), &softhsm.tokens());
+        let file = StoreFile::open(&store_path(sandbox), 1 << 20).unwrap();
+        let boot = file.boot().unwrap().unwrap();
+        let config = TokenConfig {
+            module: MODULE.into(),
+            choice: TokenChoice::Serial(boot.token_serial.clone()),
+            worker_sessions: 1,
+            deadline: Duration::from_secs(30),
+        };
+        let pin =
+            Pin::from_bytes(fs::read_to_string(sandbox.path("pin")).unwrap().trim().as_bytes()).unwrap();
+        let token = Token::open(&config, pin, &mut PinBackoff::new(), Instant::now()).unwrap();
+        let master_key = token.master_key(boot.master_keys[0].generation).unwrap();
+        let entry = &boot.store_keys[0];
+        let wrapped = WrappedKey::parse(&entry.wrapped).unwrap();
+        let binding = Binding::store_key(entry.generation, master_key.generation());
+        let store_key = master_key.unwrap(&wrapped, &binding).unwrap();
+        let name_key = unwrap_name_key(&store_key, entry.generation, &boot.name_key);
+        let keys =
+            StoreKeys::new(&[(entry.generation, store_key)], boot.current_store_key, &name_key).unwrap();
+        drop(master_key);
+        token.close().unwrap();
+        let (store, unlocked) = file.unlock(keys).unwrap();
+        assert_eq!(unlocked.verdict, Verdict::Intact);
+        Self { store, _file: file }
+    }
+
+    /// Every record, after the chain was verified: links, sequences, times; roots and counts are checked by the reading.
+    pub fn records(&self) -> Vec<Record> {
+        let head = self.store.head();
+        let (mut previous, mut next, mut time) = ([0; 32], 0, 0);
+        let mut records = Vec::new();
+        while next < head.next_sequence {
+            for block in self.store.blocks(next, 1_000).unwrap() {
+                let block = block.unwrap();
+                let header = &block.header;
+                assert_eq!((header.chain, header.epoch), (head.chain, head.epoch));
+                assert_eq!((header.first_sequence, header.previous), (next, previous));
+                assert!(header.time_us >= time);
+                (previous, time) = (header.hash(), header.time_us);
+                next += u64::from(header.count);
+                let leaves = block.leaves.unwrap();
+                records.extend(Leaves::new(&leaves).map(|leaf| {
+                    let leaf = leaf.unwrap();
+                    match (leaf.kind, leaf.version) {
+                        (access_record::KIND, access_record::VERSION) => {
+                            let record = read_access(leaf.body);
+                            let mut again = Vec::new();
+                            record.write(&mut again);
+                            assert_eq!(again, leaf.body, "the record is deterministic");
+                            Record::Access(record)
+                        }
+                        (audit_record::KIND, audit_record::VERSION) => {
+                            Record::Audit(cbor::decode(leaf.body).unwrap())
+                        }
+                        other => panic!("a record of kind and version {other:?}"),
+                    }
+                }));
+            }
+        }
+        assert_eq!((next, previous), (head.next_sequence, head.hash));
+        records
+    }
+}
+
+/// Reads what `AccessRecord::write` writes, by the drawing in its file.
+fn read_access(body: &[u8]) -> AccessRecord {
+    let mut from = Decoder::new(body);
+    let mut record = AccessRecord {
+        time: Timestamp::default(),
+        endpoint: EndpointId::from_bytes([0; 16]),
+        api_key: None,
+        certificate: [0; 32],
+        address: [0; 4].into(),
+        operation: None,
+        latency_us: 0,
+        outcome: None,
+        groups: Vec::new(),
+    };
+    for _ in 0..from.map().unwrap().unwrap() {
+        match from.u8().unwrap() {
+            0 => record.time = Timestamp::from_micros(from.u64().unwrap()),
+            1 => record.endpoint = EndpointId::from_bytes(sixteen(&mut from)),
+            2 => record.api_key = Some(ApiKeyId::from_bytes(sixteen(&mut from))),
+            3 => record.certificate = from.bytes().unwrap().try_into().unwrap(),
+            4 => record.address = <[u8; 4]>::try_from(from.bytes().unwrap()).unwrap().into(),
+            5 => record.operation = Operation::from_number(from.u8().unwrap()),
+            6 => record.latency_us = from.u64().unwrap(),
+            7 => record.outcome = Code::from_number(from.u16().unwrap()),
+            8 => {
+                for _ in 0..from.array().unwrap().unwrap() {
+                    record.groups.push(read_group(&mut from));
+                }
+            }
+            other => panic!("member {other}"),
+        }
+    }
+    assert_eq!(from.position(), body.len());
+    record
+}
+
+fn read_group(from: &mut Decoder<'_>) -> Group {
+    assert_eq!(from.array().unwrap(), Some(6));
+    let object = if from.datatype().unwrap() == Type::Null {
+        from.null().unwrap();
+        None
+    } else {
+        Some(ObjectId::from_bytes(sixteen(from)))
+    };
+    let group = Group {
+        object,
+        key_version: from.u32().unwrap(),
+        outcome: Code::from_number(from.u16().unwrap()),
+        fields: from.u32().unwrap(),
+        bytes: from.u64().unwrap(),
+    };
+    assert_eq!(from.array().unwrap(), Some(0));
+    group
+}
+
+fn sixteen(from: &mut Decoder<'_>) -> [u8; 16] {
+    from.bytes().unwrap().try_into().unwrap()
+}
+
+fn unwrap_name_key(store_key: &SecretKey, generation: u32, wrapped: &[u8]) -> SecretKey {
+    let wrapped = WrappedKey::parse(wrapped).unwrap();
+    WrappingKey::new(generation, store_key).unwrap(&wrapped, &Binding::name_key(generation)).unwrap()
+}
+
+/// The stored bytes of a row; the daemon is stopped.
+pub fn stored(sandbox: &Sandbox, table: Table, key: &[u8]) -> Vec<u8> {
+    let database = Database::open(store_path(sandbox)).unwrap();
+    let rows = database.begin_read().unwrap().open_table(ROWS).unwrap();
+    rows.get(place(table, key).as_slice()).unwrap().unwrap().value().to_vec()
+}
+
+/// The keys of a table's rows.
+pub fn row_keys(sandbox: &Sandbox, table: Table) -> Vec<Vec<u8>> {
+    let database = Database::open(store_path(sandbox)).unwrap();
+    let rows = database.begin_read().unwrap().open_table(ROWS).unwrap();
+    let table = table.number().to_be_bytes();
+    let places = rows.iter().unwrap().map(|row| row.unwrap().0.value().to_vec());
+    places.filter(|place| place.starts_with(&table)).map(|place| place[2..].to_vec()).collect()
+}
+
+/// Puts bytes in a row's place; the daemon is stopped.
+pub fn put_stored(sandbox: &Sandbox, table: Table, key: &[u8], stored: &[u8]) {
+    let database = Database::open(store_path(sandbox)).unwrap();
+    let writing = database.begin_write().unwrap();
+    writing.open_table(ROWS).unwrap().insert(place(table, key).as_slice(), stored).unwrap();
+    writing.commit().unwrap();
+}
+
+pub fn store_path(sandbox: &Sandbox) -> PathBuf {
+    sandbox.path("state/gembok.redb")
+}
+
+fn place(table: Table, key: &[u8]) -> Vec<u8> {
+    [&table.number().to_be_bytes(), key].concat()
+}
+
+/// Copies a folder.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() { copy(&from, &to) } else { drop(fs::copy(from, to).unwrap()) }
+    }
+}

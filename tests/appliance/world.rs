@@ -1,0 +1,263 @@
+//! A provisioned appliance and the applications that use it. Tests that only ask share one; tests that take something away
+//! have their own.
+
+use std::io;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::client::{Answer, Client, Connection};
+use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
+
+/// An appliance with project, object, endpoint, grants, certificate and API key.
+pub struct World {
+    pub sandbox: Sandbox,
+    pub daemon: Daemon,
+}
+
+/// An application: an endpoint's name, certificate and API key.
+#[derive(Clone)]
+pub struct Application {
+    pub client: Client,
+    pub endpoint: String,
+    pub api_key: String,
+}
+
+/// What the tests that only ask have in common.
+pub struct Shared {
+    pub world: World,
+    /// Endpoint `absensi` of `kantor`: every object, but `titipan` only to encrypt and `asing` not at all.
+    pub absensi: Application,
+    /// Another endpoint of the same project, granted `karyawan`.
+    pub gaji: Application,
+    /// The same names in another project.
+    pub cabang: Application,
+    expiring: String,
+    _keeper: Child,
+}
+
+/// Object and algorithm, for each there is; `karyawan` has the default.
+pub const ALGORITHMS: [(&str, &str, usize); 4] = [
+    (OBJECT, "xaes-256-gcm", 52),
+    ("alamat", "aes-256-gcm", 40),
+    ("tanggal-lahir", "aes-256-gcm-siv", 40),
+    ("bpjs", "xchacha20-poly1305", 52),
+];
+/// An object that requires the context name `baris`.
+pub const BOUND: &str = "terikat";
+
+static SHARED: LazyLock<Shared> = LazyLock::new(|| {
+    let world = World::new("");
+    for (object, algorithm, _) in &ALGORITHMS[1..] {
+        world.done(&format!("object create {object} --project {PROJECT} --algorithm {algorithm}"));
+        world.grant("encrypt decrypt", object, ENDPOINT);
+    }
+    world.done(&format!("object create {BOUND} --project {PROJECT} --required-context baris"));
+    world.grant("encrypt decrypt", BOUND, ENDPOINT);
+    world.done(&format!("object create titipan --project {PROJECT}"));
+    world.grant("encrypt", "titipan", ENDPOINT);
+    world.done(&format!("object create asing --project {PROJECT}"));
+    let gaji = world.enrol(PROJECT, "gaji");
+    world.grant("encrypt decrypt", OBJECT, "gaji");
+    world.done("project create cabang");
+    world.done(&format!("object create {OBJECT} --project cabang"));
+    let cabang = world.enrol("cabang", ENDPOINT);
+    let grant =
+        format!("grant create encrypt decrypt --project cabang --endpoint {ENDPOINT} --object {OBJECT}");
+    world.done(&grant);
+    let generous = world.api_key(PROJECT, ENDPOINT, GENEROUS);
+    let absensi = Application { api_key: generous, ..world.absensi() };
+    let soon = OffsetDateTime::now_utc() + time::Duration::SECOND;
+    let expires = format!("--expires {}", soon.format(&Rfc3339).unwrap());
+    let expiring = world.api_key(PROJECT, ENDPOINT, &expires);
+    let keeper = keeper(&world);
+    Shared { absensi, gaji, cabang, expiring, world, _keeper: keeper }
+});
+
+/// Limits that no test meets by accident.
+const GENEROUS: &str =
+    "--requests-per-s 100000 --requests-burst 100000 --fields-per-s 1000000 --fields-burst 1000000";
+
+pub fn shared() -> &'static Shared {
+    &SHARED
+}
+
+/// A static is never dropped: whoever holds the other end of this pipe sees the test process go, and cleans up after it.
+fn keeper(world: &World) -> Child {
+    let script = "read _; kill \"$1\"; sleep 1; rm -rf \"$2\"";
+    Command::new("sh")
+        .args(["-c", script, "sh", &world.daemon.id().to_string()])
+        .arg(world.sandbox.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+impl Shared {
+    /// An API key of `absensi` that was good once.
+    pub fn expired(&self) -> String {
+        let application = Application { api_key: self.expiring.clone(), ..self.absensi.clone() };
+        let item = json!({ "object": OBJECT, "plaintext": "" });
+        self.world.daemon.wait_until("the API key has expired", || application.encrypt(&item).status == 401);
+        self.expiring.clone()
+    }
+}
+
+impl World {
+    /// Provisioned, with `more` at the end of its configuration.
+    pub fn new(more: &str) -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.configure(more);
+        let daemon = sandbox.start();
+        sandbox.provision();
+        daemon.data();
+        daemon.control();
+        Self { sandbox, daemon }
+    }
+
+    /// Ends the daemon and starts another over the same folder.
+    pub fn restart(self) -> Self {
+        let Self { sandbox, daemon } = self;
+        assert!(daemon.stop().success());
+        let daemon = sandbox.resume();
+        Self { sandbox, daemon }
+    }
+
+    /// Runs a verb that has to be done; words are separated by blanks.
+    #[track_caller]
+    pub fn done(&self, words: &str) -> Value {
+        self.sandbox.done(&words.split(' ').collect::<Vec<_>>())
+    }
+
+    pub fn grant(&self, operations: &str, object: &str, endpoint: &str) {
+        self.done(&format!(
+            "grant create {operations} --project {PROJECT} --endpoint {endpoint} --object {object}"
+        ));
+    }
+
+    /// Makes an API key; its text.
+    pub fn api_key(&self, project: &str, endpoint: &str, more: &str) -> String {
+        self.new_api_key(project, endpoint, more).1
+    }
+
+    /// Makes an API key; its id and its text.
+    pub fn new_api_key(&self, project: &str, endpoint: &str, more: &str) -> (String, String) {
+        let words = format!("api-key create --project {project} --endpoint {endpoint} --label uji {more}");
+        let made = &self.done(words.trim_end())["api-key-made"];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&made["api_key"]["id"]), text(&made["text"]))
+    }
+
+    /// Makes an endpoint with certificate and API key.
+    pub fn enrol(&self, project: &str, endpoint: &str) -> Application {
+        self.done(&format!("endpoint create {endpoint} --project {project}"));
+        let folder = format!("{project}-{endpoint}");
+        self.done(&format!("certificate issue --project {project} --endpoint {endpoint} --out {folder}"));
+        Application {
+            client: self.data(Some(&format!("{folder}/client"))),
+            endpoint: endpoint.to_owned(),
+            api_key: self.api_key(project, endpoint, GENEROUS),
+        }
+    }
+
+    /// The application that was provisioned.
+    pub fn absensi(&self) -> Application {
+        Application {
+            client: self.data(Some("client/client")),
+            endpoint: ENDPOINT.to_owned(),
+            api_key: self.sandbox.api_key(),
+        }
+    }
+
+    /// A client of the data plane.
+    pub fn data(&self, certificate: Option<&str>) -> Client {
+        self.client(&self.daemon.data(), certificate)
+    }
+
+    /// A client of the control plane.
+    pub fn control(&self, certificate: Option<&str>) -> Client {
+        self.client(&self.daemon.control(), certificate)
+    }
+
+    /// The admin.
+    pub fn admin(&self) -> Client {
+        self.control(Some("admin/admin"))
+    }
+
+    pub fn status(&self) -> Value {
+        self.done("status")["status"].clone()
+    }
+
+    fn client(&self, address: &str, certificate: Option<&str>) -> Client {
+        let certificate = certificate.map(|path| self.sandbox.path(path));
+        Client::new(address, &self.sandbox.path("admin/ca.pem"), certificate.as_deref())
+    }
+}
+
+impl Application {
+    /// A v1 request on a connection of its own.
+    pub fn v1(&self, operation: &str, body: impl AsRef<[u8]>) -> Answer {
+        self.v1_over(&mut self.client.connect().unwrap(), operation, body).unwrap()
+    }
+
+    /// A v1 request on a live connection.
+    pub fn v1_over(
+        &self,
+        connection: &mut Connection,
+        operation: &str,
+        body: impl AsRef<[u8]>,
+    ) -> io::Result<Answer> {
+        let headers = [("authorization", self.bearer())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        connection.ask("POST", &self.path(operation), &headers, body.as_ref())
+    }
+
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.api_key)
+    }
+
+    pub fn path(&self, operation: &str) -> String {
+        format!("/v1/endpoints/{}/{operation}", self.endpoint)
+    }
+
+    pub fn encrypt(&self, item: &Value) -> Answer {
+        self.v1("encrypt", item.to_string())
+    }
+
+    pub fn decrypt(&self, item: &Value) -> Answer {
+        self.v1("decrypt", item.to_string())
+    }
+
+    /// A plaintext sealed, its envelope in text.
+    #[track_caller]
+    pub fn seal(&self, object: &str, plaintext: &[u8]) -> String {
+        let sealed = self.encrypt(&json!({ "object": object, "plaintext": STANDARD.encode(plaintext) })).ok();
+        sealed["ciphertext"].as_str().unwrap().to_owned()
+    }
+
+    /// An envelope opened.
+    #[track_caller]
+    pub fn open(&self, object: &str, ciphertext: &str) -> Vec<u8> {
+        let opened = self.decrypt(&json!({ "object": object, "ciphertext": ciphertext })).ok();
+        STANDARD.decode(opened["plaintext"].as_str().unwrap()).unwrap()
+    }
+
+    /// A request of the published contract.
+    pub fn published(&self, body: impl AsRef<[u8]>) -> Answer {
+        let path = format!("/cryptAPI/Crypt/{}/", self.endpoint);
+        self.client.ask("POST", &path, &[], body.as_ref()).unwrap()
+    }
+
+    /// Its body with every member: `value` is the plaintext or the ciphertext, by `aksi`.
+    pub fn published_body(&self, object: &str, aksi: &str, value: &str) -> Value {
+        let member = if aksi == "enkrip" { "plaintext" } else { "ciphertext" };
+        json!({ "api-key": self.api_key, "objek": object, "aksi": aksi, member: value })
+    }
+}
