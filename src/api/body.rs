@@ -2,9 +2,9 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::domain::limits::BODY_TIME_MAX;
+use crate::domain::limits::{BODY_TIME_MAX, DISCARD_TIME_MAX, DISCARDED_BYTES_MAX};
 use crate::domain::refusal::{Code, Refusal};
 
 /// Reads a body of at most `bytes_max`. An announced length over it is refused before anything is read; a chunked body is
@@ -47,4 +47,21 @@ pub(super) async fn read<B: Buf>(
         }
     }
     Ok(if gathered.is_empty() { whole } else { gathered.freeze() })
+}
+
+/// Takes what is on its way of a body that a refusal did not wait for. Over HTTP/2 the rest would be reset behind the answer,
+/// and clients (curl 7.88, and PHP with it) then report the reset and lose the answer.
+pub(super) async fn discard<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) {
+    let mut body = std::pin::pin!(body);
+    let mut left = DISCARDED_BYTES_MAX;
+    let rest = async {
+        while let Some(Ok(piece)) = body.next().await {
+            left = left.saturating_sub(piece.remaining());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // A client that takes longer may lose the answer; it is refused all the same.
+    let _ = timeout(DISCARD_TIME_MAX, rest).await;
 }

@@ -32,15 +32,22 @@ pub(super) async fn answer<B: Buf + Send>(
     arrival: Arrival,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Answer {
+    let mut body = std::pin::pin!(body);
     let mut line = match Line::open(appliance, arrival).await {
         Ok(line) => line,
-        Err(refusal) => return failure(&refusal),
+        Err(refusal) => {
+            body::discard(body).await;
+            return failure(&refusal);
+        }
     };
-    let (answer, outcome) = match serve(&mut line, &endpoint, method, body).await {
+    let (answer, outcome) = match serve(&mut line, &endpoint, method, body.as_mut()).await {
         Ok(answer) => (answer, None),
         Err(refusal) => (failure(&refusal), Some(refusal.code)),
     };
     line.close(outcome);
+    if outcome.is_some() {
+        body::discard(body).await;
+    }
     answer
 }
 

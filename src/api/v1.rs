@@ -29,16 +29,23 @@ pub(super) async fn answer<Op: Verb, B: Buf + Send>(
     arrival: Arrival,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Answer {
+    let mut body = std::pin::pin!(body);
     let mut line = match Line::open(appliance, arrival).await {
         Ok(line) => line,
-        Err(refusal) => return problem::answer(&refusal),
+        Err(refusal) => {
+            body::discard(body).await;
+            return problem::answer(&refusal);
+        }
     };
     line.operation = Some(Op::OPERATION);
-    let (answer, outcome) = match serve::<Op, B>(&mut line, &endpoint, body).await {
+    let (answer, outcome) = match serve::<Op, B>(&mut line, &endpoint, body.as_mut()).await {
         Ok(answered) => answered,
         Err(refusal) => (problem::answer(&refusal), Some(refusal.code)),
     };
     line.close(outcome);
+    if outcome.is_some() {
+        body::discard(body).await;
+    }
     answer
 }
 

@@ -190,7 +190,7 @@ impl Sandbox {
 
     fn curl(&self, who: &str, args: &[&str]) -> Option<(u16, Value)> {
         let mut command = Command::new("curl");
-        command.args(["--silent", "--max-time", "30", "--write-out", "\n%{http_code}"]);
+        command.args(["--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}"]);
         command.arg("--header").arg(format!("Authorization: Bearer {}", self.api_key()));
         command.arg("--cacert").arg(self.path("admin/ca.pem"));
         command.arg("--cert").arg(self.path(&format!("{who}.pem")));
@@ -199,7 +199,11 @@ impl Sandbox {
         let text = String::from_utf8(output.stdout).unwrap();
         let (body, status) = text.rsplit_once('\n').unwrap();
         match status {
-            "000" => None,
+            "000" => {
+                // Shown only when the test fails.
+                println!("curl {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+                None
+            }
             status => Some((status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))),
         }
     }
