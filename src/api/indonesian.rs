@@ -19,6 +19,7 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::BadName => "Nama tidak sah; gunakan huruf, angka, titik, garis bawah, atau tanda hubung.",
         Code::BodyTooLarge => "Isi permintaan terlalu besar; kirim nilai yang lebih kecil.",
         Code::BodyTooSlow => "Isi permintaan terlalu lambat datang; kirim sekaligus.",
+        Code::ClientGone => "Klien memutus sambungan sebelum dijawab; tunggu jawabannya.",
         Code::FieldTooLarge => "Nilai terlalu besar; bagi nilainya.",
         Code::TooManyItems => "Jumlah nilai dalam satu permintaan tidak diperbolehkan; kirim lebih sedikit.",
         Code::BatchOverBurst => "Permintaan melebihi batas kunci API sekali kirim; kirim lebih sedikit.",

@@ -1,25 +1,27 @@
 //! A data-plane request on its way down and up again, whichever contract it came by. From the moment its certificate is
 //! known it leaves an access record, however it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::appliance::{
-    Admitted, Appliance, Caller, Decrypt, Encrypt, Enrolled, Fault, Field, InFlight, Operate, Operational,
-    Sealed, Stop,
+    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Operate,
+    Operational, Sealed, Stop,
 };
 use crate::domain::access_record::{AccessRecord, Group};
 use crate::domain::api_key::ApiKeyDigest;
 use crate::domain::id::ApiKeyId;
+use crate::domain::limits::RequestLimits;
 use crate::domain::operation::Operation;
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::Now;
 
 use super::credentials::Arrival;
-use super::problem::told;
-use super::request::{self, Item, Takes};
+use super::field;
+use super::request::{Item, Takes};
 
 /// Bytes an envelope has beyond its plaintext, at most.
 const ENVELOPE_OVERHEAD: usize = 52;
@@ -27,10 +29,11 @@ const ENVELOPE_OVERHEAD: usize = 52;
 /// The results of a request's items, base64, in order.
 pub(super) type Results = Vec<Result<String, Refusal>>;
 
-/// A request from an enrolled certificate.
+/// A request from an enrolled certificate. While its body is on its way it holds nothing of the unlocked appliance, so that
+/// a lock need not wait for it; once it is at work it holds all of it until its record is left.
 pub(super) struct Line {
-    /// The unlocked appliance.
-    pub operational: Arc<Operational>,
+    operational: Weak<Operational>,
+    at_work: Option<Arc<Operational>>,
     enrolled: Arc<Enrolled>,
     peer: Arc<Peer>,
     arrival: Arrival,
@@ -38,6 +41,8 @@ pub(super) struct Line {
     pub operation: Option<Operation>,
     api_key: Option<ApiKeyId>,
     groups: Vec<Group>,
+    /// A request that is dropped before it was answered leaves a record too.
+    outcome: Option<Code>,
 }
 
 impl Line {
@@ -55,7 +60,17 @@ impl Line {
                 hop(move || operational.load_enrolled(&peer)).await?
             }
         };
-        Ok(Self { operational, enrolled, peer, arrival, operation: None, api_key: None, groups: Vec::new() })
+        Ok(Self {
+            operational: Arc::downgrade(&operational),
+            at_work: None,
+            enrolled,
+            peer,
+            arrival,
+            operation: None,
+            api_key: None,
+            groups: Vec::new(),
+            outcome: Some(Code::ClientGone),
+        })
     }
 
     /// Checks that this enrolment may be used now under this name, and takes one of its places.
@@ -63,9 +78,10 @@ impl Line {
     /// # Errors
     /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`, `journal-full`, `too-many-in-flight`.
     pub(super) fn enter(&self, endpoint: &str) -> Result<InFlight, Refusal> {
-        self.operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
-        self.operational.recorder().check_room()?;
-        self.enrolled.enter(self.operational.policies().in_flight_per_certificate_max)
+        let operational = self.operational()?;
+        operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
+        operational.recorder().check_room()?;
+        self.enrolled.enter(operational.policies().in_flight_per_certificate_max)
     }
 
     /// The arrival it began with.
@@ -73,16 +89,24 @@ impl Line {
         &self.arrival
     }
 
+    /// What a request may hold.
+    ///
+    /// # Errors
+    /// `locked`.
+    pub(super) fn limits(&self) -> Result<RequestLimits, Refusal> {
+        Ok(self.operational()?.policies().request_limits)
+    }
+
     /// Proves the API key and takes a request from its meter.
     ///
     /// # Errors
     /// What is wrong with the key; `requests-limited`.
     pub(super) async fn prove(&mut self, digest: ApiKeyDigest) -> Result<Caller, Refusal> {
-        let now = self.arrival.now;
-        let caller = match self.operational.recall_caller(&self.enrolled, &digest, now) {
-            Some(caller) => caller.map_err(told)?,
+        let (operational, now) = (self.operational()?, self.arrival.now);
+        let caller = match operational.recall_caller(&self.enrolled, &digest, now) {
+            Some(caller) => caller.map_err(Stop::told)?,
             None => {
-                let (operational, enrolled) = (Arc::clone(&self.operational), Arc::clone(&self.enrolled));
+                let enrolled = Arc::clone(&self.enrolled);
                 hop(move || operational.load_caller(&enrolled, &digest, now)).await?
             }
         };
@@ -93,34 +117,50 @@ impl Line {
     /// Admits the work and does it.
     ///
     /// # Errors
-    /// What concerns the whole request: `fields-limited`, `batch-over-burst`, `token-away`, `fault`.
+    /// What concerns the whole request: `locked`, `fields-limited`, `batch-over-burst`, `fault`; and what a change of the
+    /// catalog has taken away while the body was on its way.
     pub(super) async fn carry_out<Op: Verb>(
         &mut self,
         mut caller: Caller,
         work: Vec<Item<'_>>,
     ) -> Result<Results, Refusal> {
-        if !self.operational.is_current(&caller) {
-            let (operational, peer, now) =
-                (Arc::clone(&self.operational), Arc::clone(&self.peer), self.operational.now());
-            caller = hop(move || operational.renew(&caller, &peer, now)).await?;
+        let operational = self.operational()?;
+        self.at_work = Some(Arc::clone(&operational));
+        if !operational.is_current(&caller) {
+            let (operational, peer) = (Arc::clone(&operational), Arc::clone(&self.peer));
+            caller = hop(move || operational.renew(&caller, &peer, operational.now())).await?;
         }
         let objects = work.iter().map(|item| item.object.as_ref());
-        let admitted = match self.operational.recall_admitted::<Op>(&caller, objects.clone()) {
-            Some(admitted) => admitted.map_err(told)?,
+        let admitted = match operational.recall_admitted::<Op>(&caller, objects.clone()) {
+            Some(admitted) => admitted.map_err(Stop::told)?,
             None => {
                 let objects: Vec<String> = objects.map(str::to_owned).collect();
-                let operational = Arc::clone(&self.operational);
+                let operational = Arc::clone(&operational);
                 hop(move || operational.load_admitted::<Op>(&caller, &objects)).await?
             }
         };
-        Op::perform(self, admitted, work).await
+        let done = Op::perform(&operational, self.arrival.now, admitted, work).await?;
+        self.groups = done.groups;
+        Ok(done.items)
     }
 
-    /// Leaves the access record. The request is over.
-    pub(super) fn close(self, outcome: Option<Code>) {
+    /// The request is over; its record is left when this is dropped.
+    pub(super) fn close(mut self, outcome: Option<Code>) {
+        self.outcome = outcome;
+    }
+
+    fn operational(&self) -> Result<Arc<Operational>, Refusal> {
+        self.operational.upgrade().ok_or_else(|| Code::Locked.into())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // Locked while the body was on its way: nothing was done, and nobody is there to write it down.
+        let Some(operational) = self.at_work.take().or_else(|| self.operational.upgrade()) else { return };
         let began = self.arrival.now;
-        let latency = self.operational.now().instant.duration_since(began.instant);
-        self.operational.recorder().record(AccessRecord {
+        let latency = operational.now().instant.duration_since(began.instant);
+        operational.recorder().record(AccessRecord {
             time: began.time,
             endpoint: self.enrolled.endpoint.id,
             api_key: self.api_key,
@@ -128,13 +168,9 @@ impl Line {
             address: self.peer.address,
             operation: self.operation,
             latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
-            outcome,
-            groups: self.groups,
+            outcome: self.outcome,
+            groups: std::mem::take(&mut self.groups),
         });
-    }
-
-    fn field_bytes_max(&self) -> usize {
-        self.operational.policies().request_limits.field_bytes_max
     }
 }
 
@@ -145,12 +181,13 @@ pub(super) trait Verb: Operate + Send + Sized + 'static {
     /// Which member its answers go into.
     const GIVES: &'static str;
 
-    /// Does the work it was admitted for.
+    /// Does the work it was admitted for, and gives the results as base64.
     fn perform(
-        line: &mut Line,
+        operational: &Arc<Operational>,
+        now: Now,
         admitted: Admitted<Self>,
         work: Vec<Item<'_>>,
-    ) -> impl Future<Output = Result<Results, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Done<String>, Refusal>> + Send;
 }
 
 impl Verb for Encrypt {
@@ -158,29 +195,29 @@ impl Verb for Encrypt {
     const GIVES: &'static str = "ciphertext";
 
     async fn perform(
-        line: &mut Line,
+        operational: &Arc<Operational>,
+        now: Now,
         admitted: Admitted<Self>,
         work: Vec<Item<'_>>,
-    ) -> Result<Results, Refusal> {
-        let (operational, now) = (&line.operational, line.arrival.now);
+    ) -> Result<Done<String>, Refusal> {
         let (admitted, keys) = match operational.recall_sealing_keys(&admitted, now) {
             Some(keys) => (admitted, keys),
             None => {
                 let operational = Arc::clone(operational);
-                hop(move || operational.load_sealing_keys(&admitted, now).map(|keys| (admitted, keys)))
-                    .await?
+                hop(move || {
+                    let keys = operational.load_sealing_keys(&admitted, now);
+                    Ok((admitted, keys))
+                })
+                .await?
             }
         };
-        let bytes_max = line.field_bytes_max();
+        let bytes_max = operational.policies().request_limits.field_bytes_max;
         let fields = work.into_iter().map(|item| {
-            Ok(Field {
-                plaintext: request::decode(&item.value, bytes_max)?,
-                context: request::context(item.context)?,
-            })
+            let plaintext = field::decode(&item.value, bytes_max)?;
+            Ok(Field { plaintext, context: field::context(item.context)? })
         });
-        let done = operational.encrypt(&admitted, &keys, fields.collect()).map_err(told)?;
-        line.groups = done.groups;
-        Ok(done.items.into_iter().map(|item| item.map(|envelope| STANDARD.encode(envelope))).collect())
+        let done = operational.encrypt(&admitted, &keys, fields.collect()).map_err(Stop::told)?;
+        Ok(done.map(|envelope| STANDARD.encode(envelope)))
     }
 }
 
@@ -189,17 +226,15 @@ impl Verb for Decrypt {
     const GIVES: &'static str = "plaintext";
 
     async fn perform(
-        line: &mut Line,
+        operational: &Arc<Operational>,
+        now: Now,
         admitted: Admitted<Self>,
         work: Vec<Item<'_>>,
-    ) -> Result<Results, Refusal> {
-        let (operational, now) = (&line.operational, line.arrival.now);
-        let bytes_max = line.field_bytes_max() + ENVELOPE_OVERHEAD;
+    ) -> Result<Done<String>, Refusal> {
+        let bytes_max = operational.policies().request_limits.field_bytes_max + ENVELOPE_OVERHEAD;
         let sealed = work.into_iter().map(|item| {
-            Ok(Sealed {
-                envelope: request::decode(&item.value, bytes_max)?,
-                context: request::context(item.context)?,
-            })
+            let envelope = field::decode(&item.value, bytes_max)?;
+            Ok(Sealed { envelope, context: field::context(item.context)? })
         });
         let sealed: Vec<Result<Sealed<'_>, Refusal>> = sealed.collect();
         let keys = match operational.recall_opening_keys(&admitted, &sealed, now) {
@@ -207,12 +242,11 @@ impl Verb for Decrypt {
             None => {
                 let versions = Operational::opening_versions(&admitted, &sealed);
                 let operational = Arc::clone(operational);
-                hop(move || operational.load_opening_keys(versions, now)).await?
+                hop(move || Ok(operational.load_opening_keys(versions, now))).await?
             }
         };
-        let done = operational.decrypt(&admitted, &keys, sealed).map_err(told)?;
-        line.groups = done.groups;
-        Ok(done.items.into_iter().map(|item| item.map(|plaintext| STANDARD.encode(&*plaintext))).collect())
+        let done = operational.decrypt(&admitted, &keys, sealed).map_err(Stop::told)?;
+        Ok(done.map(|plaintext| STANDARD.encode(&*plaintext)))
     }
 }
 
@@ -221,7 +255,7 @@ pub(super) async fn hop<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Stop> + Send + 'static,
 ) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(told),
-        Err(_) => Err(told(Fault::new("a blocking task panicked or was cancelled").into())),
+        Ok(done) => done.map_err(Stop::told),
+        Err(_) => Err(Stop::from(Fault::new("a blocking task panicked or was cancelled")).told()),
     }
 }

@@ -18,6 +18,7 @@
 
 mod body;
 mod credentials;
+mod field;
 mod health;
 mod indonesian;
 mod info;

@@ -8,7 +8,6 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use warp::reject::{MethodNotAllowed, Rejection};
 
-use crate::appliance::Stop;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 
 use super::Answer;
@@ -39,15 +38,6 @@ pub(super) fn answer(refusal: &Refusal) -> Answer {
     let mut answer = respond(status, "application/problem+json", body.unwrap_or_default());
     add_limit_headers(&mut answer, refusal);
     answer
-}
-
-/// A fault goes to the log in full and to the caller as `fault`.
-#[must_use]
-pub(super) fn told(stop: Stop) -> Refusal {
-    if let Stop::Fault(fault) = &stop {
-        tracing::error!(%fault, "fault");
-    }
-    stop.refusal()
 }
 
 /// What no route took.
@@ -130,7 +120,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::Conflict
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,
-        Code::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+        Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
         Code::BodyTooLarge | Code::FieldTooLarge | Code::TooManyItems | Code::BatchOverBurst => {
             StatusCode::PAYLOAD_TOO_LARGE
         }

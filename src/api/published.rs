@@ -61,7 +61,7 @@ async fn serve<B: Buf + Send>(
     if method != Method::POST {
         return Err(Code::MethodNotAllowed.into());
     }
-    let limit = line.operational.policies().request_limits.published_body_bytes_max;
+    let limit = line.limits()?.published_body_bytes_max;
     let body = body::read(body, line.arrival().content_length, limit).await?;
     let request = PublishedBody::parse(&body)?;
     match request.aksi.0.as_ref() {

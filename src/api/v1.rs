@@ -56,7 +56,7 @@ async fn serve<Op: Verb, B: Buf + Send>(
 ) -> Result<(Answer, Option<Code>), Refusal> {
     let _in_flight = line.enter(endpoint)?;
     let caller = line.prove(line.arrival().api_key()?).await?;
-    let limits = line.operational.policies().request_limits;
+    let limits = line.limits()?;
     let body = body::read(body, line.arrival().content_length, limits.body_bytes_max).await?;
     let mut work = V1Body::parse(&body, Op::TAKES, limits.items_max)?;
     let references: Vec<_> = work.items.iter_mut().map(|item| item.reference.take()).collect();

@@ -13,13 +13,13 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use crate::domain::api_key::{ApiKey, ApiKeyDigest};
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
+use crate::domain::id::ObjectId;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
@@ -93,10 +93,20 @@ pub struct Caller {
     known: Arc<KnownKey>,
 }
 
+/// Why one item of a request may not have its object, and which object that is where the project has it: a record of what
+/// was probed for must name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denied {
+    /// Why.
+    pub code: Code,
+    /// Which.
+    pub object: Option<ObjectId>,
+}
+
 /// Leave to do `Op` on these objects, the fields already taken from the meter. One entry per item of the request: the
 /// object, or why just this item has none.
 pub struct Admitted<Op> {
-    items: Vec<Result<Arc<Served>, Code>>,
+    items: Vec<Result<Arc<Served>, Denied>>,
     operation: PhantomData<Op>,
 }
 
@@ -113,7 +123,7 @@ impl Enrolled {
         if entered.0.fetch_add(1, Ordering::AcqRel) < places {
             return Ok(entered);
         }
-        Err(Refusal::new(Code::TooManyInFlight).retry_after(Duration::from_secs(1)))
+        Err(Code::TooManyInFlight.into())
     }
 }
 
@@ -124,6 +134,13 @@ impl Drop for InFlight {
 }
 
 impl Served {
+    fn for_operation<Op: Operate>(self: Arc<Self>) -> Result<Arc<Self>, Denied> {
+        if self.granted.has(Op::OPERATION) {
+            return Ok(self);
+        }
+        Err(Denied { code: Code::NotGranted, object: Some(self.object.id) })
+    }
+
     /// The key version that seals, if there is one in the catalog.
     #[must_use]
     pub fn current(&self) -> Option<&KeyVersion> {
@@ -153,7 +170,7 @@ impl Caller {
 
 impl<Op> Admitted<Op> {
     /// The object of each item, in order.
-    pub fn items(&self) -> &[Result<Arc<Served>, Code>] {
+    pub fn items(&self) -> &[Result<Arc<Served>, Denied>] {
         &self.items
     }
 }
@@ -278,7 +295,7 @@ impl Operational {
         objects: impl Iterator<Item = &'a str> + Clone,
     ) -> Option<Result<Admitted<Op>, Stop>> {
         let enrolled = &caller.enrolled;
-        let mut items: Vec<Result<Arc<Served>, Code>> = Vec::with_capacity(objects.size_hint().0);
+        let mut items: Vec<Result<Arc<Served>, Denied>> = Vec::with_capacity(objects.size_hint().0);
         for name in objects {
             // A batch mostly speaks of one object.
             let same = items
@@ -289,7 +306,7 @@ impl Operational {
                 Some(served) => Arc::clone(served),
                 None => enrolled.objects.recall(name, enrolled.revision)?,
             };
-            items.push(if served.granted.has(Op::OPERATION) { Ok(served) } else { Err(Code::NotGranted) });
+            items.push(served.for_operation::<Op>());
         }
         Some(
             caller
@@ -310,13 +327,14 @@ impl Operational {
         caller: &Caller,
         objects: &[String],
     ) -> Result<Admitted<Op>, Stop> {
-        let items = objects.iter().map(|name| match self.load_served(&caller.enrolled, name) {
-            Ok(served) if served.granted.has(Op::OPERATION) => Ok(Ok(served)),
-            Ok(_) => Ok(Err(Code::NotGranted)),
-            Err(Stop::Refused(refusal)) => Ok(Err(refusal.code)),
-            Err(fault) => Err(fault),
-        });
-        let items = items.collect::<Result<Vec<_>, Stop>>()?;
+        let items: Vec<_> = objects
+            .iter()
+            .map(|name| match self.load_served(&caller.enrolled, name) {
+                Ok(served) => served.for_operation::<Op>(),
+                // Also when a row is damaged: it harms the items that need it and no others.
+                Err(stop) => Err(Denied { code: stop.told().code, object: None }),
+            })
+            .collect();
         caller.known.meters.take_fields(items.len())?;
         Ok(Admitted { items, operation: PhantomData })
     }

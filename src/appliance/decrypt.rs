@@ -57,44 +57,40 @@ impl Operational {
         wanted.map(|wanted| wanted.map(|(served, version)| (Arc::clone(served), version.version))).collect()
     }
 
-    /// Unwraps keys as need be. Blocks.
-    ///
-    /// # Errors
-    /// `token-away`; a fault when a key is damaged.
+    /// Unwraps keys as need be; what keeps one from being had stands in its item's place. Blocks.
+    #[must_use]
     pub fn load_opening_keys(
         &self,
         versions: Vec<Result<(Arc<Served>, u32), Code>>,
         now: Now,
-    ) -> Result<OpeningKeys, Stop> {
-        let keys = versions.into_iter().map(|wanted| match wanted {
-            Err(code) => Ok(Err(code)),
-            Ok((served, number)) => {
-                let version = served.version(number).ok_or(Code::CannotOpen)?;
-                self.keyring
-                    .load(version, &served.object, &self.store, &self.master_keys, now.instant)
-                    .map(Ok)
-            }
+    ) -> OpeningKeys {
+        let keys = versions.into_iter().map(|wanted| {
+            let (served, number) = wanted?;
+            let version = served.version(number).ok_or(Code::CannotOpen)?;
+            let key = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant);
+            key.map_err(|stop| stop.told().code)
         });
-        keys.collect::<Result<_, Stop>>().map(OpeningKeys)
+        OpeningKeys(keys.collect())
     }
 
     /// Opens each envelope for the object it was admitted for. An item that arrives as an error stays one.
     ///
     /// # Errors
-    /// A fault when the numbers of items, admissions and keys differ.
+    /// `locked` when the unlocked time has ended; a fault when the numbers of items, admissions and keys differ.
     pub fn decrypt(
         &self,
         admitted: &Admitted<Decrypt>,
         keys: &OpeningKeys,
         sealed: Vec<Result<Sealed<'_>, Refusal>>,
     ) -> Result<Done<Zeroizing<Vec<u8>>>, Stop> {
+        self.check_not_ended()?;
         let mut binding = Vec::new();
         let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Vec::new() };
         for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
-            let object = served.as_ref().ok().map(|served| served.object.id);
+            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let mut number = 0;
             let opened = (|| {
-                let served = served.as_ref().map_err(|code| Refusal::from(*code))?;
+                let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let sealed = sealed?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 let (version, envelope) = version_of(served, &sealed.envelope)?;
@@ -128,7 +124,7 @@ fn wanted<'a>(
     sealed: &'a [Result<Sealed<'_>, Refusal>],
 ) -> impl Iterator<Item = Result<(&'a Arc<Served>, &'a KeyVersion), Code>> {
     admitted.items().iter().zip(sealed).map(|(served, sealed)| {
-        let served = served.as_ref().map_err(|code| *code)?;
+        let served = served.as_ref().map_err(|denied| denied.code)?;
         let sealed = sealed.as_ref().map_err(|refusal| refusal.code)?;
         version_of(served, &sealed.envelope).map(|(version, _)| (served, version))
     })

@@ -12,7 +12,7 @@ use crate::domain::key_version::{KeyVersion, Sealing};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Encrypt, Served};
+use super::admission::{Admitted, Denied, Encrypt, Served};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
 use super::operational::Operational;
@@ -33,6 +33,15 @@ pub struct Done<T> {
     pub groups: Vec<Group>,
 }
 
+impl<T> Done<T> {
+    /// The same with each result made into something else.
+    #[must_use]
+    pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> Done<U> {
+        let items = self.items.into_iter().map(|item| item.map(&mut change)).collect();
+        Done { items, groups: self.groups }
+    }
+}
+
 /// The keys for an admitted encrypt, uses already taken from their leases; one per item.
 pub struct SealingKeys(Vec<Result<Arc<Held<DataKey>>, Code>>);
 
@@ -42,7 +51,7 @@ impl Operational {
     pub fn recall_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Option<SealingKeys> {
         let mut keys: Vec<Result<Arc<Held<DataKey>>, Code>> = Vec::with_capacity(admitted.items().len());
         for (served, run) in runs(admitted.items()) {
-            let key = match served.as_ref().map_err(|code| *code).and_then(|served| sealing(served)) {
+            let key = match served.as_ref().map_err(|denied| denied.code).and_then(|served| sealing(served)) {
                 Err(code) => Err(code),
                 Ok(sealing) => {
                     let held = self.keyring.recall(sealing.version(), now.instant)?;
@@ -57,58 +66,47 @@ impl Operational {
         Some(SealingKeys(keys))
     }
 
-    /// The keys for `admitted`, unwrapped and leased as need be. Blocks.
-    ///
-    /// # Errors
-    /// `token-away`; a fault when a key is damaged. What concerns one object stands in its items' places.
-    pub fn load_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Result<SealingKeys, Stop> {
+    /// The keys for `admitted`, unwrapped and leased as need be; what keeps one from being had stands in its items' places.
+    /// Blocks.
+    #[must_use]
+    pub fn load_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> SealingKeys {
         let mut keys = Vec::with_capacity(admitted.items().len());
         for (served, run) in runs(admitted.items()) {
             let key = match served {
-                Err(code) => Err(*code),
-                Ok(served) => self.load_sealing_key(served, run as u64, now)?,
+                Err(denied) => Err(denied.code),
+                Ok(served) => self.load_sealing_key(served, run as u64, now).map_err(|stop| stop.told().code),
             };
             keys.extend(std::iter::repeat_n(key, run));
         }
-        Ok(SealingKeys(keys))
+        SealingKeys(keys)
     }
 
-    fn load_sealing_key(
-        &self,
-        served: &Served,
-        uses: u64,
-        now: Now,
-    ) -> Result<Result<Arc<Held<DataKey>>, Code>, Stop> {
-        let version: &KeyVersion = match sealing(served) {
-            Ok(sealing) => sealing.version(),
-            Err(code) => return Ok(Err(code)),
-        };
+    fn load_sealing_key(&self, served: &Served, uses: u64, now: Now) -> Result<Arc<Held<DataKey>>, Stop> {
+        let version: &KeyVersion = sealing(served)?.version();
         let held = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant)?;
-        match self.leases.grant(version, uses, &self.store, now.time) {
-            Ok(()) => Ok(Ok(held)),
-            Err(Stop::Refused(refusal)) if refusal.code == Code::KeyExhausted => Ok(Err(Code::KeyExhausted)),
-            Err(stop) => Err(stop),
-        }
+        self.leases.grant(version, uses, &self.store, now.time)?;
+        Ok(held)
     }
 
     /// Seals each field for the object it was admitted for. An item that arrives as an error stays one.
     ///
     /// # Errors
-    /// A fault when the kernel gives no randomness: nothing is sealed then.
+    /// `locked` when the unlocked time has ended; a fault when the kernel gives no randomness. Nothing is sealed then.
     pub fn encrypt(
         &self,
         admitted: &Admitted<Encrypt>,
         keys: &SealingKeys,
         fields: Vec<Result<Field<'_>, Refusal>>,
     ) -> Result<Done<Vec<u8>>, Stop> {
+        self.check_not_ended()?;
         let mut nonces = Nonces::draw(fields.len())?;
         let mut binding = Vec::new();
         let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Vec::new() };
         for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
-            let object = served.as_ref().ok().map(|served| served.object.id);
+            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut version, mut bytes) = (0, 0);
             let sealed = (|| {
-                let served = served.as_ref().map_err(|code| Refusal::from(*code))?;
+                let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let field = field?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 require_context(served, &field.context)?;
@@ -139,10 +137,10 @@ impl Operational {
 }
 
 /// Neighbouring items of one object, and how many.
-pub(super) fn runs(
-    items: &[Result<Arc<Served>, Code>],
-) -> impl Iterator<Item = (&Result<Arc<Served>, Code>, usize)> {
-    let alike = |a: &Result<Arc<Served>, Code>, b: &Result<Arc<Served>, Code>| match (a, b) {
+fn runs(
+    items: &[Result<Arc<Served>, Denied>],
+) -> impl Iterator<Item = (&Result<Arc<Served>, Denied>, usize)> {
+    let alike = |a: &Result<Arc<Served>, Denied>, b: &Result<Arc<Served>, Denied>| match (a, b) {
         (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
         (Err(a), Err(b)) => a == b,
         _ => false,

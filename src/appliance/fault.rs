@@ -2,7 +2,6 @@
 //! log, and the caller learns no more than that there was one.
 
 use std::fmt;
-use std::time::Duration;
 
 use crate::crypto::NotAuthentic;
 use crate::crypto::random::NoRandomness;
@@ -10,9 +9,6 @@ use crate::domain::cbor::NotCanonical;
 use crate::domain::refusal::{Code, Refusal};
 use crate::hsm::{Class, TokenError};
 use crate::store::StoreError;
-
-/// How long a caller should wait for the token to come back.
-const TOKEN_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Something in the appliance is not as it must be. The text is for the log: it names rows and keys, never content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +38,15 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// What the caller is told.
+    /// What the caller is told. A fault goes to the log in full, and to the caller as `fault`.
     #[must_use]
-    pub fn refusal(self) -> Refusal {
+    pub fn told(self) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,
-            Self::Fault(_) => Code::Fault.into(),
+            Self::Fault(fault) => {
+                tracing::error!(%fault, "fault");
+                Code::Fault.into()
+            }
         }
     }
 }
@@ -91,9 +90,7 @@ impl From<StoreError> for Stop {
 impl From<TokenError> for Stop {
     fn from(error: TokenError) -> Self {
         match error.class() {
-            Class::Token | Class::Deadline | Class::Session | Class::Login => {
-                Refusal::new(Code::TokenAway).retry_after(TOKEN_RETRY_AFTER).into()
-            }
+            Class::Token | Class::Deadline | Class::Session | Class::Login => Code::TokenAway.into(),
             Class::Configuration | Class::Data | Class::Pin => Self::Fault(Fault::new(error.to_string())),
         }
     }

@@ -137,6 +137,12 @@ impl Keyring {
         self.data_keys.retain(|_, held| now < held.until);
     }
 
+    /// Forgets everything.
+    pub(super) fn forget_all(&self) {
+        self.keks.clear();
+        self.data_keys.clear();
+    }
+
     /// How many data keys are in memory.
     #[must_use]
     pub(super) fn data_keys(&self) -> usize {

@@ -11,13 +11,13 @@ use crate::domain::timestamp::Now;
 use super::operational::Operational;
 use super::{Appliance, LockReason, State};
 
-/// How long a lock waits for requests under way.
+/// How long a lock waits for requests at work: longer than a call to the token takes.
 const REQUESTS_MAY_TAKE: Duration = Duration::from_secs(5);
 /// How often it looks whether they are done.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 impl Appliance {
-    /// Locks. Requests under way finish; the keys are wiped with the last of them.
+    /// Locks. Requests at work finish; the keys are wiped with the last of them.
     ///
     /// # Errors
     /// `wrong-state` when it is not unlocked.
@@ -42,16 +42,18 @@ impl Appliance {
         }
     }
 
-    /// Ends an unlocked time: nobody new comes in, those under way finish, the journal becomes durable, the keys go.
+    /// Ends an unlocked time: nobody new comes in, those at work finish, the journal becomes durable, the keys go. A request
+    /// whose body is still on its way is not at work: it holds nothing, and will be refused as locked.
     pub(super) fn leave(&self, operational: Arc<Operational>, reason: LockReason) {
         self.enter(State::Locked(reason));
         let until = Instant::now() + REQUESTS_MAY_TAKE;
         while Arc::strong_count(&operational) > 1 && Instant::now() < until {
             std::thread::sleep(LOOK_EVERY);
         }
-        let under_way = Arc::strong_count(&operational) - 1;
-        if under_way > 0 {
-            tracing::warn!(under_way, "locked while requests were still under way; their records are lost");
+        operational.end();
+        let at_work = Arc::strong_count(&operational) - 1;
+        if at_work > 0 {
+            tracing::warn!(at_work, "locked before every request was done; those left are refused");
         }
         operational.recorder().close();
         if let Err(error) = operational.token.close() {

@@ -53,7 +53,7 @@ use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
 
 pub use accounts::SignedIn;
-pub use admission::{Admitted, Caller, Decrypt, Encrypt, Enrolled, InFlight, Operate, Served};
+pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, InFlight, Operate, Served};
 pub use audit::{AuditEntry, AuditPage};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
@@ -195,7 +195,7 @@ impl Appliance {
             State::Operational(operational) => Ok(Arc::clone(operational)),
             State::Unprovisioned | State::Locked(_) => {
                 self.refused_locked.fetch_add(1, Ordering::Relaxed);
-                Err(Refusal::new(Code::Locked).retry_after(Duration::from_secs(30)))
+                Err(Code::Locked.into())
             }
         }
     }

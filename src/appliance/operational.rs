@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use minicbor::{Decode, Encode};
@@ -49,6 +49,7 @@ pub struct Operational {
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     recorder: Recorder,
     revision: AtomicU64,
+    ended: AtomicBool,
     changing: Mutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
     gauges: Mutex<HashMap<[u8; 32], Arc<AtomicUsize>>>,
@@ -78,6 +79,7 @@ impl Operational {
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
             recorder,
             revision: AtomicU64::new(1),
+            ended: AtomicBool::new(false),
             changing: Mutex::new(()),
             meters: Mutex::default(),
             gauges: Mutex::default(),
@@ -96,6 +98,17 @@ impl Operational {
     #[must_use]
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// Ends the unlocked time for whoever still holds it: no field is sealed or opened from here on, and the keys go.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.keyring.forget_all();
+    }
+
+    /// Whether fields may still be sealed and opened.
+    pub(super) fn check_not_ended(&self) -> Result<(), Code> {
+        if self.ended.load(Ordering::Acquire) { Err(Code::Locked) } else { Ok(()) }
     }
 
     /// Both clocks, by the settings' reading.

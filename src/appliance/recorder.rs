@@ -56,6 +56,7 @@ struct Open {
     records: Vec<AccessRecord>,
     /// The records and their groups: what their memory grows with.
     weight: usize,
+    unrecorded: u64,
     closing: bool,
     /// Why the last commit failed, until one succeeds.
     trouble: Option<String>,
@@ -86,17 +87,28 @@ impl Recorder {
     /// `journal-full`.
     pub fn check_room(&self) -> Result<(), Refusal> {
         let full = self.shared.open.lock().weight >= self.shared.limits.buffer_records_max;
-        if full { Err(Refusal::new(Code::JournalFull).retry_after(RETRY_AFTER)) } else { Ok(()) }
+        if full { Err(Code::JournalFull.into()) } else { Ok(()) }
     }
 
-    /// Puts a record into the open block.
+    /// Puts a record into the open block. What was done always finds room, because room was asked for before; refusals beyond
+    /// twice the limit are only counted, so that a disk that fails cannot fill the memory.
     pub fn record(&self, record: AccessRecord) {
         let mut open = self.shared.open.lock();
+        if open.weight >= self.shared.limits.buffer_records_max.saturating_mul(2) {
+            open.unrecorded += 1;
+            return;
+        }
         open.weight += 1 + record.groups.len();
         open.records.push(record);
         if open.records.len() == 1 {
             self.shared.news.notify_one();
         }
+    }
+
+    /// Refusals that found no room since the start.
+    #[must_use]
+    pub fn unrecorded(&self) -> u64 {
+        self.shared.open.lock().unrecorded
     }
 
     /// Why records cannot be made durable at present, if they cannot.

@@ -59,7 +59,10 @@ impl Appliance {
         });
         if now.instant.duration_since(since) >= operational.settings.degraded_max {
             let _one_at_a_time = self.transition.lock();
-            self.leave(operational, LockReason::DegradedTooLong);
+            // An operator may have locked, and even unlocked again, while we waited for our turn.
+            if self.unlocked().is_ok_and(|current| Arc::ptr_eq(&current, &operational)) {
+                self.leave(operational, LockReason::DegradedTooLong);
+            }
             return;
         }
         let (at, wait) = *tending.heal_at.get_or_insert((now.instant, HEAL_WAIT_FIRST));

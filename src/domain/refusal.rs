@@ -64,6 +64,7 @@ codes! {
     23 BatchOverBurst "batch-over-burst", "The batch has more fields than the API key may ever send at once.",
         "Send smaller batches: the fields burst of the API key is named in the detail.";
     24 BodyTooSlow "body-too-slow", "The body did not arrive in time.", "Send the body at once, behind its head.";
+    25 ClientGone "client-gone", "The client went away before it was answered.", "Wait for the answer.";
 
     // Who asks.
     30 CertificateMissing "certificate-missing", "No client certificate was shown.",
@@ -132,6 +133,17 @@ impl Code {
         self as u16
     }
 
+    /// How long to wait where waiting helps and nothing better is known.
+    #[must_use]
+    pub const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::TooManyInFlight | Self::JournalFull => Some(Duration::from_secs(1)),
+            Self::TokenAway => Some(Duration::from_secs(5)),
+            Self::Locked => Some(Duration::from_secs(30)),
+            _ => None,
+        }
+    }
+
     /// The code of a number.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
@@ -167,7 +179,7 @@ impl Refusal {
     /// A refusal that the code explains in full.
     #[must_use]
     pub const fn new(code: Code) -> Self {
-        Self { code, detail: None, retry_after: None, limit: None }
+        Self { code, detail: None, retry_after: code.retry_after(), limit: None }
     }
 
     /// The same with what just this request did wrong.
@@ -194,7 +206,8 @@ impl From<Code> for Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let what = self.detail.as_deref().unwrap_or(self.code.title());
-        write!(out, "{what} {} ({})", self.code.hint(), self.code.as_str())
+        let stop = if what.ends_with('.') { "" } else { "." };
+        write!(out, "{what}{stop} {} ({})", self.code.hint(), self.code.as_str())
     }
 }
 
