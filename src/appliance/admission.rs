@@ -310,13 +310,21 @@ impl Operational {
         caller: &Caller,
         objects: &[String],
     ) -> Result<Admitted<Op>, Stop> {
-        let items = objects.iter().map(|name| match self.load_served(&caller.enrolled, name) {
-            Ok(served) if served.granted.has(Op::OPERATION) => Ok(Ok(served)),
-            Ok(_) => Ok(Err(Code::NotGranted)),
-            Err(Stop::Refused(refusal)) => Ok(Err(refusal.code)),
-            Err(fault) => Err(fault),
-        });
-        let items = items.collect::<Result<Vec<_>, Stop>>()?;
+        let mut items = Vec::with_capacity(objects.len());
+        for (at, name) in objects.iter().enumerate() {
+            items.push(match self.load_served(&caller.enrolled, name) {
+                Ok(served) if served.granted.has(Op::OPERATION) => Ok(served),
+                Ok(_) => Err(Code::NotGranted),
+                Err(Stop::Refused(refusal)) => Err(refusal.code),
+                // A damaged row is its object's affair: the other items go on.
+                Err(Stop::Fault(fault)) => {
+                    if at == 0 || objects[at - 1] != *name {
+                        tracing::error!(%fault, "fault");
+                    }
+                    Err(Code::Fault)
+                }
+            });
+        }
         caller.known.meters.take_fields(items.len())?;
         Ok(Admitted { items, operation: PhantomData })
     }

@@ -117,8 +117,9 @@ impl Connection {
     ) -> io::Result<Answer> {
         let length = body.len().to_string();
         let headers = [headers, &[("content-length", length.as_str())]].concat();
-        // Who is refused before the body was read may close: the answer counts, if there is one.
-        let sent = self.head(method, path, &headers).and_then(|()| self.send(body));
+        // In one piece: a server that refuses by the head alone keeps a connection only if the body is there already. And
+        // the answer counts, if there is one, also where the rest could not be sent.
+        let sent = self.send(&[head(method, path, &headers).as_bytes(), body].concat());
         self.answer().map_err(|error| sent.err().unwrap_or(error))
     }
 
@@ -141,12 +142,7 @@ impl Connection {
 
     /// The head of a request.
     pub(crate) fn head(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<()> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
-        for (name, value) in headers {
-            write!(head, "{name}: {value}\r\n").map_err(io::Error::other)?;
-        }
-        head.push_str("\r\n");
-        self.send(head.as_bytes())
+        self.send(head(method, path, headers).as_bytes())
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -231,6 +227,14 @@ impl Answer {
         assert!(body["pesan"].as_str().is_some_and(|sentence| sentence.ends_with('.')), "{body}");
         (self.status, body["kode"].as_str().unwrap().to_owned())
     }
+}
+
+fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
+    for (name, value) in headers {
+        write!(head, "{name}: {value}\r\n").unwrap();
+    }
+    head + "\r\n"
 }
 
 /// What an answer is expected to be.
