@@ -100,9 +100,16 @@ impl Client {
         self.connect()?.ask(method, path, headers, body)
     }
 
+    /// One request that has to be answered. An unlock or a revocation puts new certificates in force a moment after it was
+    /// answered, and a connection that began under the old ones is ended without an answer: then a client tries again.
+    pub(crate) fn insist(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut tries = (0..3).map(|_| self.ask(method, path, headers, body));
+        tries.find(Result::is_ok).unwrap_or_else(|| self.ask(method, path, headers, body)).unwrap()
+    }
+
     /// A `GET` that has to be answered.
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], b"").unwrap()
+        self.insist("GET", path, &[], b"")
     }
 }
 

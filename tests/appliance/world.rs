@@ -219,7 +219,8 @@ impl World {
 impl Application {
     /// A v1 request on a connection of its own.
     pub(crate) fn v1(&self, operation: &str, body: impl AsRef<[u8]>) -> Answer {
-        self.v1_over(&mut self.client.connect().unwrap(), operation, body).unwrap()
+        let bearer = self.bearer();
+        self.client.insist("POST", &self.path(operation), &[("authorization", &bearer)], body.as_ref())
     }
 
     /// A v1 request on a live connection.
@@ -229,9 +230,8 @@ impl Application {
         operation: &str,
         body: impl AsRef<[u8]>,
     ) -> io::Result<Answer> {
-        let headers = [("authorization", self.bearer())];
-        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        connection.ask("POST", &self.path(operation), &headers, body.as_ref())
+        let bearer = self.bearer();
+        connection.ask("POST", &self.path(operation), &[("authorization", &bearer)], body.as_ref())
     }
 
     pub(crate) fn bearer(&self) -> String {
@@ -267,7 +267,7 @@ impl Application {
     /// A request of the published contract.
     pub(crate) fn published(&self, body: impl AsRef<[u8]>) -> Answer {
         let path = format!("/cryptAPI/Crypt/{}/", self.endpoint);
-        self.client.ask("POST", &path, &[], body.as_ref()).unwrap()
+        self.client.insist("POST", &path, &[], body.as_ref())
     }
 
     /// Its body with every member: `value` is the plaintext or the ciphertext, by `aksi`.
