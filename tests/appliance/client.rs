@@ -18,19 +18,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One end of mutual TLS, with its own memory of sessions.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     address: String,
     tls: Arc<ClientConfig>,
 }
 
 /// A live connection.
-pub struct Connection(BufReader<StreamOwned<ClientConnection, TcpStream>>);
+pub(crate) struct Connection(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 /// What came back.
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A clock that stands still, for certificates that are older than the machine's time allows.
@@ -45,12 +45,12 @@ impl TimeProvider for StoppedClock {
 
 impl Client {
     /// For the listener at `address`, trusting `ca`; `certificate` without its ending leads to a `.pem` and a `.key`.
-    pub fn new(address: &str, ca: &Path, certificate: Option<&Path>) -> Self {
+    pub(crate) fn new(address: &str, ca: &Path, certificate: Option<&Path>) -> Self {
         Self::with_clock(address, ca, certificate, Arc::new(DefaultTimeProvider))
     }
 
     /// The same, believing that the time is `seconds` since 1970.
-    pub fn at_time(address: &str, ca: &Path, certificate: Option<&Path>, seconds: u64) -> Self {
+    pub(crate) fn at_time(address: &str, ca: &Path, certificate: Option<&Path>, seconds: u64) -> Self {
         let clock = StoppedClock(UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
         Self::with_clock(address, ca, certificate, Arc::new(clock))
     }
@@ -80,7 +80,7 @@ impl Client {
     }
 
     /// Connects; that TLS refused shows only when something is read.
-    pub fn connect(&self) -> io::Result<Connection> {
+    pub(crate) fn connect(&self) -> io::Result<Connection> {
         let stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
@@ -90,19 +90,32 @@ impl Client {
     }
 
     /// One request on a connection of its own.
-    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Answer> {
         self.connect()?.ask(method, path, headers, body)
     }
 
+    /// One request that has to be answered. An unlock or a revocation puts new certificates in force a moment after it was
+    /// answered, and a connection that began under the old ones is ended without an answer: then a client tries again.
+    pub(crate) fn insist(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut tries = (0..3).map(|_| self.ask(method, path, headers, body));
+        tries.find(Result::is_ok).unwrap_or_else(|| self.ask(method, path, headers, body)).unwrap()
+    }
+
     /// A `GET` that has to be answered.
-    pub fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[], b"").unwrap()
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.insist("GET", path, &[], b"")
     }
 }
 
 impl Connection {
     /// A request whole, and its answer.
-    pub fn ask(
+    pub(crate) fn ask(
         &mut self,
         method: &str,
         path: &str,
@@ -111,13 +124,14 @@ impl Connection {
     ) -> io::Result<Answer> {
         let length = body.len().to_string();
         let headers = [headers, &[("content-length", length.as_str())]].concat();
-        // Who is refused before the body was read may close: the answer counts, if there is one.
-        let sent = self.head(method, path, &headers).and_then(|()| self.send(body));
+        // In one piece: a server that refuses by the head alone keeps a connection only if the body is there already. And
+        // the answer counts, if there is one, also where the rest could not be sent.
+        let sent = self.send(&[head(method, path, &headers).as_bytes(), body].concat());
         self.answer().map_err(|error| sent.err().unwrap_or(error))
     }
 
     /// A request in chunks, and its answer.
-    pub fn ask_chunked(
+    pub(crate) fn ask_chunked(
         &mut self,
         path: &str,
         headers: &[(&str, &str)],
@@ -134,23 +148,18 @@ impl Connection {
     }
 
     /// The head of a request.
-    pub fn head(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<()> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
-        for (name, value) in headers {
-            write!(head, "{name}: {value}\r\n").map_err(io::Error::other)?;
-        }
-        head.push_str("\r\n");
-        self.send(head.as_bytes())
+    pub(crate) fn head(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<()> {
+        self.send(head(method, path, headers).as_bytes())
     }
 
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let stream = self.0.get_mut();
         stream.write_all(bytes)?;
         stream.flush()
     }
 
     /// The next answer.
-    pub fn answer(&mut self) -> io::Result<Answer> {
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| io::Error::other("no status line"))?;
@@ -168,7 +177,7 @@ impl Connection {
     }
 
     /// Whether the handshake resumed an earlier session.
-    pub fn is_resumed(&self) -> bool {
+    pub(crate) fn is_resumed(&self) -> bool {
         self.0.get_ref().conn.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
@@ -182,28 +191,28 @@ impl Connection {
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.text()))
     }
 
     /// The body of a 200.
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         self.json()
     }
 
     /// Status and code of a problem document, whose shape is looked at on the way.
     #[track_caller]
-    pub fn problem(&self) -> (u16, String) {
+    pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text());
         let problem = self.json();
         let code = problem["code"].as_str().unwrap();
@@ -217,7 +226,7 @@ impl Answer {
 
     /// Status and code of a refusal of the published contract.
     #[track_caller]
-    pub fn gagal(&self) -> (u16, String) {
+    pub(crate) fn gagal(&self) -> (u16, String) {
         let body = self.json();
         let names: Vec<&String> = body.as_object().unwrap().keys().collect();
         assert_eq!(names, ["kode", "pesan", "status"], "{body}");
@@ -227,7 +236,15 @@ impl Answer {
     }
 }
 
+fn head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
+    for (name, value) in headers {
+        write!(head, "{name}: {value}\r\n").unwrap();
+    }
+    head + "\r\n"
+}
+
 /// What an answer is expected to be.
-pub fn refusal(status: u16, code: &str) -> (u16, String) {
+pub(crate) fn refusal(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }

@@ -5,11 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::client::Client;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -109,7 +109,7 @@ fn make_format_1() {
         let World { sandbox, daemon } = world;
         assert!(daemon.stop().success());
         let records = Vault::open(&sandbox, softhsm).records().len();
-        let made = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let made = OffsetDateTime::now_utc().unix_timestamp();
         let fixture = json!({
             "gembok": env!("CARGO_PKG_VERSION"),
             "made_s": made,

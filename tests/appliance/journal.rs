@@ -26,50 +26,7 @@ const CONTEXT_VALUE: &str = "baris-8812734";
 fn every_request_is_recorded_and_nothing_secret_is_kept() {
     in_child("journal::every_request_is_recorded_and_nothing_secret_is_kept", |softhsm| {
         let world = World::new("[log]\nlevel = \"debug\"\n");
-        let absensi = world.absensi();
-        let mut expected: BTreeMap<(u8, u16), u64> = BTreeMap::new();
-        let mut asked = |operation: Option<Operation>, outcome: Option<Code>| {
-            *expected
-                .entry((operation.map_or(0, Operation::number), outcome_number(outcome)))
-                .or_default() += 1;
-        };
-        let (encrypt, decrypt) = (Some(Operation::Encrypt), Some(Operation::Decrypt));
-
-        let item = json!({ "object": OBJECT, "plaintext": STANDARD.encode(PLAINTEXT), "context": { "baris": CONTEXT_VALUE } });
-        let mut sealed = None;
-        for _ in 0..3 {
-            sealed = Some(absensi.encrypt(&item).ok()["ciphertext"].clone());
-            asked(encrypt, None);
-        }
-        let opening =
-            json!({ "object": OBJECT, "ciphertext": sealed, "context": { "baris": CONTEXT_VALUE } });
-        assert_eq!(absensi.decrypt(&opening).status, 200);
-        asked(decrypt, None);
-        let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "baris": "lain" } });
-        assert_eq!(absensi.decrypt(&opening).status, 422);
-        asked(decrypt, Some(Code::CannotOpen));
-        let batch = json!({ "items": [item, item, { "object": "tidak-ada", "plaintext": "" }, { "object": OBJECT, "plaintext": "?" }] });
-        assert_eq!(absensi.encrypt(&batch).ok()["failed"], 2);
-        asked(encrypt, None);
-        let body = absensi.published_body(OBJECT, "enkrip", &STANDARD.encode(PLAINTEXT));
-        assert_eq!(absensi.published(body.to_string()).status, 200);
-        asked(encrypt, None);
-        assert_eq!(absensi.published("{").status, 400);
-        asked(None, Some(Code::MalformedJson));
-        assert_eq!(absensi.v1("encrypt", "{").status, 400);
-        asked(encrypt, Some(Code::MalformedJson));
-        let elsewhere = Application { endpoint: "gaji".into(), ..absensi.clone() };
-        assert_eq!(elsewhere.decrypt(&opening).status, 404);
-        asked(decrypt, Some(Code::EndpointUnknown));
-        let (id, api_key) = world.new_api_key(PROJECT, ENDPOINT, "");
-        world.done(&format!("api-key revoke {id}"));
-        let revoked = Application { api_key: api_key.clone(), ..absensi.clone() };
-        assert_eq!(revoked.encrypt(&item).status, 401);
-        asked(encrypt, Some(Code::ApiKeyRevoked));
-        // No enrolled certificate, no record; nor for what has no route.
-        let admin = Application { client: world.data(Some("admin/admin")), ..absensi.clone() };
-        assert_eq!(admin.encrypt(&item).status, 401);
-        assert_eq!(absensi.client.get("/v1/info").status, 200);
+        let (expected, api_key) = ask(&world);
 
         let World { sandbox, daemon } = world;
         let log = daemon.log();
@@ -79,7 +36,7 @@ fn every_request_is_recorded_and_nothing_secret_is_kept() {
 
         let vault = Vault::open(&sandbox, softhsm);
         let records = vault.records();
-        let mut counted: BTreeMap<(u8, u16), u64> = BTreeMap::new();
+        let mut counted = Counted::new();
         let mut fold = Fold::default();
         let mut fields = 0;
         let mut acts = Vec::new();
@@ -101,11 +58,17 @@ fn every_request_is_recorded_and_nothing_secret_is_kept() {
         let local = format!("local:{}", rustix::process::getuid().as_raw());
         let changes: Vec<&str> =
             acts.iter().filter(|(actor, _)| *actor == local).map(|(_, act)| *act).collect();
-        let made =
-            ["project.create", "object.create", "endpoint.create", "grant.create", "certificate.issue"];
+        let made = [
+            "appliance.init",
+            "user.create",
+            "project.create",
+            "object.create",
+            "endpoint.create",
+            "grant.create",
+            "certificate.issue",
+        ];
         let keys = ["api-key.create", "api-key.create", "api-key.revoke"];
-        assert_eq!(changes[1..], [&made[..], &keys].concat(), "{acts:?}");
-        assert!(changes[0].contains("init"), "{acts:?}");
+        assert_eq!(changes, [&made[..], &keys].concat(), "{acts:?}");
         assert!(acts.iter().all(|(actor, _)| *actor == local || *actor == "system"), "{acts:?}");
 
         let range = Scan { prefix: b"", after: None, limit: 10_000 };
@@ -138,6 +101,55 @@ fn every_request_is_recorded_and_nothing_secret_is_kept() {
             assert!(!contains(log.as_bytes(), secret), "the log holds {}", String::from_utf8_lossy(secret));
         }
     });
+}
+
+/// Requests by operation and outcome, as records number them.
+type Counted = BTreeMap<(u8, u16), u64>;
+
+/// Asks in every way there is; what the journal has to say of it, and an API key that was revoked on the way.
+fn ask(world: &World) -> (Counted, String) {
+    let absensi = world.absensi();
+    let mut expected = Counted::new();
+    let mut asked = |operation: Option<Operation>, outcome: Option<Code>| {
+        *expected.entry((operation.map_or(0, Operation::number), outcome_number(outcome))).or_default() += 1;
+    };
+    let (encrypt, decrypt) = (Some(Operation::Encrypt), Some(Operation::Decrypt));
+
+    let item = json!({ "object": OBJECT, "plaintext": STANDARD.encode(PLAINTEXT), "context": { "baris": CONTEXT_VALUE } });
+    let mut sealed = None;
+    for _ in 0..3 {
+        sealed = Some(absensi.encrypt(&item).ok()["ciphertext"].clone());
+        asked(encrypt, None);
+    }
+    let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "baris": CONTEXT_VALUE } });
+    assert_eq!(absensi.decrypt(&opening).status, 200);
+    asked(decrypt, None);
+    let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "baris": "lain" } });
+    assert_eq!(absensi.decrypt(&opening).status, 422);
+    asked(decrypt, Some(Code::CannotOpen));
+    let batch = json!({ "items": [item, item, { "object": "tidak-ada", "plaintext": "" }, { "object": OBJECT, "plaintext": "?" }] });
+    assert_eq!(absensi.encrypt(&batch).ok()["failed"], 2);
+    asked(encrypt, None);
+    let body = absensi.published_body(OBJECT, "enkrip", &STANDARD.encode(PLAINTEXT));
+    assert_eq!(absensi.published(body.to_string()).status, 200);
+    asked(encrypt, None);
+    assert_eq!(absensi.published("{").status, 400);
+    asked(None, Some(Code::MalformedJson));
+    assert_eq!(absensi.v1("encrypt", "{").status, 400);
+    asked(encrypt, Some(Code::MalformedJson));
+    let elsewhere = Application { endpoint: "gaji".into(), ..absensi.clone() };
+    assert_eq!(elsewhere.decrypt(&opening).status, 404);
+    asked(decrypt, Some(Code::EndpointUnknown));
+    let (id, api_key) = world.new_api_key(PROJECT, ENDPOINT, "");
+    world.done(&format!("api-key revoke {id}"));
+    let revoked = Application { api_key: api_key.clone(), ..absensi.clone() };
+    assert_eq!(revoked.encrypt(&item).status, 401);
+    asked(encrypt, Some(Code::ApiKeyRevoked));
+    // No enrolled certificate, no record; nor for what has no route.
+    let admin = Application { client: world.data(Some("admin/admin")), ..absensi.clone() };
+    assert_eq!(admin.encrypt(&item).status, 401);
+    assert_eq!(absensi.client.get("/v1/info").status, 200);
+    (expected, api_key)
 }
 
 /// No file below `folder` holds any of these.

@@ -46,6 +46,13 @@ fn a_damaged_row_is_named_and_accepted_and_nothing_else_suffers() {
     let answer = absensi.decrypt(&opening);
     assert_eq!(answer.problem(), refusal(500, "fault"));
     assert!(!answer.text().contains(&id), "detail is for the log only");
+    let batch = json!({ "items": [
+        { "object": "rusak", "plaintext": "" },
+        { "object": OBJECT, "plaintext": "" },
+    ] });
+    let batch = absensi.encrypt(&batch).ok();
+    assert_eq!((&batch["failed"], &batch["items"][0]["code"]), (&json!(1), &json!("fault")));
+    assert!(batch["items"][1]["ciphertext"].is_string());
     let faults: Vec<_> = world.daemon.said("fault").collect();
     assert!(
         faults.iter().any(|line| line["fault"].as_str().is_some_and(|what| what.contains(&row))),
@@ -112,6 +119,7 @@ fn started_locked(sandbox: Sandbox) -> World {
     world
 }
 
+/// Of an id.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(bytes.try_into().unwrap()))
 }

@@ -29,20 +29,20 @@ use crate::support::softhsm::{MODULE, SoftHsm};
 const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
 
 /// An unlocked store, its daemon stopped.
-pub struct Vault {
-    pub store: Store,
+pub(crate) struct Vault {
+    pub(crate) store: Store,
     _file: StoreFile,
 }
 
 /// One record of the journal.
-pub enum Record {
+pub(crate) enum Record {
     Access(AccessRecord),
     Audit(AuditRecord),
 }
 
 impl Vault {
     /// Unlocks the store of a stopped sandbox as the daemon does: PIN, token, MK, store key.
-    pub fn open(sandbox: &Sandbox, softhsm: &SoftHsm) -> Self {
+    pub(crate) fn open(sandbox: &Sandbox, softhsm: &SoftHsm) -> Self {
         let _ = fs::remove_dir_all(softhsm.tokens());
         copy(&sandbox.softhsm().tokens(), &softhsm.tokens());
         let file = StoreFile::open(&store_path(sandbox), 1 << 20).unwrap();
@@ -72,7 +72,7 @@ impl Vault {
     }
 
     /// Every record, after the chain was verified: links, sequences, times; roots and counts are checked by the reading.
-    pub fn records(&self) -> Vec<Record> {
+    pub(crate) fn records(&self) -> Vec<Record> {
         let head = self.store.head();
         let (mut previous, mut next, mut time) = ([0; 32], 0, 0);
         let mut records = Vec::new();
@@ -174,14 +174,14 @@ fn unwrap_name_key(store_key: &SecretKey, generation: u32, wrapped: &[u8]) -> Se
 }
 
 /// The stored bytes of a row; the daemon is stopped.
-pub fn stored(sandbox: &Sandbox, table: Table, key: &[u8]) -> Vec<u8> {
+pub(crate) fn stored(sandbox: &Sandbox, table: Table, key: &[u8]) -> Vec<u8> {
     let database = Database::open(store_path(sandbox)).unwrap();
     let rows = database.begin_read().unwrap().open_table(ROWS).unwrap();
     rows.get(place(table, key).as_slice()).unwrap().unwrap().value().to_vec()
 }
 
 /// The keys of a table's rows.
-pub fn row_keys(sandbox: &Sandbox, table: Table) -> Vec<Vec<u8>> {
+pub(crate) fn row_keys(sandbox: &Sandbox, table: Table) -> Vec<Vec<u8>> {
     let database = Database::open(store_path(sandbox)).unwrap();
     let rows = database.begin_read().unwrap().open_table(ROWS).unwrap();
     let table = table.number().to_be_bytes();
@@ -190,14 +190,14 @@ pub fn row_keys(sandbox: &Sandbox, table: Table) -> Vec<Vec<u8>> {
 }
 
 /// Puts bytes in a row's place; the daemon is stopped.
-pub fn put_stored(sandbox: &Sandbox, table: Table, key: &[u8], stored: &[u8]) {
+pub(crate) fn put_stored(sandbox: &Sandbox, table: Table, key: &[u8], stored: &[u8]) {
     let database = Database::open(store_path(sandbox)).unwrap();
     let writing = database.begin_write().unwrap();
     writing.open_table(ROWS).unwrap().insert(place(table, key).as_slice(), stored).unwrap();
     writing.commit().unwrap();
 }
 
-pub fn store_path(sandbox: &Sandbox) -> PathBuf {
+pub(crate) fn store_path(sandbox: &Sandbox) -> PathBuf {
     sandbox.path("state/gembok.redb")
 }
 
@@ -206,11 +206,15 @@ fn place(table: Table, key: &[u8]) -> Vec<u8> {
 }
 
 /// Copies a folder.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if from.is_dir() { copy(&from, &to) } else { drop(fs::copy(from, to).unwrap()) }
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(from, to).unwrap();
+        }
     }
 }

@@ -15,41 +15,41 @@ use crate::client::{Answer, Client, Connection};
 use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
 
 /// An appliance with project, object, endpoint, grants, certificate and API key.
-pub struct World {
-    pub sandbox: Sandbox,
-    pub daemon: Daemon,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) daemon: Daemon,
 }
 
 /// An application: an endpoint's name, certificate and API key.
 #[derive(Clone)]
-pub struct Application {
-    pub client: Client,
-    pub endpoint: String,
-    pub api_key: String,
+pub(crate) struct Application {
+    pub(crate) client: Client,
+    pub(crate) endpoint: String,
+    pub(crate) api_key: String,
 }
 
 /// What the tests that only ask have in common.
-pub struct Shared {
-    pub world: World,
+pub(crate) struct Shared {
+    pub(crate) world: World,
     /// Endpoint `absensi` of `kantor`: every object, but `titipan` only to encrypt and `asing` not at all.
-    pub absensi: Application,
+    pub(crate) absensi: Application,
     /// Another endpoint of the same project, granted `karyawan`.
-    pub gaji: Application,
+    pub(crate) gaji: Application,
     /// The same names in another project.
-    pub cabang: Application,
+    pub(crate) cabang: Application,
     expiring: String,
     _keeper: Child,
 }
 
 /// Object and algorithm, for each there is; `karyawan` has the default.
-pub const ALGORITHMS: [(&str, &str, usize); 4] = [
+pub(crate) const ALGORITHMS: [(&str, &str, usize); 4] = [
     (OBJECT, "xaes-256-gcm", 52),
     ("alamat", "aes-256-gcm", 40),
     ("tanggal-lahir", "aes-256-gcm-siv", 40),
     ("bpjs", "xchacha20-poly1305", 52),
 ];
 /// An object that requires the context name `baris`.
-pub const BOUND: &str = "terikat";
+pub(crate) const BOUND: &str = "terikat";
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
     let world = World::new("");
@@ -72,9 +72,7 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| {
     world.done(&grant);
     let generous = world.api_key(PROJECT, ENDPOINT, GENEROUS);
     let absensi = Application { api_key: generous, ..world.absensi() };
-    let soon = OffsetDateTime::now_utc() + time::Duration::SECOND;
-    let expires = format!("--expires {}", soon.format(&Rfc3339).unwrap());
-    let expiring = world.api_key(PROJECT, ENDPOINT, &expires);
+    let expiring = expiring(&world);
     let keeper = keeper(&world);
     Shared { absensi, gaji, cabang, expiring, world, _keeper: keeper }
 });
@@ -83,8 +81,25 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| {
 const GENEROUS: &str =
     "--requests-per-s 100000 --requests-burst 100000 --fields-per-s 1000000 --fields-burst 1000000";
 
-pub fn shared() -> &'static Shared {
+pub(crate) fn shared() -> &'static Shared {
     &SHARED
+}
+
+/// An API key that ends as soon as can be. On a busy machine its end is past before the daemon reads of it; then it is
+/// refused, and asked for again with more time.
+fn expiring(world: &World) -> String {
+    for seconds in [1, 4, 16] {
+        let soon = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+        let expires = soon.format(&Rfc3339).unwrap();
+        let of = ["--project", PROJECT, "--endpoint", ENDPOINT, "--label", "uji", "--json"];
+        let made = world.sandbox.run(&[&["api-key", "create", "--expires", &expires], &of[..]].concat());
+        let answer: Value = serde_json::from_slice(&made.stdout).unwrap();
+        if let Some(text) = answer["done"]["api-key-made"]["text"].as_str() {
+            return text.to_owned();
+        }
+        assert_eq!(answer["refused"]["code"], "bad-request");
+    }
+    panic!("no API key was made within 16 s");
 }
 
 /// A static is never dropped: whoever holds the other end of this pipe sees the test process go, and cleans up after it.
@@ -102,7 +117,7 @@ fn keeper(world: &World) -> Child {
 
 impl Shared {
     /// An API key of `absensi` that was good once.
-    pub fn expired(&self) -> String {
+    pub(crate) fn expired(&self) -> String {
         let application = Application { api_key: self.expiring.clone(), ..self.absensi.clone() };
         let item = json!({ "object": OBJECT, "plaintext": "" });
         self.world.daemon.wait_until("the API key has expired", || application.encrypt(&item).status == 401);
@@ -112,7 +127,7 @@ impl Shared {
 
 impl World {
     /// Provisioned, with `more` at the end of its configuration.
-    pub fn new(more: &str) -> Self {
+    pub(crate) fn new(more: &str) -> Self {
         let sandbox = Sandbox::new();
         sandbox.configure(more);
         let daemon = sandbox.start();
@@ -123,7 +138,7 @@ impl World {
     }
 
     /// Ends the daemon and starts another over the same folder.
-    pub fn restart(self) -> Self {
+    pub(crate) fn restart(self) -> Self {
         let Self { sandbox, daemon } = self;
         assert!(daemon.stop().success());
         let daemon = sandbox.resume();
@@ -132,23 +147,23 @@ impl World {
 
     /// Runs a verb that has to be done; words are separated by blanks.
     #[track_caller]
-    pub fn done(&self, words: &str) -> Value {
+    pub(crate) fn done(&self, words: &str) -> Value {
         self.sandbox.done(&words.split(' ').collect::<Vec<_>>())
     }
 
-    pub fn grant(&self, operations: &str, object: &str, endpoint: &str) {
+    pub(crate) fn grant(&self, operations: &str, object: &str, endpoint: &str) {
         self.done(&format!(
             "grant create {operations} --project {PROJECT} --endpoint {endpoint} --object {object}"
         ));
     }
 
     /// Makes an API key; its text.
-    pub fn api_key(&self, project: &str, endpoint: &str, more: &str) -> String {
+    pub(crate) fn api_key(&self, project: &str, endpoint: &str, more: &str) -> String {
         self.new_api_key(project, endpoint, more).1
     }
 
     /// Makes an API key; its id and its text.
-    pub fn new_api_key(&self, project: &str, endpoint: &str, more: &str) -> (String, String) {
+    pub(crate) fn new_api_key(&self, project: &str, endpoint: &str, more: &str) -> (String, String) {
         let words = format!("api-key create --project {project} --endpoint {endpoint} --label uji {more}");
         let made = &self.done(words.trim_end())["api-key-made"];
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -156,7 +171,7 @@ impl World {
     }
 
     /// Makes an endpoint with certificate and API key.
-    pub fn enrol(&self, project: &str, endpoint: &str) -> Application {
+    pub(crate) fn enrol(&self, project: &str, endpoint: &str) -> Application {
         self.done(&format!("endpoint create {endpoint} --project {project}"));
         let folder = format!("{project}-{endpoint}");
         self.done(&format!("certificate issue --project {project} --endpoint {endpoint} --out {folder}"));
@@ -168,7 +183,7 @@ impl World {
     }
 
     /// The application that was provisioned.
-    pub fn absensi(&self) -> Application {
+    pub(crate) fn absensi(&self) -> Application {
         Application {
             client: self.data(Some("client/client")),
             endpoint: ENDPOINT.to_owned(),
@@ -177,21 +192,21 @@ impl World {
     }
 
     /// A client of the data plane.
-    pub fn data(&self, certificate: Option<&str>) -> Client {
+    pub(crate) fn data(&self, certificate: Option<&str>) -> Client {
         self.client(&self.daemon.data(), certificate)
     }
 
     /// A client of the control plane.
-    pub fn control(&self, certificate: Option<&str>) -> Client {
+    pub(crate) fn control(&self, certificate: Option<&str>) -> Client {
         self.client(&self.daemon.control(), certificate)
     }
 
     /// The admin.
-    pub fn admin(&self) -> Client {
+    pub(crate) fn admin(&self) -> Client {
         self.control(Some("admin/admin"))
     }
 
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.done("status")["status"].clone()
     }
 
@@ -203,60 +218,60 @@ impl World {
 
 impl Application {
     /// A v1 request on a connection of its own.
-    pub fn v1(&self, operation: &str, body: impl AsRef<[u8]>) -> Answer {
-        self.v1_over(&mut self.client.connect().unwrap(), operation, body).unwrap()
+    pub(crate) fn v1(&self, operation: &str, body: impl AsRef<[u8]>) -> Answer {
+        let bearer = self.bearer();
+        self.client.insist("POST", &self.path(operation), &[("authorization", &bearer)], body.as_ref())
     }
 
     /// A v1 request on a live connection.
-    pub fn v1_over(
+    pub(crate) fn v1_over(
         &self,
         connection: &mut Connection,
         operation: &str,
         body: impl AsRef<[u8]>,
     ) -> io::Result<Answer> {
-        let headers = [("authorization", self.bearer())];
-        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        connection.ask("POST", &self.path(operation), &headers, body.as_ref())
+        let bearer = self.bearer();
+        connection.ask("POST", &self.path(operation), &[("authorization", &bearer)], body.as_ref())
     }
 
-    pub fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.api_key)
     }
 
-    pub fn path(&self, operation: &str) -> String {
+    pub(crate) fn path(&self, operation: &str) -> String {
         format!("/v1/endpoints/{}/{operation}", self.endpoint)
     }
 
-    pub fn encrypt(&self, item: &Value) -> Answer {
+    pub(crate) fn encrypt(&self, item: &Value) -> Answer {
         self.v1("encrypt", item.to_string())
     }
 
-    pub fn decrypt(&self, item: &Value) -> Answer {
+    pub(crate) fn decrypt(&self, item: &Value) -> Answer {
         self.v1("decrypt", item.to_string())
     }
 
     /// A plaintext sealed, its envelope in text.
     #[track_caller]
-    pub fn seal(&self, object: &str, plaintext: &[u8]) -> String {
+    pub(crate) fn seal(&self, object: &str, plaintext: &[u8]) -> String {
         let sealed = self.encrypt(&json!({ "object": object, "plaintext": STANDARD.encode(plaintext) })).ok();
         sealed["ciphertext"].as_str().unwrap().to_owned()
     }
 
     /// An envelope opened.
     #[track_caller]
-    pub fn open(&self, object: &str, ciphertext: &str) -> Vec<u8> {
+    pub(crate) fn open(&self, object: &str, ciphertext: &str) -> Vec<u8> {
         let opened = self.decrypt(&json!({ "object": object, "ciphertext": ciphertext })).ok();
         STANDARD.decode(opened["plaintext"].as_str().unwrap()).unwrap()
     }
 
     /// A request of the published contract.
-    pub fn published(&self, body: impl AsRef<[u8]>) -> Answer {
+    pub(crate) fn published(&self, body: impl AsRef<[u8]>) -> Answer {
         let path = format!("/cryptAPI/Crypt/{}/", self.endpoint);
-        self.client.ask("POST", &path, &[], body.as_ref()).unwrap()
+        self.client.insist("POST", &path, &[], body.as_ref())
     }
 
     /// Its body with every member: `value` is the plaintext or the ciphertext, by `aksi`.
-    pub fn published_body(&self, object: &str, aksi: &str, value: &str) -> Value {
+    pub(crate) fn published_body(&self, object: &str, aksi: &str, value: &str) -> Value {
         let member = if aksi == "enkrip" { "plaintext" } else { "ciphertext" };
         json!({ "api-key": self.api_key, "objek": object, "aksi": aksi, member: value })
     }

@@ -55,7 +55,7 @@ pub(crate) fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
     let folder = tempfile::tempdir().unwrap();
     let softhsm = SoftHsm::lay_out(folder.path());
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", case, "--nocapture", "--test-threads=1"])
+        .args(["--exact", case, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env("SOFTHSM2_CONF", softhsm.conf())
         .env(CHILD, folder.path())
         .output()
