@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -107,4 +108,27 @@ fn a_wrong_pin_leaves_it_locked_with_a_reason() {
     fs::write(&pin, right).unwrap();
     world.done("unlock");
     assert_eq!(world.absensi().open(OBJECT, &sealed), b"x");
+}
+
+#[test]
+fn a_lock_waits_for_no_slow_body_and_answers_it_as_locked() {
+    let world = World::new("");
+    let absensi = world.absensi();
+    let sealed = absensi.seal(OBJECT, b"rahasia");
+    let body = json!({ "object": OBJECT, "ciphertext": sealed }).to_string();
+    let (bearer, length) = (absensi.bearer(), body.len().to_string());
+    let headers = [("authorization", bearer.as_str()), ("content-length", &length)];
+    let mut slow = absensi.client.connect().unwrap();
+    slow.head("POST", &absensi.path("decrypt"), &headers).unwrap();
+    slow.send(&body.as_bytes()[..10]).unwrap();
+    // Its head has been read once another request, sent later, is answered.
+    assert_eq!(absensi.decrypt(&json!({ "object": OBJECT, "ciphertext": sealed })).status, 200);
+
+    let began = Instant::now();
+    world.done("lock");
+    assert!(began.elapsed() < Duration::from_secs(4), "the lock waited for a body");
+    slow.send(&body.as_bytes()[10..]).unwrap();
+    assert_eq!(slow.answer().unwrap().problem(), refusal(503, "locked"));
+    world.done("unlock");
+    assert_eq!(absensi.open(OBJECT, &sealed), b"rahasia");
 }

@@ -6,10 +6,6 @@ const LINES_MAX: usize = 400;
 /// Longer files, and why they are still one file.
 const LONG: &[(&str, &str)] = &[
     ("tests/hsm.rs", "one real token, every behaviour of it we rely on, read from top to bottom"),
-    (
-        "tests/operator.rs",
-        "one real daemon and the operator's way in; its cases share one way of starting it",
-    ),
     ("tests/listener/main.rs", "one listener under real TLS; its cases share one way of speaking to it"),
 ];
 
