@@ -115,6 +115,14 @@ build() {
   gembok=$(realpath -- "${CARGO_TARGET_DIR:-target}")/release/gembok
 }
 
+# What lies in a directory of somebody else may be links to anything, and its env file would be sourced.
+refuse_foreign_directory() {
+  [[ -e $sandbox || -L $sandbox ]] || return 0
+  if [[ -L $sandbox || ! -d $sandbox || ! -O $sandbox || $(stat -c %a -- "$sandbox") != *00 ]]; then
+    stop "$sandbox is not a directory of yours alone" "choose another GEMBOK_SANDBOX, or: chmod 700 it, if it is yours"
+  fi
+}
+
 is_sandbox() { [[ -f $sandbox/gembok.toml && $(head -n 1 -- "$sandbox/gembok.toml") == "$MARK" ]]; }
 
 refuse_second_daemon() {
@@ -126,6 +134,7 @@ refuse_second_daemon() {
 }
 
 lay_out() {
+  refuse_foreign_directory
   if $fresh && [[ -e $sandbox ]]; then
     if ! is_sandbox && [[ -n $(ls -A -- "$sandbox") ]]; then
       stop "$sandbox does not look like a sandbox, so it is not removed" "look what it is, then remove it yourself or choose another GEMBOK_SANDBOX"

@@ -17,17 +17,17 @@ const ITEMS_PARSED_MAX: usize = 100_000;
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct V1Body<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     object: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     plaintext: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     ciphertext: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     context: Option<Pairs<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     r#ref: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     items: Option<Items<'a>>,
 }
 
@@ -37,13 +37,13 @@ pub(super) struct V1Body<'a> {
 struct V1Item<'a> {
     #[serde(borrow)]
     object: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     plaintext: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     ciphertext: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     context: Option<Pairs<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     r#ref: Option<Text<'a>>,
 }
 
@@ -59,11 +59,11 @@ pub(super) struct PublishedBody<'a> {
     /// `enkrip` or `dekrip`.
     #[serde(borrow)]
     pub aksi: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     plaintext: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     ciphertext: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     chiptext: Option<Text<'a>>,
 }
 
@@ -201,6 +201,11 @@ fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
 /// A JSON object. Without it a list of values in the order of the members would do as well.
 struct Members<T>(T);
 
+/// A member that is there: `null` is no value of any, or a client's bug could seal without the context it meant to give.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
 /// A JSON string, borrowed from the body where it has no escapes.
 pub(super) struct Text<'a>(pub Cow<'a, str>);
 
@@ -312,6 +317,7 @@ mod tests {
         assert_eq!(code(r#"["k",""]"#), Code::MalformedJson);
         assert_eq!(code(r#"{"items":[["k",""]]}"#), Code::MalformedJson);
         assert_eq!(code(r#"{"object":"k","plaintext":5}"#), Code::MalformedJson);
+        assert_eq!(code(r#"{"object":"k","plaintext":"","context":null}"#), Code::MalformedJson);
         assert_eq!(code(r#"{"object":"k","plaintext":"","extra":1}"#), Code::UnknownMember);
         assert_eq!(code(r#"{"object":"k","ciphertext":""}"#), Code::UnknownMember);
         assert_eq!(code(r#"{"plaintext":""}"#), Code::MissingMember);

@@ -7,8 +7,8 @@ use crate::domain::cbor;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
 
-/// Blocks read at a time.
-const PAGE_BLOCKS: usize = 256;
+/// Blocks read at a time; each may have a body of a mebibyte and more.
+const PAGE_BLOCKS: usize = 16;
 /// Entries of one answer at most.
 pub(super) const AUDIT_ENTRIES_MAX: usize = 1_000;
 
@@ -29,15 +29,17 @@ pub struct AuditPage {
 }
 
 impl Operational {
-    /// Audit records from sequence number `from` on, at most `limit` and [`AUDIT_ENTRIES_MAX`].
+    /// Audit records from sequence number `from` on, at most `limit` and [`AUDIT_ENTRIES_MAX`]. The chain is checked on the
+    /// way: each block follows the one before by number and by hash, and has its records.
     ///
     /// # Errors
-    /// A fault when a block on the way is damaged; it is named.
+    /// A fault when a block on the way is damaged or missing; it is named.
     pub fn audit(&self, from: u64, limit: usize) -> Result<AuditPage, Stop> {
         let limit = limit.clamp(1, AUDIT_ENTRIES_MAX);
         let mut entries = Vec::new();
         // `from` may lie inside a block.
         let mut at = self.store.block(from)?.map_or(from, |block| block.header.first_sequence);
+        let mut before: Option<[u8; 32]> = None;
         loop {
             let blocks = self.store.blocks(at, PAGE_BLOCKS)?;
             if blocks.is_empty() {
@@ -45,8 +47,16 @@ impl Operational {
             }
             for block in blocks {
                 let block = block?;
+                let follows = before.is_none_or(|hash| hash == block.header.previous);
+                if block.header.first_sequence != at || !follows {
+                    return Err(Fault::new(format!("the journal's chain is broken at record {at}")).into());
+                }
+                // Nothing prunes the journal yet, so records that are not there were taken away.
+                let leaves = block.leaves.as_ref().ok_or_else(|| {
+                    Fault::new(format!("the journal's records from {at} on were taken away"))
+                })?;
                 at = block.header.first_sequence + u64::from(block.header.count);
-                let Some(leaves) = &block.leaves else { continue };
+                before = Some(block.header.hash());
                 for (sequence, leaf) in (block.header.first_sequence..).zip(Leaves::new(leaves)) {
                     let leaf = leaf.map_err(|malformed| Fault::new(malformed.to_string()))?;
                     if leaf.kind != audit_record::KIND || sequence < from {

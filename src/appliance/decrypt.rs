@@ -92,9 +92,13 @@ impl Operational {
             let opened = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let sealed = sealed?;
-                let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
-                let (version, envelope) = version_of(served, &sealed.envelope)?;
+                let (version, envelope) =
+                    version_of(served, &sealed.envelope).map_err(|code| match code {
+                        Code::CannotOpen => cannot_open(served, &sealed.context),
+                        told_apart => told_apart.into(),
+                    })?;
                 number = version.version;
+                let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 let (header, object) = (envelope.header.to_bytes(), &served.object);
                 aad::write(
                     &mut binding,

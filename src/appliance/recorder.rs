@@ -81,13 +81,15 @@ impl Recorder {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Whether a record more may wait. Asked before a request is carried out, so that none goes unrecorded.
+    /// Whether a record more may wait. Asked before a request is carried out, so that none goes unrecorded: not while the
+    /// buffer is full, and not while what waits cannot be made durable.
     ///
     /// # Errors
     /// `journal-full`.
     pub fn check_room(&self) -> Result<(), Refusal> {
-        let full = self.shared.open.lock().weight >= self.shared.limits.buffer_records_max;
-        if full { Err(Code::JournalFull.into()) } else { Ok(()) }
+        let open = self.shared.open.lock();
+        let full = open.weight >= self.shared.limits.buffer_records_max;
+        if full || open.trouble.is_some() { Err(Code::JournalFull.into()) } else { Ok(()) }
     }
 
     /// Puts a record into the open block. What was done always finds room, because room was asked for before; refusals beyond

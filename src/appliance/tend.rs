@@ -22,9 +22,13 @@ const CRL_EVERY: Duration = Duration::from_secs(86_400);
 const HEAL_WAIT_FIRST: Duration = Duration::from_secs(1);
 const HEAL_WAIT_LAST: Duration = Duration::from_secs(30);
 
+/// Probes in a row that a token may leave unanswered before it counts as away.
+const PROBES_UNANSWERED_MAX: u32 = 3;
+
 /// What tending remembers from one second to the next.
 #[derive(Default)]
 pub struct Tending {
+    unanswered: u32,
     heal_at: Option<(std::time::Instant, Duration)>,
     crl_signed: Option<crate::domain::timestamp::Timestamp>,
 }
@@ -44,10 +48,20 @@ impl Appliance {
 
     fn tend_token(&self, operational: Arc<Operational>, tending: &mut Tending, now: Now) {
         if !operational.token.is_away() {
-            // A probe is what finds out that a token nobody needed has gone.
-            let gone = matches!(operational.token.probe(), Err(TokenError::Away(_)));
-            if !gone {
-                return;
+            // A probe is what finds out that a token nobody needed has gone, or hangs.
+            match operational.token.probe() {
+                Err(TokenError::Away(_)) => {}
+                Err(TokenError::Deadline | TokenError::Busy)
+                    if tending.unanswered < PROBES_UNANSWERED_MAX =>
+                {
+                    tending.unanswered += 1;
+                    return;
+                }
+                Err(TokenError::Deadline | TokenError::Busy) => {}
+                _ => {
+                    tending.unanswered = 0;
+                    return;
+                }
             }
         }
         let since = *operational.degraded.lock().get_or_insert_with(|| {

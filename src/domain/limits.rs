@@ -7,7 +7,7 @@ use minicbor::{Decode, Encode};
 /// How long a body may take to arrive, from its head.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a body that are still taken after a refusal that did not wait for it, and for how long.
-pub const DISCARDED_BYTES_MAX: usize = 128 << 10;
+pub const DISCARDED_BYTES_MAX: usize = 1 << 20;
 /// See [`DISCARDED_BYTES_MAX`].
 pub const DISCARD_TIME_MAX: Duration = Duration::from_millis(250);
 

@@ -80,7 +80,11 @@ impl Disk {
 
     /// Begins to write. redb makes a commit durable before it returns, and rolls back what is dropped.
     pub(super) fn write(&self) -> Result<WriteTransaction, StoreError> {
-        self.database()?.begin_write().map_err(StoreError::disk("begin to write"))
+        let mut transaction = self.database()?.begin_write().map_err(StoreError::disk("begin to write"))?;
+        // After an unclean end redb would otherwise read every page to find the free ones, and refuse the whole file for one
+        // rotten bit in a value; a large store would also take long to open.
+        transaction.set_quick_repair(true);
+        Ok(transaction)
     }
 
     fn database(&self) -> Result<&Database, StoreError> {
