@@ -2,6 +2,7 @@
 //!
 //! Times here are only ever upper bounds of waiting: no test asks that something happen quickly.
 
+mod log;
 mod pki;
 mod reload;
 
@@ -186,6 +187,14 @@ async fn a_connection_of_age_is_asked_to_finish() {
     sleep(Duration::from_millis(3_500)).await;
     server.gate.open();
     assert_eq!(receive(&mut stream).await.unwrap(), "at last");
+    assert_closed(&mut stream).await;
+    // One that seems idle is told with its next answer: the request might have been on its way.
+    let mut stream = server.connect(&server.pki.config(None)).await.unwrap();
+    get(&mut stream, "/who").await.unwrap();
+    sleep(Duration::from_millis(3_500)).await;
+    send(&mut stream, "/who").await.unwrap();
+    let (head, _) = head_and_body(&mut stream).await.unwrap();
+    assert!(head.contains("connection: close"), "{head}");
     assert_closed(&mut stream).await;
 }
 
