@@ -128,8 +128,8 @@ impl Protocols {
             service_fn(move |mut request: Request<Incoming>| {
                 let under_way = Pulse::begin(&pulse);
                 request.extensions_mut().insert(Arc::clone(&standing.peer));
-                // Asked here too: word of a newer generation may still be on its way to this connection.
-                // Never behind `poll_ready`: a service here is always ready, as those of warp are.
+                // Trust is asked here too: word of a newer generation may still be on its way to this connection. The service
+                // is never asked by `poll_ready`: it is always ready, as those of warp are.
                 let answer = standing.is_trusted().then(|| service.clone().call(request));
                 let (pulse, standing) = (Arc::clone(&pulse), Arc::clone(&standing));
                 async move {
