@@ -1,11 +1,12 @@
 //! Who asks, and when: the only place where headers are read, and where the clock's reading for a request is taken.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue};
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::reject::Rejection;
 
 use crate::domain::api_key::{ApiKeyDigest, ApiKeyText};
 use crate::domain::peer::Peer;
@@ -20,21 +21,39 @@ pub(super) struct Arrival {
     pub now: Now,
     /// Who is at the other end.
     pub peer: Option<Arc<Peer>>,
-    /// The `Authorization` header, where the route reads it.
-    authorization: Option<HeaderValue>,
+    authorization: Authorization,
     /// The announced length of the body.
     pub content_length: Option<u64>,
 }
 
-/// The arrival of any request.
-pub(super) fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), Error = Rejection> + Clone {
-    let authorization = warp::header::value("authorization").map(Some).or(warp::any().map(|| None)).unify();
-    warp::ext::optional::<Arc<Peer>>().and(authorization).and(warp::header::optional("content-length")).map(
-        move |peer, authorization, content_length| Arrival {
+/// The `Authorization` headers of a request.
+#[derive(Clone)]
+enum Authorization {
+    Missing,
+    One(HeaderValue),
+    /// Which of them counts is a question that two programs on the way may answer differently.
+    Several,
+}
+
+impl Authorization {
+    fn among(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::Missing,
+            (Some(one), None) => Self::One(one.clone()),
+            (Some(_), Some(_)) => Self::Several,
+        }
+    }
+}
+
+/// The arrival of any request; no request is without one.
+pub(super) fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), Error = Infallible> + Clone {
+    warp::ext::optional::<Arc<Peer>>().and(warp::header::headers_cloned()).map(
+        move |peer, headers: HeaderMap| Arrival {
             now: clock(),
             peer,
-            authorization,
-            content_length,
+            authorization: Authorization::among(&headers),
+            content_length: headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()),
         },
     )
 }
@@ -48,9 +67,16 @@ impl Arrival {
     /// The digest of the API key in `Authorization: Bearer gbk_…`.
     ///
     /// # Errors
-    /// `api-key-missing`, `api-key-mistyped`.
+    /// `api-key-missing`, `api-key-mistyped`; `bad-request` for more than one such header.
     pub(super) fn api_key(&self) -> Result<ApiKeyDigest, Refusal> {
-        let header = self.authorization.as_ref().ok_or(Code::ApiKeyMissing)?;
+        let header = match &self.authorization {
+            Authorization::Missing => return Err(Code::ApiKeyMissing.into()),
+            Authorization::One(header) => header,
+            Authorization::Several => {
+                let detail = "The request has more than one Authorization header.";
+                return Err(Refusal::new(Code::BadRequest).detail(detail));
+            }
+        };
         let text = header.to_str().map_err(|_| Code::ApiKeyMistyped)?;
         let (scheme, key) = text.split_once(' ').ok_or(Code::ApiKeyMissing)?;
         if !scheme.eq_ignore_ascii_case("bearer") {

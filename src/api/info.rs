@@ -53,6 +53,7 @@ pub(super) fn problem(code: &str) -> Answer {
         return problem::answer(&Refusal::new(Code::NoSuchRoute));
     };
     let page = json!({
+        "type": problem::uri(*code),
         "code": code.as_str(),
         "title": code.title(),
         "hint": code.hint(),

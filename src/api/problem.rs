@@ -1,12 +1,10 @@
 //! Problem documents (RFC 9457): how v1 and the control plane say no. `type` is `/problems/<code>`, served on both
 //! listeners.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use warp::reject::{MethodNotAllowed, Rejection};
 
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 
@@ -28,7 +26,7 @@ struct Problem<'a> {
 pub(super) fn answer(refusal: &Refusal) -> Answer {
     let status = status(refusal.code);
     let body = serde_json::to_vec(&Problem {
-        r#type: format!("/problems/{}", refusal.code.as_str()),
+        r#type: uri(refusal.code),
         title: refusal.code.title(),
         status: status.as_u16(),
         detail: refusal.detail.as_deref(),
@@ -40,16 +38,17 @@ pub(super) fn answer(refusal: &Refusal) -> Answer {
     answer
 }
 
-/// What no route took.
-///
-/// # Errors
-/// Never.
-pub(super) async fn no_route(rejection: Rejection) -> Result<Answer, Infallible> {
-    let code = match rejection.find::<MethodNotAllowed>() {
-        Some(_) => Code::MethodNotAllowed,
-        None => Code::NoSuchRoute,
-    };
-    Ok(answer(&code.into()))
+/// What names a code in a `type` member, and explains it to whoever follows it.
+#[must_use]
+pub(super) fn uri(code: Code) -> String {
+    format!("/problems/{}", code.as_str())
+}
+
+/// With a 405 goes the method that is served (RFC 9110 section 15.5.6).
+#[must_use]
+pub(super) fn allow(mut answer: Answer, method: &'static str) -> Answer {
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+    answer
 }
 
 /// A response with a content type, never to be cached: it may hold plaintext.

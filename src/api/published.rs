@@ -51,6 +51,12 @@ pub(super) async fn answer<B: Buf + Send>(
     answer
 }
 
+/// There is no such path, but its first part says which contract its caller speaks.
+pub(super) async fn unmatched<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) -> Answer {
+    body::discard(body).await;
+    failure(&Code::NoSuchRoute.into())
+}
+
 async fn serve<B: Buf + Send>(
     line: &mut Line,
     endpoint: &str,
@@ -93,5 +99,5 @@ fn failure(refusal: &Refusal) -> Answer {
     let body = serde_json::to_vec(&gagal).unwrap_or_default();
     let mut answer = problem::respond(problem::status(refusal.code), "application/json", body);
     problem::add_limit_headers(&mut answer, refusal);
-    answer
+    if refusal.code == Code::MethodNotAllowed { problem::allow(answer, "POST") } else { answer }
 }

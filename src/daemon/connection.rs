@@ -7,11 +7,12 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
@@ -25,9 +26,8 @@ use tokio_rustls::server::TlsStream;
 use tower_service::Service;
 
 use crate::config;
-use crate::domain::peer::Peer;
 
-use super::tls::TlsGeneration;
+use super::standing::Standing;
 
 /// Why a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Debug)]
 struct Unanswered(BoxError);
 
-const SUPERSEDED: &str = "a newer TLS generation is in force";
+const UNTRUSTED: &str = "the certificates and the CRL in force do not admit this client";
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,11 +66,8 @@ impl fmt::Display for Unanswered {
 
 impl Error for Unanswered {}
 
-/// Told to every connection of a TLS generation.
-pub(super) type Told = watch::Receiver<Option<End>>;
-
-/// The TLS generation a connection was accepted under, as last seen; it has changed when a newer one is in force.
-pub(super) type Generation = watch::Receiver<Arc<TlsGeneration>>;
+/// Whether the listener drains.
+pub(super) type Drain = watch::Receiver<bool>;
 
 /// The HTTP settings of a listener.
 pub(super) struct Protocols {
@@ -103,14 +100,16 @@ impl Protocols {
         }
     }
 
-    /// Serves the requests of one connection until it is over; none begins once a newer `generation` is in force.
+    /// Serves the requests of one connection until it is over; none begins that the TLS generation in force does not admit.
+    ///
+    /// Over HTTP/1.1 a connection that should end, but whose client did nothing wrong, is not closed while it seems idle: a
+    /// request may be on its way. Its next answer says `Connection: close`. HTTP/2 has GOAWAY for this.
     pub(super) async fn serve<S, B>(
         self: Arc<Self>,
         stream: TlsStream<TcpStream>,
-        peer: Arc<Peer>,
+        standing: Standing,
         service: S,
-        generation: Generation,
-        mut told: Told,
+        mut drain: Drain,
     ) -> End
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -122,20 +121,29 @@ impl Protocols {
     {
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let pulse = Arc::new(Pulse::new());
+        let standing = Arc::new(standing);
+        let mut newer = standing.newer();
         let answer = {
-            let pulse = Arc::clone(&pulse);
+            let (pulse, standing) = (Arc::clone(&pulse), Arc::clone(&standing));
             service_fn(move |mut request: Request<Incoming>| {
                 let under_way = Pulse::begin(&pulse);
-                request.extensions_mut().insert(Arc::clone(&peer));
-                // Asked here too: word of a newer generation may still be on its way to this connection.
-                let is_current = matches!(generation.has_changed(), Ok(false));
-                // Never behind `poll_ready`: a service here is always ready, as those of warp are.
-                let answer = is_current.then(|| service.clone().call(request));
+                request.extensions_mut().insert(Arc::clone(&standing.peer));
+                // Trust is asked here too: word of a newer generation may still be on its way to this connection. The service
+                // is never asked by `poll_ready`: it is always ready, as those of warp are.
+                let answer = standing.is_trusted().then(|| service.clone().call(request));
+                let (pulse, standing) = (Arc::clone(&pulse), Arc::clone(&standing));
                 async move {
-                    let Some(answer) = answer else { return Err(Unanswered(SUPERSEDED.into())) };
+                    let Some(answer) = answer else { return Err(Unanswered(UNTRUSTED.into())) };
                     let answer = answer.await;
                     drop(under_way);
-                    answer.map_err(|error| Unanswered(error.into()))
+                    let mut answer = answer.map_err(|error| Unanswered(error.into()))?;
+                    if standing.is_superseded() {
+                        pulse.ask_to_finish(End::Superseded);
+                    }
+                    if !is_http2 && pulse.asked().is_some() {
+                        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    Ok(answer)
                 }
             })
         };
@@ -146,10 +154,20 @@ impl Protocols {
         let end = loop {
             tokio::select! {
                 biased;
-                _ = connection.as_mut() => return End::Closed,
-                end = told.wait_for(Option::is_some) => break end.ok().and_then(|end| *end).unwrap_or(End::Drained),
+                _ = connection.as_mut() => return pulse.asked().unwrap_or(End::Closed),
+                _ = drain.wait_for(|drain| *drain) => break End::Drained,
+                Ok(()) = newer.changed() => {
+                    if is_http2 || !standing.is_trusted() {
+                        break End::Superseded;
+                    }
+                    pulse.ask_to_finish(End::Superseded);
+                }
                 () = look.as_mut() => match pulse.verdict(&self) {
                     Verdict::LookAgain(at) => look.as_mut().reset(at),
+                    Verdict::Over(End::Aged) if !is_http2 => {
+                        pulse.ask_to_finish(End::Aged);
+                        look.as_mut().reset(Instant::now());
+                    }
                     Verdict::Over(End::HeaderTooSlow) => return End::HeaderTooSlow,
                     Verdict::Over(end) => break end,
                 },
@@ -166,6 +184,8 @@ struct Pulse {
     under_way: AtomicU32,
     head_since_ms: AtomicU64,
     moved_ms: AtomicU64,
+    /// Why its next answer is the last, over HTTP/1.1.
+    asked: OnceLock<End>,
 }
 
 enum Verdict {
@@ -181,6 +201,7 @@ impl Pulse {
             under_way: AtomicU32::new(0),
             head_since_ms: AtomicU64::new(1),
             moved_ms: AtomicU64::new(1),
+            asked: OnceLock::new(),
         }
     }
 
@@ -189,6 +210,15 @@ impl Pulse {
         pulse.under_way.fetch_add(1, Ordering::Relaxed);
         pulse.head_since_ms.store(0, Ordering::Relaxed);
         UnderWay(Arc::clone(pulse))
+    }
+
+    /// The next answer says so; the first reason stays.
+    fn ask_to_finish(&self, why: End) {
+        let _ = self.asked.set(why);
+    }
+
+    fn asked(&self) -> Option<End> {
+        self.asked.get().copied()
     }
 
     fn move_bytes(&self, may_begin_header: bool) {
@@ -205,11 +235,12 @@ impl Pulse {
     fn verdict(&self, limits: &Protocols) -> Verdict {
         let now = Instant::now();
         let age_at = self.born + limits.age_max;
-        if now >= age_at {
-            return Verdict::Over(End::Aged);
-        }
         // A header that begins after this look is met by the next one before its time is over.
-        let next_look = age_at.min(now + limits.header_timeout);
+        let next_look = match self.asked() {
+            Some(_) => now + limits.header_timeout,
+            None if now >= age_at => return Verdict::Over(End::Aged),
+            None => age_at.min(now + limits.header_timeout),
+        };
         let head_since = self.head_since_ms.load(Ordering::Relaxed);
         let (since, limit, end) = match (self.under_way.load(Ordering::Relaxed), head_since) {
             (1.., _) => return Verdict::LookAgain(next_look),

@@ -4,8 +4,8 @@
 //! accept ─ caps ─ handshake (time limit) ─ certificate → Peer ─ requests (time limits) ─ finish, or be cut
 //!                                                                     │ new TLS generation, age, drain: asked to finish
 //! ```
-//! A connection made under an older TLS generation begins no further request, so a revoked client's live connection dies
-//! with the reload that revoked it.
+//! Under a newer TLS generation a client is verified again before its next request: a revoked one begins no more, so its
+//! live connections die with the reload that revoked it; the others lose nothing and are asked to come again.
 
 use std::collections::HashMap;
 use std::io;
@@ -29,7 +29,9 @@ use crate::config;
 use crate::domain::peer::Peer;
 
 use super::certificate;
-use super::connection::{BoxError, End, Generation, Protocols, Told};
+use super::complaints::Complaints;
+use super::connection::{BoxError, Drain, End, Protocols};
+use super::standing::{Generation, Standing};
 use super::tls::{ClientCertificate, Tls};
 
 /// Waits after a failed accept (no descriptors, no memory): the first, then doubled up to the last.
@@ -84,8 +86,9 @@ impl Listener {
         B::Error: Into<BoxError>,
     {
         let mut stop = std::pin::pin!(stop);
-        let mut generations = tls.subscribe();
-        let mut epoch = Epoch::new(&mut generations, self.client);
+        let generations = tls.subscribe();
+        let drain = watch::Sender::new(false);
+        let complaints = Complaints::new(self.address);
         let caps = Caps::new(limits);
         let protocols = Arc::new(Protocols::new(limits));
         let mut backoff_ms = ACCEPT_BACKOFF_MS.0;
@@ -93,11 +96,6 @@ impl Listener {
             let accepted = tokio::select! {
                 biased;
                 () = stop.as_mut() => break,
-                Ok(()) = generations.changed() => {
-                    let older = std::mem::replace(&mut epoch, Epoch::new(&mut generations, self.client));
-                    older.finish(End::Superseded);
-                    continue;
-                }
                 accepted = self.socket.accept() => accepted,
             };
             let (stream, address) = match accepted {
@@ -118,13 +116,16 @@ impl Listener {
                 debug!(listener = %self.address, %address, "refused: too many connections");
                 continue;
             };
+            let mut generation = generations.clone();
+            let config = Arc::clone(generation.borrow_and_update().server_config(self.client));
             let newcomer = Newcomer {
                 address,
-                acceptor: epoch.acceptor.clone(),
-                generation: epoch.generation.clone(),
-                told: epoch.word.subscribe(),
+                acceptor: TlsAcceptor::from(config),
+                generation,
+                drain: drain.subscribe(),
                 handshake_timeout: limits.handshake_timeout,
                 traffic: Arc::clone(&self.traffic),
+                complaints: Arc::clone(&complaints),
             };
             let (protocols, service) = (Arc::clone(&protocols), service.clone());
             tokio::spawn(async move {
@@ -133,7 +134,7 @@ impl Listener {
             });
         }
         drop(self.socket);
-        epoch.finish(End::Drained);
+        drain.send_replace(true);
         caps.all_given_back().await;
         info!(listener = %self.address, "drained");
     }
@@ -145,33 +146,15 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted | WouldBlock)
 }
 
-/// The time of one TLS generation on this listener; its connections hear when it is over.
-struct Epoch {
-    generation: Generation,
-    acceptor: TlsAcceptor,
-    word: watch::Sender<Option<End>>,
-}
-
-impl Epoch {
-    fn new(generations: &mut Generation, client: ClientCertificate) -> Self {
-        let acceptor = TlsAcceptor::from(Arc::clone(generations.borrow_and_update().server_config(client)));
-        // A clone keeps what was last seen.
-        Self { generation: generations.clone(), acceptor, word: watch::Sender::new(None) }
-    }
-
-    fn finish(self, end: End) {
-        self.word.send_replace(Some(end));
-    }
-}
-
 /// A connection that was accepted and has proved nothing.
 struct Newcomer {
     address: IpAddr,
     acceptor: TlsAcceptor,
     generation: Generation,
-    told: Told,
+    drain: Drain,
     handshake_timeout: Duration,
     traffic: Arc<Traffic>,
+    complaints: Arc<Complaints>,
 }
 
 impl Newcomer {
@@ -186,8 +169,8 @@ impl Newcomer {
     {
         let address = self.address;
         match self.identify(stream).await {
-            Ok((stream, peer)) => {
-                let end = protocols.serve(stream, Arc::new(peer), service, self.generation, self.told).await;
+            Ok((stream, standing)) => {
+                let end = protocols.serve(stream, standing, service, self.drain).await;
                 if end != End::Closed {
                     self.traffic.ended.fetch_add(1, Ordering::Relaxed);
                 }
@@ -195,29 +178,32 @@ impl Newcomer {
             }
             Err(why) => {
                 self.traffic.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-                info!(%address, %why, "connection refused");
+                debug!(%address, %why, "handshake failed");
+                self.complaints.add(address, why.to_string());
             }
         }
     }
 
     /// The handshake, under its time limit, and what its certificate says.
-    async fn identify(&mut self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), BoxError> {
+    async fn identify(&mut self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Standing), BoxError> {
         stream.set_nodelay(true)?;
         let stream = tokio::select! {
             biased;
-            _ = self.told.wait_for(Option::is_some) => return Err("the listener is draining or has newer certificates".into()),
+            _ = self.drain.wait_for(|drain| *drain) => return Err("the listener is draining".into()),
             stream = timeout(self.handshake_timeout, self.acceptor.accept(stream)) => {
                 stream.map_err(|_| "the handshake took too long")??
             }
         };
-        let leaf = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        if leaf.is_some() && !self.generation.borrow().crl_is_current() {
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        if !chain.is_empty() && !self.generation.borrow().crl_is_current() {
             return Err(
                 "the CRL has expired, so nobody's certificate can be relied on; publish a new one".into()
             );
         }
-        let certificate = leaf.map(certificate::read).transpose()?;
-        Ok((stream, Peer { address: self.address, certificate }))
+        let certificate = chain.first().map(certificate::read).transpose()?;
+        let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+        let peer = Peer { address: self.address, certificate };
+        Ok((stream, Standing::new(peer, chain, self.generation.clone())))
     }
 }
 

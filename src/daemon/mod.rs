@@ -3,16 +3,18 @@
 //!
 //! [`memory`] and [`telemetry`] come first at start-up; [`tls`] turns files into configurations and swaps them;
 //! [`listener`] accepts, and hands each connection to `connection`, which keeps its time limits; [`certificate`] reads who
-//! is at the other end. [`serve`] wires all of it to the appliance and the edges, and `planes` opens and closes the two
+//! is at the other end, `standing` asks whether it is still trusted, and `complaints` tells of failed handshakes. [`serve`] wires all of it to the appliance and the edges, and `planes` opens and closes the two
 //! listeners as the appliance's state wants them.
 
 pub mod certificate;
 mod clock;
+mod complaints;
 mod connection;
 pub mod listener;
 pub mod memory;
 mod planes;
 pub mod serve;
 mod settings;
+mod standing;
 pub mod telemetry;
 pub mod tls;

@@ -137,7 +137,7 @@ impl Planes {
 }
 
 impl Open {
-    /// A new generation ends every live connection, so one is made only when a file has changed.
+    /// A new generation asks every live connection to finish, so one is made only when a file has changed.
     fn follow(&mut self, pki: &Path) {
         if Seen::at(pki) != self.seen {
             let _ = self.reload(pki);

@@ -8,9 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::sync::watch;
@@ -41,6 +43,8 @@ pub enum ClientCertificate {
 pub struct Tls {
     pki: PathBuf,
     current: watch::Sender<Arc<TlsGeneration>>,
+    /// One at a time, so that of two the one that read last stays.
+    reloading: Mutex<()>,
 }
 
 /// Everything that one reading of the files made.
@@ -53,6 +57,7 @@ pub struct TlsGeneration {
     pub crl_next_update: Timestamp,
     required: Arc<ServerConfig>,
     requested: Arc<ServerConfig>,
+    verifier: Arc<dyn ClientCertVerifier>,
 }
 
 impl Tls {
@@ -62,25 +67,22 @@ impl Tls {
     /// [`TlsError`], naming the file.
     pub fn load(pki: &Path) -> Result<Self, TlsError> {
         let (current, _) = watch::channel(Arc::new(TlsGeneration::read(pki, 1)?));
-        Ok(Self { pki: pki.to_owned(), current })
+        Ok(Self { pki: pki.to_owned(), current, reloading: Mutex::new(()) })
     }
 
-    /// Reads the files again and puts the result in force: new connections meet it, live ones are asked to finish.
+    /// Reads the files again and puts the result in force: new connections meet it, live ones whose client is still trusted
+    /// finish in good order, the others begin no further request.
     /// Returns the new generation's number. Reads files, so not for an async thread.
     ///
     /// # Errors
     /// [`TlsError`]; then everything stays as it was.
     pub fn reload(&self) -> Result<u64, TlsError> {
-        let mut outcome = Ok(0);
-        // Read under the channel's lock: of two reloads at once, the one that read last stays.
-        self.current.send_if_modified(|current| {
-            outcome = TlsGeneration::read(&self.pki, current.number + 1).map(|next| {
-                *current = Arc::new(next);
-                current.number
-            });
-            outcome.is_ok()
-        });
-        outcome
+        // Not the channel's own lock: connections look at it while files are read.
+        let _reloading = self.reloading.lock();
+        let next = TlsGeneration::read(&self.pki, self.current.borrow().number + 1)?;
+        let number = next.number;
+        self.current.send_replace(Arc::new(next));
+        Ok(number)
     }
 
     /// What is in force.
@@ -107,8 +109,19 @@ impl TlsGeneration {
 
     /// Whether the CRLs still speak. The handshake asks this of fresh chains only, not of resumed sessions.
     pub(super) fn crl_is_current(&self) -> bool {
-        let now = self.required.time_provider.current_time();
-        now.is_some_and(|now| Timestamp::from_seconds(now.as_secs()) <= self.crl_next_update)
+        self.now().is_some_and(|now| Timestamp::from_seconds(now.as_secs()) <= self.crl_next_update)
+    }
+
+    /// Whether a client that an older generation admitted with this chain, leaf first, would be admitted now. Who showed none
+    /// has nothing to lose.
+    pub(super) fn trusts(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let Some((leaf, intermediates)) = chain.split_first() else { return true };
+        let verify = |now| self.verifier.verify_client_cert(leaf, intermediates, now).is_ok();
+        self.now().is_some_and(verify)
+    }
+
+    fn now(&self) -> Option<UnixTime> {
+        self.required.time_provider.current_time()
     }
 
     fn read(pki: &Path, number: u64) -> Result<Self, TlsError> {
@@ -129,13 +142,15 @@ impl TlsGeneration {
         let parts =
             Parts { provider: Arc::new(aws_lc_rs::default_provider()), roots: roots.into(), revoked, chain };
         let key = pki.join("server.key");
-        let config = |client| parts.server_config(client, &crl, &key);
+        let verifier = |client| parts.verifier(client, &crl);
+        let required = verifier(ClientCertificate::Required)?;
         Ok(Self {
             number,
             server_not_after,
             crl_next_update,
-            required: config(ClientCertificate::Required)?,
-            requested: config(ClientCertificate::Requested)?,
+            required: parts.server_config(Arc::clone(&required), &key)?,
+            requested: parts.server_config(verifier(ClientCertificate::Requested)?, &key)?,
+            verifier: required,
         })
     }
 }
@@ -149,12 +164,11 @@ struct Parts {
 }
 
 impl Parts {
-    fn server_config(
+    fn verifier(
         &self,
         client: ClientCertificate,
         crl: &Path,
-        key: &Path,
-    ) -> Result<Arc<ServerConfig>, TlsError> {
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), Arc::clone(&self.provider))
                 .with_crls(self.revoked.iter().cloned())
@@ -163,7 +177,14 @@ impl Parts {
             ClientCertificate::Required => verifier,
             ClientCertificate::Requested => verifier.allow_unauthenticated(),
         };
-        let verifier = verifier.build().map_err(|error| TlsError::wrong(crl, error))?;
+        verifier.build().map_err(|error| TlsError::wrong(crl, error))
+    }
+
+    fn server_config(
+        &self,
+        verifier: Arc<dyn ClientCertVerifier>,
+        key: &Path,
+    ) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| TlsError::wrong(key, error))?

@@ -3,6 +3,7 @@
 
 mod admission;
 mod client;
+mod early;
 mod fixtures;
 mod journal;
 mod keyring;

@@ -43,7 +43,7 @@ fn every_code_is_explained_on_both_listeners() {
         let page = data.ask("GET", &path, &[], b"").unwrap();
         assert_eq!(control.ask("GET", &path, &[], b"").unwrap().text(), page.text());
         let page = page.ok();
-        assert_eq!(page["code"], code.as_str());
+        assert_eq!((&page["type"], &page["code"]), (&json!(path), &json!(code.as_str())));
         assert_eq!(page["title"], code.title());
         assert_eq!(page["hint"], code.hint());
         assert!(page["status"].as_u64().is_some_and(|status| (400..600).contains(&status)), "{page}");
