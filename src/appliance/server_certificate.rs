@@ -122,8 +122,8 @@ fn has_to_go(certificate: &[u8], key: &str, names: &[String], now: Timestamp) ->
     const UNREADABLE: Option<&str> = Some("it cannot be read");
     let Ok(block) = pem::parse(certificate) else { return UNREADABLE };
     let Ok((_, certificate)) = X509Certificate::from_der(block.contents()) else { return UNREADABLE };
-    let is_pair = KeyPair::from_pem(key)
-        .is_ok_and(|key| key.subject_public_key_info() == certificate.public_key().raw);
+    let is_pair =
+        KeyPair::from_pem(key).is_ok_and(|key| key.subject_public_key_info() == certificate.public_key().raw);
     if !is_pair {
         return Some("its key is another");
     }
@@ -207,7 +207,11 @@ mod tests {
         fs::create_dir(folder.path().join("pki")).unwrap();
         let lay = |laid: [(std::path::PathBuf, &str); 4]| {
             for (path, text) in laid {
-                if text.is_empty() { absent(fs::remove_file(path)).unwrap() } else { fs::write(path, text).unwrap() }
+                if text.is_empty() {
+                    absent(fs::remove_file(path)).unwrap()
+                } else {
+                    fs::write(path, text).unwrap()
+                }
             }
         };
         let paths = || [files.server_key(), files.server(), files.server_key_next(), files.server_next()];
@@ -221,7 +225,10 @@ mod tests {
             let mut laid = left.into_iter();
             lay(paths().map(|path| (path, laid.next().unwrap())));
             files.settle_server().unwrap();
-            assert_eq!([files.server_key(), files.server()].map(|path| fs::read_to_string(path).unwrap()), right);
+            assert_eq!(
+                [files.server_key(), files.server()].map(|path| fs::read_to_string(path).unwrap()),
+                right
+            );
             assert!(!files.server_key_next().exists() && !files.server_next().exists());
         }
     }

@@ -155,9 +155,9 @@ impl request::Certificate {
             Self::Issue { project, endpoint, csr } => Done::CertificateIssued(
                 appliance.issue_certificate(actor, &project, &endpoint, &csr, now)?.into(),
             ),
-            Self::IssueUser { user, csr } => Done::CertificateIssued(
-                appliance.issue_user_certificate(actor, &user, &csr, now)?.into(),
-            ),
+            Self::IssueUser { user, csr } => {
+                Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
+            }
             Self::List => Done::Certificates(all(appliance.certificates()?)),
             Self::Revoke { spki } => {
                 appliance.revoke_certificate(actor, &spki, now)?;
