@@ -20,7 +20,7 @@ use rcgen::{
 };
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::FromDer;
-use x509_parser::revocation_list::CertificateRevocationList;
+use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 
 use crate::crypto::random;
 use crate::domain::id::ApplianceId;
@@ -214,7 +214,7 @@ impl Pki {
         let Ok(block) = pem::parse(bytes) else { return false };
         let Ok((_, list)) = CertificateRevocationList::from_der(block.contents()) else { return false };
         let listed: HashSet<&[u8]> =
-            list.iter_revoked_certificates().map(|revoked| revoked.raw_serial()).collect();
+            list.iter_revoked_certificates().map(RevokedCertificate::raw_serial).collect();
         serials.iter().all(|serial| listed.contains(serial.as_slice()))
     }
 

@@ -208,9 +208,9 @@ mod tests {
         let lay = |laid: [(std::path::PathBuf, &str); 4]| {
             for (path, text) in laid {
                 if text.is_empty() {
-                    absent(fs::remove_file(path)).unwrap()
+                    absent(fs::remove_file(path)).unwrap();
                 } else {
-                    fs::write(path, text).unwrap()
+                    fs::write(path, text).unwrap();
                 }
             }
         };

@@ -52,9 +52,13 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
         // A row says what it counts and nothing else.
         for row in &all {
             let whole = row["object"].is_null();
-            for (member, is_there) in
-                [("requests", whole), ("latency_sum_us", whole), ("latency_max_us", whole), ("fields", !whole), ("bytes", !whole)]
-            {
+            for (member, is_there) in [
+                ("requests", whole),
+                ("latency_sum_us", whole),
+                ("latency_max_us", whole),
+                ("fields", !whole),
+                ("bytes", !whole),
+            ] {
                 assert_eq!(row.get(member).is_some(), is_there, "{member} in {row}");
             }
             assert_eq!(row["object_name"], if whole { Value::Null } else { OBJECT.into() });

@@ -82,7 +82,8 @@ fn a_user_who_lost_theirs_is_issued_another() {
     let issued = sandbox.done(&["certificate", "issue", "--user", "admin", "--out", "admin"]);
     assert!(issued["certificate-issued"]["not_after"].is_string());
     for kind in ["key", "pem"] {
-        fs::rename(sandbox.path(&format!("admin/user.{kind}")), sandbox.path(&format!("admin/admin.{kind}"))).unwrap();
+        fs::rename(sandbox.path(&format!("admin/user.{kind}")), sandbox.path(&format!("admin/admin.{kind}")))
+            .unwrap();
     }
     assert_eq!(sandbox.get(&daemon, "/health/state").unwrap().0, 200);
 
