@@ -1,11 +1,20 @@
 //! `GET /v1/statistics`: what was asked, by whom, with what result, over time.
 //!
 //! ```text
-//! ?resolution=minute|hour|day   &from=<seconds since 1970>   &to=<…>   [&endpoint=<uuid>] [&object=<uuid>] [&operation=…]
+//! ?resolution=minute|hour|day   &from=<seconds since 1970>   &to=<…>
+//!    [&endpoint=<uuid>] [&object=<uuid>] [&operation=encrypt|decrypt|…] [&outcome=done|<code>]
 //! ```
 //!
-//! `from` defaults to 60 buckets ago, `to` to now. Rows without an object count whole requests and their latency; rows with
-//! one count its fields and bytes.
+//! `from` defaults to 60 buckets ago, `to` to now. A row has the members it counts and no others:
+//!
+//! ```text
+//! object null    requests latency_sum_us latency_max_us    whole requests, by the request's outcome
+//! object null    fields bytes                              items whose object the project does not have
+//! object <uuid>  fields bytes                              items of that object, by the item's outcome
+//! ```
+//!
+//! A batch over three objects is one request. `endpoint_name` and `object_name` are null when there is none any more, or
+//! never was one.
 
 use std::sync::Arc;
 
@@ -13,6 +22,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::appliance::{Appliance, StatisticsQuery, StatisticsRow};
+use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::statistics::Resolution;
@@ -24,6 +34,8 @@ use super::{Answer, problem};
 
 /// Buckets shown when nothing is said.
 const BUCKETS_DEFAULT: u64 = 60;
+/// The outcome that is no refusal.
+const DONE: &str = "done";
 
 /// Answers one query.
 pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival, query: String) -> Answer {
@@ -56,21 +68,33 @@ async fn rows(
 
 fn row(row: &StatisticsRow) -> serde_json::Value {
     let outcome = match row.series.outcome {
-        0 => "done",
+        0 => DONE,
         number => Code::from_number(number).map_or("unknown", Code::as_str),
     };
-    json!({
+    let mut told = json!({
         "start": Timestamp::from_seconds(row.start).to_string(),
         "endpoint": row.series.endpoint.to_string(),
+        "endpoint_name": row.endpoint_name.as_ref().map(Name::as_str),
         "object": row.series.object.map(|id| id.to_string()),
+        "object_name": row.object_name.as_ref().map(Name::as_str),
         "operation": row.series.operation.map(Operation::name),
         "outcome": outcome,
-        "requests": row.counters.requests,
-        "fields": row.counters.fields,
-        "bytes": row.counters.bytes,
-        "latency_sum_us": row.counters.latency_sum_us,
-        "latency_max_us": row.counters.latency_max_us,
-    })
+    });
+    if row.counters.requests > 0 {
+        told["requests"] = row.counters.requests.into();
+        told["latency_sum_us"] = row.counters.latency_sum_us.into();
+        told["latency_max_us"] = row.counters.latency_max_us.into();
+    }
+    if row.counters.fields > 0 {
+        told["fields"] = row.counters.fields.into();
+        told["bytes"] = row.counters.bytes.into();
+    }
+    told
+}
+
+fn outcome_number(word: &str) -> Option<u16> {
+    let code = || Code::ALL.iter().find(|code| code.as_str() == word).map(|code| code.number());
+    if word == DONE { Some(0) } else { code() }
 }
 
 fn parse(query: &str, now: Now) -> Result<StatisticsQuery, Refusal> {
@@ -82,6 +106,7 @@ fn parse(query: &str, now: Now) -> Result<StatisticsQuery, Refusal> {
         endpoint: None,
         object: None,
         operation: None,
+        outcome: None,
     };
     let mut from = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -104,7 +129,16 @@ fn parse(query: &str, now: Now) -> Result<StatisticsQuery, Refusal> {
                         .map_err(|()| refuse("operation is encrypt, decrypt, reencrypt or index."))?,
                 );
             }
-            _ => return Err(refuse("The query knows resolution, from, to, endpoint, object and operation.")),
+            "outcome" => {
+                let number = outcome_number(value);
+                parsed.outcome =
+                    Some(number.ok_or_else(|| refuse("outcome is done or the code of a problem."))?);
+            }
+            _ => {
+                return Err(refuse(
+                    "The query knows resolution, from, to, endpoint, object, operation and outcome.",
+                ));
+            }
         }
     }
     let span = parsed.resolution.seconds() * BUCKETS_DEFAULT;

@@ -7,6 +7,7 @@ use crate::domain::timestamp::Now;
 use crate::domain::user::{Role, User};
 use crate::store::Table;
 
+use super::catalog::not_found;
 use super::fault::Stop;
 use super::operational::Operational;
 
@@ -35,6 +36,12 @@ impl Operational {
         }
         let user: User = self.read(Table::Users, id.as_bytes())?.ok_or(Code::CertificateNotEnrolled)?;
         if user.disabled.is_some() { Err(Code::Forbidden.into()) } else { Ok(SignedIn(user)) }
+    }
+
+    pub(super) fn user_named(&self, name: &str) -> Result<User, Stop> {
+        let name_key = self.store.name_key(Table::Users, &[0; 16], name);
+        let id = self.store.get(Table::Names, &name_key)?.ok_or_else(|| not_found("user", name))?;
+        self.read(Table::Users, &id.value)?.ok_or_else(|| not_found("user", name))
     }
 }
 

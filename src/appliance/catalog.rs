@@ -158,7 +158,8 @@ impl Operational {
                 .with("name", &object.name)
                 .with("project", project.id)
                 .with("key-id", format!("{key_id:08x}"))
-                .with("algorithm", algorithm.name());
+                .with("algorithm", algorithm.name())
+                .with("required-context", format!("{:?}", object.required_context));
             Ok((batch, audit, (object, version)))
         })?;
         Ok(view(object, &[version]))
@@ -177,6 +178,15 @@ impl Operational {
             Ok(ProjectView { id, name, created })
         });
         rows.collect()
+    }
+
+    /// The project of a name.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
+        let Project { id, name, created, .. } = self.project_named(name)?;
+        Ok(ProjectView { id, name, created })
     }
 
     /// Objects of a project by id, without their versions, at most a page behind `after`.
@@ -211,7 +221,7 @@ impl Operational {
     /// `not-found`.
     pub fn object(&self, project: &str, name: &str) -> Result<ObjectView, Stop> {
         let project = self.project_named(project)?;
-        let object = self.object_named(project.id, name)?.ok_or(Code::NotFound)?;
+        let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
         let versions = self.key_versions(&object)?;
         Ok(view(object, &versions))
     }

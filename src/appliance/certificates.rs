@@ -15,12 +15,13 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Scan, Table};
 
+use super::catalog::not_found;
 use super::fault::Stop;
 use super::operational::Operational;
-use super::pki::{Revoked, Signed};
+use super::pki::{Pki, Revoked, Signed};
 
 /// Row key of the CRL number in the counters.
-const CRL_NUMBER: &[u8] = b"crl-number";
+pub(super) const CRL_NUMBER: &[u8] = b"crl-number";
 /// Rows read at a time.
 const PAGE_ROWS: usize = 1_000;
 
@@ -79,6 +80,7 @@ impl RequestedKey {
 
 impl Operational {
     /// Signs and enrols a certificate for the endpoint `endpoint` of `project` over the key of a signing request.
+    /// Certificates it has already go on counting.
     ///
     /// # Errors
     /// `not-found`, `bad-request` for the signing request, `already-exists` for a key that is or was enrolled,
@@ -92,33 +94,60 @@ impl Operational {
         now: Now,
     ) -> Result<Issued, Stop> {
         let endpoint = self.endpoint_named(project, endpoint)?;
+        self.certify(actor, Identity::Endpoint(endpoint.id.uuid()), csr_pem, now)
+    }
+
+    /// The same for the user `user`: a first certificate, or one more before the old one ends.
+    ///
+    /// # Errors
+    /// As [`Operational::issue_certificate`].
+    pub fn issue_user_certificate(
+        &self,
+        actor: Actor,
+        user: &str,
+        csr_pem: &str,
+        now: Now,
+    ) -> Result<Issued, Stop> {
+        let user = self.user_named(user)?;
+        self.certify(actor, Identity::User(user.id.uuid()), csr_pem, now)
+    }
+
+    fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {
         let key = RequestedKey::from_csr(csr_pem)?;
-        let identity = Identity::Endpoint(endpoint.id.uuid());
         let signed = self.pki.sign_client(identity, key.der(), now.time)?;
         debug_assert_eq!(signed.spki, key.spki());
         let certificate = enrolment(identity, &signed);
         self.change(now, |batch| {
-            let audit = AuditRecord::new(now.time, actor, "certificate.issue")
-                .with("identity", identity.to_uri())
-                .with("spki", hex(&signed.spki))
-                .with("not-after", signed.not_after);
+            let audit = issue_audit(now, actor, identity, &signed);
             Ok((enrol(batch, &signed, &certificate), audit, ()))
         })?;
-        self.issued(signed)
+        self.pki.issued(&signed)
     }
 
-    /// Ends an enrolment and signs a new CRL.
+    /// Ends an enrolment and signs a new CRL. One that has ended already leaves no second record.
     ///
     /// # Errors
     /// `not-found`. A token that is away does not keep the enrolment alive: the list is signed when it is back.
     pub fn revoke_certificate(&self, actor: Actor, spki: &str, now: Now) -> Result<(), Stop> {
-        let row_key = unhex(spki).ok_or(Code::NotFound)?;
-        self.change(now, |batch| {
-            let row = self.store.get(Table::Certificates, &row_key)?.ok_or(Code::NotFound)?;
-            let certificate: Certificate = cbor::decode(&row.value)?;
-            let audit = AuditRecord::new(now.time, actor, "certificate.revoke").with("spki", spki);
-            Ok((revoke(batch, &row_key, &row, certificate, now.time), audit, ()))
-        })?;
+        let unknown = || not_found("certificate", spki);
+        let row_key = unhex(spki).ok_or_else(unknown)?;
+        let row = self.store.get(Table::Certificates, &row_key)?.ok_or_else(unknown)?;
+        let certificate: Certificate = cbor::decode(&row.value)?;
+        let serial = (certificate.not_after >= now.time).then(|| certificate.serial.clone());
+        if certificate.revoked.is_none() {
+            self.change(now, |batch| {
+                let audit = AuditRecord::new(now.time, actor, "certificate.revoke").with("spki", spki);
+                Ok((revoke(batch, &row_key, &row, certificate, now.time), audit, ()))
+            })?;
+        }
+        self.publish_revocations(&Vec::from_iter(serial), now)
+    }
+
+    /// Signs a CRL that names all of `serials`, unless the present one does. While the token is away it has to wait.
+    pub(super) fn publish_revocations(&self, serials: &[Vec<u8>], now: Now) -> Result<(), Stop> {
+        if self.pki.crl_names(serials) {
+            return Ok(());
+        }
         match self.refresh_crl(now) {
             Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => Ok(()),
             other => other,
@@ -165,27 +194,12 @@ impl Operational {
         let count = revoked.len();
         let number = self.change(now, |batch| {
             let number = self.read::<u64>(Table::Counters, CRL_NUMBER)?.unwrap_or(0) + 1;
-            let audit = AuditRecord::new(now.time, Actor::System, "crl.sign")
-                .with("number", number)
-                .with("certificates", count);
+            let audit = crl_audit(now, number, count);
             Ok((batch.put(Table::Counters, CRL_NUMBER, cbor::encode(&number)), audit, number))
         })?;
         self.pki.write_crl(number, revoked, now.time)?;
         (self.settings.notify)();
         Ok(())
-    }
-
-    pub(super) fn issued(&self, signed: Signed) -> Result<Issued, Stop> {
-        let ca = self.pki.files().ca();
-        let ca_pem = std::fs::read_to_string(&ca).map_err(|error| {
-            super::Fault::new(format!("{} cannot be read: {error}; restore it from a backup", ca.display()))
-        })?;
-        Ok(Issued {
-            certificate_pem: signed.pem,
-            ca_pem,
-            spki: hex(&signed.spki),
-            not_after: signed.not_after,
-        })
     }
 
     /// Visits every row of a table whose key begins with `prefix`, a page at a time.
@@ -208,6 +222,37 @@ impl Operational {
             }
         }
     }
+}
+
+impl Pki {
+    /// What the holder of a certificate just signed is given.
+    pub(super) fn issued(&self, signed: &Signed) -> Result<Issued, Stop> {
+        let ca = self.files().ca();
+        let ca_pem = std::fs::read_to_string(&ca).map_err(|error| {
+            super::Fault::new(format!("{} cannot be read: {error}; restore it from a backup", ca.display()))
+        })?;
+        Ok(Issued {
+            certificate_pem: signed.pem.clone(),
+            ca_pem,
+            spki: hex(&signed.spki),
+            not_after: signed.not_after,
+        })
+    }
+}
+
+/// What is recorded of a certificate just signed.
+pub(super) fn issue_audit(now: Now, actor: Actor, identity: Identity, signed: &Signed) -> AuditRecord {
+    AuditRecord::new(now.time, actor, "certificate.issue")
+        .with("identity", identity.to_uri())
+        .with("spki", hex(&signed.spki))
+        .with("not-after", signed.not_after)
+}
+
+/// What is recorded of a list with this many certificates in it.
+pub(super) fn crl_audit(now: Now, number: u64, certificates: usize) -> AuditRecord {
+    AuditRecord::new(now.time, Actor::System, "crl.sign")
+        .with("number", number)
+        .with("certificates", certificates)
 }
 
 /// The enrolment of a certificate just signed.

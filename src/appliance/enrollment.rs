@@ -96,33 +96,40 @@ impl Operational {
         Ok(EndpointView { id, name: endpoint.name, created: now.time, revoked: None })
     }
 
-    /// Refuses an endpoint from now on, with all its certificates.
+    /// Refuses an endpoint from now on, with all its certificates. One with nothing left to refuse leaves no second record.
     ///
     /// # Errors
     /// `not-found`.
     pub fn revoke_endpoint(&self, actor: Actor, project: &str, name: &str, now: Now) -> Result<(), Stop> {
         let endpoint = self.endpoint_named(project, name)?;
-        self.change(now, |mut batch| {
-            let revoked = Endpoint { revoked: endpoint.revoked.or(Some(now.time)), ..endpoint.clone() };
-            batch = batch.put(Table::Endpoints, endpoint.id.as_bytes(), cbor::encode(&revoked));
-            let mut ended = Vec::new();
-            self.each(Table::Certificates, &[], |spki, row| {
-                let certificate: Certificate = cbor::decode(&row.value)?;
-                if certificate.endpoint == Some(endpoint.id) && certificate.revoked.is_none() {
-                    ended.push((spki.to_vec(), row, certificate));
-                }
-                Ok(())
-            })?;
-            for (spki, row, certificate) in ended {
-                batch = revoke(batch, &spki, &row, certificate, now.time);
+        let (mut serials, mut live) = (Vec::new(), Vec::new());
+        self.each(Table::Certificates, &[], |spki, row| {
+            let certificate: Certificate = cbor::decode(&row.value)?;
+            if certificate.endpoint != Some(endpoint.id) {
+                return Ok(());
             }
-            let audit = AuditRecord::new(now.time, actor, "endpoint.revoke").with("id", endpoint.id);
-            Ok((batch, audit, ()))
+            if certificate.not_after >= now.time {
+                serials.push(certificate.serial.clone());
+            }
+            if certificate.revoked.is_none() {
+                live.push((spki.to_vec(), row, certificate));
+            }
+            Ok(())
         })?;
-        match self.refresh_crl(now) {
-            Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => Ok(()),
-            other => other,
+        if endpoint.revoked.is_none() || !live.is_empty() {
+            self.change(now, |batch| {
+                let revoked = Endpoint { revoked: endpoint.revoked.or(Some(now.time)), ..endpoint.clone() };
+                let audit = AuditRecord::new(now.time, actor, "endpoint.revoke")
+                    .with("id", endpoint.id)
+                    .with("certificates", live.len());
+                let batch = batch.put(Table::Endpoints, endpoint.id.as_bytes(), cbor::encode(&revoked));
+                let batch = live.into_iter().fold(batch, |batch, (spki, row, certificate)| {
+                    revoke(batch, &spki, &row, certificate, now.time)
+                });
+                Ok((batch, audit, ()))
+            })?;
         }
+        self.publish_revocations(&serials, now)
     }
 
     /// Endpoints of a project.
@@ -173,29 +180,37 @@ impl Operational {
             let audit = AuditRecord::new(now.time, actor, "api-key.create")
                 .with("id", id)
                 .with("label", &api_key.label)
-                .with("endpoint", endpoint.id);
+                .with("endpoint", endpoint.id)
+                .with("expires", api_key.expires.map_or_else(|| "never".to_owned(), |end| end.to_string()))
+                .with("requests-per-s", limits.requests_per_s)
+                .with("requests-burst", limits.requests_burst)
+                .with("fields-per-s", limits.fields_per_s)
+                .with("fields-burst", limits.fields_burst);
             let batch = batch.expect_absent(Table::ApiKeys, &digest);
             Ok((batch.put(Table::ApiKeys, &digest, cbor::encode(&api_key)), audit, ()))
         })?;
         Ok((ApiKeyView::of(api_key), text))
     }
 
-    /// Refuses an API key from now on.
+    /// Refuses an API key from now on. One that is refused already leaves no second record.
     ///
     /// # Errors
     /// `not-found`.
     pub fn revoke_api_key(&self, actor: Actor, id: ApiKeyId, now: Now) -> Result<(), Stop> {
+        let mut found = None;
+        self.each(Table::ApiKeys, &[], |digest, row| {
+            let api_key: ApiKey = cbor::decode(&row.value)?;
+            if api_key.id == id {
+                found = Some((digest.to_vec(), row, api_key));
+            }
+            Ok(())
+        })?;
+        let (digest, row, api_key) = found.ok_or_else(|| not_found("API key", &id.to_string()))?;
+        if api_key.revoked.is_some() {
+            return Ok(());
+        }
         self.change(now, |batch| {
-            let mut found = None;
-            self.each(Table::ApiKeys, &[], |digest, row| {
-                let api_key: ApiKey = cbor::decode(&row.value)?;
-                if api_key.id == id {
-                    found = Some((digest.to_vec(), row, api_key));
-                }
-                Ok(())
-            })?;
-            let (digest, row, api_key) = found.ok_or_else(|| not_found("API key", &id.to_string()))?;
-            let revoked = ApiKey { revoked: api_key.revoked.or(Some(now.time)), ..api_key };
+            let revoked = ApiKey { revoked: Some(now.time), ..api_key };
             let batch = batch.expect_at(Table::ApiKeys, &digest, row.revision).put(
                 Table::ApiKeys,
                 &digest,
@@ -222,7 +237,7 @@ impl Operational {
         Ok(views)
     }
 
-    /// Lets an endpoint do `operations` on an object. What was granted stays.
+    /// Lets an endpoint do `operations` on an object. What was granted stays; when all of it was, nothing is recorded.
     ///
     /// # Errors
     /// `not-found` for endpoint or object.
@@ -236,18 +251,20 @@ impl Operational {
         now: Now,
     ) -> Result<(), Stop> {
         let (endpoint, object) = self.both(project, endpoint, object)?;
-        self.change(now, |mut batch| {
-            for operation in operations {
+        let new = self.grants_that(false, endpoint, object, operations)?;
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.change(now, |batch| {
+            let batch = new.iter().fold(batch, |batch, operation| {
                 let row_key = Grant::row_key(endpoint, object, *operation);
-                if self.store.get(Table::Grants, &row_key)?.is_none() {
-                    batch = batch.put(Table::Grants, &row_key, cbor::encode(&Grant { created: now.time }));
-                }
-            }
-            Ok((batch, grant_audit(now, actor, "grant.create", endpoint, object, operations), ()))
+                batch.put(Table::Grants, &row_key, cbor::encode(&Grant { created: now.time }))
+            });
+            Ok((batch, grant_audit(now, actor, "grant.create", endpoint, object, &new), ()))
         })
     }
 
-    /// Takes grants away. One that is not there stays away.
+    /// Takes grants away. One that is not there stays away; when none is, nothing is recorded.
     ///
     /// # Errors
     /// `not-found` for endpoint or object.
@@ -261,12 +278,34 @@ impl Operational {
         now: Now,
     ) -> Result<(), Stop> {
         let (endpoint, object) = self.both(project, endpoint, object)?;
-        self.change(now, |mut batch| {
-            for operation in operations {
-                batch = batch.delete(Table::Grants, &Grant::row_key(endpoint, object, *operation));
-            }
-            Ok((batch, grant_audit(now, actor, "grant.revoke", endpoint, object, operations), ()))
+        let ended = self.grants_that(true, endpoint, object, operations)?;
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.change(now, |batch| {
+            let batch = ended.iter().fold(batch, |batch, operation| {
+                batch.delete(Table::Grants, &Grant::row_key(endpoint, object, *operation))
+            });
+            Ok((batch, grant_audit(now, actor, "grant.revoke", endpoint, object, &ended), ()))
         })
+    }
+
+    /// Those of `operations`, each once, whose grant is there, or is not.
+    fn grants_that(
+        &self,
+        are_there: bool,
+        endpoint: EndpointId,
+        object: ObjectId,
+        operations: &[Operation],
+    ) -> Result<Vec<Operation>, Stop> {
+        let mut found = Vec::new();
+        for operation in operations {
+            let row = self.store.get(Table::Grants, &Grant::row_key(endpoint, object, *operation))?;
+            if row.is_some() == are_there && !found.contains(operation) {
+                found.push(*operation);
+            }
+        }
+        Ok(found)
     }
 
     /// Grants of an endpoint.

@@ -44,7 +44,8 @@ pub struct Health {
     pub state: StateName,
     /// Why it is locked, and what to do.
     pub reason: Option<String>,
-    /// Made by one person alone, never to hold real data.
+    /// Made by one person alone, never to hold real data. While it is locked, what the boot row claims: nothing has
+    /// authenticated it yet.
     pub sandbox: bool,
     /// Whether the token answers.
     pub token: Option<TokenHealth>,
@@ -96,7 +97,7 @@ impl Appliance {
         let mut health = Health {
             state: state.name(),
             reason: None,
-            sandbox: false,
+            sandbox: self.sandbox.get().copied().unwrap_or(false),
             token: None,
             journal: None,
             data_keys: 0,

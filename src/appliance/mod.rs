@@ -33,13 +33,14 @@ mod operational;
 mod pki;
 mod provision;
 mod recorder;
+mod server_certificate;
 mod statistics;
 mod tend;
 mod unlock;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -144,6 +145,8 @@ pub struct Appliance {
     state: ArcSwap<State>,
     /// One init, unlock or lock at a time. The file stays open, and so ours, while the process lives.
     transition: Mutex<Transition>,
+    /// Whether the boot row says `sandbox`, once there is one; that never changes. Before an unlock it is a claim.
+    sandbox: OnceLock<bool>,
     /// Requests answered `locked`: nobody can be named for them, so they are only counted.
     refused_locked: AtomicU64,
 }
@@ -157,19 +160,26 @@ impl Appliance {
     /// Opens the store file. The appliance is `Unprovisioned` or `Locked` then; [`Appliance::unlock`] goes on.
     ///
     /// # Errors
-    /// A fault when the file cannot be opened: also when another process has it.
+    /// A fault when the file cannot be opened: also when another process has it; or when an exchange of the server's
+    /// certificate that a crash interrupted cannot be ended.
     pub fn open(settings: Settings) -> Result<Self, Fault> {
         let path = settings.state_directory.join("gembok.redb");
         let fault = |error: crate::store::StoreError| Fault::new(error.to_string());
         let file = StoreFile::open(&path, settings.cache_bytes).map_err(fault)?;
+        let sandbox = OnceLock::new();
         let state = match file.boot().map_err(fault)? {
             None => State::Unprovisioned,
-            Some(_) => State::Locked(LockReason::Started),
+            Some(boot) => {
+                let _ = sandbox.set(boot.sandbox);
+                State::Locked(LockReason::Started)
+            }
         };
+        PkiFiles::below(&settings.state_directory).settle_server()?;
         Ok(Self {
             settings: Arc::new(settings),
             state: ArcSwap::from_pointee(state),
             transition: Mutex::new(Transition { file, backoff: PinBackoff::new() }),
+            sandbox,
             refused_locked: AtomicU64::new(0),
         })
     }
@@ -207,8 +217,10 @@ impl Appliance {
     pub fn unlocked(&self) -> Result<Arc<Operational>, Refusal> {
         match &**self.state.load() {
             State::Operational(operational) => Ok(Arc::clone(operational)),
-            other => Err(Refusal::new(Code::WrongState)
-                .detail(format!("The appliance is {}; unlock it first.", other.name()))),
+            State::Unprovisioned => Err(Refusal::new(Code::WrongState)
+                .detail("The appliance is unprovisioned; make it with gembok init first.")),
+            State::Locked(_) => Err(Refusal::new(Code::WrongState)
+                .detail("The appliance is locked; unlock it with gembok unlock first.")),
         }
     }
 

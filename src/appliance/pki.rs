@@ -3,22 +3,24 @@
 //! key.
 //!
 //! ```text
-//! <state>/pki/  ca.pem  crl.pem  server.pem  server.key (0600)
+//! <state>/pki/  ca.pem  crl.pem  server.pem  server.key (0600)         the server's: server_certificate.rs
 //! ```
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
-use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData,
-    RevokedCertParams, SanType, SerialNumber, SigningKey, SubjectPublicKeyInfo,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, RevokedCertParams,
+    SanType, SerialNumber, SigningKey, SubjectPublicKeyInfo,
 };
 use sha2::{Digest, Sha256};
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 
 use crate::crypto::random;
 use crate::domain::id::ApplianceId;
@@ -75,6 +77,16 @@ impl PkiFiles {
     pub fn server_key(&self) -> PathBuf {
         self.directory.join("server.key")
     }
+
+    /// The certificate that is to take its place.
+    pub(super) fn server_next(&self) -> PathBuf {
+        self.directory.join("server-next.pem")
+    }
+
+    /// The key that is to take its place.
+    pub(super) fn server_key_next(&self) -> PathBuf {
+        self.directory.join("server-next.key")
+    }
 }
 
 /// A certificate as it was just signed.
@@ -130,23 +142,6 @@ impl Pki {
         Ok(pem)
     }
 
-    /// Makes a server key and certificate for `names` (host names or addresses) and writes both.
-    pub(super) fn write_server(&self, names: &[String], now: Timestamp) -> Result<(), Stop> {
-        let key = KeyPair::generate().map_err(unsigned)?;
-        let mut params = CertificateParams::default();
-        for name in names {
-            params.subject_alt_names.push(match name.parse::<IpAddr>() {
-                Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(name.as_str().try_into().map_err(unsigned)?),
-            });
-        }
-        params.distinguished_name = name_of("Gembok server");
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let signed = self.sign(params, &key, now)?;
-        write_file(&self.files.server_key(), key.serialize_pem().as_bytes(), 0o600)?;
-        write_file(&self.files.server(), signed.pem.as_bytes(), 0o644)
-    }
-
     /// Signs a client certificate for `identity` over the public key in `spki` (DER): client authentication only, no
     /// name that a server could have.
     pub(super) fn sign_client(
@@ -187,7 +182,7 @@ impl Pki {
         write_file(&self.files.crl(), pem.as_bytes(), 0o644)
     }
 
-    fn sign(
+    pub(super) fn sign(
         &self,
         mut params: CertificateParams,
         key: &impl PublicKeyData,
@@ -211,6 +206,16 @@ impl Pki {
             not_before: moment(not_before),
             not_after: moment(not_after),
         })
+    }
+
+    /// Whether the list on the disk names every one of `serials`.
+    pub(super) fn crl_names(&self, serials: &[Vec<u8>]) -> bool {
+        let Ok(bytes) = fs::read(self.files.crl()) else { return false };
+        let Ok(block) = pem::parse(bytes) else { return false };
+        let Ok((_, list)) = CertificateRevocationList::from_der(block.contents()) else { return false };
+        let listed: HashSet<&[u8]> =
+            list.iter_revoked_certificates().map(RevokedCertificate::raw_serial).collect();
+        serials.iter().all(|serial| listed.contains(serial.as_slice()))
     }
 
     /// What the CA is called and may do; its name is the appliance's, so that two appliances' CAs differ.
@@ -258,7 +263,7 @@ pub(super) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Sto
         fs::rename(&beside, path)?;
         path.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
     };
-    write().map_err(|error| unwritable(path, &error))
+    write().map_err(|error| unwritable(path, &error).into())
 }
 
 fn serial() -> Result<([u8; SERIAL_LEN], SerialNumber), Stop> {
@@ -272,14 +277,14 @@ fn validity(now: Timestamp, length: Duration) -> (time::OffsetDateTime, time::Of
     (now.date_time() - CLOCKS_MAY_DIFFER_BY, now.plus(length).date_time())
 }
 
-fn name_of(common_name: &str) -> DistinguishedName {
+pub(super) fn name_of(common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::OrganizationName, "Gembok");
     name.push(DnType::CommonName, common_name);
     name
 }
 
-fn unsigned(error: rcgen::Error) -> Stop {
+pub(super) fn unsigned(error: rcgen::Error) -> Stop {
     match error {
         // The token did not sign; whether it is away is found out by whoever tends it.
         rcgen::Error::RemoteKeyError => crate::domain::refusal::Code::TokenAway.into(),
@@ -287,7 +292,6 @@ fn unsigned(error: rcgen::Error) -> Stop {
     }
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Stop {
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Fault {
     Fault::new(format!("{} cannot be written: {error}; check its directory and the disk", path.display()))
-        .into()
 }

@@ -1,8 +1,9 @@
 //! Init: from nothing to an unlocked appliance. The sandbox's is the only one that a single person can do, and it marks the
 //! store for ever.
 //!
-//! Order: everything in the token first, the store's one first transaction last. A crash before it leaves a token that no
-//! store names (the next init says so) and never a store without its keys.
+//! Order: everything in the token first, then the files of the PKI, the store's one first transaction last. A crash before
+//! it leaves a token that no store names (the next init says so) and never a store without its keys, its CRL or its admin.
+//! After it an admin who has no certificate is issued one, like any user.
 
 use std::sync::Arc;
 
@@ -27,12 +28,12 @@ use crate::store::{
 };
 
 use super::catalog::token_wraps_key;
-use super::certificates::{Issued, RequestedKey, enrol, enrolment};
+use super::certificates::{CRL_NUMBER, Issued, RequestedKey, crl_audit, enrol, enrolment, issue_audit};
 use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
 use super::pki::{Pki, PkiFiles, write_file};
 use super::unlock::{read_pin, said};
-use super::{Appliance, State};
+use super::{Appliance, LockReason, State};
 
 const CA_LABEL: &str = "gembok-ca-1";
 const CHECKPOINT_LABEL: &str = "gembok-checkpoint-0";
@@ -74,8 +75,9 @@ impl Appliance {
         }
         let admin_key = RequestedKey::from_csr(admin_csr)?;
         let token = self.make_token(&mut transition, now)?;
-        match self.fill(&transition, token.clone(), actor, admin, &admin_key, now) {
+        match self.fill(&transition, token.clone(), actor, admin.clone(), &admin_key, now) {
             Ok((operational, provisioned)) => {
+                let _ = self.sandbox.set(true);
                 tracing::warn!("this is a sandbox: one person made its keys; never put real data under them");
                 self.enter(State::Operational(Arc::new(operational)));
                 Ok(provisioned)
@@ -84,7 +86,16 @@ impl Appliance {
                 if let Err(error) = token.close() {
                     tracing::error!(%error, "the token could not be closed");
                 }
-                Err(stop)
+                if !matches!(transition.file.boot(), Ok(Some(_))) {
+                    return Err(stop);
+                }
+                let _ = self.sandbox.set(true);
+                self.enter(State::Locked(LockReason::Started));
+                Err(Fault::new(format!(
+                    "the appliance is made, but then: {stop}; its admin {admin} has no certificate yet: run gembok unlock, \
+                     then gembok certificate issue --user {admin}"
+                ))
+                .into())
             }
         }
     }
@@ -181,36 +192,43 @@ impl Appliance {
         };
         let identity = Identity::User(user.id.uuid());
         let signed = pki.sign_client(identity, admin_key.der(), now.time)?;
+        let enrolled = enrolment(identity, &signed);
+        // The listeners open with the store, and not without a list.
+        pki.write_crl(FIRST.into(), Vec::new(), now.time)?;
+        let admin = pki.issued(&signed)?;
 
         let generations = [(FIRST, store_key)];
         let store_keys = StoreKeys::new(&generations, FIRST, &name_key)?;
         let [(_, store_key)] = generations;
-        let audit = AuditRecord::new(now.time, actor, "appliance.init")
-            .with("id", id)
-            .with("sandbox", true)
-            .with("token", token.serial())
-            .with("kcv", kcv)
-            .with("admin", user.id);
+        let named = store_keys.name_key(Table::Users, &[0; 16], user.name.as_str());
         let first = Batch::new(now.time.micros())
             .put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
+            .put(Table::Names, &named, user.id.as_bytes().to_vec())
             .put(Table::Counters, &token_wraps_key(FIRST), cbor::encode(&1u64))
-            .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
-        let first = enrol(first, &signed, &enrolment(identity, &signed));
+            .put(Table::Counters, CRL_NUMBER, cbor::encode(&u64::from(FIRST)));
+        let records = [
+            AuditRecord::new(now.time, actor, "appliance.init")
+                .with("id", id)
+                .with("sandbox", true)
+                .with("token", token.serial())
+                .with("kcv", kcv)
+                .with("admin", user.id),
+            AuditRecord::new(now.time, actor, "user.create")
+                .with("id", user.id)
+                .with("name", &user.name)
+                .with("role", "admin"),
+            issue_audit(now, actor, identity, &signed),
+            crl_audit(now, FIRST.into(), 0),
+        ];
+        let first = records.iter().fold(enrol(first, &signed, &enrolled), |batch, audit| {
+            batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(audit))
+        });
         let store = transition.file.initialise(boot.clone(), store_keys, first)?;
 
         let token_serial = token.serial().to_owned();
         let master_keys = vec![master_key];
         let operational =
             Operational::start(Parts { settings, boot, store, token, master_keys, store_key, pki })?;
-        // The name leads to the user from here on; it needs the store's own key.
-        let named = operational.store.name_key(Table::Users, &[0; 16], user.name.as_str());
-        operational.change(now, |batch| {
-            let audit =
-                AuditRecord::new(now.time, actor, "user.create").with("id", user.id).with("name", &user.name);
-            Ok((batch.put(Table::Names, &named, user.id.as_bytes().to_vec()), audit, ()))
-        })?;
-        operational.refresh_crl(now)?;
-        let admin = operational.issued(signed)?;
         Ok((operational, Provisioned { id, token_serial, kcv: kcv.to_string(), admin }))
     }
 }

@@ -1,7 +1,12 @@
 //! Reading statistics back.
 
+use std::collections::HashMap;
+
 use crate::domain::cbor;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{EndpointId, ObjectId};
+use crate::domain::name::Name;
+use crate::domain::object::Object;
 use crate::domain::operation::Operation;
 use crate::domain::statistics::{Counters, Resolution, Series};
 use crate::domain::timestamp::Timestamp;
@@ -30,16 +35,23 @@ pub struct StatisticsQuery {
     pub object: Option<ObjectId>,
     /// One operation only.
     pub operation: Option<Operation>,
+    /// One result only: 0 done, else a code's number.
+    pub outcome: Option<u16>,
 }
 
 /// One bucket of one series.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StatisticsRow {
     /// Its first second, since 1970.
     pub start: u64,
     /// What is counted.
     pub series: Series,
-    /// How much.
+    /// What its endpoint is called, if there still is one.
+    pub endpoint_name: Option<Name>,
+    /// What its object is called, if there still is one.
+    pub object_name: Option<Name>,
+    /// How much. In a row without an object whole requests, and items whose object is none of the project's; in a row
+    /// with one that object's items. Every other counter is zero.
     pub counters: Counters,
 }
 
@@ -53,6 +65,7 @@ impl Operational {
         let first = query.resolution.bucket(query.from);
         let mut after = [[query.resolution as u8].as_slice(), &first.to_be_bytes()].concat();
         let mut found = Vec::new();
+        let mut names = Names::default();
         loop {
             let prefix = [query.resolution as u8];
             let range = Scan { prefix: &prefix, after: Some(&after), limit: PAGE_ROWS };
@@ -66,15 +79,47 @@ impl Operational {
                 }
                 let wanted = query.endpoint.is_none_or(|id| id == series.endpoint)
                     && query.object.is_none_or(|id| Some(id) == series.object)
-                    && query.operation.is_none_or(|operation| Some(operation) == series.operation);
+                    && query.operation.is_none_or(|operation| Some(operation) == series.operation)
+                    && query.outcome.is_none_or(|outcome| outcome == series.outcome);
                 if !wanted {
                     continue;
                 }
                 if found.len() == STATISTICS_ROWS_MAX {
                     return Ok((found, true));
                 }
-                found.push(StatisticsRow { start, series, counters: cbor::decode(&row?.value)? });
+                found.push(StatisticsRow {
+                    start,
+                    series,
+                    endpoint_name: names.endpoint(self, series.endpoint)?,
+                    object_name: series.object.map(|id| names.object(self, id)).transpose()?.flatten(),
+                    counters: cbor::decode(&row?.value)?,
+                });
             }
         }
+    }
+}
+
+/// Names looked up for one answer, each once; no more of them than it has rows.
+#[derive(Default)]
+struct Names {
+    endpoints: HashMap<EndpointId, Option<Name>>,
+    objects: HashMap<ObjectId, Option<Name>>,
+}
+
+impl Names {
+    fn endpoint(&mut self, appliance: &Operational, id: EndpointId) -> Result<Option<Name>, Stop> {
+        if let Some(known) = self.endpoints.get(&id) {
+            return Ok(known.clone());
+        }
+        let name = appliance.read(Table::Endpoints, id.as_bytes())?.map(|endpoint: Endpoint| endpoint.name);
+        Ok(self.endpoints.entry(id).or_insert(name).clone())
+    }
+
+    fn object(&mut self, appliance: &Operational, id: ObjectId) -> Result<Option<Name>, Stop> {
+        if let Some(known) = self.objects.get(&id) {
+            return Ok(known.clone());
+        }
+        let name = appliance.read(Table::Objects, id.as_bytes())?.map(|object: Object| object.name);
+        Ok(self.objects.entry(id).or_insert(name).clone())
     }
 }

@@ -123,6 +123,7 @@ impl Appliance {
         let settings = Arc::clone(settings);
         let operational =
             Operational::start(Parts { settings, boot, store, token, master_keys, store_key, pki })?;
+        operational.renew_server_certificate(now);
         operational.refresh_crl(now)?;
         closing.keep();
         Ok(operational)

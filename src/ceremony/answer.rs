@@ -297,7 +297,7 @@ pub struct Status {
     pub state: String,
     /// Why it is locked, and what to do.
     pub reason: Option<String>,
-    /// Made by one person alone, never to hold real data. Known once unlocked.
+    /// Made by one person alone, never to hold real data. Told while locked, too.
     pub sandbox: bool,
     /// Whether the token answers.
     pub token: Option<TokenStatus>,

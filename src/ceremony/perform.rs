@@ -64,26 +64,11 @@ impl request::Project {
             Self::List { after } => {
                 Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
             }
-            Self::Show { name } => {
-                // Asked first, because it refuses an unknown name.
-                let (objects, endpoints) = (appliance.objects(&name, None)?, appliance.endpoints(&name)?);
-                let mut after = None;
-                let project = loop {
-                    let page = appliance.projects(after)?;
-                    after = page.last().map(|last| last.id);
-                    if after.is_none() {
-                        return Err(Code::NotFound.into());
-                    }
-                    if let Some(found) = page.into_iter().find(|project| project.name.as_str() == name) {
-                        break found;
-                    }
-                };
-                Done::ProjectShown(answer::ProjectShown {
-                    project: project.into(),
-                    objects: all(objects),
-                    endpoints: all(endpoints),
-                })
-            }
+            Self::Show { name } => Done::ProjectShown(answer::ProjectShown {
+                project: appliance.project(&name)?.into(),
+                objects: all(appliance.objects(&name, None)?),
+                endpoints: all(appliance.endpoints(&name)?),
+            }),
         })
     }
 }
@@ -170,6 +155,9 @@ impl request::Certificate {
             Self::Issue { project, endpoint, csr } => Done::CertificateIssued(
                 appliance.issue_certificate(actor, &project, &endpoint, &csr, now)?.into(),
             ),
+            Self::IssueUser { user, csr } => {
+                Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
+            }
             Self::List => Done::Certificates(all(appliance.certificates()?)),
             Self::Revoke { spki } => {
                 appliance.revoke_certificate(actor, &spki, now)?;

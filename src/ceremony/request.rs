@@ -208,6 +208,13 @@ pub enum Certificate {
         /// PEM; only the public key is taken from it.
         csr: String,
     },
+    /// For a user, likewise.
+    IssueUser {
+        /// Their name.
+        user: String,
+        /// PEM; only the public key is taken from it.
+        csr: String,
+    },
     /// All of the appliance.
     List,
     /// From now on.

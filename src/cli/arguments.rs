@@ -223,7 +223,7 @@ pub(super) struct NewApiKey {
 
 #[derive(Subcommand)]
 pub(super) enum Certificate {
-    /// Issue a client certificate for an endpoint
+    /// Issue a client certificate to an endpoint or a user; those it has go on counting
     Issue(NewCertificate),
     /// List every certificate
     List,
@@ -235,12 +235,17 @@ pub(super) enum Certificate {
 }
 
 #[derive(Args)]
+#[group(id = "holder", required = true, multiple = false, args = ["endpoint", "user"])]
 pub(super) struct NewCertificate {
-    #[arg(long)]
-    pub(super) project: String,
-    #[arg(long)]
-    pub(super) endpoint: String,
-    /// Where client.pem and ca.pem go, and client.key unless there is a signing request
+    /// The endpoint's project
+    #[arg(long, requires = "endpoint")]
+    pub(super) project: Option<String>,
+    #[arg(long, requires = "project")]
+    pub(super) endpoint: Option<String>,
+    /// A user of the control plane, such as the admin
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// Where client.pem (a user's: user.pem) and ca.pem go, and client.key unless there is a signing request
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub(super) out: PathBuf,
     /// A PEM signing request made elsewhere; without, a key is made here

@@ -115,26 +115,33 @@ impl Session {
     }
 
     fn issue_certificate(&self, new: NewCertificate) -> Result<(), CliError> {
-        let NewCertificate { project, endpoint, out, csr } = new;
+        let NewCertificate { project, endpoint, user, out, csr } = new;
+        let name = if user.is_some() { "user" } else { "client" };
         make_directory(&out)?;
         let (key, csr) = if let Some(file) = csr {
             (None, fs::read_to_string(&file).map_err(CliError::file(&file))?)
         } else {
-            let key = NewKey::make(&out.join("client.key"))?;
+            let key = NewKey::make(&out.join(format!("{name}.key")))?;
             let csr = key.csr().to_owned();
             (Some(key), csr)
         };
-        let issue = request::Certificate::Issue { project, endpoint, csr };
+        let issue = match (user, project.zip(endpoint)) {
+            (Some(user), _) => request::Certificate::IssueUser { user, csr },
+            (None, Some((project, endpoint))) => request::Certificate::Issue { project, endpoint, csr },
+            (None, None) => {
+                return Err(CliError::Own("name an --endpoint of a --project, or a --user".into()));
+            }
+        };
         let answered = self.ask(&Request::Certificate(issue))?;
         let made_here = key.is_some();
         if let Some(key) = key {
             key.keep();
         }
         let Done::CertificateIssued(issued) = &answered.answer else { return Err(CliError::Answer) };
-        write_issued(issued, &out, "client.pem")?;
+        write_issued(issued, &out, &format!("{name}.pem"))?;
         self.show(&answered)?;
-        let files = if made_here { "client.key, client.pem and ca.pem" } else { "client.pem and ca.pem" };
-        self.tell(&format!("{files} are in {}", out.display()));
+        let key = if made_here { format!("{name}.key, ") } else { String::new() };
+        self.tell(&format!("{key}{name}.pem and ca.pem are in {}", out.display()));
         Ok(())
     }
 

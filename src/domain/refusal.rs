@@ -122,7 +122,8 @@ codes! {
     80 Locked "locked", "The appliance is locked.", "Try again later; an operator must unlock it.";
     81 TokenAway "token-away", "The key needed is not in memory and the token does not answer.", "Try again later.";
     82 JournalFull "journal-full", "The journal takes no more records at the moment.", "Try again shortly.";
-    83 WrongState "wrong-state", "The appliance is in a state that does not allow this.", "See the detail for the state.";
+    83 WrongState "wrong-state", "The appliance is in a state that does not allow this.",
+        "Do what the detail names; gembok status tells the state.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
 }
 

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::error::StoreError;
-use super::table::{RowName, split};
+use super::table::{RowName, Table, split};
 use crate::crypto::derive::{self, MacKey};
 use crate::crypto::record::{Record, RecordKey};
 use crate::crypto::secret::SecretKey;
@@ -16,7 +16,7 @@ pub struct StoreKeys {
     current: usize,
     pub(super) state: MacKey,
     pub(super) boot: MacKey,
-    pub(super) name: MacKey,
+    name: MacKey,
 }
 
 impl StoreKeys {
@@ -52,6 +52,16 @@ impl StoreKeys {
     #[must_use]
     pub fn current(&self) -> u32 {
         self.sealing().generation()
+    }
+
+    /// The row key that stands for `name` below `parent` (zero if none): `HMAC-SHA-256(name key, table u16 | parent 16 |
+    /// name)[..16]`.
+    #[must_use]
+    pub fn name_key(&self, table: Table, parent: &[u8; 16], name: &str) -> [u8; 16] {
+        let tag = self.name.tag(&[&table.number().to_be_bytes(), parent, name.as_bytes()]);
+        let mut key = [0; 16];
+        key.copy_from_slice(&tag[..16]);
+        key
     }
 
     pub(super) fn sealing(&self) -> &RecordKey {

@@ -180,14 +180,10 @@ impl Store {
         })
     }
 
-    /// The row key that stands for `name` below `parent` (zero if none): `HMAC-SHA-256(name key, table u16 | parent 16 |
-    /// name)[..16]`.
+    /// The row key that stands for `name`, as [`StoreKeys::name_key`].
     #[must_use]
     pub fn name_key(&self, table: Table, parent: &[u8; 16], name: &str) -> [u8; 16] {
-        let tag = self.0.keys.name.tag(&[&table.number().to_be_bytes(), parent, name.as_bytes()]);
-        let mut key = [0; 16];
-        key.copy_from_slice(&tag[..16]);
-        key
+        self.0.keys.name_key(table, parent, name)
     }
 
     /// Where the chain stands. Never waits for a commit.

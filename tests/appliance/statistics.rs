@@ -48,7 +48,26 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
         assert_eq!((by_outcome("done"), by_outcome("bad-base64")), (1, 1), "{fields:?}");
         let whole: Vec<Value> = of(&format!("&endpoint={gaji_id}&operation=decrypt"));
         assert!(whole.iter().any(|row| row["outcome"] == "not-granted" && row["requests"] == 1), "{whole:?}");
-        assert!(all.iter().all(|row| row["object"].is_null() || row["requests"] == 0), "{all:?}");
+        assert!(ours.iter().all(|row| row["endpoint_name"] == ENDPOINT));
+        // A row says what it counts and nothing else.
+        for row in &all {
+            let whole = row["object"].is_null();
+            for (member, is_there) in [
+                ("requests", whole),
+                ("latency_sum_us", whole),
+                ("latency_max_us", whole),
+                ("fields", !whole),
+                ("bytes", !whole),
+            ] {
+                assert_eq!(row.get(member).is_some(), is_there, "{member} in {row}");
+            }
+            assert_eq!(row["object_name"], if whole { Value::Null } else { OBJECT.into() });
+        }
+        let refused = of("&outcome=not-granted");
+        assert_eq!((sum(&refused, "requests"), sum(&refused, "fields")), (1, 0));
+        assert!(refused.iter().all(|row| row["outcome"] == "not-granted" && row["endpoint_name"] == "gaji"));
+        assert_eq!(sum(&of("&outcome=done"), "fields"), 3);
+        assert_eq!(sum(&of("&outcome=bad-base64"), "fields"), 1);
         assert!(sum(&all, "latency_sum_us") >= sum(&all, "latency_max_us"));
     }
     // `to` is the moment after the last, `from` the first.
@@ -64,6 +83,7 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
         "endpoint=absensi",
         "object=1",
         "operation=hapus",
+        "outcome=fine",
         "x=1",
         "from",
     ] {
@@ -75,5 +95,5 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
 }
 
 fn sum(rows: &[Value], member: &str) -> u64 {
-    rows.iter().map(|row| row[member].as_u64().unwrap()).sum()
+    rows.iter().filter_map(|row| row.get(member)).map(|count| count.as_u64().unwrap()).sum()
 }

@@ -22,6 +22,7 @@ fn a_lock_is_felt_at_once_and_an_unlock_ends_it() {
 
     sandbox.done(&["lock"]);
     assert_eq!(sandbox.state(), "locked");
+    assert_eq!(sandbox.done(&["status"])["status"]["sandbox"], true, "it is one for ever");
     assert_eq!(sandbox.refused(&["project", "list"]), "wrong-state");
     assert_eq!(sandbox.refused(&["lock"]), "wrong-state");
     let (status, refused) = encrypt();
@@ -155,6 +156,7 @@ fn a_wrong_pin_is_tried_once() {
     let status = sandbox.done(&["status"]);
     let reason = status["status"]["reason"].as_str().unwrap();
     assert!(reason.contains("refused the PIN"), "{reason}");
+    assert_eq!(status["status"]["sandbox"], true, "told before anything is unlocked");
     assert!(!daemon.log().contains("a wrong one"));
 
     fs::write(sandbox.path("pin"), right).unwrap();

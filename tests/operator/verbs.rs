@@ -76,6 +76,7 @@ fn every_change_is_recorded_with_the_uid_that_asked() {
         [
             "appliance.init",
             "user.create",
+            "certificate.issue",
             "project.create",
             "object.create",
             "endpoint.create",
@@ -178,6 +179,93 @@ fn what_cannot_be_done_is_refused_with_a_stable_code() {
     let output = sandbox.run(&["object", "list", "--project", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(errors(&output), "gembok: There is no project \"nowhere\". (not-found)\n  Check the name.\n");
+    for (verb, what) in [
+        (&["object", "show", "gajji", "--project", PROJECT][..], "object \"gajji\""),
+        (&["project", "show", "kantorr"], "project \"kantorr\""),
+        (&["endpoint", "revoke", "absen", "--project", PROJECT], "endpoint \"absen\""),
+        (&["certificate", "revoke", "c0ffee"], "certificate \"c0ffee\""),
+        (&["certificate", "issue", "--user", "budi", "--out", "budi"], "user \"budi\""),
+        (&["api-key", "revoke", "6f2c1b7e-3c39-4c8e-9d4b-0c7f6f0f2a11"], "API key \"6f2c1b7e-"),
+    ] {
+        let said = errors(&sandbox.run(verb));
+        assert!(said.starts_with(&format!("gembok: There is no {what}")), "{said}");
+    }
+    let said = errors(&sandbox.run(&["unlock"]));
+    assert!(said.contains("is operational") && said.contains("gembok status"), "{said}");
+}
+
+#[test]
+fn what_is_so_already_is_done_and_not_recorded() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+    let acts = || {
+        let trail = sandbox.done(&["audit", "list", "--limit", "1000"]);
+        let entries = trail["audit"]["entries"].as_array().unwrap().clone();
+        entries.into_iter().map(|entry| entry["act"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let listed = |verb: &[&str], noun: &str| sandbox.done(verb)[noun].as_array().unwrap().clone();
+    let keys = listed(&[&["api-key", "list"], &of[..]].concat(), "api-keys");
+    let api_key = keys[0]["id"].as_str().unwrap();
+    let certificates = listed(&["certificate", "list"], "certificates");
+    let client =
+        certificates.iter().find(|one| one["identity"].as_str().unwrap().contains(":endpoint:")).unwrap();
+    let spki = client["spki"].as_str().unwrap();
+
+    let again = [&["grant", "create", "encrypt", "--object", OBJECT], &of[..]].concat();
+    let before = acts();
+    sandbox.done(&again);
+    assert_eq!(acts(), before, "granted already");
+    for verb in [
+        [&["grant", "revoke", "decrypt", "index", "--object", OBJECT], &of[..]].concat(),
+        vec!["api-key", "revoke", api_key],
+        vec!["certificate", "revoke", spki],
+        vec!["endpoint", "revoke", ENDPOINT, "--project", PROJECT],
+    ] {
+        let before = acts();
+        sandbox.done(&verb);
+        let after = acts();
+        assert_eq!(after[before.len()], format!("{}.revoke", verb[0]));
+        sandbox.done(&verb);
+        assert_eq!(acts(), after, "{verb:?}");
+    }
+
+    // A list that lost the certificate is signed again.
+    fs::write(sandbox.path("state/pki/crl.pem"), "").unwrap();
+    let before = acts();
+    sandbox.done(&["certificate", "revoke", spki]);
+    assert_eq!(acts()[before.len()..], ["crl.sign"]);
+}
+
+#[test]
+fn a_record_carries_the_weight_of_the_change() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+    let required = ["--required-context", "nik", "--required-context", "tahun, bulan"];
+    sandbox.done(&[&["object", "create", "gaji", "--project", PROJECT], &required[..]].concat());
+    let limits = ["--expires", "2999-01-01T00:00:00Z", "--requests-per-s", "1", "--fields-burst", "7"];
+    sandbox.done(&[&["api-key", "create", "--label", "slow"], &of[..], &limits[..]].concat());
+    sandbox.done(&[&["grant", "create", "encrypt", "index", "--object", OBJECT], &of[..]].concat());
+    let trail = sandbox.done(&["audit", "list", "--limit", "1000"]);
+    let entries = trail["audit"]["entries"].as_array().unwrap();
+    let last = |act: &str| &entries.iter().rfind(|entry| entry["act"] == act).unwrap()["details"];
+    assert_eq!(last("object.create")["required-context"], "[\"nik\", \"tahun, bulan\"]");
+    assert_eq!(last("grant.create")["operations"], "index", "what was granted before is not granted now");
+    let made = last("api-key.create");
+    for (name, value) in [
+        ("expires", "2999-01-01T00:00:00Z"),
+        ("requests-per-s", "1"),
+        ("requests-burst", "400"),
+        ("fields-per-s", "20000"),
+        ("fields-burst", "7"),
+    ] {
+        assert_eq!(made[name], value, "{made}");
+    }
+    let first = entries.iter().find(|entry| entry["act"] == "api-key.create").unwrap();
+    assert_eq!(first["details"]["expires"], "never");
 }
 
 #[test]
