@@ -2,6 +2,7 @@
 //! enrolment; the CRL says the same to TLS. A revocation needs no token: the enrolment ends at once, the list follows when
 //! the token can sign.
 
+use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use sha2::{Digest, Sha256};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
@@ -66,7 +67,13 @@ impl RequestedKey {
             return Err(refuse("The signing request has bytes behind its end."));
         }
         csr.verify_signature().map_err(|_| refuse("The signing request's own signature does not verify."))?;
-        Ok(Self(csr.certification_request_info.subject_pki.raw.to_vec()))
+        let spki = csr.certification_request_info.subject_pki.raw;
+        if !is_canonical(spki) {
+            return Err(refuse(
+                "The public key is not an uncompressed P-256 or P-384 point, Ed25519 or RSA key in its usual encoding.",
+            ));
+        }
+        Ok(Self(spki.to_vec()))
     }
 
     pub(super) fn spki(&self) -> [u8; 32] {
@@ -76,6 +83,15 @@ impl RequestedKey {
     pub(super) fn der(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// One key has one encoding, or a revoked key could be enrolled again in another.
+fn is_canonical(spki: &[u8]) -> bool {
+    let Ok(key) = SubjectPublicKeyInfo::from_der(spki) else { return false };
+    let is_point =
+        [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384].contains(&key.algorithm());
+    let is_uncompressed = key.der_bytes().first() == Some(&4);
+    key.subject_public_key_info() == spki && (!is_point || is_uncompressed)
 }
 
 impl Operational {
@@ -93,7 +109,7 @@ impl Operational {
         csr_pem: &str,
         now: Now,
     ) -> Result<Issued, Stop> {
-        let endpoint = self.endpoint_named(project, endpoint)?;
+        let endpoint = self.live_endpoint(project, endpoint)?;
         self.certify(actor, Identity::Endpoint(endpoint.id.uuid()), csr_pem, now)
     }
 
@@ -115,7 +131,9 @@ impl Operational {
     fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {
         let key = RequestedKey::from_csr(csr_pem)?;
         let signed = self.pki.sign_client(identity, key.der(), now.time)?;
-        debug_assert_eq!(signed.spki, key.spki());
+        if signed.spki != key.spki() {
+            return Err(super::Fault::new("the certificate was made over another encoding of the key").into());
+        }
         let certificate = enrolment(identity, &signed);
         self.change(now, |batch| {
             let audit = issue_audit(now, actor, identity, &signed);
@@ -183,6 +201,8 @@ impl Operational {
     /// # Errors
     /// `token-away`; a fault when the file cannot be written.
     pub fn refresh_crl(&self, now: Now) -> Result<(), Stop> {
+        // From reading the revocations to the file: a list made later must not be overwritten by one that knows less.
+        let _one_at_a_time = self.signing_crl.lock();
         let mut revoked = Vec::new();
         self.each(Table::Revocations, &[], |serial, row| {
             let (time, not_after): (Timestamp, Timestamp) = cbor::decode(&row.value)?;

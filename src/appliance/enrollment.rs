@@ -162,7 +162,7 @@ impl Operational {
         new: NewApiKey,
         now: Now,
     ) -> Result<(ApiKeyView, ApiKeyText), Stop> {
-        let endpoint = self.endpoint_named(project, endpoint)?;
+        let endpoint = self.live_endpoint(project, endpoint)?;
         let limits = check_limits(new.limits.unwrap_or(self.policies().rate_limits))?;
         let text = ApiKeyText::generate()?;
         let id = ApiKeyId::from_random(random::bytes()?);
@@ -326,6 +326,12 @@ impl Operational {
             Ok(())
         })?;
         Ok(views)
+    }
+
+    /// The endpoint of a name, unless it is revoked: nothing new is given to one that is.
+    pub(super) fn live_endpoint(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {
+        let endpoint = self.endpoint_named(project, name)?;
+        if endpoint.revoked.is_some() { Err(Code::EndpointRevoked.into()) } else { Ok(endpoint) }
     }
 
     pub(super) fn endpoint_named(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {

@@ -51,6 +51,7 @@ pub struct Operational {
     revision: AtomicU64,
     ended: AtomicBool,
     changing: Mutex<()>,
+    pub(super) signing_crl: Mutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
     gauges: Mutex<HashMap<[u8; 32], Arc<AtomicUsize>>>,
     /// Since when the token has been away.
@@ -81,6 +82,7 @@ impl Operational {
             revision: AtomicU64::new(1),
             ended: AtomicBool::new(false),
             changing: Mutex::new(()),
+            signing_crl: Mutex::new(()),
             meters: Mutex::default(),
             gauges: Mutex::default(),
             degraded: Mutex::new(None),

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,10 +148,12 @@ async fn read_request(stream: &mut BufReader<UnixStream>) -> io::Result<Result<R
         return Ok(Err(Refusal::new(Code::BodyTooLarge)
             .detail(format!("The request is longer than {REQUEST_BYTES_MAX} bytes."))));
     }
+    // The parser quotes what it was sent; only where it stopped is told.
     Ok(serde_json::from_slice(&line).map_err(|error| {
         Refusal::new(Code::BadRequest).detail(format!(
-            "The daemon does not know this request: {error}. The gembok that asks may be of another version than the one \
-             that runs."
+            "The daemon does not know this request, from column {} on. The gembok that asks may be of another version than \
+             the one that runs.",
+            error.column()
         ))
     }))
 }
@@ -172,8 +174,9 @@ fn prepare_directory(directory: &Path) -> Result<(), SocketError> {
     if !directory.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(system)?;
     }
-    let mode = fs::metadata(directory).map_err(system)?.permissions().mode();
-    if mode & 0o022 == 0 {
+    let directory_is = fs::metadata(directory).map_err(system)?;
+    let (mode, owner) = (directory_is.permissions().mode(), directory_is.uid());
+    if mode & 0o022 == 0 && [0, rustix::process::geteuid().as_raw()].contains(&owner) {
         Ok(())
     } else {
         Err(SocketError::OpenToOthers(directory.to_owned(), mode & 0o7777))
@@ -212,7 +215,8 @@ impl fmt::Display for SocketError {
             }
             Self::OpenToOthers(directory, mode) => write!(
                 out,
-                "{} has mode {mode:04o}, so that others could put a socket there; chmod 700 it",
+                "{} (mode {mode:04o}) can be written by others or belongs to somebody else, who could put a socket there; \
+                 make it yours, mode 700",
                 directory.display()
             ),
             Self::System(path, source) => write!(
