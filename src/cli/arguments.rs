@@ -235,15 +235,14 @@ pub(super) enum Certificate {
 }
 
 #[derive(Args)]
-#[group(id = "holder", required = true, multiple = false, args = ["endpoint", "user"])]
 pub(super) struct NewCertificate {
     /// The endpoint's project
     #[arg(long, requires = "endpoint")]
     pub(super) project: Option<String>,
-    #[arg(long, requires = "project")]
+    #[arg(long, requires = "project", required_unless_present = "user")]
     pub(super) endpoint: Option<String>,
     /// A user of the control plane, such as the admin
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, conflicts_with_all = ["project", "endpoint"], value_name = "NAME")]
     pub(super) user: Option<String>,
     /// Where client.pem (a user's: user.pem) and ca.pem go, and client.key unless there is a signing request
     #[arg(long, default_value = ".", value_name = "DIR")]

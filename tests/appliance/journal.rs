@@ -61,6 +61,7 @@ fn every_request_is_recorded_and_nothing_secret_is_kept() {
         let made = [
             "appliance.init",
             "user.create",
+            "certificate.issue",
             "project.create",
             "object.create",
             "endpoint.create",
