@@ -49,15 +49,13 @@ impl Appliance {
     fn tend_token(&self, operational: Arc<Operational>, tending: &mut Tending, now: Now) {
         if !operational.token.is_away() {
             // A probe is what finds out that a token nobody needed has gone, or hangs.
+            let patience = tending.unanswered < PROBES_UNANSWERED_MAX;
             match operational.token.probe() {
-                Err(TokenError::Away(_)) => {}
-                Err(TokenError::Deadline | TokenError::Busy)
-                    if tending.unanswered < PROBES_UNANSWERED_MAX =>
-                {
+                Err(TokenError::Deadline | TokenError::Busy) if patience => {
                     tending.unanswered += 1;
                     return;
                 }
-                Err(TokenError::Deadline | TokenError::Busy) => {}
+                Err(TokenError::Away(_) | TokenError::Deadline | TokenError::Busy) => {}
                 _ => {
                     tending.unanswered = 0;
                     return;

@@ -216,7 +216,7 @@ impl fmt::Display for SocketError {
             Self::OpenToOthers(directory, mode) => write!(
                 out,
                 "{} (mode {mode:04o}) can be written by others or belongs to somebody else, who could put a socket there; \
-                 make it yours, mode 700",
+                 make it yours, chmod 700 it",
                 directory.display()
             ),
             Self::System(path, source) => write!(
