@@ -1,6 +1,8 @@
 //! What is taken away is gone with the answer that says so: on live connections, for resumed sessions, and under a body that
 //! is still coming.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Connection, refusal};
@@ -114,10 +116,60 @@ fn a_revoked_endpoint_goes_with_all_its_certificates() {
     world.done(&format!("endpoint revoke gaji --project {PROJECT}"));
     is_refused(ask(&gaji, &mut connection), "certificate-revoked");
     is_refused(gaji.client.connect().and_then(|mut again| ask(&gaji, &mut again)), "certificate-revoked");
-    // A new certificate does not bring it back.
-    world.done(&format!("certificate issue --project {PROJECT} --endpoint gaji --out lagi"));
-    let again = Application { client: world.data(Some("lagi/client")), ..gaji };
-    let answer = again.encrypt(&item());
-    assert_eq!(answer.problem(), refusal(403, "endpoint-revoked"));
+    // Nothing new brings it back.
+    let place = ["--project", PROJECT, "--endpoint", "gaji"];
+    let again = [&["certificate", "issue", "--out", "lagi"][..], &place].concat();
+    assert_eq!(world.sandbox.refused(&again), "endpoint-revoked");
+    let again = [&["api-key", "create", "--label", "lagi"][..], &place].concat();
+    assert_eq!(world.sandbox.refused(&again), "endpoint-revoked");
     assert_eq!(absensi.encrypt(&item()).status, 200);
+}
+
+#[test]
+fn revocations_at_the_same_time_all_reach_the_list() {
+    const MANY: usize = 8;
+    let world = World::new("");
+    let issued = (0..MANY).map(|number| {
+        world.done(&format!("certificate issue --project {PROJECT} --endpoint {ENDPOINT} --out c{number}"))
+    });
+    let spkis: Vec<String> =
+        issued.map(|done| done["certificate-issued"]["spki"].as_str().unwrap().to_owned()).collect();
+    std::thread::scope(|scope| {
+        for spki in &spkis {
+            let world = &world;
+            scope.spawn(move || world.done(&format!("certificate revoke {spki}")));
+        }
+    });
+    let list = Command::new("openssl")
+        .args(["crl", "-noout", "-text", "-in"])
+        .arg(world.sandbox.path("state/pki/crl.pem"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(list.stdout).unwrap();
+    assert_eq!(text.matches("Serial Number:").count(), MANY, "{text}");
+}
+
+#[test]
+fn a_revoked_key_does_not_come_back_in_another_encoding() {
+    let world = World::new("");
+    let (key, request) = (world.sandbox.path("other.key"), world.sandbox.path("other.csr"));
+    let openssl = |args: &[&str]| {
+        let done = Command::new("openssl").args(args).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    let (key, request) = (key.to_str().unwrap(), request.to_str().unwrap());
+    openssl(&[
+        "ecparam",
+        "-name",
+        "prime256v1",
+        "-genkey",
+        "-noout",
+        "-conv_form",
+        "compressed",
+        "-out",
+        key,
+    ]);
+    openssl(&["req", "-new", "-key", key, "-subj", "/CN=x", "-out", request]);
+    let issue = ["certificate", "issue", "--project", PROJECT, "--endpoint", ENDPOINT, "--out", "other"];
+    assert_eq!(world.sandbox.refused(&[&issue[..], &["--csr", request]].concat()), "bad-request");
 }
