@@ -5,6 +5,7 @@
 use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use sha2::{Digest, Sha256};
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::oid_registry::OID_KEY_TYPE_EC_PUBLIC_KEY;
 use x509_parser::prelude::FromDer;
 
 use crate::domain::actor::Actor;
@@ -67,12 +68,12 @@ impl RequestedKey {
             return Err(refuse("The signing request has bytes behind its end."));
         }
         csr.verify_signature().map_err(|_| refuse("The signing request's own signature does not verify."))?;
-        let spki = csr.certification_request_info.subject_pki.raw;
-        if !is_canonical(spki) {
-            return Err(refuse(
-                "The public key is not an uncompressed P-256 or P-384 point, Ed25519 or RSA key in its usual encoding.",
-            ));
+        let key = &csr.certification_request_info.subject_pki;
+        if !is_canonical(key) {
+            let what = "The public key is not in its usual encoding; make one of P-256 or P-384 with an uncompressed point.";
+            return Err(refuse(what));
         }
+        let spki = key.raw;
         Ok(Self(spki.to_vec()))
     }
 
@@ -86,12 +87,11 @@ impl RequestedKey {
 }
 
 /// One key has one encoding, or a revoked key could be enrolled again in another.
-fn is_canonical(spki: &[u8]) -> bool {
-    let Ok(key) = SubjectPublicKeyInfo::from_der(spki) else { return false };
-    let is_point =
-        [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384].contains(&key.algorithm());
-    let is_uncompressed = key.der_bytes().first() == Some(&4);
-    key.subject_public_key_info() == spki && (!is_point || is_uncompressed)
+fn is_canonical(key: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> bool {
+    let is_point = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY;
+    let is_uncompressed = key.subject_public_key.data.first() == Some(&4);
+    let written_anew = SubjectPublicKeyInfo::from_der(key.raw).map(|key| key.subject_public_key_info());
+    written_anew.is_ok_and(|spki| spki == key.raw) && (!is_point || is_uncompressed)
 }
 
 impl Operational {

@@ -158,17 +158,9 @@ fn a_revoked_key_does_not_come_back_in_another_encoding() {
         assert!(done.status.success(), "{done:?}");
     };
     let (key, request) = (key.to_str().unwrap(), request.to_str().unwrap());
-    openssl(&[
-        "ecparam",
-        "-name",
-        "prime256v1",
-        "-genkey",
-        "-noout",
-        "-conv_form",
-        "compressed",
-        "-out",
-        key,
-    ]);
+    let plain = format!("{key}.plain");
+    openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", &plain]);
+    openssl(&["ec", "-in", &plain, "-conv_form", "compressed", "-out", key]);
     openssl(&["req", "-new", "-key", key, "-subj", "/CN=x", "-out", request]);
     let issue = ["certificate", "issue", "--project", PROJECT, "--endpoint", ENDPOINT, "--out", "other"];
     assert_eq!(world.sandbox.refused(&[&issue[..], &["--csr", request]].concat()), "bad-request");
