@@ -81,8 +81,8 @@ impl Disk {
     /// Begins to write. redb makes a commit durable before it returns, and rolls back what is dropped.
     pub(super) fn write(&self) -> Result<WriteTransaction, StoreError> {
         let mut transaction = self.database()?.begin_write().map_err(StoreError::disk("begin to write"))?;
-        // After an unclean end redb would otherwise read every page to find the free ones, and refuse the whole file for one
-        // rotten bit in a value; a large store would also take long to open.
+        // After an unclean end redb would otherwise read every page to find the free ones: slow for a large store, and meant to
+        // keep one rotten bit in a value from refusing the whole file. The latter has no test yet.
         transaction.set_quick_repair(true);
         Ok(transaction)
     }
