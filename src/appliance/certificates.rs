@@ -8,6 +8,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::oid_registry::OID_KEY_TYPE_EC_PUBLIC_KEY;
 use x509_parser::prelude::FromDer;
 
+use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
@@ -186,7 +187,7 @@ impl Operational {
                 (None, None) => String::new(),
             };
             views.push(CertificateView {
-                spki: hex(row_key),
+                spki: to_hex(row_key),
                 identity,
                 not_after: certificate.not_after,
                 revoked: certificate.revoked,
@@ -254,7 +255,7 @@ impl Pki {
         Ok(Issued {
             certificate_pem: signed.pem.clone(),
             ca_pem,
-            spki: hex(&signed.spki),
+            spki: to_hex(&signed.spki),
             not_after: signed.not_after,
         })
     }
@@ -264,7 +265,7 @@ impl Pki {
 pub(super) fn issue_audit(now: Now, actor: Actor, identity: Identity, signed: &Signed) -> AuditRecord {
     AuditRecord::new(now.time, actor, "certificate.issue")
         .with("identity", identity.to_uri())
-        .with("spki", hex(&signed.spki))
+        .with("spki", to_hex(&signed.spki))
         .with("not-after", signed.not_after)
 }
 
@@ -317,16 +318,6 @@ pub(super) fn revoke(
         spki,
         cbor::encode(&ended),
     )
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

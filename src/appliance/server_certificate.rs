@@ -21,11 +21,11 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
+use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::timestamp::{Now, Timestamp};
 
-use super::certificates::hex;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::pki::{Pki, PkiFiles, Signed, name_of, unsigned, unwritable, write_file};
@@ -51,7 +51,7 @@ impl Operational {
                 .with("names", names.join(" "))
                 .with("not-after", signed.not_after)
                 .with("reason", reason)
-                .with("spki", hex(&signed.spki));
+                .with("spki", to_hex(&signed.spki));
             Ok((batch, audit, ()))
         })?;
         self.pki.files().replace_server(&key, &signed)?;

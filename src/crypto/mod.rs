@@ -6,10 +6,12 @@
 pub mod aad;
 pub mod algorithm;
 pub mod block;
+pub mod checkpoint;
 pub mod data_key;
 pub mod derive;
 pub mod digest;
 pub mod envelope;
+pub mod hex;
 pub mod kcv;
 pub mod random;
 pub mod record;

@@ -2,6 +2,7 @@
 
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::block::{self, BlockHeader, Leaves};
+use gembok::crypto::checkpoint::{Checkpoint, Statement};
 use gembok::crypto::data_key::DataKey;
 use gembok::crypto::envelope::{Envelope, Header};
 use gembok::crypto::random::Nonce;
@@ -62,6 +63,15 @@ fn block_header() -> impl Strategy<Value = BlockHeader> {
             previous,
             root,
             state,
+        },
+    )
+}
+
+fn checkpoint() -> impl Strategy<Value = Checkpoint> {
+    let statement = (any::<[u8; 16]>(), any::<u32>(), any::<u64>(), any::<[u8; 32]>(), any::<u64>());
+    (statement, any::<[u8; 8]>(), any::<[u8; 64]>()).prop_map(
+        |((chain, epoch, next_sequence, hash, time_us), signer, signature)| {
+            Statement { chain, epoch, next_sequence, hash, time_us }.signed(signer, signature)
         },
     )
 }
@@ -167,6 +177,33 @@ proptest! {
     ) {
         if let Ok(header) = BlockHeader::parse(&bytes) {
             prop_assert_eq!(header.to_bytes().to_vec(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_reads_back(checkpoint in checkpoint()) {
+        prop_assert_eq!(Checkpoint::parse(&checkpoint.to_text()), Ok(checkpoint));
+        prop_assert_eq!(Checkpoint::parse_line(&checkpoint.to_line()), Ok(checkpoint));
+    }
+
+    #[test]
+    fn a_checkpoint_is_written_as_it_was_read(
+        checkpoint in checkpoint(), at in any::<prop::sample::Index>(), character in "[0-9a-zA-Z+/= \n\r-]",
+    ) {
+        for (text, parse, write) in [
+            (checkpoint.to_text(), Checkpoint::parse as fn(&str) -> _, Checkpoint::to_text as fn(&Checkpoint) -> _),
+            (checkpoint.to_line(), Checkpoint::parse_line, Checkpoint::to_line),
+        ] {
+            let at = at.index(text.len());
+            for spoiled in [
+                [&text[..at], &character, &text[at + 1..]].concat(),
+                [&text[..at], &character, &text[at..]].concat(),
+                [&text[..at], &text[at + 1..]].concat(),
+            ] {
+                if let Ok(read) = parse(&spoiled) {
+                    prop_assert_eq!(write(&read), spoiled);
+                }
+            }
         }
     }
 

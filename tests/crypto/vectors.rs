@@ -8,6 +8,7 @@ use aes_gcm::Aes256Gcm;
 use gembok::crypto::aad::{self, Context, ContextError};
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::block::{self, BlockHeader, Leaves};
+use gembok::crypto::checkpoint::{Checkpoint, CheckpointKey, Statement};
 use gembok::crypto::data_key::DataKey;
 use gembok::crypto::derive::{self, MacKey};
 use gembok::crypto::digest::StateDigest;
@@ -292,4 +293,41 @@ fn block_parses(case: &Case, bytes: &[u8], parsed: &BlockHeader) {
     assert_eq!(header.to_bytes(), bytes, "{label}");
     assert_eq!(*parsed, header, "{label}");
     assert_eq!(header.hash(), case.array("hash"), "{label}");
+}
+
+#[test]
+fn checkpoints() {
+    for case in cases("checkpoint.txt") {
+        let label = case.label();
+        let text = String::from_utf8(case.bytes("text")).unwrap();
+        let parsed = Checkpoint::parse(&text);
+        if case.text("expect") == "malformed" {
+            assert!(parsed.is_err(), "{label}");
+            continue;
+        }
+        let (parsed, key) = (parsed.unwrap(), CheckpointKey::from_spki(&case.bytes("spki")).unwrap());
+        match case.text("expect") {
+            "verifies" => checkpoint_verifies(&case, &text, &parsed, &key),
+            "not authentic" => assert!(parsed.verify(&key).is_err(), "{label}"),
+            other => panic!("{label}: unknown expectation {other}"),
+        }
+    }
+}
+
+fn checkpoint_verifies(case: &Case, text: &str, parsed: &Checkpoint, key: &CheckpointKey) {
+    let label = case.label();
+    let statement = Statement {
+        chain: case.array("chain"),
+        epoch: case.number("epoch"),
+        next_sequence: case.number("next-sequence"),
+        hash: case.array("hash"),
+        time_us: case.number("time-us"),
+    };
+    assert_eq!(parsed.statement, statement, "{label}");
+    assert_eq!(statement.digest(), case.array("digest"), "{label}");
+    assert_eq!(statement.signed(key.id(), parsed.signature).to_text(), text, "{label}");
+    assert_eq!(parsed.to_line(), case.text("line"), "{label}");
+    assert_eq!(Checkpoint::parse_line(case.text("line")), Ok(*parsed), "{label}");
+    assert_eq!(key.fingerprint(), case.array("fingerprint"), "{label}");
+    assert_eq!(parsed.verify(key), Ok(()), "{label}");
 }

@@ -5,7 +5,8 @@
     python3 tests/vectors/generate.py            writes the files
     python3 tests/vectors/generate.py --check    writes nothing; exit status 1 when a file differs
 
-The bytes around the ciphers are laid here, by hand; the ciphers are OpenSSL's and libsodium's (tests/crypto/oracle.py).
+The bytes around the ciphers are laid here, by hand; the ciphers and signatures are OpenSSL's and
+libsodium's (tests/crypto/oracle.py).
 Files that a release has shipped never change: a new format version gets a new file.
 """
 
@@ -18,6 +19,10 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "crypto"))
 sys.dont_write_bytecode = True
+
+from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature  # noqa: E402
 
 from oracle import aes_cmac, hmac_sha256, seal  # noqa: E402
 
@@ -449,6 +454,72 @@ def blocks():
         yield [("case", f"malformed: {why}"), ("header", malformed), ("expect", "malformed")]
 
 
+def p256(label):
+    """A P-256 key that is the same each time, and its SPKI in DER."""
+    private = ec.derive_private_key(int.from_bytes(fixed(label, 31), "big") + 1, ec.SECP256R1())
+    public, form = private.public_key(), serialization.PublicFormat.SubjectPublicKeyInfo
+    return private, public.public_bytes(serialization.Encoding.DER, form)
+
+
+def sign(private, message):
+    """ECDSA over SHA-256 as r | s, deterministic (RFC 6979), so that the vectors stay the same."""
+    der = private.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+    return b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(der))
+
+
+def checkpoint(private, spki, chain, epoch, next_sequence, own, time_us):
+    """The statement, and the seven lines."""
+    statement = f"gembok/checkpoint/v1\n{chain.hex()}\n{epoch}\n{next_sequence}\n{own.hex()}\n{time_us}\n"
+    signature = base64.b64encode(sign(private, statement.encode())).decode()
+    return statement, f"{statement}{sha256(spki)[:8].hex()} {signature}\n"
+
+
+def checkpoints():
+    chain, most, start = fixed("chain", 16), 2**64 - 1, 1_735_689_600_000_000
+    for number, (epoch, next_sequence, time_us) in enumerate(
+            [(0, 1, start), (3, 1_000_000, start + 60_000_000), (2**32 - 1, most, most), (0, 0, 0)]):
+        private, spki = p256(f"checkpoint key {number}")
+        own = fixed(f"head {number}", 32)
+        statement, text = checkpoint(private, spki, chain, epoch, next_sequence, own, time_us)
+        yield [("case", f"checkpoint {number}"), ("spki", spki), ("chain", chain), ("epoch", epoch),
+               ("next-sequence", next_sequence), ("hash", own), ("time-us", time_us),
+               ("digest", sha256(statement.encode())), ("text", text.encode()),
+               ("line", " ".join(text.split("\n")[:-1])), ("fingerprint", sha256(spki)), ("expect", "verifies")]
+    (private, spki), (other, other_spki) = p256("checkpoint key 0"), p256("another key")
+    statement, text = checkpoint(private, spki, chain, 0, 7, own, 1_000)
+    seal = text.split("\n")[6]
+    foreign = base64.b64encode(sign(other, statement.encode())).decode()
+    for why, wrong in [
+        ("another sequence than was signed", text.replace("\n7\n", "\n8\n")),
+        ("another epoch than was signed", text.replace("\n0\n", "\n1\n")),
+        ("signed by another key in this one's name", f"{statement}{seal.split()[0]} {foreign}\n"),
+        ("signed by another key in its own name", f"{statement}{sha256(other_spki)[:8].hex()} {foreign}\n"),
+    ]:
+        yield [("case", why), ("spki", spki), ("text", wrong.encode()), ("expect", "not authentic")]
+    for why, wrong in [
+        ("nothing at all", ""),
+        ("no LF at the end", text[:-1]),
+        ("a LF more", text + "\n"),
+        ("CR LF", text.replace("\n", "\r\n")),
+        ("version 2", text.replace("/v1", "/v2")),
+        ("a line less", "\n".join(text.split("\n")[:6]) + "\n"),
+        ("hex in capitals", text.replace(chain.hex(), chain.hex().upper())),
+        ("a chain too short", text.replace(chain.hex(), chain.hex()[2:])),
+        ("a zero before a number", text.replace("\n7\n", "\n07\n")),
+        ("a sign before a number", text.replace("\n7\n", "\n+7\n")),
+        ("a number too large", text.replace("\n0\n", f"\n{2**32}\n")),
+        ("an empty number", text.replace("\n7\n", "\n\n")),
+        ("a number that is none", text.replace("\n7\n", "\nseven\n")),
+        ("two spaces before the signature", text.replace(seal, seal.replace(" ", "  "))),
+        ("base64 without padding", text.replace("==", "")),
+        ("spare bits in base64", text[:-4] + chr(ord(text[-4]) + 1) + "==\n"),
+        ("a signature a byte short", f"{statement}{'00' * 8} {base64.b64encode(bytes(63)).decode()}\n"),
+        ("one line instead of seven", text[:-1].replace("\n", " ") + "\n"),
+    ]:
+        assert wrong != text, why
+        yield [("case", f"malformed: {why}"), ("text", wrong.encode()), ("expect", "malformed")]
+
+
 FILES = {
     "aad.txt": (aads, """
 What an envelope is bound to (big-endian):
@@ -515,6 +586,14 @@ Blocks of the journal, each chained to the one before (big-endian):
 
 139 bytes; its hash is SHA-256("gembok/block/v1" 00 | header). A leaf is `kind u16 | version u16 | length u32 | body`,
 the root that of the RFC 6962 tree over the leaves. The bodies here are no CBOR: the tree does not look inside."""),
+    "checkpoint.txt": (checkpoints, """
+Checkpoints: seven lines, each ended by LF, numbers decimal, hex lower-case:
+
+    gembok/checkpoint/v1 | chain id | epoch | next sequence | block hash | time us | signer, a space, base64 of r|s
+
+The signature is ECDSA P-256 over SHA-256 of the first six lines with their LFs (`digest`), signer = SHA-256(SPKI)[..8],
+`fingerprint` = SHA-256(SPKI). `text` is the whole in hex, `line` the lines joined by single spaces. `expect` is
+`verifies`, `not authentic` (it has the form, but `spki` did not sign it) or `malformed`."""),
 }
 
 
