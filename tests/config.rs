@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gembok::config::{Config, LogFormat, MemoryLock, PinSource, TokenName};
 use gembok::crypto::algorithm::Algorithm;
+use gembok::domain::operation::{Operation, Operations};
 use tempfile::TempDir;
 
 const MINIMAL: &str = "[token]\nlabel = \"gembok\"\n";
@@ -50,6 +51,7 @@ fn the_sample_says_the_defaults() {
     assert_eq!(minimal.policies.crypto.default_algorithm, Algorithm::Xaes256Gcm);
     assert_eq!(minimal.policies.limits.request.items_max, 1_000);
     assert_eq!(minimal.policies.limits.key.fields_burst, 40_000);
+    assert_eq!(minimal.journal.strict, Operations::default().with(Operation::Decrypt));
 }
 
 #[test]
@@ -78,6 +80,10 @@ fn every_mistake_is_met() {
     for (text, words) in [
         ("", "missing field `token`"),
         ("[token]\n", "exactly one of label and serial"),
+        (
+            "[token]\nlabel = \"gembok\"\n[journal]\nstrict = [\"dekrip\"]\n",
+            "no operation; there are encrypt, decrypt",
+        ),
         ("[token]\nlabel = \"a\"\nserial = \"b\"\n", "exactly one of label and serial"),
         ("[token]\nlabel = \"\"\n", "1 to 32 bytes"),
         ("[token]\nlabel = \"a\"\nslot = 0\n", "unknown field `slot`"),

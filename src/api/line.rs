@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::sync::oneshot;
 
 use crate::appliance::{
     Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Operate,
@@ -41,6 +42,9 @@ pub(super) struct Line {
     pub operation: Option<Operation>,
     api_key: Option<ApiKeyId>,
     groups: Vec<Group>,
+    /// Its place among the requests under way, until it is answered.
+    in_flight: Option<InFlight>,
+    is_recorded: bool,
     /// A request that is dropped before it was answered leaves a record too.
     outcome: Option<Code>,
 }
@@ -69,6 +73,8 @@ impl Line {
             operation: None,
             api_key: None,
             groups: Vec::new(),
+            in_flight: None,
+            is_recorded: false,
             outcome: Some(Code::ClientGone),
         })
     }
@@ -77,11 +83,12 @@ impl Line {
     ///
     /// # Errors
     /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`, `journal-full`, `too-many-in-flight`.
-    pub(super) fn enter(&self, endpoint: &str) -> Result<InFlight, Refusal> {
+    pub(super) fn enter(&mut self, endpoint: &str) -> Result<(), Refusal> {
         let operational = self.operational()?;
         operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
         operational.recorder().check_room()?;
-        self.enrolled.enter(operational.policies().in_flight_per_certificate_max)
+        self.in_flight = Some(self.enrolled.enter(operational.policies().in_flight_per_certificate_max)?);
+        Ok(())
     }
 
     /// The arrival it began with.
@@ -144,23 +151,33 @@ impl Line {
         Ok(done.items)
     }
 
-    /// The request is over; its record is left when this is dropped.
-    pub(super) fn close(mut self, outcome: Option<Code>) {
+    /// The request is over; its record is left. Where a strict operation did anything, this returns only once that record is
+    /// durable.
+    ///
+    /// # Errors
+    /// `journal-full` when it could not be made durable: the answer must not go out.
+    pub(super) async fn close(mut self, outcome: Option<Code>) -> Result<(), Refusal> {
         self.outcome = outcome;
+        let Some(operational) = self.at_work.take() else { return Ok(()) };
+        let strict = self.operation.is_some_and(|operation| operational.recorder().is_strict(operation));
+        if !strict || self.groups.is_empty() {
+            self.at_work = Some(operational);
+            return Ok(());
+        }
+        let (tell, told) = oneshot::channel();
+        let record = self.record(&operational);
+        // Nobody listens any more where the client has gone meanwhile; the record stays.
+        operational.recorder().record_strict(record, Box::new(move |durable| drop(tell.send(durable))));
+        self.is_recorded = true;
+        // A lock need not wait for the commit: it ends with one itself.
+        drop(operational);
+        told.await.unwrap_or_else(|_| Err(Code::JournalFull.into()))
     }
 
-    fn operational(&self) -> Result<Arc<Operational>, Refusal> {
-        self.operational.upgrade().ok_or_else(|| Code::Locked.into())
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        // Locked while the body was on its way: nothing was done, and nobody is there to write it down.
-        let Some(operational) = self.at_work.take().or_else(|| self.operational.upgrade()) else { return };
+    fn record(&mut self, operational: &Operational) -> AccessRecord {
         let began = self.arrival.now;
         let latency = operational.now().instant.duration_since(began.instant);
-        operational.recorder().record(AccessRecord {
+        AccessRecord {
             time: began.time,
             endpoint: self.enrolled.endpoint.id,
             api_key: self.api_key,
@@ -170,7 +187,23 @@ impl Drop for Line {
             latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
             outcome: self.outcome,
             groups: std::mem::take(&mut self.groups),
-        });
+        }
+    }
+
+    fn operational(&self) -> Result<Arc<Operational>, Refusal> {
+        self.operational.upgrade().ok_or_else(|| Code::Locked.into())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.is_recorded {
+            return;
+        }
+        // Locked while the body was on its way: nothing was done, and nobody is there to write it down.
+        let Some(operational) = self.at_work.take().or_else(|| self.operational.upgrade()) else { return };
+        let record = self.record(&operational);
+        operational.recorder().record(record);
     }
 }
 

@@ -44,7 +44,10 @@ pub(super) async fn answer<B: Buf + Send>(
         Ok(answer) => (answer, None),
         Err(refusal) => (failure(&refusal), Some(refusal.code)),
     };
-    line.close(outcome);
+    let (answer, outcome) = match line.close(outcome).await {
+        Ok(()) => (answer, outcome),
+        Err(refusal) => (failure(&refusal), Some(refusal.code)),
+    };
     if outcome.is_some() {
         body::discard(body).await;
     }
@@ -63,7 +66,7 @@ async fn serve<B: Buf + Send>(
     method: &Method,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Result<Answer, Refusal> {
-    let _in_flight = line.enter(endpoint)?;
+    line.enter(endpoint)?;
     if method != Method::POST {
         return Err(Code::MethodNotAllowed.into());
     }

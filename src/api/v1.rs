@@ -42,7 +42,10 @@ pub(super) async fn answer<Op: Verb, B: Buf + Send>(
         Ok(answered) => answered,
         Err(refusal) => (problem::answer(&refusal), Some(refusal.code)),
     };
-    line.close(outcome);
+    let (answer, outcome) = match line.close(outcome).await {
+        Ok(()) => (answer, outcome),
+        Err(refusal) => (problem::answer(&refusal), Some(refusal.code)),
+    };
     if outcome.is_some() {
         body::discard(body).await;
     }
@@ -54,7 +57,7 @@ async fn serve<Op: Verb, B: Buf + Send>(
     endpoint: &str,
     body: impl Stream<Item = Result<B, warp::Error>> + Send,
 ) -> Result<(Answer, Option<Code>), Refusal> {
-    let _in_flight = line.enter(endpoint)?;
+    line.enter(endpoint)?;
     let caller = line.prove(line.arrival().api_key()?).await?;
     let limits = line.limits()?;
     let body = body::read(body, line.arrival().content_length, limits.body_bytes_max).await?;

@@ -17,6 +17,7 @@
 mod accounts;
 mod admission;
 mod audit;
+mod block;
 mod catalog;
 mod certificates;
 mod decrypt;
@@ -67,7 +68,7 @@ pub use keyring::KeyringLimits;
 pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
-pub use recorder::{JournalLimits, Recorder, Totals};
+pub use recorder::{JournalLimits, Recorder, Tell, Totals};
 pub use statistics::{StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
 

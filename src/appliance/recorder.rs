@@ -1,30 +1,24 @@
-//! The open block: access records wait here, at most a few milliseconds, to become durable together. One commit carries
-//! the block and the statistics folded from it, so that statistics always equal a recount of the journal.
+//! The open block: access records wait here, at most a few milliseconds, to become durable together. A record that somebody
+//! waits for is committed at once, with all that gathered behind it while the commit before was under way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::crypto::block::write_leaf;
-use crate::domain::access_record::{self, AccessRecord, outcome_number};
-use crate::domain::cbor;
-use crate::domain::operation::Operation;
+use crate::domain::access_record::{AccessRecord, outcome_number};
+use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::statistics::{Counters, Fold};
+use crate::domain::statistics::Counters;
 use crate::domain::timestamp::Now;
-use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, Store, StoreError, Table};
+use crate::store::Store;
 
-use super::fault::Stop;
+use super::block::Block;
 
 /// How long to wait before a commit that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Bytes of leaves at which a block is closed; the last record may go beyond it.
-const BLOCK_BYTES_ENOUGH: usize = 1 << 20;
-/// Rows of statistics at which a block is closed; the last record may go beyond it.
-const BLOCK_ROWS_ENOUGH: usize = 20_000;
 
 /// How records are gathered.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +27,8 @@ pub struct JournalLimits {
     pub flush_after: Duration,
     /// Records, and groups of items in them, that may wait; beyond it requests are refused.
     pub buffer_records_max: usize,
+    /// Operations that are answered only after their block is durable.
+    pub strict: Operations,
 }
 
 /// Takes access records from every worker and commits them from one thread.
@@ -51,15 +47,42 @@ struct Shared {
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
 pub type Totals = HashMap<(Option<Operation>, u16), Counters>;
 
+/// How whoever waits for a record is told what became of it: durable, or why not. Called once, from the journal's thread
+/// or from within [`Recorder::record_strict`]; it must not block.
+pub type Tell = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
+
 #[derive(Default)]
 struct Open {
-    records: Vec<AccessRecord>,
+    records: Vec<Waiting>,
     /// The records and their groups: what their memory grows with.
     weight: usize,
     unrecorded: u64,
+    /// Somebody waits for one of the records.
+    urgent: bool,
     closing: bool,
+    /// The thread has ended: nothing more becomes durable.
+    closed: bool,
     /// Why the last commit failed, until one succeeds.
     trouble: Option<String>,
+}
+
+struct Waiting {
+    record: AccessRecord,
+    tell: Option<Tell>,
+}
+
+impl Waiting {
+    const fn weight(&self) -> usize {
+        1 + self.record.groups.len()
+    }
+
+    /// Nobody gets an answer that could not be recorded. The record, where it is kept, says so too, beside what was done.
+    fn fail(&mut self) {
+        if let Some(tell) = self.tell.take() {
+            self.record.outcome = Some(Code::JournalFull);
+            tell(Err(Code::JournalFull.into()));
+        }
+    }
 }
 
 impl Recorder {
@@ -81,6 +104,12 @@ impl Recorder {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
+    /// Whether `operation` is answered only after its block is durable.
+    #[must_use]
+    pub fn is_strict(&self, operation: Operation) -> bool {
+        self.shared.limits.strict.has(operation)
+    }
+
     /// Whether a record more may wait. Asked before a request is carried out, so that none goes unrecorded: not while the
     /// buffer is full, and not while what waits cannot be made durable.
     ///
@@ -95,19 +124,38 @@ impl Recorder {
     /// Puts a record into the open block. What was done always finds room, because room was asked for before; refusals beyond
     /// twice the limit are only counted, so that a disk that fails cannot fill the memory.
     pub fn record(&self, record: AccessRecord) {
+        self.put(Waiting { record, tell: None });
+    }
+
+    /// The same for a record that somebody waits for: it is committed at once, and `tell` says when it is durable, or
+    /// `journal-full` when that failed. What failed stays in the buffer, with that outcome.
+    pub fn record_strict(&self, record: AccessRecord, tell: Tell) {
+        self.put(Waiting { record, tell: Some(tell) });
+    }
+
+    fn put(&self, mut waiting: Waiting) {
         let mut open = self.shared.open.lock();
-        if open.weight >= self.shared.limits.buffer_records_max.saturating_mul(2) {
+        // The next try is a second away, and need not succeed.
+        if open.trouble.is_some() {
+            waiting.fail();
+        }
+        if open.closed || open.weight >= self.shared.limits.buffer_records_max.saturating_mul(2) {
             open.unrecorded += 1;
+            drop(open);
+            waiting.fail();
             return;
         }
-        open.weight += 1 + record.groups.len();
-        open.records.push(record);
-        if open.records.len() == 1 {
+        let is_urgent = waiting.tell.is_some() && !open.urgent;
+        open.urgent |= is_urgent;
+        open.weight += waiting.weight();
+        open.records.push(waiting);
+        if open.records.len() == 1 || is_urgent {
+            drop(open);
             self.shared.news.notify_one();
         }
     }
 
-    /// Refusals that found no room since the start.
+    /// Records that found no room since the start.
     #[must_use]
     pub fn unrecorded(&self) -> u64 {
         self.shared.open.lock().unrecorded
@@ -147,35 +195,52 @@ impl Shared {
         loop {
             let (mut records, closing) = self.wait();
             while !records.is_empty() {
-                let block = Block::gather(&records);
+                let block = Block::gather(records.iter().map(|waiting| &waiting.record));
                 let count = block.count;
-                let committed = block.commit(store, clock());
-                if committed.is_ok() {
-                    self.total(&records[..count]);
-                    records.drain(..count);
+                match block.commit(store, clock()) {
+                    Ok(()) => self.committed(records.drain(..count)),
+                    Err(why) => {
+                        tracing::error!(records = records.len(), %why, "access records could not be committed");
+                        if !self.keep(&mut records, why.to_string()) {
+                            return;
+                        }
+                    }
                 }
-                let mut open = self.open.lock();
-                open.trouble = committed.err().map(|why| why.to_string());
-                let Some(why) = &open.trouble else { continue };
-                tracing::error!(records = records.len(), %why, "access records could not be committed");
-                if open.closing {
-                    return;
-                }
-                // Back to the front of the buffer, in order: nothing is lost while the process lives.
-                records.append(&mut open.records);
-                open.weight = records.iter().map(|record| 1 + record.groups.len()).sum();
-                open.records = std::mem::take(&mut records);
-                self.news.wait_for(&mut open, RETRY_AFTER);
             }
             if closing {
+                self.end();
                 return;
             }
         }
     }
 
-    fn total(&self, records: &[AccessRecord]) {
+    /// Waits for a first record, then as long as it may wait for others: not at all where somebody waits for one.
+    fn wait(&self) -> (Vec<Waiting>, bool) {
+        let mut open = self.open.lock();
+        while open.records.is_empty() && !open.closing {
+            self.news.wait(&mut open);
+        }
+        let until = Instant::now() + self.limits.flush_after;
+        while !open.urgent && !open.closing {
+            if self.news.wait_until(&mut open, until).timed_out() {
+                break;
+            }
+        }
+        open.urgent = false;
+        open.weight = 0;
+        (std::mem::take(&mut open.records), open.closing)
+    }
+
+    /// Durable: whoever waits is told, and what there was is counted.
+    fn committed(&self, records: impl Iterator<Item = Waiting>) {
+        if self.open.lock().trouble.take().is_some() {
+            tracing::info!("access records are committed again");
+        }
         let mut totals = self.totals.lock();
-        for record in records {
+        for Waiting { record, tell } in records {
+            if let Some(tell) = tell {
+                tell(Ok(()));
+            }
             let total = totals.entry((record.operation, outcome_number(record.outcome))).or_default();
             total.add(&Counters {
                 requests: 1,
@@ -193,72 +258,33 @@ impl Shared {
         }
     }
 
-    /// Waits for a first record, then as long as it may wait for others.
-    fn wait(&self) -> (Vec<AccessRecord>, bool) {
+    /// Not durable: whoever waits is told, and the records go back to the front of the buffer, in order, until the next try:
+    /// nothing is lost while the process lives. `false` when there will be none, because the journal is closing.
+    fn keep(&self, records: &mut Vec<Waiting>, why: String) -> bool {
         let mut open = self.open.lock();
-        while open.records.is_empty() && !open.closing {
-            self.news.wait(&mut open);
+        open.trouble = Some(why);
+        records.append(&mut open.records);
+        // Told under the lock: who is refused now and comes again is refused by `check_room`.
+        records.iter_mut().for_each(Waiting::fail);
+        open.urgent = false;
+        if open.closing {
+            open.closed = true;
+            open.unrecorded += records.len() as u64;
+            return false;
         }
-        if !open.closing {
-            drop(open);
-            std::thread::sleep(self.limits.flush_after);
-            open = self.open.lock();
-        }
-        open.weight = 0;
-        (std::mem::take(&mut open.records), open.closing)
-    }
-}
-
-/// Records that become durable together, and what they add to the statistics.
-struct Block {
-    leaves: Vec<u8>,
-    fold: Fold,
-    count: usize,
-}
-
-impl Block {
-    /// As many of `records`, from the first on, as make a block.
-    fn gather(records: &[AccessRecord]) -> Self {
-        const { assert!(BLOCK_BYTES_ENOUGH * 8 <= BLOCK_BYTES_MAX) };
-        const { assert!(BLOCK_ROWS_ENOUGH * 2 <= BATCH_CHANGES_MAX) };
-        let mut block = Self { leaves: Vec::new(), fold: Fold::default(), count: 0 };
-        let mut body = Vec::new();
-        for record in records {
-            body.clear();
-            record.write(&mut body);
-            write_leaf(&mut block.leaves, access_record::KIND, access_record::VERSION, &body);
-            block.fold.count(record);
-            block.count += 1;
-            if block.leaves.len() >= BLOCK_BYTES_ENOUGH || block.fold.rows_at_most() >= BLOCK_ROWS_ENOUGH {
-                break;
-            }
-        }
-        block
+        open.weight = records.iter().map(Waiting::weight).sum();
+        open.records = std::mem::take(records);
+        self.news.wait_for(&mut open, RETRY_AFTER);
+        true
     }
 
-    fn commit(self, store: &Store, now: Now) -> Result<(), Stop> {
-        let count = u32::try_from(self.count).unwrap_or(u32::MAX);
-        let mut batch = Batch::new(now.time.micros()).records(self.leaves, count);
-        for (row_key, added) in self.fold.rows() {
-            let mut counters = stored(store, &row_key)?;
-            counters.add(&added);
-            batch = batch.put(Table::Statistics, &row_key, cbor::encode(&counters));
-        }
-        store.commit(batch)?;
-        Ok(())
-    }
-}
-
-/// What a bucket holds so far. One that does not open is counted from zero again: the journal has the truth, and a damaged
-/// statistic must not stop it.
-fn stored(store: &Store, row_key: &[u8]) -> Result<Counters, Stop> {
-    match store.get(Table::Statistics, row_key) {
-        Ok(None) => Ok(Counters::default()),
-        Ok(Some(row)) => Ok(cbor::decode(&row.value)?),
-        Err(StoreError::Damaged { row, why }) => {
-            tracing::error!(%row, why, "a row of the statistics is lost");
-            Ok(Counters::default())
-        }
-        Err(other) => Err(other.into()),
+    /// The last records were committed; one that came meanwhile is too late.
+    fn end(&self) {
+        let mut open = self.open.lock();
+        open.closed = true;
+        open.unrecorded += open.records.len() as u64;
+        let mut late = std::mem::take(&mut open.records);
+        drop(open);
+        late.iter_mut().for_each(Waiting::fail);
     }
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::bounds::{count, millis, seconds};
 use super::secret_file::{self, SecretFileError};
+use crate::domain::operation::{Operation, Operations};
 
 /// `[state]`: what outlives a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -307,11 +308,18 @@ pub struct Journal {
     /// `buffer_records_max`: records waiting; then requests are refused, because nothing unrecorded is answered. Default 65,536.
     #[serde(deserialize_with = "count::<_, _, 1_024, 1_048_576>")]
     pub buffer_records_max: u32,
+    /// `strict`: operations answered only after their block is durable; the others are batched. Default `decrypt`.
+    #[serde(deserialize_with = "operations")]
+    pub strict: Operations,
 }
 
 impl Default for Journal {
     fn default() -> Self {
-        Self { flush: Duration::from_millis(20), buffer_records_max: 65_536 }
+        Self {
+            flush: Duration::from_millis(20),
+            buffer_records_max: 65_536,
+            strict: Operations::default().with(Operation::Decrypt),
+        }
     }
 }
 
@@ -368,6 +376,15 @@ pub enum LogFormat {
     Json,
     /// For eyes.
     Text,
+}
+
+fn operations<'de, D: Deserializer<'de>>(from: D) -> Result<Operations, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    names.iter().try_fold(Operations::default(), |set, name| {
+        let known = Operation::ALL.map(Operation::name).join(", ");
+        let unknown = |()| D::Error::custom(format_args!("{name:?} is no operation; there are {known}"));
+        Ok(set.with(name.parse().map_err(unknown)?))
+    })
 }
 
 fn server_names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ServerName<'static>>, D::Error> {

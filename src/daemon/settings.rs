@@ -45,6 +45,7 @@ pub(super) fn settings(
         journal: JournalLimits {
             flush_after: journal.flush,
             buffer_records_max: large(journal.buffer_records_max),
+            strict: journal.strict,
         },
         policies: ArcSwap::from_pointee(policies_of(config)),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),

@@ -15,6 +15,7 @@ mod revocation;
 mod states;
 mod statistics;
 mod store_damage;
+mod strict;
 #[path = "../support/mod.rs"]
 mod support;
 mod v1;
