@@ -6,6 +6,7 @@
 mod bounds;
 mod check;
 mod error;
+mod journal;
 mod policies;
 mod secret_file;
 mod sections;
@@ -17,11 +18,12 @@ use serde::Deserialize;
 
 pub use check::Finding;
 pub use error::ConfigError;
+pub use journal::Journal;
 pub use policies::{CryptoPolicy, KeyLimits, LimitsPolicy, Policies, RequestShape};
 pub use secret_file::{SecretFileError, read_secret};
 pub use sections::{
-    Degraded, Journal, Keyring, Listen, Local, Log, LogFormat, LogLevel, Memory, MemoryLock, PinSource,
-    State, Store, Tls, Token, TokenName,
+    Degraded, Keyring, Listen, Local, Log, LogFormat, LogLevel, Memory, MemoryLock, PinSource, State, Store,
+    Tls, Token, TokenName,
 };
 
 /// A configuration that was read whole: types, ranges and the relations between limits hold. What it names on this
