@@ -263,6 +263,27 @@ pub(super) enum Audit {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
+    /// Check exports offline: no daemon, no token, no key but public ones. Exit status 1 when anything is not as it must be
+    Verify(Verify),
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// Exports; several are also compared with one another
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) evidence: Evidence,
+}
+
+#[derive(Args)]
+pub(super) struct Evidence {
+    /// A public key in PEM that you have from elsewhere; only checkpoints signed by a key named here count. May be given again
+    #[arg(long, value_name = "PEM")]
+    pub(super) checkpoint_key: Vec<PathBuf>,
+    /// Checkpoints kept elsewhere: as text, in a log, in response headers. May be given again
+    #[arg(long, value_name = "FILE")]
+    pub(super) checkpoint: Vec<PathBuf>,
 }
 
 #[derive(Subcommand)]

@@ -6,8 +6,12 @@
 mod arguments;
 mod client;
 mod error;
+mod evidence;
 mod files;
+mod items;
+mod report;
 mod run;
 mod show;
+mod verify;
 
 pub use run::run;

@@ -19,7 +19,9 @@ use super::arguments::{self, Arguments, Command, Init, NewApiKey, NewCertificate
 use super::client::{Answered, Client};
 use super::error::CliError;
 use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::report::Verification;
 use super::show;
+use super::verify::{Evidence, compare};
 
 /// Does what the command line asks.
 #[must_use]
@@ -46,6 +48,7 @@ impl Arguments {
             Command::Certificate(arguments::Certificate::Issue(new)) => {
                 return Session::open(&config, json)?.issue_certificate(new);
             }
+            Command::Audit(arguments::Audit::Verify(wanted)) => return verify(&wanted, json),
             Command::Unlock { accept_damage } => Request::Unlock { accept_damage },
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
@@ -186,6 +189,30 @@ fn print(text: &str) -> Result<(), CliError> {
 fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
     write_certificate(&out.join(name), &issued.certificate_pem)?;
     write_certificate(&out.join("ca.pem"), &issued.ca_pem)
+}
+
+/// `audit verify`
+fn verify(wanted: &arguments::Verify, json: bool) -> Result<(), CliError> {
+    let arguments::Verify { files, evidence } = wanted;
+    let evidence = Evidence::read(&evidence.checkpoint_key, &evidence.checkpoint)?;
+    let mut reports = Vec::new();
+    let mut comparisons = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        reports.push((file.display().to_string(), evidence.verify(file)?));
+        for other in &files[..at] {
+            comparisons.push(compare(other, file)?);
+        }
+    }
+    show_verification(&Verification::new(reports, comparisons), json)
+}
+
+fn show_verification(verification: &Verification, json: bool) -> Result<(), CliError> {
+    if json {
+        print(&serde_json::to_string(verification).map_err(|_| CliError::Answer)?)?;
+    } else {
+        print(&verification.text())?;
+    }
+    if verification.holds { Ok(()) } else { Err(CliError::Own(verification.first_flaw())) }
 }
 
 /// `config check`

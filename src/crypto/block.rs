@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Malformed, take};
 
+pub use super::merkle::merkle_root;
+
 const MAGIC: [u8; 3] = *b"GK\x01";
 /// Bytes of a header.
 pub const HEADER_LEN: usize = 3 + 16 + 4 + 8 + 4 + 8 + 3 * 32;
@@ -161,65 +163,9 @@ impl<'a> Iterator for Leaves<'a> {
     }
 }
 
-/// The root of the RFC 6962 tree over `leaves`; of none, the hash of nothing.
-#[must_use]
-pub fn merkle_root<'a>(leaves: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    // One hash per level that waits for its right-hand sibling, as in a binary counter: memory is log n.
-    let mut waiting: Vec<Option<[u8; 32]>> = Vec::new();
-    for leaf in leaves {
-        let mut hash: [u8; 32] = Sha256::new().chain_update([0]).chain_update(leaf).finalize().into();
-        let mut level = 0;
-        loop {
-            match waiting.get_mut(level) {
-                None => waiting.push(Some(hash)),
-                Some(place @ None) => *place = Some(hash),
-                Some(place) => {
-                    if let Some(left) = place.take() {
-                        hash = node(&left, &hash);
-                    }
-                    level += 1;
-                    continue;
-                }
-            }
-            break;
-        }
-    }
-    waiting
-        .into_iter()
-        .flatten()
-        .reduce(|right, left| node(&left, &right))
-        .unwrap_or_else(|| Sha256::digest([]).into())
-}
-
-fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// RFC 6962 §2.1, as it is written there.
-    fn by_the_book(leaves: &[&[u8]]) -> [u8; 32] {
-        match leaves {
-            [] => Sha256::digest([]).into(),
-            [leaf] => Sha256::new().chain_update([0]).chain_update(leaf).finalize().into(),
-            _ => {
-                let split = (leaves.len() - 1).ilog2();
-                let (left, right) = leaves.split_at(1 << split);
-                node(&by_the_book(left), &by_the_book(right))
-            }
-        }
-    }
-
-    #[test]
-    fn the_root_is_rfc_6962s_for_every_small_count() {
-        let bodies: Vec<Vec<u8>> = (0..70u8).map(|n| vec![n; usize::from(n % 9)]).collect();
-        for count in 0..bodies.len() {
-            let leaves: Vec<&[u8]> = bodies[..count].iter().map(Vec::as_slice).collect();
-            assert_eq!(merkle_root(leaves.iter().copied()), by_the_book(&leaves), "{count} leaves");
-        }
-    }
 
     #[test]
     fn leaves_lead_back_and_a_cut_one_is_refused() {

@@ -1,8 +1,9 @@
-//! Proves floor 0 from outside, and the boot row beside it: the formats against `tests/vectors`, which a second
-//! implementation wrote; the algorithms against Project Wycheproof, the C2SP vectors and other people's libraries; the
-//! laws against random input.
+//! Proves floor 0 from outside, and beside it the boot row and the verifier of chains: the formats against `tests/vectors`,
+//! which a second implementation wrote; the algorithms against Project Wycheproof, the C2SP vectors and other people's
+//! libraries; the laws against random input.
 
 mod boot;
+mod export;
 mod injective;
 mod inverse;
 mod oracles;

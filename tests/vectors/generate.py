@@ -520,6 +520,193 @@ def checkpoints():
         yield [("case", f"malformed: {why}"), ("text", wrong.encode()), ("expect", "malformed")]
 
 
+def tree_path(index, leaves):
+    """RFC 6962 §2.1.1, as it is written there: the hashes from a leaf up to the root."""
+    if len(leaves) <= 1:
+        return []
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    if index < split:
+        return tree_path(index, leaves[:split]) + [tree_root(leaves[split:])]
+    return tree_path(index - split, leaves[split:]) + [tree_root(leaves[:split])]
+
+
+def leaf_of(kind, body):
+    return u16(kind) + u16(1) + u32(len(body)) + body
+
+
+def audit_leaf(time_us, act, details):
+    body = cbor(0) + cbor(time_us) + cbor(1) + cbor("local:0") + cbor(2) + cbor(act) + cbor(3) + cbor(details)
+    return leaf_of(2, u8(0xa4) + body)
+
+
+class Chain:
+    """Blocks, each chained to the one before."""
+
+    def __init__(self):
+        self.sequence, self.previous, self.blocks = 0, bytes(32), []
+
+    def add(self, leaves, epoch=0, time_us=None, previous=None, count=None, root=None, chain=None):
+        time_us = 1_735_689_600_000_000 + 20_000 * len(self.blocks) if time_us is None else time_us
+        head = (b"GK\x01" + (chain or fixed("chain", 16)) + u32(epoch) + u64(self.sequence)
+                + u32(len(leaves) if count is None else count) + u64(time_us) + (previous or self.previous)
+                + (root or tree_root(leaves)) + fixed(f"state {len(self.blocks)}", 32))
+        self.sequence += len(leaves)
+        self.previous = sha256(b"gembok/block/v1\x00", head)
+        self.blocks.append((head, leaves))
+        return self.sequence, self.previous
+
+    def whole(self, *numbers):
+        chosen = [self.blocks[number] for number in numbers] if numbers else self.blocks
+        return b"".join(cbor({0: head, 1: leaves}) for head, leaves in chosen)
+
+
+def in_part(block, wanted):
+    head, leaves = block
+    chosen = [[index, leaf, tree_path(index, leaves)] for index, leaf in enumerate(leaves) if wanted(leaf)]
+    return cbor({0: head, 2: chosen})
+
+
+def end_of(texts, keys):
+    return cbor({3: texts, 4: keys})
+
+
+def exports():
+    keys = [p256(f"checkpoint key {number}") for number in range(2)]
+    chain_id, start = fixed("chain", 16), 1_735_689_600_000_000
+    access = [leaf_of(1, fixed(f"access {number}", 40)) for number in range(8)]
+
+    def chain_of(epochs=(0, 0, 0)):
+        chain, heads = Chain(), []
+        for epoch, leaves in zip(epochs, [
+                [audit_leaf(start, "appliance.init", {}), access[0]],
+                [access[1], audit_leaf(start, "project.create", {"name": "kantor"}), *access[2:5]],
+                [access[5], audit_leaf(start, "journal.prune", {"from": "0", "to": "2"}), access[6]]]):
+            heads.append(chain.add(leaves, epoch))
+        return chain, heads
+
+    def signed(head, key=0, epoch=0, time_us=start + 1_000_000, chain=chain_id):
+        return checkpoint(*keys[key], chain, epoch, head[0], head[1], time_us)[1]
+
+    def case(label, bytes_, expect, **more):
+        return [("case", label), ("export", bytes_), *more.items(), ("expect", expect)]
+
+    chain, heads = chain_of()
+    end = end_of([signed(heads[2])], [keys[0][1]])
+    good = chain.whole() + end
+
+    def proved(name, bytes_, blocks, first, following, whole, single, left_out, pruned, unsigned, anchored):
+        return case(name, bytes_, "proved", blocks=blocks, first=first, next=following, whole=whole, proved=single,
+                    pruned=pruned, unsigned=unsigned, anchored=str(anchored).lower(), **{"left-out": left_out})
+
+    yield proved("whole", good, 3, 0, 10, 10, 0, 0, 0, 0, False)
+    parts = b"".join(in_part(block, lambda leaf: leaf[:2] == b"\x00\x02") for block in chain.blocks)
+    yield proved("audit records alone", parts + end, 3, 0, 10, 0, 3, 7, 0, 0, False)
+    some = in_part(chain.blocks[0], lambda leaf: False) + in_part(chain.blocks[1], lambda leaf: True) + chain.whole(2)
+    yield proved("none of one block, all of one, and one whole", some + end, 3, 0, 10, 3, 5, 2, 0, 0, False)
+    anchored = end_of([signed(heads[0]), signed(heads[2])], [keys[0][1]])
+    yield proved("from behind a checkpoint on", chain.whole(1, 2) + anchored, 2, 2, 10, 8, 0, 0, 0, 0, True)
+    yield proved("from a later block on, signed only behind it", chain.whole(1, 2) + end, 2, 2, 10, 8, 0, 0, 0, 0, False)
+    bare = cbor({0: chain.blocks[0][0]})
+    yield proved("the first block pruned, and the record of it", bare + chain.whole(1, 2) + end, 3, 0, 10, 8, 0, 0, 2, 0,
+                 False)
+    unsigned = end_of([signed(heads[1])], [keys[0][1]])
+    yield proved("three records behind the last checkpoint", chain.whole() + unsigned, 3, 0, 10, 10, 0, 0, 0, 3, False)
+    later, later_heads = chain_of((0, 1, 1))
+    two = end_of([signed(later_heads[0]), signed(later_heads[2], 1, 1)], [key for _, key in keys])
+    yield proved("two epochs and a key of each", later.whole() + two, 3, 0, 10, 10, 0, 0, 0, 0, False)
+    left = end_of([signed(heads[2]), signed(later_heads[2], 1, 1)], [key for _, key in keys])
+    yield proved("a checkpoint of an epoch that a restore left behind", later.whole() + left, 3, 0, 10, 10, 0, 0, 0, 0, False)
+    behind = end_of([signed(heads[1]), signed((99, bytes(32)), time_us=start + 2_000_000)], [keys[0][1]])
+    yield proved("a later checkpoint than its end", chain.whole() + behind, 3, 0, 10, 10, 0, 0, 0, 3, False)
+
+    def bad(label, bytes_, kind, block=None):
+        return case(label, bytes_, kind, **({} if block is None else {"block": block}))
+
+    def broken(label, kind, block, *blocks):
+        other, last = Chain(), None
+        for leaves, changes in blocks:
+            last = other.add(leaves, **changes)
+        return bad(label, other.whole() + end_of([signed(last)], [keys[0][1]]), kind, block)
+
+    one, two = ([access[0]], {}), ([access[1], access[2]], {})
+    yield broken("another chain's block", "chain", 1, one, ([access[1]], {"chain": fixed("other chain", 16)}))
+    yield broken("a block that follows another", "previous", 1, one, ([access[1]], {"previous": fixed("other", 32)}))
+    yield broken("a first block that follows one", "previous", 0, ([access[1]], {"previous": fixed("other", 32)}))
+    yield broken("an epoch that goes back", "epoch", 1, ([access[0]], {"epoch": 1}), two)
+    yield broken("a time that goes back", "time", 1, one, ([access[1]], {"time_us": start - 1}))
+    yield broken("a root over other records", "records", 1, one, ([access[1]], {"root": fixed("root", 32)}))
+    yield broken("a count that is not that of its records", "records", 1, one, ([access[1], access[2]], {"count": 3}))
+    yield bad("a block left out", chain.whole(0, 2) + end, "missing", 7)
+    yield bad("a block twice", chain.whole(0, 0, 1, 2) + end, "sequence", 0)
+    head, leaves = chain.blocks[1]
+    yield bad("two records in the other order",
+              chain.whole(0) + cbor({0: head, 1: [leaves[1], leaves[0], *leaves[2:]]}) + chain.whole(2) + end, "records", 2)
+    yield bad("a record altered",
+              chain.whole(0) + cbor({0: head, 1: [access[7], *leaves[1:]]}) + chain.whole(2) + end, "records", 2)
+    path = tree_path(1, leaves)
+    for label, entries in [
+        ("a proved record altered", [[1, access[7], path]]),
+        ("a proved record in another place", [[2, leaves[1], path]]),
+        ("a path cut short", [[1, leaves[1], path[:-1]]]),
+        ("a path too long", [[1, leaves[1], path + [bytes(32)]]]),
+        ("a place behind the block", [[5, leaves[1], path]]),
+        ("proved records out of order", [[1, leaves[1], path], [0, leaves[0], tree_path(0, leaves)]]),
+        ("a proved record twice", [[1, leaves[1], path], [1, leaves[1], path]]),
+    ]:
+        yield bad(label, chain.whole(0) + cbor({0: head, 2: entries}) + chain.whole(2) + end, "records", 2)
+    yield bad("records taken away without a prune record", chain.whole(0) + cbor({0: head}) + chain.whole(2) + end, "removed", 2)
+    yield bad("records taken away beside pruned ones", bare + cbor({0: head}) + chain.whole(2) + end, "removed", 2)
+    yield bad("pruned, and the record of it not in the export", bare + chain.whole(1) + unsigned, "removed", 0)
+    yield bad("no block", end, "empty")
+    yield bad("no checkpoint", chain.whole() + end_of([], [keys[0][1]]), "unsigned")
+    yield bad("a checkpoint of another chain",
+              chain.whole() + end_of([signed(heads[2], chain=fixed("other chain", 16))], [keys[0][1]]), "chain")
+    yield bad("a checkpoint with another hash", chain.whole() + end_of([signed((10, bytes(32)))], [keys[0][1]]), "fork", 7)
+    yield bad("a checkpoint in the middle of a block",
+              chain.whole() + end_of([signed((4, heads[0][1]))], [keys[0][1]]), "fork", 2)
+    yield bad("a checkpoint with another hash before the start",
+              chain.whole(1, 2) + end_of([signed((2, bytes(32))), signed(heads[2])], [keys[0][1]]), "fork", 2)
+    yield bad("two checkpoints that contradict one another behind the end",
+              chain.whole() + end_of([signed(heads[2]), signed((50, bytes(32))), signed((50, heads[0][1]))], [keys[0][1]]),
+              "fork", 50)
+    yield bad("a checkpoint with another epoch", chain.whole() + end_of([signed(heads[2], epoch=1)], [keys[0][1]]),
+              "checkpoint", 7)
+    flipped = Chain()
+    flipped.add(chain.blocks[0][1])
+    flipped.add(chain.blocks[1][1], 7)
+    sealed_by_an_older = end_of([signed(heads[0]), signed(heads[1])], [keys[0][1]])
+    yield bad("an epoch that nothing signed speaks of, to explain away a checkpoint", flipped.whole() + sealed_by_an_older,
+              "left-behind", 2)
+    newer = end_of([signed(heads[0]), signed(later_heads[1], 1, 1)], [key for _, key in keys])
+    yield bad("a chain that a restore left behind", chain.whole() + newer, "left-behind", 2)
+    yield bad("an end that was cut off, though signed earlier",
+              chain.whole() + end_of([signed(heads[2]), signed((99, bytes(32)), time_us=start)], [keys[0][1]]), "cut-off")
+    yield bad("a signer whose key is not here", chain.whole() + end_of([signed(heads[2])], [keys[1][1]]), "signer")
+    text = signed(heads[2])
+    forged = text.replace(str(start + 1_000_000), str(start + 2_000_000))
+    yield bad("a signature over something else", chain.whole() + end_of([forged], [keys[0][1]]), "signature")
+    for label, malformed in [
+        ("no end", chain.whole()),
+        ("cut off in the middle of an item", good[:-1]),
+        ("nothing at all", b""),
+        ("something behind the end", good + chain.whole(0)),
+        ("a number longer than it need be", good.replace(b"\xa2\x00\x58", b"\xa2\x18\x00\x58", 1)),
+        ("a map of indefinite length", b"\xbf" + cbor({0: head, 1: leaves})[1:] + b"\xff" + end),
+        ("a member not known", cbor({0: head, 5: leaves}) + end),
+        ("no header", cbor({1: leaves}) + end),
+        ("a header a byte short", cbor({0: head[:-1], 1: leaves}) + end),
+        ("two leaves in one", cbor({0: head, 1: [leaves[0] + leaves[1], *leaves[2:]]}) + end),
+        ("a leaf a byte short", cbor({0: head, 1: [leaves[0][:-1], *leaves[1:]]}) + end),
+        ("a hash a byte short", cbor({0: head, 2: [[1, leaves[1], [path[0][:-1], *path[1:]]]]}) + end),
+        ("an end with a key that is none", chain.whole() + end_of([text], [keys[0][1][:-1]])),
+        ("an end with a checkpoint that is none", chain.whole() + end_of([text[:-1]], [keys[0][1]])),
+        ("text instead of bytes", b"an export of the journal"),
+    ]:
+        yield case(f"malformed: {label}", malformed, "malformed")
+
+
 FILES = {
     "aad.txt": (aads, """
 What an envelope is bound to (big-endian):
@@ -594,6 +781,18 @@ Checkpoints: seven lines, each ended by LF, numbers decimal, hex lower-case:
 The signature is ECDSA P-256 over SHA-256 of the first six lines with their LFs (`digest`), signer = SHA-256(SPKI)[..8],
 `fingerprint` = SHA-256(SPKI). `text` is the whole in hex, `line` the lines joined by single spaces. `expect` is
 `verifies`, `not authentic` (it has the form, but `spki` did not sign it) or `malformed`."""),
+    "export.txt": (exports, """
+Exports of the journal: a sequence (RFC 8742) of deterministic CBOR items, one a block, then one at the end:
+
+    {0: header, 1: [leaf ...]}                               with all of its records
+    {0: header, 2: [[index, leaf, [hash ...]] ...]}          with some, each with its RFC 6962 path; also none
+    {0: header}                                              its records were pruned
+    {3: [checkpoint text ...], 4: [SPKI ...]}                the end
+
+Headers and leaves are those of block.txt, checkpoints those of checkpoint.txt; audit records are maps, access records here
+are no CBOR. `expect` is `proved` (then the numbers say of how many records), `malformed` (the sequence has not the form or
+does not come to its end) or the first flaw that a verification must find, `block` naming the first record of the block it is
+in."""),
 }
 
 

@@ -1,0 +1,97 @@
+//! What an auditor brings to a verification besides the export: checkpoints that were kept elsewhere, and the public key
+//! that somebody noted.
+
+use std::fs;
+use std::path::Path;
+
+use crate::crypto::checkpoint::{Checkpoint, CheckpointKey};
+
+use super::error::CliError;
+
+const TITLE: &str = "gembok/checkpoint/v1";
+/// Bytes of a file of checkpoints at most: a year of logs.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Every checkpoint in a file: as seven lines, or on one line with anything around it, as logs and response headers have
+/// them.
+pub(super) fn read_checkpoints(path: &Path) -> Result<Vec<Checkpoint>, CliError> {
+    let about = fs::metadata(path).map_err(CliError::file(path))?;
+    let text = match about.len() {
+        0..=FILE_BYTES_MAX => fs::read_to_string(path).map_err(CliError::file(path))?,
+        _ => {
+            return Err(own(path, "it is larger than a gibibyte; take the lines with checkpoints out of it"));
+        }
+    };
+    let found = find_checkpoints(&text).map_err(|(line, why)| own(path, &format!("line {line}: {why}")))?;
+    if found.is_empty() {
+        return Err(own(path, "there is no checkpoint in it; they begin with gembok/checkpoint/v1"));
+    }
+    Ok(found)
+}
+
+/// Every key in a PEM file.
+pub(super) fn read_keys(path: &Path) -> Result<Vec<CheckpointKey>, CliError> {
+    const WANTED: &str = "it must hold PUBLIC KEY blocks in PEM, as gembok audit key writes them";
+    let text = fs::read_to_string(path).map_err(CliError::file(path))?;
+    let blocks = pem::parse_many(text).map_err(|_| own(path, WANTED))?;
+    if blocks.is_empty() || blocks.iter().any(|block| block.tag() != "PUBLIC KEY") {
+        return Err(own(path, WANTED));
+    }
+    let keys = blocks.iter().map(|block| CheckpointKey::from_spki(block.contents()));
+    keys.collect::<Result<_, _>>().map_err(|why| own(path, why.0))
+}
+
+fn own(path: &Path, what: &str) -> CliError {
+    CliError::Own(format!("{}: {what}", path.display()))
+}
+
+fn find_checkpoints(text: &str) -> Result<Vec<Checkpoint>, (usize, &'static str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(TITLE) {
+        let here = &rest[at..];
+        let (length, parsed) = match here.as_bytes().get(TITLE.len()) {
+            Some(b'\n') => {
+                let length = here.match_indices('\n').nth(6).map_or(here.len(), |(end, _)| end + 1);
+                (length, Checkpoint::parse(&here[..length]))
+            }
+            _ => {
+                let length = here.find(|c: char| !c.is_ascii_alphanumeric() && !" /+=".contains(c));
+                let line = &here[..length.unwrap_or(here.len())];
+                // What stands behind the signature is not ours.
+                let end = line.match_indices(' ').nth(7).map_or(line.len(), |(end, _)| end);
+                (end, Checkpoint::parse_line(&line[..end]))
+            }
+        };
+        let line = text[..text.len() - here.len()].matches('\n').count() + 1;
+        found.push(parsed.map_err(|why| (line, why.0))?);
+        rest = &here[length..];
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::checkpoint::Statement;
+
+    fn sample(next_sequence: u64) -> Checkpoint {
+        let statement = Statement { chain: [7; 16], epoch: 0, next_sequence, hash: [9; 32], time_us: 5 };
+        statement.signed([1; 8], [0xfb; 64])
+    }
+
+    #[test]
+    fn checkpoints_are_found_in_whatever_kept_them() {
+        let (one, two, three, four) = (sample(1), sample(2), sample(3), sample(4));
+        let kept = format!(
+            "{}{{\"checkpoint\":\"{two}\",\"level\":\"info\"}}\r\nGembok-Checkpoint: {three}\r\nlog {four} and more\n{}",
+            one.to_text(),
+            one.to_text(),
+        );
+        assert_eq!(find_checkpoints(&kept), Ok(vec![one, two, three, four, one]));
+        assert_eq!(find_checkpoints("nothing"), Ok(Vec::new()));
+        let cut = format!("a\nb {}", &two.to_line()[..90]);
+        assert_eq!(find_checkpoints(&cut).unwrap_err().0, 2);
+        assert!(find_checkpoints(&one.to_text()[..200]).is_err());
+    }
+}
