@@ -3,6 +3,7 @@
 #
 #   benches/run.sh                 everything, about twelve minutes after the build
 #   benches/run.sh --quick         the figures of the summary, under three minutes after the build
+#   benches/run.sh --headline      one field at 64 connections only, half a minute: to see what a change did
 #   benches/run.sh --sandbox DIR   drives a sandbox that is serving already, and leaves it serving
 #   benches/run.sh --pin           servers on the first processor, load on the others: steadier
 #   benches/run.sh --self          echo against echo: the noise of the harness; needs no gembok
@@ -24,6 +25,7 @@ sandbox=
 while (($#)); do
     case $1 in
         --quick) plan=quick ;;
+        --headline) plan=headline ;;
         --pin) pin=yes ;;
         --self) self=yes ;;
         --sandbox) sandbox=${2:?--sandbox needs a folder}; shift ;;

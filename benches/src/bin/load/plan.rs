@@ -49,6 +49,8 @@ pub enum Plan {
     Full,
     /// The figures of the summary and one of each other kind, about two minutes.
     Quick,
+    /// The one scenario the first targets speak of, about half a minute: to see what a change did.
+    Headline,
 }
 
 impl Plan {
@@ -56,7 +58,7 @@ impl Plan {
         use Session::{FullHandshake, KeptAlive, ResumedHandshake};
         let (headline_rounds, rounds, headline_seconds, seconds) = match self {
             Plan::Full => (11, 5, 5, 3),
-            Plan::Quick => (7, 3, 2, 1),
+            Plan::Quick | Plan::Headline => (7, 3, 2, 1),
         };
         let mut scenarios = vec![Scenario {
             session: KeptAlive,
@@ -78,6 +80,7 @@ impl Plan {
                 (FullHandshake, 1, &[16]),
                 (ResumedHandshake, 1, &[16]),
             ],
+            Plan::Headline => &[],
         };
         for &(session, fields, connections) in rest {
             scenarios.extend(connections.iter().map(|&connections| Scenario {
