@@ -12,8 +12,8 @@ use crate::domain::refusal::{Code, Refusal};
 ///
 /// # Errors
 /// `body-too-large`; `body-too-slow` after [`BODY_TIME_MAX`]; `bad-request` when the connection broke off.
-pub(super) async fn read<B: Buf>(
-    body: impl Stream<Item = Result<B, warp::Error>>,
+pub(super) async fn read<E>(
+    body: impl Stream<Item = Result<Bytes, E>>,
     announced: Option<u64>,
     bytes_max: usize,
 ) -> Result<Bytes, Refusal> {
@@ -26,19 +26,21 @@ pub(super) async fn read<B: Buf>(
     let mut body = std::pin::pin!(body);
     let mut whole = Bytes::new();
     let mut gathered = BytesMut::new();
-    let until = Instant::now() + BODY_TIME_MAX;
+    let mut until = None;
     loop {
-        // A body mostly comes with its head: no timer is armed for what is there already.
+        // A body mostly comes with its head: no clock is read and no timer armed for what is there already.
         let piece = match body.next().now_or_never() {
             Some(piece) => piece,
-            None => timeout_at(until, body.next()).await.map_err(|_| Refusal::from(Code::BodyTooSlow))?,
+            None => {
+                let until = *until.get_or_insert_with(|| Instant::now() + BODY_TIME_MAX);
+                timeout_at(until, body.next()).await.map_err(|_| Refusal::from(Code::BodyTooSlow))?
+            }
         };
         let Some(piece) = piece else { break };
-        let mut piece = piece.map_err(|_| Refusal::new(Code::BadRequest).detail("The body broke off."))?;
-        if whole.len() + gathered.len() + piece.remaining() > bytes_max {
+        let piece = piece.map_err(|_| Refusal::new(Code::BadRequest).detail("The body broke off."))?;
+        if whole.len() + gathered.len() + piece.len() > bytes_max {
             return Err(too_large());
         }
-        let piece = piece.copy_to_bytes(piece.remaining());
         if whole.is_empty() && gathered.is_empty() {
             whole = piece;
         } else {
@@ -51,7 +53,7 @@ pub(super) async fn read<B: Buf>(
 
 /// Takes what is on its way of a body that a refusal did not wait for. Over HTTP/2 the rest would be reset behind the answer,
 /// and clients (curl 7.88, and PHP with it) then report the reset and lose the answer.
-pub(super) async fn discard<B: Buf>(body: impl Stream<Item = Result<B, warp::Error>>) {
+pub(super) async fn discard<B: Buf, E>(body: impl Stream<Item = Result<B, E>>) {
     let mut body = std::pin::pin!(body);
     let mut left = DISCARDED_BYTES_MAX;
     let rest = async {

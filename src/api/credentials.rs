@@ -46,16 +46,11 @@ impl Authorization {
     }
 }
 
-/// The arrival of any request; no request is without one.
+/// The arrival of any request of the control plane; no request is without one.
 pub(super) fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), Error = Infallible> + Clone {
-    warp::ext::optional::<Arc<Peer>>().and(warp::header::headers_cloned()).map(
-        move |peer, headers: HeaderMap| Arrival {
-            now: clock(),
-            peer,
-            authorization: Authorization::among(&headers),
-            content_length: headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()),
-        },
-    )
+    warp::ext::optional::<Arc<Peer>>()
+        .and(warp::header::headers_cloned())
+        .map(move |peer, headers: HeaderMap| Arrival::at(clock(), peer, &headers))
 }
 
 /// The raw query string; empty when there is none.
@@ -64,6 +59,16 @@ pub(super) fn query() -> BoxedFilter<(String,)> {
 }
 
 impl Arrival {
+    /// What the head of a request says.
+    pub(super) fn at(now: Now, peer: Option<Arc<Peer>>, headers: &HeaderMap) -> Self {
+        Self {
+            now,
+            peer,
+            authorization: Authorization::among(headers),
+            content_length: headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()),
+        }
+    }
+
     /// The digest of the API key in `Authorization: Bearer gbk_…`.
     ///
     /// # Errors
@@ -91,5 +96,5 @@ impl Arrival {
 /// # Errors
 /// `api-key-mistyped`.
 pub(super) fn digest(text: &str) -> Result<ApiKeyDigest, Refusal> {
-    Ok(ApiKeyText::parse(text).map_err(|_| Code::ApiKeyMistyped)?.digest())
+    ApiKeyText::digest_sent(text).map_err(|_| Code::ApiKeyMistyped.into())
 }

@@ -36,67 +36,144 @@ mod v1;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use http::Response;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyDataStream, Either, Full};
+use hyper::body::Body;
+use tower_service::Service;
 use warp::Filter;
 use warp::reject::Rejection;
 
+use credentials::Arrival;
+
 use crate::appliance::{Appliance, Decrypt, Encrypt};
+
+/// A listener's requests on their way in, answers on their way out.
+pub trait Plane:
+    Service<Request<hyper::body::Incoming>, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Plane for S where
+    S: Service<Request<hyper::body::Incoming>, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// The body of an answer.
+pub trait PlaneBody:
+    Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+impl<B> PlaneBody for B where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+/// A request's body on its way in.
+type Incoming = BodyDataStream<hyper::body::Incoming>;
 
 /// Every answer: a status, a few headers, bytes.
 type Answer = Response<Vec<u8>>;
 
-/// The data plane's routes.
-pub fn data_plane(
-    appliance: Arc<Appliance>,
-) -> impl Filter<Extract = (Answer,), Error = Infallible> + Clone + Send + Sync + 'static {
+/// The data plane, as a service that is always ready.
+///
+/// The routes that carry data are matched here, in one look at method and path: warp tries one filter after the other, each
+/// with a copy of all that follow. What is left is warp's.
+pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<impl PlaneBody>> {
     let clock = appliance.settings().clock;
-    let with = with(appliance);
-
-    let encrypt_path = warp::path!("v1" / "endpoints" / String / "encrypt");
-    let encrypt = encrypt_path
-        .and(warp::post())
-        .and(credentials::arrival(clock))
-        .and(warp::body::stream())
-        .and(with.clone())
-        .then(|endpoint, arrival, body, appliance: Arc<Appliance>| async move {
-            v1::answer::<Encrypt, _>(&appliance, endpoint, arrival, body).await
-        });
-
-    let decrypt_path = warp::path!("v1" / "endpoints" / String / "decrypt");
-    let decrypt = decrypt_path
-        .and(warp::post())
-        .and(credentials::arrival(clock))
-        .and(warp::body::stream())
-        .and(with.clone())
-        .then(|endpoint, arrival, body, appliance: Arc<Appliance>| async move {
-            v1::answer::<Decrypt, _>(&appliance, endpoint, arrival, body).await
-        });
-
-    let published_prefix = warp::path("cryptAPI").or(warp::path("CryptAPI")).unify();
-    let published = published_prefix
-        .and(warp::path!("Crypt" / String))
-        .and(warp::method())
-        .and(credentials::arrival(clock))
-        .and(warp::body::stream())
-        .and(with.clone())
-        .then(|endpoint, method, arrival, body, appliance: Arc<Appliance>| async move {
-            published::answer(&appliance, endpoint, &method, arrival, body).await
-        });
-
-    let posts = encrypt_path.or(decrypt_path).unify().map(drop).untuple_one();
-    let wrong_method = posts.and(warp::body::stream()).then(|body| unmatched::method("POST", body));
-    let wrong_path = published_prefix.and(warp::body::stream()).then(published::unmatched);
-
-    let served = encrypt.or(decrypt).unify().or(published).unify().or(open(with)).unify();
-    let refused = wrong_method.or(wrong_path).unify().or(unmatched_path()).unify();
-    served.or(refused).unify().recover(unmatched::rejected).unify()
+    let others = warp::service(other_data_routes(Arc::clone(&appliance)));
+    let shared = Arc::new((appliance, others));
+    Serve(move |request: Request<hyper::body::Incoming>| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (appliance, others) = &*shared;
+            let (head, body) = request.into_parts();
+            let Some(route) = DataRoute::of(&head.method, head.uri.path()) else {
+                // Boxed, so that the future of every request need not have room for it.
+                let answer = Box::pin(others.clone().call(Request::from_parts(head, body))).await?;
+                return Ok(answer.map(Either::Right));
+            };
+            let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
+            let body = Incoming::new(body);
+            let answer = match route {
+                DataRoute::Encrypt { endpoint } => {
+                    v1::answer::<Encrypt>(appliance, endpoint, arrival, body).await
+                }
+                DataRoute::Decrypt { endpoint } => {
+                    v1::answer::<Decrypt>(appliance, endpoint, arrival, body).await
+                }
+                DataRoute::Published { endpoint } => {
+                    published::answer(appliance, endpoint, &head.method, arrival, body).await
+                }
+            };
+            Ok(answer.map(|body| Either::Left(Full::from(body))))
+        }
+    })
 }
 
-/// The control plane's routes.
-pub fn control_plane(
+/// A route that carries data, and the endpoint it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DataRoute<'a> {
+    Encrypt { endpoint: &'a str },
+    Decrypt { endpoint: &'a str },
+    Published { endpoint: &'a str },
+}
+
+impl<'a> DataRoute<'a> {
+    fn of(method: &Method, path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix('/')?;
+        let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
+        let route: [Option<&str>; 5] = std::array::from_fn(|_| segments.next());
+        let found = match route {
+            [Some("v1"), Some("endpoints"), Some(endpoint), Some("encrypt"), None]
+                if method == Method::POST =>
+            {
+                Self::Encrypt { endpoint }
+            }
+            [Some("v1"), Some("endpoints"), Some(endpoint), Some("decrypt"), None]
+                if method == Method::POST =>
+            {
+                Self::Decrypt { endpoint }
+            }
+            // Which method it takes is said in its own words.
+            [Some("cryptAPI" | "CryptAPI"), Some("Crypt"), Some(endpoint), None, None] => {
+                Self::Published { endpoint }
+            }
+            _ => return None,
+        };
+        let (Self::Encrypt { endpoint } | Self::Decrypt { endpoint } | Self::Published { endpoint }) = found;
+        (!endpoint.is_empty()).then_some(found)
+    }
+}
+
+/// What the data plane serves beside data, and how it refuses the rest.
+fn other_data_routes(
     appliance: Arc<Appliance>,
 ) -> impl Filter<Extract = (Answer,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let encrypt_path = warp::path!("v1" / "endpoints" / String / "encrypt");
+    let decrypt_path = warp::path!("v1" / "endpoints" / String / "decrypt");
+    let posts = encrypt_path.or(decrypt_path).unify().map(drop).untuple_one();
+    let wrong_method = posts.and(warp::body::stream()).then(|body| unmatched::method("POST", body));
+    let published_prefix = warp::path("cryptAPI").or(warp::path("CryptAPI")).unify();
+    let wrong_path = published_prefix.and(warp::body::stream()).then(published::unmatched);
+
+    let refused = wrong_method.or(wrong_path).unify().or(unmatched_path()).unify();
+    open(with(appliance)).or(refused).unify().recover(unmatched::rejected).unify()
+}
+
+/// The control plane, as a service that is always ready.
+pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<impl PlaneBody>> {
     let clock = appliance.settings().clock;
     let with = with(appliance);
 
@@ -137,7 +214,7 @@ pub fn control_plane(
 
     let served = health.or(read).unify().or(open(with)).unify();
     let refused = wrong_method.or(unmatched_path()).unify();
-    served.or(refused).unify().recover(unmatched::rejected).unify()
+    warp::service(served.or(refused).unify().recover(unmatched::rejected).unify())
 }
 
 /// What both listeners tell anybody.
@@ -165,4 +242,64 @@ impl<F: Filter<Extract = (Arc<Appliance>,), Error = Infallible> + Clone + Send +
 
 fn with(appliance: Arc<Appliance>) -> impl With {
     warp::any().map(move || Arc::clone(&appliance))
+}
+
+/// A function as a service.
+#[derive(Clone)]
+struct Serve<F>(F);
+
+impl<F, Fut, R> Service<Request<hyper::body::Incoming>> for Serve<F>
+where
+    F: Fn(Request<hyper::body::Incoming>) -> Fut,
+    Fut: Future<Output = Result<R, Infallible>>,
+{
+    type Response = R;
+    type Error = Infallible;
+    type Future = Fut;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<hyper::body::Incoming>) -> Fut {
+        (self.0)(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_route_is_a_whole_path() {
+        let of = |path| DataRoute::of(&Method::POST, path);
+        let endpoint = "absensi";
+        for path in ["/v1/endpoints/absensi/encrypt", "/v1/endpoints/absensi/encrypt/"] {
+            assert_eq!(of(path), Some(DataRoute::Encrypt { endpoint }), "{path}");
+            assert_eq!(DataRoute::of(&Method::PUT, path), None, "{path}");
+        }
+        assert_eq!(of("/v1/endpoints/absensi/decrypt"), Some(DataRoute::Decrypt { endpoint }));
+        for path in ["/cryptAPI/Crypt/absensi", "/CryptAPI/Crypt/absensi/"] {
+            assert_eq!(of(path), Some(DataRoute::Published { endpoint }), "{path}");
+            assert_eq!(DataRoute::of(&Method::GET, path), Some(DataRoute::Published { endpoint }), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "*",
+            "v1/endpoints/absensi/encrypt",
+            "//v1/endpoints/absensi/encrypt",
+            "/v1//endpoints/absensi/encrypt",
+            "/v1/endpoints//encrypt",
+            "/v1/endpoints/absensi",
+            "/v1/endpoints/absensi/encrypt//",
+            "/v1/endpoints/absensi/encrypt/x",
+            "/V1/endpoints/absensi/encrypt",
+            "/cryptAPI/Crypt//",
+            "/cryptAPI/Crypt/absensi//",
+            "/cryptAPI/crypt/absensi/",
+        ] {
+            assert_eq!(of(path), None, "{path}");
+        }
+    }
 }

@@ -22,17 +22,16 @@ use crate::domain::refusal::{Code, Refusal};
 use super::credentials::{self, Arrival};
 use super::line::{Line, Verb};
 use super::request::PublishedBody;
-use super::{Answer, body, indonesian, problem};
+use super::{Answer, Incoming, body, indonesian, problem};
 
 /// Answers one request.
-pub(super) async fn answer<B: Buf + Send>(
+pub(super) async fn answer(
     appliance: &Appliance,
-    endpoint: String,
+    endpoint: &str,
     method: &Method,
     arrival: Arrival,
-    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+    mut body: Incoming,
 ) -> Answer {
-    let mut body = std::pin::pin!(body);
     let mut line = match Line::open(appliance, arrival).await {
         Ok(line) => line,
         Err(refusal) => {
@@ -40,7 +39,7 @@ pub(super) async fn answer<B: Buf + Send>(
             return failure(&refusal);
         }
     };
-    let (answer, outcome) = match serve(&mut line, &endpoint, method, body.as_mut()).await {
+    let (answer, outcome) = match serve(&mut line, endpoint, method, &mut body).await {
         Ok(answer) => (answer, None),
         Err(refusal) => (failure(&refusal), Some(refusal.code)),
     };
@@ -60,11 +59,11 @@ pub(super) async fn unmatched<B: Buf>(body: impl Stream<Item = Result<B, warp::E
     failure(&Code::NoSuchRoute.into())
 }
 
-async fn serve<B: Buf + Send>(
+async fn serve(
     line: &mut Line,
     endpoint: &str,
     method: &Method,
-    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+    body: &mut Incoming,
 ) -> Result<Answer, Refusal> {
     line.enter(endpoint)?;
     if method != Method::POST {

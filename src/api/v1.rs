@@ -9,8 +9,6 @@
 //! Order of defence: certificate, enrolment, concurrency, API key, requests per second, bounded body, shape, grants, fields
 //! per second.
 
-use bytes::Buf;
-use futures_util::Stream;
 use http::StatusCode;
 use serde::Serialize;
 
@@ -20,16 +18,15 @@ use crate::domain::refusal::{Code, Refusal};
 use super::credentials::Arrival;
 use super::line::{Line, Results, Verb};
 use super::request::V1Body;
-use super::{Answer, body, problem};
+use super::{Answer, Incoming, body, problem};
 
 /// Answers one request.
-pub(super) async fn answer<Op: Verb, B: Buf + Send>(
+pub(super) async fn answer<Op: Verb>(
     appliance: &Appliance,
-    endpoint: String,
+    endpoint: &str,
     arrival: Arrival,
-    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+    mut body: Incoming,
 ) -> Answer {
-    let mut body = std::pin::pin!(body);
     let mut line = match Line::open(appliance, arrival).await {
         Ok(line) => line,
         Err(refusal) => {
@@ -38,7 +35,7 @@ pub(super) async fn answer<Op: Verb, B: Buf + Send>(
         }
     };
     line.operation = Some(Op::OPERATION);
-    let (answer, outcome) = match serve::<Op, B>(&mut line, &endpoint, body.as_mut()).await {
+    let (answer, outcome) = match serve::<Op>(&mut line, endpoint, &mut body).await {
         Ok(answered) => answered,
         Err(refusal) => (problem::answer(&refusal), Some(refusal.code)),
     };
@@ -52,10 +49,10 @@ pub(super) async fn answer<Op: Verb, B: Buf + Send>(
     answer
 }
 
-async fn serve<Op: Verb, B: Buf + Send>(
+async fn serve<Op: Verb>(
     line: &mut Line,
     endpoint: &str,
-    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+    body: &mut Incoming,
 ) -> Result<(Answer, Option<Code>), Refusal> {
     line.enter(endpoint)?;
     let caller = line.prove(line.arrival().api_key()?).await?;

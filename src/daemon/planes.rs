@@ -100,9 +100,9 @@ impl Planes {
         let tls = Tls::load(&self.pki).map_err(|error| ServeError(format!("{error}; {}", error.hint())))?;
         let mut open =
             Open { tls: Arc::new(tls), seen, stop: watch::Sender::new(false), listeners: JoinSet::new() };
-        let data = warp::service(api::data_plane(Arc::clone(&self.appliance)));
+        let data = api::data_plane(Arc::clone(&self.appliance));
         self.listen(&mut open, "data", self.data, ClientCertificate::Required, data).await?;
-        let control = warp::service(api::control_plane(Arc::clone(&self.appliance)));
+        let control = api::control_plane(Arc::clone(&self.appliance));
         self.listen(&mut open, "control", self.control, ClientCertificate::Requested, control).await?;
         Ok(open)
     }

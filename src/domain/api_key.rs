@@ -55,27 +55,25 @@ impl ApiKeyText {
             }
         }
         let check = check(text.as_bytes());
-        text.push_str(&check);
+        text.extend(check.map(char::from));
         Ok(Self(text))
     }
 
-    /// Reads what a caller sent.
+    /// The digest of what a caller sent. Nothing of the text is kept, so no copy of it is made either.
     ///
     /// # Errors
     /// [`Mistyped`] when it cannot be an API key.
-    pub fn parse(text: &str) -> Result<Self, Mistyped> {
+    pub fn digest_sent(text: &str) -> Result<ApiKeyDigest, Mistyped> {
         let (body, sent) = text.split_at_checked(PREFIX.len() + RANDOM_LEN).ok_or(Mistyped)?;
         let random = body.strip_prefix(PREFIX).ok_or(Mistyped)?;
-        if !random.bytes().all(|byte| byte.is_ascii_alphanumeric()) || sent != check(body.as_bytes()) {
-            return Err(Mistyped);
-        }
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        let known = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if known && sent.as_bytes() == check(body.as_bytes()) { Ok(digest(text)) } else { Err(Mistyped) }
     }
 
     /// What is stored instead.
     #[must_use]
     pub fn digest(&self) -> ApiKeyDigest {
-        Sha256::new().chain_update(b"gembok/api-key/v1\0").chain_update(self.0.as_bytes()).finalize().into()
+        digest(&self.0)
     }
 
     /// The text, to be shown once.
@@ -85,14 +83,18 @@ impl ApiKeyText {
     }
 }
 
-fn check(body: &[u8]) -> String {
+fn digest(text: &str) -> ApiKeyDigest {
+    Sha256::new().chain_update(b"gembok/api-key/v1\0").chain_update(text).finalize().into()
+}
+
+fn check(body: &[u8]) -> [u8; CHECK_LEN] {
     let mut rest = crc32fast::hash(body);
     let mut digits = [b'0'; CHECK_LEN];
     for digit in digits.iter_mut().rev() {
         *digit = ALPHABET[(rest % 62) as usize];
         rest /= 62;
     }
-    digits.iter().copied().map(char::from).collect()
+    digits
 }
 
 /// An API key as it is stored under its digest.
@@ -129,22 +131,22 @@ mod tests {
     #[test]
     fn the_check_is_zlibs_crc_in_base62() {
         // python3: zlib.crc32(b"gbk_" + b"0" * 34) is 4071643535.
-        assert_eq!(check(format!("gbk_{}", "0".repeat(34)).as_bytes()), "4RYCTv");
-        assert_eq!(check(b"").as_str(), "000000");
+        assert_eq!(check(format!("gbk_{}", "0".repeat(34)).as_bytes()), *b"4RYCTv");
+        assert_eq!(check(b""), *b"000000");
     }
 
     #[test]
     fn every_single_typing_error_is_found() {
         let key = ApiKeyText::generate().unwrap();
         assert_eq!(key.expose().len(), TEXT_LEN);
-        assert_eq!(ApiKeyText::parse(key.expose()).unwrap().digest(), key.digest());
+        assert_eq!(ApiKeyText::digest_sent(key.expose()).unwrap(), key.digest());
         for at in 0..TEXT_LEN {
             let mut bent = key.expose().as_bytes().to_vec();
             bent[at] = if bent[at] == b'x' { b'y' } else { b'x' };
-            assert!(ApiKeyText::parse(std::str::from_utf8(&bent).unwrap()).is_err(), "character {at}");
+            assert!(ApiKeyText::digest_sent(std::str::from_utf8(&bent).unwrap()).is_err(), "character {at}");
         }
         for bad in ["", "gbk_", &key.expose()[1..], &format!("{}0", key.expose()), "gbk_é"] {
-            assert!(ApiKeyText::parse(bad).is_err());
+            assert!(ApiKeyText::digest_sent(bad).is_err());
         }
     }
 
