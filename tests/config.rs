@@ -51,6 +51,7 @@ fn the_sample_says_the_defaults() {
     assert_eq!(minimal.policies.crypto.default_algorithm, Algorithm::Xaes256Gcm);
     assert_eq!(minimal.policies.limits.request.items_max, 1_000);
     assert_eq!(minimal.policies.limits.key.fields_burst, 40_000);
+    assert_eq!(minimal.journal.disk_reserve_mib, 256);
     assert_eq!(minimal.journal.strict, Operations::default().with(Operation::Decrypt));
 }
 

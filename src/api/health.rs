@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::{Appliance, StateName};
+use crate::appliance::Appliance;
 use crate::domain::refusal::Refusal;
 
 use super::credentials::Arrival;
@@ -21,13 +21,10 @@ pub(super) fn alive() -> Answer {
 /// `GET /health/ready`: 200 while requests on data are served, else 503.
 #[must_use]
 pub(super) fn ready(appliance: &Appliance) -> Answer {
-    match appliance.state_name() {
-        StateName::Operational | StateName::Degraded => {
-            problem::respond(StatusCode::OK, "text/plain", b"ready\n".to_vec())
-        }
-        StateName::Unprovisioned | StateName::Locked => {
-            problem::respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", b"not ready\n".to_vec())
-        }
+    if appliance.is_ready() {
+        problem::respond(StatusCode::OK, "text/plain", b"ready\n".to_vec())
+    } else {
+        problem::respond(StatusCode::SERVICE_UNAVAILABLE, "text/plain", b"not ready\n".to_vec())
     }
 }
 
@@ -51,6 +48,9 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "next_sequence": journal.next_sequence,
                     "last_block": journal.last_block.to_string(),
                     "trouble": journal.trouble,
+                    "unrecorded": journal.unrecorded,
+                    "disk_free_bytes": journal.disk.map(|disk| disk.free_bytes),
+                    "disk_reserve_bytes": journal.disk.map(|disk| disk.reserve_bytes),
                 })),
                 "data_keys_in_memory": health.data_keys,
                 "requests_refused_locked": health.refused_locked,

@@ -2,6 +2,7 @@
 //! known it leaves an access record, however it ends.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::appliance::{
     Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Operate,
-    Operational, Sealed, Stop,
+    Operational, Recorder, Room, Sealed, Stop,
 };
 use crate::domain::access_record::{AccessRecord, Group};
 use crate::domain::api_key::ApiKeyDigest;
@@ -26,6 +27,9 @@ use super::request::{Item, Takes};
 
 /// Bytes an envelope has beyond its plaintext, at most.
 const ENVELOPE_OVERHEAD: usize = 52;
+
+/// Between two looks whether a compaction is over.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// The results of a request's items, base64, in order.
 pub(super) type Results = Vec<Result<String, Refusal>>;
@@ -45,6 +49,8 @@ pub(super) struct Line {
     /// Its place among the requests under way, until it is answered.
     in_flight: Option<InFlight>,
     is_recorded: bool,
+    /// Held from before the first field is touched until its record is durable.
+    room: Option<Room>,
     /// A request that is dropped before it was answered leaves a record too.
     outcome: Option<Code>,
 }
@@ -75,6 +81,7 @@ impl Line {
             groups: Vec::new(),
             in_flight: None,
             is_recorded: false,
+            room: None,
             outcome: Some(Code::ClientGone),
         })
     }
@@ -83,10 +90,10 @@ impl Line {
     ///
     /// # Errors
     /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`, `journal-full`, `too-many-in-flight`.
-    pub(super) fn enter(&mut self, endpoint: &str) -> Result<(), Refusal> {
+    pub(super) async fn enter(&mut self, endpoint: &str) -> Result<(), Refusal> {
         let operational = self.operational()?;
         operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
-        operational.recorder().check_room()?;
+        patiently(operational.recorder(), Recorder::check_room).await?;
         self.in_flight = Some(self.enrolled.enter(operational.policies().in_flight_per_certificate_max)?);
         Ok(())
     }
@@ -137,6 +144,7 @@ impl Line {
             let (operational, peer) = (Arc::clone(&operational), Arc::clone(&self.peer));
             caller = hop(move || operational.renew(&caller, &peer, operational.now())).await?;
         }
+        self.room = Some(patiently(operational.recorder(), |recorder| recorder.take_room(work.len())).await?);
         let objects = work.iter().map(|item| item.object.as_ref());
         let admitted = match operational.recall_admitted::<Op>(&caller, objects.clone()) {
             Some(admitted) => admitted.map_err(Stop::told)?,
@@ -167,7 +175,11 @@ impl Line {
         let (tell, told) = oneshot::channel();
         let record = self.record(&operational);
         // Nobody listens any more where the client has gone meanwhile; the record stays.
-        operational.recorder().record_strict(record, Box::new(move |durable| drop(tell.send(durable))));
+        operational.recorder().record_strict(
+            record,
+            self.room.take(),
+            Box::new(move |durable| drop(tell.send(durable))),
+        );
         self.is_recorded = true;
         // A lock need not wait for the commit: it ends with one itself.
         drop(operational);
@@ -203,7 +215,20 @@ impl Drop for Line {
         // Locked while the body was on its way: nothing was done, and nobody is there to write it down.
         let Some(operational) = self.at_work.take().or_else(|| self.operational.upgrade()) else { return };
         let record = self.record(&operational);
-        operational.recorder().record(record);
+        operational.recorder().record(record, self.room.take());
+    }
+}
+
+/// Asks again as long as the store is only being compacted: nobody is refused for that.
+async fn patiently<T>(
+    recorder: &Recorder,
+    ask: impl Fn(&Recorder) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    loop {
+        match ask(recorder) {
+            Err(_) if recorder.is_paused() => tokio::time::sleep(ASK_AGAIN_AFTER).await,
+            answer => return answer,
+        }
     }
 }
 

@@ -40,9 +40,14 @@ fn text(appliance: &Appliance) -> String {
         gauge("gembok_journal_next_sequence", "Sequence number of the next record.", journal.next_sequence);
         gauge(
             "gembok_journal_trouble",
-            "Whether records cannot be made durable.",
+            "Whether requests on data are refused as journal-full.",
             journal.trouble.is_some().into(),
         );
+        gauge("gembok_journal_unrecorded", "Records that found no place.", journal.unrecorded);
+        if let Some(disk) = journal.disk {
+            gauge("gembok_disk_free_bytes", "Free space of the store's disk.", disk.free_bytes);
+            gauge("gembok_disk_reserve_bytes", "What requests on data leave alone.", disk.reserve_bytes);
+        }
     }
     let State::Operational(operational) = &*appliance.state() else { return out };
     let mut totals: Vec<_> = operational.recorder().totals().into_iter().collect();

@@ -65,7 +65,7 @@ async fn serve(
     method: &Method,
     body: &mut Incoming,
 ) -> Result<Answer, Refusal> {
-    line.enter(endpoint)?;
+    line.enter(endpoint).await?;
     if method != Method::POST {
         return Err(Code::MethodNotAllowed.into());
     }

@@ -54,7 +54,7 @@ async fn serve<Op: Verb>(
     endpoint: &str,
     body: &mut Incoming,
 ) -> Result<(Answer, Option<Code>), Refusal> {
-    line.enter(endpoint)?;
+    line.enter(endpoint).await?;
     let caller = line.prove(line.arrival().api_key()?).await?;
     let limits = line.limits()?;
     let body = body::read(body, line.arrival().content_length, limits.body_bytes_max).await?;

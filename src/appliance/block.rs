@@ -6,9 +6,7 @@ use crate::domain::access_record::{self, AccessRecord};
 use crate::domain::cbor;
 use crate::domain::statistics::{Counters, Fold};
 use crate::domain::timestamp::Now;
-use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, Store, StoreError, Table};
-
-use super::fault::Stop;
+use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, RowName, Store, StoreError, Table};
 
 /// Bytes of leaves at which a block is closed; the last record may go beyond it.
 const BYTES_ENOUGH: usize = 1 << 20;
@@ -47,7 +45,7 @@ impl Block {
     ///
     /// # Errors
     /// The store's; nothing was changed then, save after a failure of the disk, after which nobody knows.
-    pub(super) fn commit(self, store: &Store, now: Now) -> Result<(), Stop> {
+    pub(super) fn commit(self, store: &Store, now: Now) -> Result<(), StoreError> {
         let count = u32::try_from(self.count).unwrap_or(u32::MAX);
         let mut batch = Batch::new(now.time.micros()).records(self.leaves, count);
         for (row_key, added) in self.fold.rows() {
@@ -62,14 +60,15 @@ impl Block {
 
 /// What a bucket holds so far. One that does not open is counted from zero again: the journal has the truth, and a damaged
 /// statistic must not stop it.
-fn stored(store: &Store, row_key: &[u8]) -> Result<Counters, Stop> {
+fn stored(store: &Store, row_key: &[u8]) -> Result<Counters, StoreError> {
+    let lost = |why: &str| {
+        tracing::error!(row = %RowName::new(Table::Statistics, row_key), why, "a row of the statistics is lost");
+        Counters::default()
+    };
     match store.get(Table::Statistics, row_key) {
         Ok(None) => Ok(Counters::default()),
-        Ok(Some(row)) => Ok(cbor::decode(&row.value)?),
-        Err(StoreError::Damaged { row, why }) => {
-            tracing::error!(%row, why, "a row of the statistics is lost");
-            Ok(Counters::default())
-        }
-        Err(other) => Err(other.into()),
+        Ok(Some(row)) => Ok(cbor::decode(&row.value).unwrap_or_else(|_| lost("it is not what was written"))),
+        Err(StoreError::Damaged { why, .. }) => Ok(lost(why)),
+        Err(other) => Err(other),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::domain::timestamp::Timestamp;
 
+use super::disk_reserve::DiskSpace;
 use super::{Appliance, LockReason, State};
 
 /// A state in one word.
@@ -79,8 +80,12 @@ pub struct JournalHealth {
     pub next_sequence: u64,
     /// When the last block was closed.
     pub last_block: Timestamp,
-    /// Why records cannot be made durable at present.
+    /// Why requests on data are refused as `journal-full` at present.
     pub trouble: Option<String>,
+    /// Records that found no place since the start.
+    pub unrecorded: u64,
+    /// Its disk.
+    pub disk: Option<DiskSpace>,
 }
 
 impl Appliance {
@@ -88,6 +93,15 @@ impl Appliance {
     #[must_use]
     pub fn state_name(&self) -> StateName {
         self.state.load().name()
+    }
+
+    /// Whether requests on data are served.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        match &**self.state.load() {
+            State::Operational(operational) => operational.recorder().check_room().is_ok(),
+            State::Unprovisioned | State::Locked(_) => false,
+        }
     }
 
     /// The whole.
@@ -126,6 +140,8 @@ impl Appliance {
                     next_sequence: head.next_sequence,
                     last_block: Timestamp::from_micros(head.time_us),
                     trouble: operational.recorder().trouble(),
+                    unrecorded: operational.recorder().unrecorded(),
+                    disk: operational.recorder().disk(),
                 });
             }
         }

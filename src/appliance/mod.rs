@@ -20,7 +20,10 @@ mod audit;
 mod block;
 mod catalog;
 mod certificates;
+mod committer;
+mod compact;
 mod decrypt;
+mod disk_reserve;
 mod encrypt;
 mod enrollment;
 mod fault;
@@ -37,6 +40,7 @@ mod recorder;
 mod server_certificate;
 mod statistics;
 mod tend;
+mod tenure;
 mod unlock;
 
 use std::path::PathBuf;
@@ -54,12 +58,14 @@ use crate::domain::timestamp::Now;
 use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
 
+pub use crate::store::Compacted;
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, InFlight, Operate, Served};
 pub use audit::{AuditEntry, AuditPage};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use decrypt::{OpeningKeys, Sealed};
+pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
 pub use enrollment::{ApiKeyView, EndpointView, GrantView, NewApiKey};
 pub use fault::{Fault, Stop};
@@ -68,7 +74,7 @@ pub use keyring::KeyringLimits;
 pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
-pub use recorder::{JournalLimits, Recorder, Tell, Totals};
+pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
 pub use statistics::{StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
 
@@ -90,6 +96,8 @@ pub struct Settings {
     pub degraded_max: Duration,
     /// How records are gathered.
     pub journal: JournalLimits,
+    /// Bytes of the disk that requests on data leave alone.
+    pub disk_reserve_bytes: u64,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// What memory protection the process got, for health.

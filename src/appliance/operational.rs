@@ -21,7 +21,8 @@ use crate::hsm::{MasterKey, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
 
 use super::admission::Enrolled;
-use super::fault::{Fault, Stop};
+use super::disk_reserve::DiskReserve;
+use super::fault::Stop;
 use super::keyring::Keyring;
 use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
@@ -72,8 +73,9 @@ pub(super) struct Parts {
 impl Operational {
     pub(super) fn start(parts: Parts) -> Result<Self, Stop> {
         let Parts { settings, boot, store, token, master_keys, store_key, pki } = parts;
-        let recorder = Recorder::start(store.clone(), settings.journal, settings.clock)
-            .map_err(|error| Fault::new(format!("the journal's thread cannot be started: {error}")))?;
+        let reserve =
+            DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
+        let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
         Ok(Self {
             keyring: Keyring::new(settings.keyring),
             leases: Leases::new(settings.keyring.entries_max),
@@ -140,7 +142,8 @@ impl Operational {
     /// Counts changes: what was read at an older revision may no longer hold.
     #[must_use]
     pub fn catalog_revision(&self) -> CatalogRevision {
-        self.revision.load(Ordering::Acquire)
+        // A store that was opened again after a failure may hold what its caller was told had failed.
+        self.revision.load(Ordering::Acquire) + self.store.recoveries()
     }
 
     /// Reads one row of a known type.

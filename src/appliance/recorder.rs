@@ -1,24 +1,30 @@
 //! The open block: access records wait here, at most a few milliseconds, to become durable together. A record that somebody
-//! waits for is committed at once, with all that gathered behind it while the commit before was under way.
+//! waits for is committed at once, with all that gathered behind it while the commit before was under way. The thread that
+//! commits is in `committer`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::domain::access_record::{AccessRecord, outcome_number};
+use crate::domain::access_record::AccessRecord;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::statistics::Counters;
 use crate::domain::timestamp::Now;
 use crate::store::Store;
 
-use super::block::Block;
+use super::committer::Committer;
+use super::disk_reserve::{DiskReserve, DiskSpace};
+use super::fault::{Fault, Stop};
+use super::tenure;
 
-/// How long to wait before a commit that failed is tried again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Most fields carried out whose records are not yet durable: what an unclean end can lose, and a gap states. Half a second
+/// at full speed.
+pub const FIELDS_UNRECORDED_MAX: u64 = 1 << 18;
 
 /// How records are gathered.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +43,15 @@ pub struct Recorder {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Shared {
-    limits: JournalLimits,
-    open: Mutex<Open>,
-    news: Condvar,
-    totals: Mutex<Totals>,
+pub(super) struct Shared {
+    pub(super) limits: JournalLimits,
+    pub(super) open: Mutex<Open>,
+    pub(super) news: Condvar,
+    pub(super) totals: Mutex<Totals>,
+    /// Fields that have room: carried out, or about to be, and not yet durable.
+    pub(super) fields: AtomicU64,
+    /// The store is being compacted.
+    paused: AtomicBool,
 }
 
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
@@ -52,32 +62,49 @@ pub type Totals = HashMap<(Option<Operation>, u16), Counters>;
 pub type Tell = Box<dyn FnOnce(Result<(), Refusal>) + Send>;
 
 #[derive(Default)]
-struct Open {
-    records: Vec<Waiting>,
+pub(super) struct Open {
+    pub(super) records: Vec<Waiting>,
     /// The records and their groups: what their memory grows with.
-    weight: usize,
-    unrecorded: u64,
+    pub(super) weight: usize,
+    pub(super) unrecorded: u64,
     /// Somebody waits for one of the records.
-    urgent: bool,
-    closing: bool,
+    pub(super) urgent: bool,
+    pub(super) closing: bool,
     /// The thread has ended: nothing more becomes durable.
-    closed: bool,
+    pub(super) closed: bool,
     /// Why the last commit failed, until one succeeds.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
+    /// The disk, as it was measured last.
+    pub(super) disk: Option<DiskSpace>,
 }
 
-struct Waiting {
-    record: AccessRecord,
-    tell: Option<Tell>,
+/// Room for the fields of one request, taken before they are carried out and given back when their record is durable, or when
+/// nothing came of them.
+#[must_use = "room is held until it is given to a record"]
+pub struct Room {
+    shared: Arc<Shared>,
+    fields: u64,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.shared.fields.fetch_sub(self.fields, Ordering::AcqRel);
+    }
+}
+
+pub(super) struct Waiting {
+    pub(super) record: AccessRecord,
+    pub(super) room: Option<Room>,
+    pub(super) tell: Option<Tell>,
 }
 
 impl Waiting {
-    const fn weight(&self) -> usize {
+    pub(super) const fn weight(&self) -> usize {
         1 + self.record.groups.len()
     }
 
     /// Nobody gets an answer that could not be recorded. The record, where it is kept, says so too, beside what was done.
-    fn fail(&mut self) {
+    pub(super) fn fail(&mut self) {
         if let Some(tell) = self.tell.take() {
             self.record.outcome = Some(Code::JournalFull);
             tell(Err(Code::JournalFull.into()));
@@ -85,22 +112,37 @@ impl Waiting {
     }
 }
 
+impl Open {
+    fn is_short(&self) -> bool {
+        self.disk.is_some_and(DiskSpace::is_short)
+    }
+}
+
 impl Recorder {
     /// Starts the thread. `clock` is asked for the time of each block.
     ///
     /// # Errors
-    /// The system's, when it gives no thread.
-    pub fn start(store: Store, limits: JournalLimits, clock: fn() -> Now) -> std::io::Result<Self> {
+    /// The store's, when the opening cannot be journalled; the system's, when it gives no thread.
+    pub fn start(
+        store: Store,
+        limits: JournalLimits,
+        reserve: DiskReserve,
+        clock: fn() -> Now,
+    ) -> Result<Self, Stop> {
+        tenure::open(&store, FIELDS_UNRECORDED_MAX, clock())?;
         let shared = Arc::new(Shared {
             limits,
             open: Mutex::default(),
             news: Condvar::new(),
             totals: Mutex::default(),
+            fields: AtomicU64::new(0),
+            paused: AtomicBool::new(false),
         });
-        let thread = std::thread::Builder::new().name("journal".into()).spawn({
-            let shared = Arc::clone(&shared);
-            move || shared.run(&store, clock)
-        })?;
+        let committer = Committer::new(Arc::clone(&shared), store, reserve, clock);
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || committer.run())
+            .map_err(|error| Fault::new(format!("the journal's thread cannot be started: {error}")))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -111,26 +153,48 @@ impl Recorder {
     }
 
     /// Whether a record more may wait. Asked before a request is carried out, so that none goes unrecorded: not while the
-    /// buffer is full, and not while what waits cannot be made durable.
+    /// buffer is full, not while what waits cannot be made durable, and not from the disk's reserve.
     ///
     /// # Errors
     /// `journal-full`.
     pub fn check_room(&self) -> Result<(), Refusal> {
         let open = self.shared.open.lock();
         let full = open.weight >= self.shared.limits.buffer_records_max;
-        if full || open.trouble.is_some() { Err(Code::JournalFull.into()) } else { Ok(()) }
+        if full || open.trouble.is_some() || open.is_short() { Err(Code::JournalFull.into()) } else { Ok(()) }
     }
 
-    /// Puts a record into the open block. What was done always finds room, because room was asked for before; refusals beyond
-    /// twice the limit are only counted, so that a disk that fails cannot fill the memory.
-    pub fn record(&self, record: AccessRecord) {
-        self.put(Waiting { record, tell: None });
+    /// Whether waiting a little is all it takes: the store is being compacted.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.paused.load(Ordering::Acquire)
+    }
+
+    /// Says that the store is being compacted, or no longer.
+    pub fn set_paused(&self, paused: bool) {
+        self.shared.paused.store(paused, Ordering::Release);
+    }
+
+    /// Takes room for the fields of one request; at most [`FIELDS_UNRECORDED_MAX`] have it at once.
+    ///
+    /// # Errors
+    /// `journal-full`.
+    pub fn take_room(&self, fields: usize) -> Result<Room, Refusal> {
+        let room = Room { shared: Arc::clone(&self.shared), fields: fields as u64 };
+        let taken = self.shared.fields.fetch_add(room.fields, Ordering::AcqRel);
+        if taken + room.fields > FIELDS_UNRECORDED_MAX { Err(Code::JournalFull.into()) } else { Ok(room) }
+    }
+
+    /// Puts a record into the open block, with the room of what it records. What was done always finds a place, because room
+    /// was taken before; refusals beyond twice the limit, or while the disk has no more than its reserve, are only counted,
+    /// so that neither memory nor disk can be filled with them.
+    pub fn record(&self, record: AccessRecord, room: Option<Room>) {
+        self.put(Waiting { record, room, tell: None });
     }
 
     /// The same for a record that somebody waits for: it is committed at once, and `tell` says when it is durable, or
     /// `journal-full` when that failed. What failed stays in the buffer, with that outcome.
-    pub fn record_strict(&self, record: AccessRecord, tell: Tell) {
-        self.put(Waiting { record, tell: Some(tell) });
+    pub fn record_strict(&self, record: AccessRecord, room: Option<Room>, tell: Tell) {
+        self.put(Waiting { record, room, tell: Some(tell) });
     }
 
     fn put(&self, mut waiting: Waiting) {
@@ -139,7 +203,9 @@ impl Recorder {
         if open.trouble.is_some() {
             waiting.fail();
         }
-        if open.closed || open.weight >= self.shared.limits.buffer_records_max.saturating_mul(2) {
+        let full = open.weight >= self.shared.limits.buffer_records_max.saturating_mul(2);
+        let refused = waiting.record.groups.is_empty();
+        if open.closed || refused && (full || open.is_short()) {
             open.unrecorded += 1;
             drop(open);
             waiting.fail();
@@ -155,16 +221,32 @@ impl Recorder {
         }
     }
 
-    /// Records that found no room since the start.
+    /// Records that found no place since the start.
     #[must_use]
     pub fn unrecorded(&self) -> u64 {
         self.shared.open.lock().unrecorded
     }
 
-    /// Why records cannot be made durable at present, if they cannot.
+    /// Why requests on data are refused as `journal-full` at present, if they are.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.shared.open.lock().trouble.clone()
+        let open = self.shared.open.lock();
+        let short = || {
+            open.disk.filter(|disk| disk.is_short()).map(|disk| {
+                format!(
+                    "{} MiB are free on the disk and {} MiB are its reserve (journal.disk_reserve_mib); free some space",
+                    disk.free_bytes >> 20,
+                    disk.reserve_bytes >> 20
+                )
+            })
+        };
+        open.trouble.clone().or_else(short)
+    }
+
+    /// The disk, as it was measured last, at most about a second ago.
+    #[must_use]
+    pub fn disk(&self) -> Option<DiskSpace> {
+        self.shared.open.lock().disk
     }
 
     /// What was committed since the start.
@@ -173,7 +255,8 @@ impl Recorder {
         self.shared.totals.lock().clone()
     }
 
-    /// Commits what waits and ends the thread. A commit that fails now is not tried again: what waited is lost, and said.
+    /// Commits what waits and ends the thread. A commit that fails now is not tried again: what waited is lost, and the next
+    /// unlock says so by a gap.
     pub fn close(&self) {
         self.shared.open.lock().closing = true;
         self.shared.news.notify_one();
@@ -187,104 +270,5 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-impl Shared {
-    fn run(&self, store: &Store, clock: fn() -> Now) {
-        loop {
-            let (mut records, closing) = self.wait();
-            while !records.is_empty() {
-                let block = Block::gather(records.iter().map(|waiting| &waiting.record));
-                let count = block.count;
-                match block.commit(store, clock()) {
-                    Ok(()) => self.committed(records.drain(..count)),
-                    Err(why) => {
-                        tracing::error!(records = records.len(), %why, "access records could not be committed");
-                        if !self.keep(&mut records, why.to_string()) {
-                            return;
-                        }
-                    }
-                }
-            }
-            if closing {
-                self.end();
-                return;
-            }
-        }
-    }
-
-    /// Waits for a first record, then as long as it may wait for others: not at all where somebody waits for one.
-    fn wait(&self) -> (Vec<Waiting>, bool) {
-        let mut open = self.open.lock();
-        while open.records.is_empty() && !open.closing {
-            self.news.wait(&mut open);
-        }
-        let until = Instant::now() + self.limits.flush_after;
-        while !open.urgent && !open.closing {
-            if self.news.wait_until(&mut open, until).timed_out() {
-                break;
-            }
-        }
-        open.urgent = false;
-        open.weight = 0;
-        (std::mem::take(&mut open.records), open.closing)
-    }
-
-    /// Durable: whoever waits is told, and what there was is counted.
-    fn committed(&self, records: impl Iterator<Item = Waiting>) {
-        if self.open.lock().trouble.take().is_some() {
-            tracing::info!("access records are committed again");
-        }
-        let mut totals = self.totals.lock();
-        for Waiting { record, tell } in records {
-            if let Some(tell) = tell {
-                tell(Ok(()));
-            }
-            let total = totals.entry((record.operation, outcome_number(record.outcome))).or_default();
-            total.add(&Counters {
-                requests: 1,
-                latency_sum_us: record.latency_us,
-                latency_max_us: record.latency_us,
-                ..Counters::default()
-            });
-            for group in &record.groups {
-                total.add(&Counters {
-                    fields: group.fields.into(),
-                    bytes: group.bytes,
-                    ..Counters::default()
-                });
-            }
-        }
-    }
-
-    /// Not durable: whoever waits is told, and the records go back to the front of the buffer, in order, until the next try:
-    /// nothing is lost while the process lives. `false` when there will be none, because the journal is closing.
-    fn keep(&self, records: &mut Vec<Waiting>, why: String) -> bool {
-        let mut open = self.open.lock();
-        open.trouble = Some(why);
-        records.append(&mut open.records);
-        // Told under the lock: who is refused now and comes again is refused by `check_room`.
-        records.iter_mut().for_each(Waiting::fail);
-        open.urgent = false;
-        if open.closing {
-            open.closed = true;
-            open.unrecorded += records.len() as u64;
-            return false;
-        }
-        open.weight = records.iter().map(Waiting::weight).sum();
-        open.records = std::mem::take(records);
-        self.news.wait_for(&mut open, RETRY_AFTER);
-        true
-    }
-
-    /// The last records were committed; one that came meanwhile is too late.
-    fn end(&self) {
-        let mut open = self.open.lock();
-        open.closed = true;
-        open.unrecorded += open.records.len() as u64;
-        let mut late = std::mem::take(&mut open.records);
-        drop(open);
-        late.iter_mut().for_each(Waiting::fail);
     }
 }

@@ -21,11 +21,13 @@ use crate::domain::id::ApplianceId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::hsm::{Class, MasterKey, Pin, Token, TokenError};
-use crate::store::{Batch, Boot, MasterKeyState, StoreKeys, Verdict};
+use crate::store::{Boot, MasterKeyState, StoreKeys, Verdict};
 
 use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
 use super::pki::{Pki, PkiFiles};
+use super::recorder::FIELDS_UNRECORDED_MAX;
+use super::tenure;
 use super::{Appliance, LockReason, State, Transition};
 
 impl Appliance {
@@ -93,12 +95,9 @@ impl Appliance {
         let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
         let boot = store.boot().map_err(Stop::from)?;
         let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
+        let begun = tenure::begin(&store, FIELDS_UNRECORDED_MAX, now)?;
         let batch = |audit: AuditRecord| {
-            Batch::new(now.time.micros()).record(
-                audit_record::KIND,
-                audit_record::VERSION,
-                &cbor::encode(&audit),
-            )
+            begun.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit))
         };
         match unlocked.verdict {
             Verdict::Intact => store.commit(batch(audit)).map_err(Stop::from)?,

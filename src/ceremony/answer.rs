@@ -43,6 +43,8 @@ pub enum Done {
     Certificates(Vec<Certificate>),
     /// Of a verb that has nothing to show.
     Changed,
+    /// Of `store compact`.
+    Compacted(Compacted),
     /// Of `endpoint create`.
     Endpoint(Endpoint),
     /// Of `endpoint list`.
@@ -335,6 +337,22 @@ pub struct JournalStatus {
     pub next_sequence: u64,
     /// When the last block was closed.
     pub last_block: String,
-    /// Why records cannot be made durable at present.
+    /// Why requests on data are refused as `journal-full` at present.
     pub trouble: Option<String>,
+    /// Records that found no place since the start.
+    pub unrecorded: u64,
+    /// Free space of the store's disk.
+    pub disk_free_bytes: Option<u64>,
+    /// What requests on data leave alone of it.
+    pub disk_reserve_bytes: Option<u64>,
+}
+
+/// What a compaction came to.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compacted {
+    /// Bytes of the store's file before.
+    pub before_bytes: u64,
+    /// Bytes of the store's file after.
+    pub after_bytes: u64,
 }

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::appliance::{Appliance, NewApiKey, NewObject, Stop};
+use crate::appliance::{Appliance, Compacted, NewApiKey, NewObject, Stop};
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::limits::RateLimits;
@@ -49,6 +49,11 @@ impl Request {
             Self::Audit(request::Audit::List { from, limit }) => {
                 let limit = usize::try_from(limit).unwrap_or(usize::MAX);
                 Ok(Done::Audit(appliance.unlocked()?.audit(from, limit)?.into()))
+            }
+            Self::Store(request::Store::Compact) => {
+                let Compacted { before_bytes, after_bytes } =
+                    appliance.unlocked()?.compact_store(actor, now)?;
+                Ok(Done::Compacted(answer::Compacted { before_bytes, after_bytes }))
             }
         }
     }

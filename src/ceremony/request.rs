@@ -40,6 +40,16 @@ pub enum Request {
     Certificate(Certificate),
     /// Who changed what.
     Audit(Audit),
+    /// The file everything is in.
+    Store(Store),
+}
+
+/// Verbs on the store.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Store {
+    /// Give unused space back to the disk.
+    Compact,
 }
 
 /// Verbs on projects.

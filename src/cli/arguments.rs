@@ -66,9 +66,18 @@ pub(super) enum Command {
     /// The audit trail
     #[command(subcommand)]
     Audit(Audit),
+    /// The store's file
+    #[command(subcommand)]
+    Store(Store),
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+}
+
+#[derive(Subcommand)]
+pub(super) enum Store {
+    /// Give unused space back to the disk; requests wait a moment and none is refused
+    Compact,
 }
 
 #[derive(Args)]

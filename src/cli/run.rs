@@ -68,6 +68,7 @@ impl Arguments {
             Command::Certificate(arguments::Certificate::Revoke { spki }) => {
                 Request::Certificate(request::Certificate::Revoke { spki })
             }
+            Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),
             Command::Audit(arguments::Audit::List { from, limit }) => {
                 Request::Audit(request::Audit::List { from, limit })
             }

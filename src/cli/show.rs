@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::ceremony::answer::{
-    ApiKey, AuditPage, Certificate, Done, Endpoint, Grant, Initialised, Issued, MadeApiKey, Object,
-    ObjectLine, Project, ProjectShown, Status,
+    ApiKey, AuditPage, Certificate, Compacted, Done, Endpoint, Grant, Initialised, Issued, MadeApiKey,
+    Object, ObjectLine, Project, ProjectShown, Status,
 };
 
 /// What an answer shows.
@@ -22,6 +22,9 @@ pub(super) fn text(done: &Done) -> String {
         }
         Done::Certificates(listed) => certificates(listed),
         Done::Changed => "done".into(),
+        Done::Compacted(Compacted { before_bytes, after_bytes }) => {
+            format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
+        }
         Done::Endpoint(endpoint) => endpoints(std::slice::from_ref(endpoint)),
         Done::Endpoints(listed) => endpoints(listed),
         Done::Grants(listed) => grants(listed),
@@ -84,6 +87,12 @@ fn status(how: &Status) -> String {
         line("journal", format!("epoch {epoch}, next record {next}, last block {last}"));
         if let Some(trouble) = &journal.trouble {
             line("TROUBLE", trouble.clone());
+        }
+        if journal.unrecorded > 0 {
+            line("unrecorded", format!("{} records found no place", journal.unrecorded));
+        }
+        if let (Some(free), Some(reserve)) = (journal.disk_free_bytes, journal.disk_reserve_bytes) {
+            line("disk", format!("{} MiB free, {} MiB of it reserve", free >> 20, reserve >> 20));
         }
     }
     line("data keys", format!("{} in memory", how.data_keys));

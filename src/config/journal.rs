@@ -21,6 +21,10 @@ pub struct Journal {
     /// `strict`: operations answered only after their block is durable; the others are batched. Default `decrypt`.
     #[serde(deserialize_with = "operations")]
     pub strict: Operations,
+    /// `disk_reserve_mib`: when the disk has less than this free, requests on data are refused, so that the operator's verbs
+    /// go on working. Default 256.
+    #[serde(deserialize_with = "count::<_, _, 0, 1_048_576>")]
+    pub disk_reserve_mib: u32,
 }
 
 impl Default for Journal {
@@ -29,6 +33,7 @@ impl Default for Journal {
             flush: Duration::from_millis(20),
             buffer_records_max: 65_536,
             strict: Operations::default().with(Operation::Decrypt),
+            disk_reserve_mib: 256,
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn settings(
             buffer_records_max: large(journal.buffer_records_max),
             strict: journal.strict,
         },
+        disk_reserve_bytes: u64::from(journal.disk_reserve_mib) << 20,
         policies: ArcSwap::from_pointee(policies_of(config)),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
         clock,

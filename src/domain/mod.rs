@@ -10,6 +10,7 @@ pub mod chain;
 pub mod chain_report;
 pub mod chain_witness;
 pub mod endpoint;
+pub mod gap;
 pub mod grant;
 pub mod id;
 pub mod key_version;

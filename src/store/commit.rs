@@ -5,7 +5,6 @@ use redb::ReadableTable;
 
 use super::batch::{Batch, Expectation, Journalled};
 use super::boot::{BOOT_BYTES_MAX, Boot};
-use super::disk::ROWS;
 use super::error::StoreError;
 use super::journal::{Committed, Head};
 use super::keys::StoreKeys;
@@ -28,8 +27,17 @@ pub(super) enum Gate {
     Open,
     /// Unlocking found the state digest wrong; only an acceptance is let through.
     Disputed,
-    /// A write failed; the reason.
-    Stopped(String),
+    /// A write failed, and nobody knows what is on the disk.
+    Stopped(Box<Failed>),
+}
+
+/// What is to be known of a write that failed, until [`super::Store::recover`] has looked.
+pub(super) struct Failed {
+    pub(super) why: String,
+    /// What the chain is if the write did become durable.
+    pub(super) pending: Option<(StateDigest, Committed)>,
+    /// The state digest was disputed before it.
+    pub(super) disputed: bool,
 }
 
 impl Gate {
@@ -38,7 +46,7 @@ impl Gate {
             Self::Open => Ok(()),
             Self::Disputed if accepts => Ok(()),
             Self::Disputed => Err(StoreError::Disputed),
-            Self::Stopped(why) => Err(StoreError::Stopped { why: why.clone() }),
+            Self::Stopped(failed) => Err(StoreError::Stopped { why: failed.why.clone() }),
         }
     }
 }
@@ -89,20 +97,17 @@ impl Sealed {
 
 impl Inner {
     /// Writes `batch` on top of `digest`; returns the digest after it, and the block. On an error nothing was changed, save
-    /// for [`StoreError::Disk`], after which nobody knows.
+    /// for [`StoreError::Disk`], after which nobody knows; `pending` is what would have been returned.
     pub(super) fn apply(
         &self,
         mut batch: Sealed,
         digest: StateDigest,
+        pending: &mut Option<(StateDigest, Committed)>,
     ) -> Result<(StateDigest, Committed), StoreError> {
         let head = *self.head.read();
         let epoch = next_epoch(&head, batch.boot.as_ref())?;
         let transaction = self.disk.write()?;
-        let mut writing = Writing {
-            rows: transaction.open_table(ROWS).map_err(StoreError::disk("begin to write"))?,
-            state_key: &self.keys.state,
-            digest,
-        };
+        let mut writing = Writing { rows: transaction.rows()?, state_key: &self.keys.state, digest };
         for expectation in &batch.expectations {
             writing.check(expectation)?;
         }
@@ -123,8 +128,10 @@ impl Inner {
             writing.put(&table.place(&key), &stored)?;
         }
         drop(writing);
-        transaction.commit().map_err(StoreError::disk("commit"))?;
-        Ok((digest, Committed { header, hash: header.hash() }))
+        let after = (digest, Committed { header, hash: header.hash() });
+        *pending = Some(after);
+        transaction.commit()?;
+        Ok(after)
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Verdict {
 }
 
 /// The sum over every row of the digest, and how many those are.
-pub(super) fn recompute(rows: &Rows, state_key: &MacKey) -> Result<(StateDigest, u64), StoreError> {
+pub(super) fn recompute(rows: &Rows<'_>, state_key: &MacKey) -> Result<(StateDigest, u64), StoreError> {
     let parts = each(rows, |(digest, count): &mut (StateDigest, u64), place, stored| {
         let (table, key) = split(place);
         digest.add(state_key, table, key, stored);
@@ -47,7 +47,7 @@ pub(super) fn recompute(rows: &Rows, state_key: &MacKey) -> Result<(StateDigest,
 }
 
 /// Tries to open every row of the digest. The boot row was authenticated before.
-pub(super) fn examine(rows: &Rows, keys: &StoreKeys) -> Result<Verdict, StoreError> {
+pub(super) fn examine(rows: &Rows<'_>, keys: &StoreKeys) -> Result<Verdict, StoreError> {
     let boot = Table::Boot.place(&[]);
     let parts = each(rows, |damaged: &mut Vec<RowName>, place, stored| {
         if damaged.len() < DAMAGED_ROWS_NAMED_MAX && place != boot && keys.open(place, stored).is_err() {
@@ -63,7 +63,7 @@ pub(super) fn examine(rows: &Rows, keys: &StoreKeys) -> Result<Verdict, StoreErr
 /// Visits the rows of every table number but those outside the digest, those of no table included: a forged row shows.
 /// Threads share the work, and each collects its part.
 fn each<Part: Default + Send>(
-    rows: &Rows,
+    rows: &Rows<'_>,
     visit: impl Fn(&mut Part, &[u8], &[u8]) + Sync,
 ) -> Result<Vec<Part>, StoreError> {
     let (spans, next) = (spans(), AtomicUsize::new(0));

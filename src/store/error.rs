@@ -172,8 +172,8 @@ impl fmt::Display for StoreError {
             ),
             Self::Stopped { why } => write!(
                 out,
-                "the store takes no more writes since one failed ({why}). Free or repair the disk, then \
-                 restart the service"
+                "the store takes no more writes since one failed ({why}). Free or repair the disk: the file is \
+                 opened again by itself every second"
             ),
             Self::Disk { doing, why } => {
                 write!(out, "the database failed to {doing}: {why}. Look at the disk and the system log")

@@ -37,7 +37,8 @@ impl Failing {
     }
 
     fn open(&self) -> StoreFile {
-        StoreFile::on(Disk::over(self.clone(), Path::new("failing"), 1 << 20).unwrap())
+        let disk = self.clone();
+        StoreFile::on(Disk::over(move || Ok(disk.clone()), Path::new("failing"), 1 << 20).unwrap())
     }
 }
 
@@ -106,4 +107,44 @@ fn a_failed_write_moves_nothing_and_stops_the_writing_until_the_file_is_opened_a
         store.commit(batch(3)).unwrap();
     }
     assert!(failures > 3, "the disk never failed");
+}
+
+#[test]
+fn a_store_recovers_where_it_stands_and_knows_whether_the_write_landed() {
+    let (mut landings, mut losses) = (0, 0);
+    for operations in 0.. {
+        let disk = Failing::new();
+        let file = disk.open();
+        let store = file.initialise(sample(), keys(), batch(1)).unwrap();
+        let before = store.head();
+
+        disk.let_through(operations);
+        if store.commit(batch(2)).is_ok() {
+            break;
+        }
+        assert!(store.is_stopped());
+        disk.let_through(0);
+        let early = store.recover();
+        assert_eq!(store.is_stopped(), early.is_err());
+        disk.let_through(i64::MAX);
+        let landed = early.or_else(|_| store.recover()).unwrap();
+        assert!(!store.is_stopped());
+        match landed {
+            Some(committed) => {
+                landings += 1;
+                assert_eq!((committed.hash, value(&store, 2).unwrap()), (store.head().hash, vec![2; 900]));
+            }
+            None => {
+                losses += 1;
+                assert_eq!((store.head(), value(&store, 2)), (before, None));
+            }
+        }
+        store.commit(batch(4)).unwrap();
+        drop((store, file));
+        let (store, unlocked) = disk.open().unlock(keys()).unwrap();
+        assert_eq!(unlocked.verdict, Verdict::Intact, "{operations}");
+        assert_eq!(value(&store, 4).unwrap(), [4; 900]);
+    }
+    assert!(losses > 3, "the disk never failed");
+    println!("{landings} writes landed though they failed, {losses} did not");
 }

@@ -58,7 +58,8 @@ impl StoreFile {
     /// [`StoreError::BootMalformed`], [`StoreError::Disk`].
     pub fn boot(&self) -> Result<Option<Boot>, StoreError> {
         guarded("read the boot row", || {
-            let row = self.disk.read()?.at(&Table::Boot.place(&[]))?;
+            let rows = self.disk.read()?;
+            let row = rows.at(&Table::Boot.place(&[]))?;
             row.map(|row| Boot::claimed(row.value())).transpose()
         })
     }
@@ -69,10 +70,12 @@ impl StoreFile {
     /// [`StoreError::AlreadyInitialised`] when any row is there; else as [`Store::commit`].
     pub fn initialise(&self, boot: Boot, keys: StoreKeys, first: Batch) -> Result<Store, StoreError> {
         let mut unlocked = self.unlocked.lock();
-        let first_row = guarded("read records", || {
-            self.disk.read()?.between(Bound::Unbounded, Bound::Unbounded)?.next().transpose()
+        let is_empty = guarded("read records", || {
+            let rows = self.disk.read()?;
+            let first = rows.between(Bound::Unbounded, Bound::Unbounded)?.next().transpose()?;
+            Ok(first.is_none())
         })?;
-        if first_row.is_some() {
+        if !is_empty {
             return Err(StoreError::AlreadyInitialised);
         }
         let head = Head::genesis(boot.appliance_id, boot.epoch);

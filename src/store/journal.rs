@@ -84,7 +84,7 @@ impl Head {
 }
 
 /// The header of the last block; `None` when there is none.
-pub(super) fn last_header(rows: &Rows, keys: &StoreKeys) -> Result<Option<BlockHeader>, StoreError> {
+pub(super) fn last_header(rows: &Rows<'_>, keys: &StoreKeys) -> Result<Option<BlockHeader>, StoreError> {
     let (first, last) = (Table::Blocks.place(&[]), Table::BlockBodies.place(&[]));
     let mut headers = rows.between(Bound::Included(&first), Bound::Excluded(&last))?;
     headers
@@ -94,7 +94,11 @@ pub(super) fn last_header(rows: &Rows, keys: &StoreKeys) -> Result<Option<BlockH
 }
 
 /// The block that holds record `sequence`.
-pub(super) fn block_of(rows: &Rows, keys: &StoreKeys, sequence: u64) -> Result<Option<Block>, StoreError> {
+pub(super) fn block_of(
+    rows: &Rows<'_>,
+    keys: &StoreKeys,
+    sequence: u64,
+) -> Result<Option<Block>, StoreError> {
     let (first, last) = (Table::Blocks.place(&[]), Table::Blocks.place(&sequence.to_be_bytes()));
     let mut headers = rows.between(Bound::Included(&first), Bound::Included(&last))?;
     let Some(row) = headers.next_back() else { return Ok(None) };
@@ -108,7 +112,7 @@ pub(super) fn block_of(rows: &Rows, keys: &StoreKeys, sequence: u64) -> Result<O
 
 /// Blocks whose first sequence is `from` or later.
 pub(super) fn blocks(
-    rows: &Rows,
+    rows: &Rows<'_>,
     keys: &StoreKeys,
     from: u64,
     limit: usize,
@@ -130,7 +134,7 @@ fn open_header(keys: &StoreKeys, place: &[u8], stored: &[u8]) -> Result<BlockHea
         .map_err(|malformed| StoreError::Damaged { row: RowName::at(place), why: malformed.0 })
 }
 
-fn with_leaves(rows: &Rows, keys: &StoreKeys, header: BlockHeader) -> Result<Block, StoreError> {
+fn with_leaves(rows: &Rows<'_>, keys: &StoreKeys, header: BlockHeader) -> Result<Block, StoreError> {
     let place = Table::BlockBodies.place(&header.first_sequence.to_be_bytes());
     let Some(stored) = rows.at(&place)? else { return Ok(Block { header, leaves: None }) };
     let bytes = keys.open(&place, stored.value())?.value;

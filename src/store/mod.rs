@@ -35,6 +35,7 @@ mod table;
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use zeroize::Zeroizing;
@@ -45,6 +46,7 @@ pub use boot::{
     StoreKeyEntry,
 };
 pub use digest::{DAMAGED_ROWS_NAMED_MAX, Verdict};
+pub use disk::Compacted;
 pub use error::StoreError;
 pub use file::{StoreFile, Unlocked};
 pub use journal::{Block, Committed, Head};
@@ -55,7 +57,7 @@ pub use table::{
 };
 
 use crate::crypto::record::NONCE_LEN;
-use commit::{Chain, Gate, Sealed};
+use commit::{Chain, Failed, Gate, Sealed};
 use disk::{Disk, guarded};
 
 /// The unlocked store. Clones share one; the keys are wiped with the last.
@@ -69,11 +71,12 @@ struct Inner {
     chain: Mutex<Chain>,
     /// Apart from `chain`, so that nobody waits for a disk to learn where the chain stands.
     head: RwLock<Head>,
+    recoveries: AtomicU64,
 }
 
 impl Inner {
     fn new(disk: Arc<Disk>, keys: StoreKeys, chain: Chain, head: Head) -> Self {
-        Self { disk, keys, chain: Mutex::new(chain), head: RwLock::new(head) }
+        Self { disk, keys, chain: Mutex::new(chain), head: RwLock::new(head), recoveries: AtomicU64::new(0) }
     }
 }
 
@@ -111,7 +114,8 @@ impl Store {
         refuse_boot(table)?;
         let place = table.place(key);
         guarded("read a record", || {
-            let stored = self.0.disk.read()?.at(&place)?;
+            let rows = self.0.disk.read()?;
+            let stored = rows.at(&place)?;
             stored.map(|stored| self.open(&place, stored.value())).transpose()
         })
     }
@@ -134,9 +138,9 @@ impl Store {
         let after = range.after.map(|key| table.place(key)).filter(|after| *after >= prefix);
         let from = after.as_deref().map_or(Bound::Included(prefix.as_slice()), Bound::Excluded);
         guarded("read records", || {
-            let rows = self.0.disk.read()?.between(from, Bound::Unbounded)?;
+            let rows = self.0.disk.read()?;
             let mut found = Vec::new();
-            for row in rows.take(range.limit.min(SCAN_ROWS_MAX)) {
+            for row in rows.between(from, Bound::Unbounded)?.take(range.limit.min(SCAN_ROWS_MAX)) {
                 let (place, stored) = row?;
                 if !place.value().starts_with(&prefix) {
                     break;
@@ -154,8 +158,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] and [`StoreError::Refused`] changed nothing; so did [`StoreError::Damaged`], for a row a
     /// revision was expected of, and [`StoreError::NoRandomness`]. [`StoreError::Disputed`] after a verdict nobody accepted.
-    /// After [`StoreError::Disk`] it is not known what is durable: every further commit is [`StoreError::Stopped`] until the
-    /// file is opened anew.
+    /// After [`StoreError::Disk`] it is not known what is durable: every further commit is [`StoreError::Stopped`] until
+    /// [`Store::recover`] has found out.
     pub fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
         self.write(batch, false)
     }
@@ -175,7 +179,8 @@ impl Store {
     /// [`StoreError::BootAltered`], [`StoreError::NotInitialised`], [`StoreError::Disk`].
     pub fn boot(&self) -> Result<Boot, StoreError> {
         guarded("read the boot row", || {
-            let row = self.0.disk.read()?.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
+            let rows = self.0.disk.read()?;
+            let row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
             Boot::authentic(row.value(), &self.0.keys.boot)
         })
     }
@@ -208,6 +213,65 @@ impl Store {
         guarded("read blocks", || journal::blocks(&self.0.disk.read()?, &self.0.keys, from, limit))
     }
 
+    /// After the database or the disk failed: opens the file anew and looks what came of the last write. Commits go on then;
+    /// the block of a write that failed is returned if it did become durable. Waits for whoever reads.
+    ///
+    /// # Errors
+    /// The file's, as [`StoreFile::open`]; [`StoreError::Stopped`] when its last block is neither the one before the write
+    /// nor the write's: somebody exchanged the file.
+    pub fn recover(&self) -> Result<Option<Committed>, StoreError> {
+        let mut chain = self.0.chain.lock();
+        guarded("open the file again", || self.0.disk.reopen())?;
+        let last = guarded("read records", || journal::last_header(&self.0.disk.read()?, &self.0.keys))?;
+        let last = last.map_or([0; 32], |header| header.hash());
+        let (pending, disputed) = match &chain.gate {
+            Gate::Open => (None, false),
+            Gate::Disputed => (None, true),
+            Gate::Stopped(failed) => (failed.pending, failed.disputed),
+        };
+        let landed = pending.filter(|(_, committed)| committed.hash == last);
+        if landed.is_none() && last != self.0.head.read().hash {
+            let why = "its last block is not the one this process wrote; restart the service".to_owned();
+            return Err(StoreError::Stopped { why });
+        }
+        let disputed = disputed && landed.is_none();
+        if let Some((digest, committed)) = landed {
+            chain.digest = digest;
+            *self.0.head.write() = Head::after(&committed.header);
+        }
+        // What was read since the failure may not hold.
+        self.0.recoveries.fetch_add(1, Ordering::AcqRel);
+        chain.gate = if disputed { Gate::Disputed } else { Gate::Open };
+        Ok(landed.map(|(_, committed)| committed))
+    }
+
+    /// Whether a write failed and [`Store::recover`] has not succeeded since. Waits for a commit under way.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.0.chain.lock().gate, Gate::Stopped(_))
+    }
+
+    /// How often [`Store::recover`] has succeeded: rows read before may be others after it.
+    #[must_use]
+    pub fn recoveries(&self) -> u64 {
+        self.0.recoveries.load(Ordering::Acquire)
+    }
+
+    /// Gives unused space of the file back to the file system. Reads and commits wait as long as it takes.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`], after which commits are [`StoreError::Stopped`] until [`Store::recover`];
+    /// [`StoreError::Stopped`].
+    pub fn compact(&self) -> Result<Compacted, StoreError> {
+        let mut chain = self.0.chain.lock();
+        // Nothing of the state changes, so a disputed one may be compacted too.
+        chain.gate.admit(true)?;
+        guarded("compact", || self.0.disk.compact()).inspect_err(|error| {
+            let disputed = matches!(chain.gate, Gate::Disputed);
+            chain.gate = Gate::Stopped(Box::new(Failed { why: error.to_string(), pending: None, disputed }));
+        })
+    }
+
     fn open(&self, place: &[u8], stored: &[u8]) -> Result<Row, StoreError> {
         let opened = self.0.keys.open(place, stored)?;
         Ok(Row { revision: Revision(opened.nonce), value: opened.value })
@@ -217,7 +281,8 @@ impl Store {
         let batch = Sealed::of(batch, &self.0.keys)?;
         let mut chain = self.0.chain.lock();
         chain.gate.admit(accepts)?;
-        match guarded("commit", || self.0.apply(batch, chain.digest)) {
+        let mut pending = None;
+        match guarded("commit", || self.0.apply(batch, chain.digest, &mut pending)) {
             Ok((digest, committed)) => {
                 *chain = Chain { digest, gate: Gate::Open };
                 *self.0.head.write() = Head::after(&committed.header);
@@ -225,7 +290,9 @@ impl Store {
             }
             Err(error) => {
                 if let StoreError::Disk { doing, why } = &error {
-                    chain.gate = Gate::Stopped(format!("{doing}: {why}"));
+                    let disputed = matches!(chain.gate, Gate::Disputed);
+                    chain.gate =
+                        Gate::Stopped(Box::new(Failed { why: format!("{doing}: {why}"), pending, disputed }));
                 }
                 Err(error)
             }

@@ -3,8 +3,10 @@
 
 mod admission;
 mod client;
+mod disk;
 mod early;
 mod fixtures;
+mod gaps;
 mod journal;
 mod keyring;
 mod leases;

@@ -39,7 +39,7 @@ fn what_was_decrypted_is_durable_before_it_is_answered() {
             .into_iter()
             .filter_map(|record| match record {
                 Record::Access(access) => Some((access.operation.unwrap(), access.outcome)),
-                Record::Audit(_) => None,
+                Record::Audit(_) | Record::Gap(_) => None,
             })
             .collect();
         let decrypt = Operation::Decrypt;

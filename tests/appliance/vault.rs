@@ -7,23 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gembok::crypto::block::Leaves;
 use gembok::crypto::secret::SecretKey;
 use gembok::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
-use gembok::domain::access_record::{self, AccessRecord, Group};
-use gembok::domain::audit_record::{self, AuditRecord};
-use gembok::domain::cbor;
-use gembok::domain::id::{ApiKeyId, EndpointId, ObjectId};
-use gembok::domain::operation::Operation;
-use gembok::domain::refusal::Code;
-use gembok::domain::timestamp::Timestamp;
 use gembok::hsm::{Pin, PinBackoff, Token, TokenChoice, TokenConfig};
 use gembok::store::{Store, StoreFile, StoreKeys, Table, Verdict};
-use minicbor::Decoder;
-use minicbor::data::Type;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::support::daemon::Sandbox;
+use crate::support::recount;
+pub(crate) use crate::support::recount::Record;
 use crate::support::softhsm::{MODULE, SoftHsm};
 
 const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
@@ -32,12 +24,6 @@ const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefini
 pub(crate) struct Vault {
     pub(crate) store: Store,
     _file: StoreFile,
-}
-
-/// One record of the journal.
-pub(crate) enum Record {
-    Access(AccessRecord),
-    Audit(AuditRecord),
 }
 
 impl Vault {
@@ -71,101 +57,10 @@ impl Vault {
         Self { store, _file: file }
     }
 
-    /// Every record, after the chain was verified: links, sequences, times; roots and counts are checked by the reading.
+    /// Every record, after the chain was verified.
     pub(crate) fn records(&self) -> Vec<Record> {
-        let head = self.store.head();
-        let (mut previous, mut next, mut time) = ([0; 32], 0, 0);
-        let mut records = Vec::new();
-        while next < head.next_sequence {
-            for block in self.store.blocks(next, 1_000).unwrap() {
-                let block = block.unwrap();
-                let header = &block.header;
-                assert_eq!((header.chain, header.epoch), (head.chain, head.epoch));
-                assert_eq!((header.first_sequence, header.previous), (next, previous));
-                assert!(header.time_us >= time);
-                (previous, time) = (header.hash(), header.time_us);
-                next += u64::from(header.count);
-                let leaves = block.leaves.unwrap();
-                records.extend(Leaves::new(&leaves).map(|leaf| {
-                    let leaf = leaf.unwrap();
-                    match (leaf.kind, leaf.version) {
-                        (access_record::KIND, access_record::VERSION) => {
-                            let record = read_access(leaf.body);
-                            let mut again = Vec::new();
-                            record.write(&mut again);
-                            assert_eq!(again, leaf.body, "the record is deterministic");
-                            Record::Access(record)
-                        }
-                        (audit_record::KIND, audit_record::VERSION) => {
-                            Record::Audit(cbor::decode(leaf.body).unwrap())
-                        }
-                        other => panic!("a record of kind and version {other:?}"),
-                    }
-                }));
-            }
-        }
-        assert_eq!((next, previous), (head.next_sequence, head.hash));
-        records
+        recount::records(&self.store)
     }
-}
-
-/// Reads what `AccessRecord::write` writes, by the drawing in its file.
-fn read_access(body: &[u8]) -> AccessRecord {
-    let mut from = Decoder::new(body);
-    let mut record = AccessRecord {
-        time: Timestamp::default(),
-        endpoint: EndpointId::from_bytes([0; 16]),
-        api_key: None,
-        certificate: [0; 32],
-        address: [0; 4].into(),
-        operation: None,
-        latency_us: 0,
-        outcome: None,
-        groups: Vec::new(),
-    };
-    for _ in 0..from.map().unwrap().unwrap() {
-        match from.u8().unwrap() {
-            0 => record.time = Timestamp::from_micros(from.u64().unwrap()),
-            1 => record.endpoint = EndpointId::from_bytes(sixteen(&mut from)),
-            2 => record.api_key = Some(ApiKeyId::from_bytes(sixteen(&mut from))),
-            3 => record.certificate = from.bytes().unwrap().try_into().unwrap(),
-            4 => record.address = <[u8; 4]>::try_from(from.bytes().unwrap()).unwrap().into(),
-            5 => record.operation = Operation::from_number(from.u8().unwrap()),
-            6 => record.latency_us = from.u64().unwrap(),
-            7 => record.outcome = Code::from_number(from.u16().unwrap()),
-            8 => {
-                for _ in 0..from.array().unwrap().unwrap() {
-                    record.groups.push(read_group(&mut from));
-                }
-            }
-            other => panic!("member {other}"),
-        }
-    }
-    assert_eq!(from.position(), body.len());
-    record
-}
-
-fn read_group(from: &mut Decoder<'_>) -> Group {
-    assert_eq!(from.array().unwrap(), Some(6));
-    let object = if from.datatype().unwrap() == Type::Null {
-        from.null().unwrap();
-        None
-    } else {
-        Some(ObjectId::from_bytes(sixteen(from)))
-    };
-    let group = Group {
-        object,
-        key_version: from.u32().unwrap(),
-        outcome: Code::from_number(from.u16().unwrap()),
-        fields: from.u32().unwrap(),
-        bytes: from.u64().unwrap(),
-    };
-    assert_eq!(from.array().unwrap(), Some(0));
-    group
-}
-
-fn sixteen(from: &mut Decoder<'_>) -> [u8; 16] {
-    from.bytes().unwrap().try_into().unwrap()
 }
 
 fn unwrap_name_key(store_key: &SecretKey, generation: u32, wrapped: &[u8]) -> SecretKey {

@@ -2,4 +2,5 @@
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
 
 pub(crate) mod daemon;
+pub(crate) mod recount;
 pub(crate) mod softhsm;

@@ -1,0 +1,69 @@
+//! The time between opening the journal and closing it. A row says so while it lasts; one that is found at the next unlock
+//! means that the process ended in between, and the first record after it is a gap.
+
+use minicbor::{Decode, Encode};
+
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::cbor;
+use crate::domain::gap::{self, Gap};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::{Batch, Store, StoreError, Table};
+
+use super::fault::Stop;
+
+/// The row, in the table of counters.
+const ROW: &[u8] = b"journal-open";
+
+/// The journal is open.
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Tenure {
+    /// Since when.
+    #[n(0)]
+    since: Timestamp,
+    /// Most fields that are carried out and not yet durable, at any moment of it.
+    #[n(1)]
+    fields_max: u64,
+}
+
+/// The batch of an unlock: empty, or with the gap that the last end left. A row that does not open counts as an end that was
+/// not clean, with `fields_max` as its bound.
+///
+/// # Errors
+/// The store's.
+pub(super) fn begin(store: &Store, fields_max: u64, now: Now) -> Result<Batch, Stop> {
+    let batch = Batch::new(now.time.micros());
+    let fields_max = match store.get(Table::Counters, ROW) {
+        Ok(None) => return Ok(batch),
+        Ok(Some(row)) => cbor::decode::<Tenure>(&row.value)?.fields_max,
+        Err(StoreError::Damaged { .. }) => fields_max,
+        Err(other) => return Err(other.into()),
+    };
+    let last_block = Timestamp::from_micros(store.head().time_us);
+    tracing::warn!(%last_block, fields_max, "the last end was not clean: as many fields may be unrecorded");
+    let gap = Gap { time: now.time, last_block, fields_max };
+    Ok(batch.delete(Table::Counters, ROW).record(gap::KIND, gap::VERSION, &cbor::encode(&gap)))
+}
+
+/// Says that the journal is open, durably, before anything is carried out that it may not hold yet.
+///
+/// # Errors
+/// The store's.
+pub(super) fn open(store: &Store, fields_max: u64, now: Now) -> Result<(), StoreError> {
+    let tenure = Tenure { since: now.time, fields_max };
+    let audit =
+        AuditRecord::new(now.time, Actor::System, "journal.open").with("unrecorded-fields-max", fields_max);
+    let batch = Batch::new(now.time.micros()).put(Table::Counters, ROW, cbor::encode(&tenure));
+    store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit))).map(drop)
+}
+
+/// Says that everything carried out is durable, and nothing more will be.
+///
+/// # Errors
+/// The store's.
+pub(super) fn close(store: &Store, now: Now) -> Result<(), StoreError> {
+    let audit = AuditRecord::new(now.time, Actor::System, "journal.close");
+    let batch = Batch::new(now.time.micros()).delete(Table::Counters, ROW);
+    store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit))).map(drop)
+}

@@ -1,0 +1,155 @@
+//! The journal read from its first block to its last, and counted again.
+
+use std::collections::BTreeMap;
+
+use gembok::crypto::block::Leaves;
+use gembok::domain::access_record::{self, AccessRecord, Group};
+use gembok::domain::audit_record::{self, AuditRecord};
+use gembok::domain::cbor;
+use gembok::domain::gap::{self, Gap};
+use gembok::domain::id::{ApiKeyId, EndpointId, ObjectId};
+use gembok::domain::operation::Operation;
+use gembok::domain::refusal::Code;
+use gembok::domain::statistics::{Counters, Fold};
+use gembok::domain::timestamp::Timestamp;
+use gembok::store::{Scan, Store, Table};
+use minicbor::Decoder;
+use minicbor::data::Type;
+
+/// One record of the journal.
+pub(crate) enum Record {
+    Access(AccessRecord),
+    Audit(AuditRecord),
+    Gap(Gap),
+}
+
+/// Every row of the statistics is what a recount of the journal gives, and there is no other row. Returns the records.
+pub(crate) fn statistics_equal_a_recount(store: &Store) -> Vec<Record> {
+    let records = records(store);
+    let mut fold = Fold::default();
+    for record in &records {
+        if let Record::Access(access) = record {
+            fold.count(access);
+        }
+    }
+    assert_eq!(statistics(store), rows(&fold));
+    records
+}
+
+/// What a recount gives, by row key.
+pub(crate) fn rows(fold: &Fold) -> BTreeMap<Vec<u8>, Counters> {
+    fold.rows().into_iter().map(|(key, counters)| (key.to_vec(), counters)).collect()
+}
+
+/// Every row of the statistics, by row key.
+pub(crate) fn statistics(store: &Store) -> BTreeMap<Vec<u8>, Counters> {
+    let mut stored = BTreeMap::new();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let range = Scan { prefix: b"", after: after.as_deref(), limit: 1_000 };
+        let page = store.scan(Table::Statistics, range).unwrap();
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        for (key, row) in page {
+            stored.insert(key, cbor::decode::<Counters>(&row.unwrap().value).unwrap());
+        }
+    }
+    stored
+}
+
+/// Every record, after the chain was verified: links, sequences, times; roots and counts are checked by the reading.
+pub(crate) fn records(store: &Store) -> Vec<Record> {
+    let head = store.head();
+    let (mut previous, mut next, mut time) = ([0; 32], 0, 0);
+    let mut records = Vec::new();
+    while next < head.next_sequence {
+        for block in store.blocks(next, 1_000).unwrap() {
+            let block = block.unwrap();
+            let header = &block.header;
+            assert_eq!((header.chain, header.epoch), (head.chain, head.epoch));
+            assert_eq!((header.first_sequence, header.previous), (next, previous));
+            assert!(header.time_us >= time);
+            (previous, time) = (header.hash(), header.time_us);
+            next += u64::from(header.count);
+            let leaves = block.leaves.unwrap();
+            records.extend(Leaves::new(&leaves).map(|leaf| {
+                let leaf = leaf.unwrap();
+                match (leaf.kind, leaf.version) {
+                    (access_record::KIND, access_record::VERSION) => {
+                        let record = read_access(leaf.body);
+                        let mut again = Vec::new();
+                        record.write(&mut again);
+                        assert_eq!(again, leaf.body, "the record is deterministic");
+                        Record::Access(record)
+                    }
+                    (gap::KIND, gap::VERSION) => Record::Gap(cbor::decode(leaf.body).unwrap()),
+                    (audit_record::KIND, audit_record::VERSION) => {
+                        Record::Audit(cbor::decode(leaf.body).unwrap())
+                    }
+                    other => panic!("a record of kind and version {other:?}"),
+                }
+            }));
+        }
+    }
+    assert_eq!((next, previous), (head.next_sequence, head.hash));
+    records
+}
+
+/// Reads what `AccessRecord::write` writes, by the drawing in its file.
+fn read_access(body: &[u8]) -> AccessRecord {
+    let mut from = Decoder::new(body);
+    let mut record = AccessRecord {
+        time: Timestamp::default(),
+        endpoint: EndpointId::from_bytes([0; 16]),
+        api_key: None,
+        certificate: [0; 32],
+        address: [0; 4].into(),
+        operation: None,
+        latency_us: 0,
+        outcome: None,
+        groups: Vec::new(),
+    };
+    for _ in 0..from.map().unwrap().unwrap() {
+        match from.u8().unwrap() {
+            0 => record.time = Timestamp::from_micros(from.u64().unwrap()),
+            1 => record.endpoint = EndpointId::from_bytes(sixteen(&mut from)),
+            2 => record.api_key = Some(ApiKeyId::from_bytes(sixteen(&mut from))),
+            3 => record.certificate = from.bytes().unwrap().try_into().unwrap(),
+            4 => record.address = <[u8; 4]>::try_from(from.bytes().unwrap()).unwrap().into(),
+            5 => record.operation = Operation::from_number(from.u8().unwrap()),
+            6 => record.latency_us = from.u64().unwrap(),
+            7 => record.outcome = Code::from_number(from.u16().unwrap()),
+            8 => {
+                for _ in 0..from.array().unwrap().unwrap() {
+                    record.groups.push(read_group(&mut from));
+                }
+            }
+            other => panic!("member {other}"),
+        }
+    }
+    assert_eq!(from.position(), body.len());
+    record
+}
+
+fn read_group(from: &mut Decoder<'_>) -> Group {
+    assert_eq!(from.array().unwrap(), Some(6));
+    let object = if from.datatype().unwrap() == Type::Null {
+        from.null().unwrap();
+        None
+    } else {
+        Some(ObjectId::from_bytes(sixteen(from)))
+    };
+    let group = Group {
+        object,
+        key_version: from.u32().unwrap(),
+        outcome: Code::from_number(from.u16().unwrap()),
+        fields: from.u32().unwrap(),
+        bytes: from.u64().unwrap(),
+    };
+    assert_eq!(from.array().unwrap(), Some(0));
+    group
+}
+
+fn sixteen(from: &mut Decoder<'_>) -> [u8; 16] {
+    from.bytes().unwrap().try_into().unwrap()
+}
