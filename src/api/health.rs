@@ -40,6 +40,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                 "token": health.token.map(|token| json!({
                     "serial": token.serial,
                     "present": token.present,
+                    "trouble": token.trouble,
                     "master_key_generation": token.master_key_generation,
                     "kcv": token.kcv,
                 })),

@@ -90,8 +90,11 @@ impl From<StoreError> for Stop {
 impl From<TokenError> for Stop {
     fn from(error: TokenError) -> Self {
         match error.class() {
-            Class::Token | Class::Deadline | Class::Session | Class::Login => Code::TokenAway.into(),
-            Class::Configuration | Class::Data | Class::Pin => Self::Fault(Fault::new(error.to_string())),
+            // A token that does not take the PIN any more is one that is away; health and log say which.
+            Class::Token | Class::Deadline | Class::Session | Class::Login | Class::Pin => {
+                Code::TokenAway.into()
+            }
+            Class::Configuration | Class::Data => Self::Fault(Fault::new(error.to_string())),
         }
     }
 }

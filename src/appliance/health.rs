@@ -66,6 +66,8 @@ pub struct TokenHealth {
     pub serial: String,
     /// Whether it answers.
     pub present: bool,
+    /// Why it counts as away, or could not be healed the last time; then what to do.
+    pub trouble: Option<String>,
     /// The MK generation that wraps.
     pub master_key_generation: u32,
     /// The KCV recorded when it was made; for eyes only.
@@ -129,6 +131,7 @@ impl Appliance {
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),
                     present: !operational.token.is_away(),
+                    trouble: operational.absence.lock().as_ref().map(|absence| absence.trouble.clone()),
                     master_key_generation: operational
                         .master_keys
                         .last()

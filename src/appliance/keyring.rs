@@ -7,11 +7,13 @@
 //! A key's time runs from its unwrapping and is never extended by use; a data key's ends no later than that of the KEK it
 //! came from, so no key is used longer than one lifetime after the token last agreed. The number of keys is bounded; keys
 //! that fall out are wiped when their last user is done.
+//!
+//! Only a KEK needs the token. However many requests miss it at once, one of them asks and the others wait for its answer
+//! (`single_flight`); those that miss another KEK do not wait behind them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
 use crate::crypto::data_key::DataKey;
@@ -21,10 +23,12 @@ use crate::domain::id::ProjectId;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::Kek;
+use crate::domain::refusal::Code;
 use crate::hsm::{MasterKey, TokenError};
 use crate::store::{Store, Table};
 
 use super::fault::{Fault, Stop};
+use super::single_flight::SingleFlight;
 
 /// How many keys are kept, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -35,13 +39,14 @@ pub struct KeyringLimits {
     pub ttl: Duration,
 }
 
+type Unwrapped = Result<Arc<Held<WrappingKey>>, Stop>;
+
 /// Unwrapped KEKs and data keys.
 pub(super) struct Keyring {
     ttl: Duration,
     keks: Cache<(ProjectId, u32), Arc<Held<WrappingKey>>>,
     data_keys: Cache<(u32, u32), Arc<Held<DataKey>>>,
-    /// One unwrapping at a time: a thousand requests that miss the same key ask the token once.
-    unwrapping: Mutex<()>,
+    unwrapping: SingleFlight<(ProjectId, u32), Unwrapped>,
 }
 
 /// A key and when it must be forgotten.
@@ -59,14 +64,15 @@ impl<K> Held<K> {
 }
 
 impl Keyring {
-    /// An empty keyring.
+    /// An empty keyring. `patience` is how long a request waits for another's unwrapping: the token's own deadline, which
+    /// bounds that other.
     #[must_use]
-    pub(super) fn new(limits: KeyringLimits) -> Self {
+    pub(super) fn new(limits: KeyringLimits, patience: Duration) -> Self {
         Self {
             ttl: limits.ttl,
             keks: Cache::new(limits.entries_max),
             data_keys: Cache::new(limits.entries_max),
-            unwrapping: Mutex::new(()),
+            unwrapping: SingleFlight::new(patience),
         }
     }
 
@@ -89,7 +95,6 @@ impl Keyring {
         master_keys: &[MasterKey],
         now: Instant,
     ) -> Result<Arc<Held<DataKey>>, Stop> {
-        let _one_at_a_time = self.unwrapping.lock();
         if let Some(held) = self.recall(version, now) {
             return Ok(held);
         }
@@ -127,7 +132,6 @@ impl Keyring {
         master_keys: &[MasterKey],
         now: Instant,
     ) -> Result<Arc<Held<WrappingKey>>, Stop> {
-        let _one_at_a_time = self.unwrapping.lock();
         self.kek(project, version, store, master_keys, now)
     }
 
@@ -157,9 +161,26 @@ impl Keyring {
         master_keys: &[MasterKey],
         now: Instant,
     ) -> Result<Arc<Held<WrappingKey>>, Stop> {
-        if let Some(held) = self.keks.get(&(project, version)).filter(|held| now < held.until) {
+        let held = || self.keks.get(&(project, version)).filter(|held| now < held.until);
+        if let Some(held) = held() {
             return Ok(held);
         }
+        let unwrapped = self.unwrapping.run((project, version), || {
+            // The one before may have landed since we looked.
+            held().map_or_else(|| self.unwrap_kek(project, version, store, master_keys, now), Ok)
+        });
+        // Whoever does not come to wait, or waits in vain, finds the token too slow.
+        unwrapped.unwrap_or_else(|| Err(Code::TokenAway.into()))
+    }
+
+    fn unwrap_kek(
+        &self,
+        project: ProjectId,
+        version: u32,
+        store: &Store,
+        master_keys: &[MasterKey],
+        now: Instant,
+    ) -> Result<Arc<Held<WrappingKey>>, Stop> {
         let missing = || Fault::new(format!("version {version} of the KEK of project {project} is missing"));
         let row = store.get(Table::Keks, &kek_row_key(project, version))?.ok_or_else(missing)?;
         let kek: Kek = cbor::decode(&row.value)?;

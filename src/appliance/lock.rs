@@ -13,6 +13,8 @@ use super::{Appliance, LockReason, State};
 
 /// How long a lock waits for requests at work: longer than a call to the token takes.
 const REQUESTS_MAY_TAKE: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for an unlock that is under way: nothing of it is lost.
+const TRANSITION_MAY_TAKE: Duration = Duration::from_secs(3);
 /// How often it looks whether they are done.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -35,7 +37,10 @@ impl Appliance {
 
     /// Makes the journal durable before the process ends.
     pub fn shut_down(&self) {
-        let _one_at_a_time = self.transition.lock();
+        let Some(_one_at_a_time) = self.transition.try_lock_for(TRANSITION_MAY_TAKE) else {
+            tracing::warn!("an unlock is waiting for the token; the process ends without it");
+            return;
+        };
         let operational = self.unlocked();
         if let Ok(operational) = operational {
             self.leave(operational, LockReason::Started);

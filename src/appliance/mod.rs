@@ -38,6 +38,7 @@ mod pki;
 mod provision;
 mod recorder;
 mod server_certificate;
+mod single_flight;
 mod statistics;
 mod tend;
 mod tenure;
@@ -248,7 +249,7 @@ impl State {
         match self {
             Self::Unprovisioned => StateName::Unprovisioned,
             Self::Locked(_) => StateName::Locked,
-            Self::Operational(operational) if operational.degraded.lock().is_some() => StateName::Degraded,
+            Self::Operational(operational) if operational.absence.lock().is_some() => StateName::Degraded,
             Self::Operational(_) => StateName::Operational,
         }
     }

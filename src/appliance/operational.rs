@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
@@ -29,6 +28,7 @@ use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::pki::Pki;
 use super::recorder::Recorder;
+use super::tend::Absence;
 use super::{Policies, Settings};
 
 /// Endpoint certificates remembered.
@@ -55,8 +55,7 @@ pub struct Operational {
     pub(super) signing_crl: Mutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
     gauges: Mutex<HashMap<[u8; 32], Arc<AtomicUsize>>>,
-    /// Since when the token has been away.
-    pub(super) degraded: Mutex<Option<Instant>>,
+    pub(super) absence: Mutex<Option<Absence>>,
 }
 
 /// The parts an unlock or an init has gathered.
@@ -77,7 +76,7 @@ impl Operational {
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
         Ok(Self {
-            keyring: Keyring::new(settings.keyring),
+            keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
             recorder,
@@ -87,7 +86,7 @@ impl Operational {
             signing_crl: Mutex::new(()),
             meters: Mutex::default(),
             gauges: Mutex::default(),
-            degraded: Mutex::new(None),
+            absence: Mutex::new(None),
             settings,
             boot,
             store,

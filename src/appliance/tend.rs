@@ -2,18 +2,17 @@
 //! away. Called every second by housekeeping; blocks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-use crate::domain::refusal::Code;
-use crate::domain::timestamp::Now;
-use crate::hsm::TokenError;
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::hsm::{Class, TokenError};
 
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::pki::CRL_VALID_FOR;
-use super::unlock::unwrap_store_key;
+use super::unlock::{said, unwrap_store_key};
 use super::{Appliance, LockReason};
 
 /// How often the CRL is signed anew; it is valid seven times as long.
@@ -22,15 +21,21 @@ const CRL_EVERY: Duration = Duration::from_secs(86_400);
 const HEAL_WAIT_FIRST: Duration = Duration::from_secs(1);
 const HEAL_WAIT_LAST: Duration = Duration::from_secs(30);
 
-/// Probes in a row that a token may leave unanswered before it counts as away.
+/// So many probes in a row without a good answer, and the token counts as away.
 const PROBES_UNANSWERED_MAX: u32 = 3;
 
 /// What tending remembers from one second to the next.
 #[derive(Default)]
 pub struct Tending {
     unanswered: u32,
-    heal_at: Option<(std::time::Instant, Duration)>,
-    crl_signed: Option<crate::domain::timestamp::Timestamp>,
+    heal_at: Option<(Instant, Duration)>,
+    crl_signed: Option<Timestamp>,
+}
+
+/// A token that is away: since when, and what was last seen of it.
+pub(super) struct Absence {
+    pub(super) since: Instant,
+    pub(super) trouble: String,
 }
 
 impl Appliance {
@@ -47,28 +52,19 @@ impl Appliance {
     }
 
     fn tend_token(&self, operational: Arc<Operational>, tending: &mut Tending, now: Now) {
-        if !operational.token.is_away() {
-            // A probe is what finds out that a token nobody needed has gone, or hangs.
-            let patience = tending.unanswered < PROBES_UNANSWERED_MAX;
-            match operational.token.probe() {
-                Err(TokenError::Deadline | TokenError::Busy) if patience => {
-                    tending.unanswered += 1;
-                    return;
-                }
-                Err(TokenError::Away(_) | TokenError::Deadline | TokenError::Busy) => {}
-                _ => {
-                    tending.unanswered = 0;
-                    return;
-                }
-            }
-        }
-        let since = *operational.degraded.lock().get_or_insert_with(|| {
-            tracing::error!(
-                serve_s = operational.settings.degraded_max.as_secs(),
-                "the token is away: keys in memory serve, cold keys are refused"
-            );
-            now.instant
-        });
+        let Some(trouble) = operational.token_trouble(tending) else { return };
+        let since = {
+            let mut absence = operational.absence.lock();
+            let known = absence.get_or_insert_with(|| {
+                tracing::error!(
+                    trouble,
+                    serve_s = operational.settings.degraded_max.as_secs(),
+                    "the token is away: keys in memory serve, cold keys are refused"
+                );
+                Absence { since: now.instant, trouble }
+            });
+            known.since
+        };
         if now.instant.duration_since(since) >= operational.settings.degraded_max {
             let _one_at_a_time = self.transition.lock();
             // An operator may have locked, and even unlocked again, while we waited for our turn.
@@ -84,12 +80,15 @@ impl Appliance {
         match operational.heal() {
             Ok(()) => {
                 tracing::info!(away_s = now.instant.duration_since(since).as_secs(), "the token is back");
-                *operational.degraded.lock() = None;
-                *tending = Tending::default();
+                *operational.absence.lock() = None;
+                // What was revoked during the absence could not be signed: it is due now.
+                *tending = Tending { crl_signed: Some(Timestamp::default()), ..Tending::default() };
+                Self::tend_crl(&operational, tending, now);
                 (self.settings.notify)();
             }
             Err(stop) => {
                 tracing::warn!(%stop, retry_s = wait.as_secs(), "the token could not be healed yet");
+                *operational.absence.lock() = Some(Absence { since, trouble: stop.to_string() });
                 tending.heal_at = Some((now.instant + wait, (wait * 2).min(HEAL_WAIT_LAST)));
             }
         }
@@ -108,24 +107,43 @@ impl Appliance {
 }
 
 impl Operational {
-    /// Starts the token over and proves that it still holds our master key: the stored store key must unwrap to the one in
-    /// memory. Then signs the list that revocations during the absence could not have signed.
+    /// Why the token counts as away, if it does. A probe is what finds out that a token nobody needed has gone, or hangs.
+    fn token_trouble(&self, tending: &mut Tending) -> Option<String> {
+        if let Some(code) = self.token.trouble() {
+            return Some(TokenError::Away((*code).clone()).to_string());
+        }
+        let error = match self.token.probe() {
+            Ok(()) => {
+                tending.unanswered = 0;
+                return None;
+            }
+            Err(error) => error,
+        };
+        tending.unanswered += 1;
+        if error.class() == Class::Token || tending.unanswered >= PROBES_UNANSWERED_MAX {
+            self.token.lose(&error.to_string());
+            return Some(error.to_string());
+        }
+        None
+    }
+
+    /// Starts the token over and proves that it still holds our master key before anybody may use it: the stored store key
+    /// must unwrap to the one in memory.
     fn heal(&self) -> Result<(), Stop> {
-        self.token.heal().map_err(super::unlock::said)?;
+        let healing = self.token.heal().map_err(said)?;
         let current = self.boot.current_store_key;
         let entry = self.boot.store_keys.iter().find(|entry| entry.generation == current);
         let entry = entry.ok_or_else(|| Fault::new("the boot row lacks the store key it calls current"))?;
-        let unwrapped = unwrap_store_key(&self.master_keys, current, &entry.wrapped)?;
+        let master_keys =
+            self.master_keys.iter().map(|key| healing.master_key(key.generation()).map_err(said));
+        let master_keys: Vec<_> = master_keys.collect::<Result<_, _>>()?;
+        let unwrapped = unwrap_store_key(&master_keys, current, &entry.wrapped)?;
         if !bool::from(unwrapped.expose().ct_eq(self.store_key.expose())) {
             return Err(
                 Fault::new("the token came back with another master key; put the right one in").into()
             );
         }
-        match self.refresh_crl(self.now()) {
-            Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => {
-                Err(Fault::new("the token went away again").into())
-            }
-            other => other,
-        }
+        healing.trust();
+        Ok(())
     }
 }

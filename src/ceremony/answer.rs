@@ -321,6 +321,8 @@ pub struct TokenStatus {
     pub serial: String,
     /// Whether it answers.
     pub present: bool,
+    /// Why it counts as away, then what to do.
+    pub trouble: Option<String>,
     /// The MK generation that wraps.
     pub master_key_generation: u32,
     /// For eyes only.

@@ -149,6 +149,7 @@ impl From<appliance::Health> for answer::Status {
             token: health.token.map(|token| answer::TokenStatus {
                 serial: token.serial,
                 present: token.present,
+                trouble: token.trouble,
                 master_key_generation: token.master_key_generation,
                 kcv: token.kcv,
             }),

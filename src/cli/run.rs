@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::ceremony::answer::{Answer, Done, Issued};
 use crate::ceremony::request::{self, Request};
 use crate::config::Config;
-use crate::daemon::serve::serve;
+use crate::daemon::serve::{end_process, serve};
 
 use super::arguments::{self, Arguments, Command, Init, NewApiKey, NewCertificate};
 use super::client::{Answered, Client};
@@ -26,13 +26,19 @@ use super::verify::{Evidence, compare};
 /// Does what the command line asks.
 #[must_use]
 pub fn run() -> ExitCode {
-    match Arguments::parse().execute() {
-        Ok(()) => ExitCode::SUCCESS,
+    let arguments = Arguments::parse();
+    let is_daemon = matches!(arguments.command, Command::Serve);
+    let status = match arguments.execute() {
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("gembok: {error}");
-            error.status().into()
+            error.status()
         }
+    };
+    if is_daemon {
+        end_process(status);
     }
+    status.into()
 }
 
 impl Arguments {

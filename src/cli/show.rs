@@ -80,6 +80,9 @@ fn status(how: &Status) -> String {
         let presence = if token.present { "present" } else { "AWAY" };
         let (generation, kcv) = (token.master_key_generation, &token.kcv);
         line("token", format!("{presence}, serial {}", token.serial));
+        if let Some(trouble) = &token.trouble {
+            line("", trouble.clone());
+        }
         line("master key", format!("generation {generation}, KCV {kcv} (for eyes only)"));
     }
     if let Some(journal) = &how.journal {

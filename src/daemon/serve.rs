@@ -32,6 +32,8 @@ use super::{memory, settings};
 
 /// Between two looks at everything.
 const TEND_EVERY: Duration = Duration::from_secs(1);
+/// How long work on blocking threads may outlast everything else.
+const STRAGGLERS_MAY_TAKE: Duration = Duration::from_secs(1);
 /// Waits between tries to unlock while the token is away: the first, doubling to the last.
 const UNLOCK_WAIT_FIRST: Duration = Duration::from_secs(1);
 const UNLOCK_WAIT_LAST: Duration = Duration::from_secs(60);
@@ -69,7 +71,16 @@ pub fn serve(file: &Path) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         ServeError(format!("no threads can be started: {error}; raise the limit on tasks"))
     })?;
-    runtime.block_on(Daemon { config, appliance, changed, telemetry }.run())
+    let outcome = runtime.block_on(Daemon { config, appliance, changed, telemetry }.run());
+    // Something may be in a call that never comes back; it has had its time.
+    runtime.shutdown_timeout(STRAGGLERS_MAY_TAKE);
+    outcome
+}
+
+/// Ends the process at once. PKCS#11 modules leave exit handlers behind, which crash while a call into the module has not
+/// come back (`SoftHSM` and `OpenSSL` even without one). All that matters is durable or wiped by now.
+pub fn end_process(status: u8) -> ! {
+    signal_hook::low_level::exit(status.into())
 }
 
 struct Daemon {

@@ -26,4 +26,4 @@ pub use master_key::MasterKey;
 pub use pin::{PIN_LEN_MAX, Pin, PinBackoff};
 pub use pool::QUEUED_JOBS_MAX;
 pub use signer::{Signer, to_der};
-pub use token::{Token, TokenChoice, TokenConfig, WORKER_SESSIONS_MAX};
+pub use token::{Healing, Token, TokenChoice, TokenConfig, WORKER_SESSIONS_MAX};

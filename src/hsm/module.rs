@@ -1,6 +1,7 @@
 //! The PKCS#11 module of this process. `C_Initialize` and `C_Finalize` are acts of the whole process, and finalizing with
 //! a call in flight kills it (`SoftHSM`: SIGSEGV). So one [`Module`] exists at a time, and every thread that may call into
-//! it holds an [`Access`]; while one exists, there is no way to finalize.
+//! it holds an [`Access`]; while one exists, there is no way to finalize. A module that was let go of while a call was in
+//! flight is kept aside, and finalized by the next who wants one, once that call has come back.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,22 +16,31 @@ use parking_lot::Mutex;
 use super::error::{Code, TokenError};
 use super::token::TokenChoice;
 
-/// How long a [`Module`] that is dropped, not released, waits for calls in flight.
-const DROP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the next user waits for calls in flight of a [`Module`] that was let go of.
+const ACQUIRE_PATIENCE: Duration = Duration::from_secs(2);
 const DRAIN_POLL: Duration = Duration::from_millis(2);
 
 /// What this process has loaded. Nothing is ever unloaded: libraries leave threads and exit handlers behind.
 struct Process {
     loaded: Vec<(PathBuf, Pkcs11)>,
     in_use: bool,
+    left: Option<Left>,
 }
 
-static PROCESS: Mutex<Process> = Mutex::new(Process { loaded: Vec::new(), in_use: false });
+static PROCESS: Mutex<Process> = Mutex::new(Process { loaded: Vec::new(), in_use: false, left: None });
+
+/// An initialized module that nobody uses any more, but into which somebody is still calling.
+struct Left {
+    pkcs11: Pkcs11,
+    leave: Arc<()>,
+}
 
 /// The initialized module, held by one user of this process.
 pub(super) struct Module {
     pkcs11: Pkcs11,
     initialized: bool,
+    /// Whether it was ever initialized by us.
+    ours: bool,
     /// Shared with every [`Access`].
     leave: Arc<()>,
 }
@@ -51,6 +61,15 @@ impl Module {
         if process.in_use {
             return Err(TokenError::InUse);
         }
+        if let Some(mut left) = process.left.take() {
+            if drain(&mut left.leave, ACQUIRE_PATIENCE).is_err() {
+                process.left = Some(left);
+                return Err(TokenError::Away(Code::words(
+                    "a call of before has not come back from its module",
+                )));
+            }
+            let _ = left.pkcs11.finalize();
+        }
         let loaded =
             process.loaded.iter().find(|(loaded, _)| loaded == path).map(|(_, pkcs11)| pkcs11.clone());
         let pkcs11 = if let Some(pkcs11) = loaded {
@@ -67,7 +86,7 @@ impl Module {
         };
         process.in_use = true;
         drop(process);
-        let mut module = Self { pkcs11, initialized: false, leave: Arc::new(()) };
+        let mut module = Self { pkcs11, initialized: false, ours: false, leave: Arc::new(()) };
         module.initialize()?;
         Ok(module)
     }
@@ -79,8 +98,13 @@ impl Module {
         }
         match self.pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             Ok(()) => {
-                self.initialized = true;
+                (self.initialized, self.ours) = (true, true);
                 Ok(())
+            }
+            // It said that it was finalized, and was not: once more.
+            Err(error @ ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) if self.ours => {
+                self.initialized = true;
+                Err(TokenError::Away(Code::of(&error)))
             }
             Err(ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Err(TokenError::InUse),
             Err(error) => Err(TokenError::Away(Code::of(&error))),
@@ -90,22 +114,21 @@ impl Module {
     /// `C_Finalize`, as soon as nobody may call any more.
     ///
     /// # Errors
-    /// [`TokenError::Deadline`] when somebody still may after `patience`; nothing was finalized then.
+    /// [`TokenError::Deadline`] when somebody still may after `patience`, [`TokenError::Away`] when the module refuses; it was
+    /// not finalized then.
     pub(super) fn finalize(&mut self, patience: Duration) -> Result<(), TokenError> {
         if !self.initialized {
             return Ok(());
         }
-        let start = Instant::now();
-        while Arc::get_mut(&mut self.leave).is_none() {
-            if start.elapsed() >= patience {
-                return Err(TokenError::Deadline);
+        drain(&mut self.leave, patience)?;
+        match self.pkcs11.clone().finalize() {
+            Ok(()) | Err(ModuleError::Pkcs11(RvError::CryptokiNotInitialized, _)) => {
+                self.initialized = false;
+                Ok(())
             }
-            std::thread::sleep(DRAIN_POLL);
+            // It still is initialized, so initializing again would be refused as well.
+            Err(error) => Err(TokenError::Away(Code::of(&error))),
         }
-        // A module that cannot be finalized was not initialized, or will say so at the next call.
-        let _ = self.pkcs11.clone().finalize();
-        self.initialized = false;
-        Ok(())
     }
 
     /// Access to the one token of this choice.
@@ -144,12 +167,27 @@ impl Module {
 }
 
 impl Drop for Module {
-    /// A call that never comes back keeps the module for good: nobody else in this process gets it.
+    /// Calls in flight are not waited for here: the next user does, or the process ends without `C_Finalize`.
     fn drop(&mut self) {
-        if self.finalize(DROP_PATIENCE).is_ok() {
-            PROCESS.lock().in_use = false;
+        let drained = self.finalize(Duration::ZERO).is_ok();
+        let mut process = PROCESS.lock();
+        process.in_use = false;
+        if !drained {
+            process.left = Some(Left { pkcs11: self.pkcs11.clone(), leave: std::mem::take(&mut self.leave) });
         }
     }
+}
+
+/// Waits until nobody else shares `leave`.
+fn drain(leave: &mut Arc<()>, patience: Duration) -> Result<(), TokenError> {
+    let start = Instant::now();
+    while Arc::get_mut(leave).is_none() {
+        if start.elapsed() >= patience {
+            return Err(TokenError::Deadline);
+        }
+        std::thread::sleep(DRAIN_POLL);
+    }
+    Ok(())
 }
 
 impl Access {

@@ -4,10 +4,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
 use cryptoki::error::{Error as ModuleError, RvError};
 use cryptoki::session::{Session as RawSession, UserType};
 use parking_lot::Mutex;
@@ -25,22 +25,40 @@ pub(super) struct Standing {
     pin: Pin,
     /// A PIN that was refused once is never tried again: hardware counts, and erases itself.
     refused: Mutex<Option<TokenError>>,
-    away: AtomicBool,
+    /// Why nothing is asked of the token until it is healed.
+    away: ArcSwapOption<Code>,
     /// Held while the token is changed: keys made by two threads at once have broken tokens before.
     pub(super) changing: Mutex<()>,
 }
 
 impl Standing {
     pub(super) fn new(pin: Pin) -> Self {
-        Self { pin, refused: Mutex::new(None), away: AtomicBool::new(false), changing: Mutex::new(()) }
+        Self { pin, refused: Mutex::new(None), away: ArcSwapOption::empty(), changing: Mutex::new(()) }
     }
 
-    pub(super) fn is_away(&self) -> bool {
-        self.away.load(Ordering::Acquire)
+    /// Why nothing is asked of the token at present.
+    pub(super) fn trouble(&self) -> Option<Arc<Code>> {
+        self.away.load_full()
     }
 
-    pub(super) fn set_away(&self, away: bool) {
-        self.away.store(away, Ordering::Release);
+    /// Lets nobody in who does not come to prove it.
+    ///
+    /// # Errors
+    /// [`TokenError::Away`] while the token is.
+    pub(super) fn admit(&self, errand: Errand) -> Result<(), TokenError> {
+        match (errand, &*self.away.load()) {
+            (Errand::Work, Some(code)) => Err(TokenError::Away(Code::clone(code))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The token has gone: nothing more is asked of it until it is healed.
+    pub(super) fn lose(&self, code: Code) {
+        self.away.store(Some(Arc::new(code)));
+    }
+
+    pub(super) fn trust(&self) {
+        self.away.store(None);
     }
 
     fn log_in(&self, session: &RawSession) -> Result<(), TokenError> {
@@ -63,6 +81,15 @@ impl Standing {
             }),
         }
     }
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// To find out whether a token that came back is the right one; let in while it still counts as away.
+    Proof,
+    /// Everything else.
+    Work,
 }
 
 /// A piece of work and until when somebody waits for it.
@@ -111,11 +138,12 @@ impl Pool {
     pub(super) fn submit<T: Send + 'static>(
         &self,
         until: Instant,
+        errand: Errand,
         work: impl Fn(&mut Session) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Receiver<Result<T, TokenError>>, TokenError> {
         let (reply, answer) = sync_channel(1);
         let run = Box::new(move |worker: &mut Worker| {
-            let outcome = worker.perform(&work);
+            let outcome = worker.perform(errand, &work);
             // Nobody may be waiting any more: then the outcome, and any key in it, is wiped here.
             let _ = reply.send(outcome);
         });
@@ -167,13 +195,15 @@ impl Worker {
     }
 
     /// Does the work, repairing session and login at most once each.
-    fn perform<T>(&mut self, work: &dyn Fn(&mut Session) -> Result<T, Failure>) -> Result<T, TokenError> {
+    fn perform<T>(
+        &mut self,
+        errand: Errand,
+        work: &dyn Fn(&mut Session) -> Result<T, Failure>,
+    ) -> Result<T, TokenError> {
         let mut may_reopen = true;
         let mut may_log_in = true;
         loop {
-            if self.common.standing.is_away() {
-                return Err(TokenError::Away(Code::words("it has not been healed yet")));
-            }
+            self.common.standing.admit(errand)?;
             let error = match self.attempt(work) {
                 Ok(value) => return Ok(value),
                 Err(Failure::Ours(error)) => return Err(error),
@@ -185,21 +215,29 @@ impl Worker {
             };
             match Verdict::on(&error) {
                 Verdict::Data => return Err(TokenError::Data),
+                Verdict::Doubt if may_reopen && blames_ciphertext(&error) => {
+                    // A token that faltered for a moment would give the same code: only a second no is believed.
+                    self.check_health()?;
+                    may_reopen = false;
+                    self.session = None;
+                }
                 Verdict::Doubt => return Err(self.settle(&error)),
                 Verdict::Login if may_log_in => {
                     may_log_in = false;
                     self.session = None;
-                    if let Err(error) = self.common.log_in() {
-                        return Err(match error {
-                            TokenError::Away(code) => self.lose(code),
-                            other => other,
-                        });
-                    }
+                    self.common.log_in().map_err(|error| self.give_up(error))?;
                 }
-                Verdict::Login => return Err(self.sick_or(TokenError::Login(Code::of(&error)))),
-                Verdict::Pin(problem) => return Err(TokenError::Pin(problem)),
+                Verdict::Login => return Err(self.give_up(TokenError::Login(Code::of(&error)))),
+                Verdict::Pin(problem) => return Err(self.give_up(TokenError::Pin(problem))),
+                // Other programs may have taken every session; that passes without starting the module over.
+                Verdict::Session
+                    if !may_reopen && matches!(error, ModuleError::Pkcs11(RvError::SessionCount, _)) =>
+                {
+                    self.check_health()?;
+                    return Err(TokenError::Session(Code::of(&error)));
+                }
                 Verdict::Session | Verdict::SessionGone if !may_reopen => {
-                    return Err(self.sick_or(TokenError::Session(Code::of(&error))));
+                    return Err(self.give_up(TokenError::Session(Code::of(&error))));
                 }
                 Verdict::Session => {
                     may_reopen = false;
@@ -230,22 +268,32 @@ impl Worker {
 
     /// A code that a dead token and a bad request share.
     fn settle(&mut self, error: &ModuleError) -> TokenError {
-        let code = Code::of(error);
-        self.sick_or(if blames_ciphertext(error) { TokenError::Data } else { TokenError::Unexpected(code) })
+        match self.check_health() {
+            Err(away) => away,
+            Ok(()) if blames_ciphertext(error) => TokenError::Data,
+            Ok(()) => TokenError::Unexpected(Code::of(error)),
+        }
     }
 
-    /// `otherwise`, if the token says that it is well.
-    fn sick_or(&mut self, otherwise: TokenError) -> TokenError {
-        match self.common.access.check_health() {
-            Ok(()) => otherwise,
-            Err(code) => self.lose(code),
-        }
+    /// Whether the token says that it is well.
+    fn check_health(&mut self) -> Result<(), TokenError> {
+        self.common.access.check_health().map_err(|code| self.lose(code))
+    }
+
+    /// What was tried again and failed again: whatever the token says of itself, it is of no use until it is started over.
+    fn give_up(&mut self, error: TokenError) -> TokenError {
+        let code = match &error {
+            TokenError::Away(code) | TokenError::Login(code) | TokenError::Session(code) => code.clone(),
+            other => Code::words(other.to_string()),
+        };
+        self.lose(code);
+        error
     }
 
     /// The token has gone: nothing more is asked of it until it is healed.
     fn lose(&mut self, code: Code) -> TokenError {
         self.session = None;
-        self.common.standing.set_away(true);
+        self.common.standing.lose(code.clone());
         TokenError::Away(code)
     }
 }

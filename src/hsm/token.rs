@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use cryptoki::session::UserType;
@@ -12,13 +13,16 @@ use parking_lot::{Mutex, RwLock};
 use secrecy::ExposeSecret;
 
 use super::error::{Code, PinProblem, TokenError, Verdict};
+use super::master_key::MasterKey;
 use super::module::Module;
 use super::pin::{Pin, PinBackoff};
-use super::pool::{self, Pool, Standing};
+use super::pool::{self, Errand, Pool, Standing};
 use super::session::{Failure, Session};
 
 /// Worker sessions at most; small hardware has 16 in all, one of them our anchor.
 pub const WORKER_SESSIONS_MAX: usize = 15;
+/// How long loading, initializing and logging in may take before it is given up. Hardware starts slowly.
+const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a token's label, by the standard.
 const LABEL_LEN_MAX: usize = 32;
 
@@ -81,7 +85,14 @@ impl TokenConfig {
 
 /// An open token. Clones are handles on the same one.
 #[derive(Clone)]
-pub struct Token(Arc<Inner>);
+pub struct Token {
+    inner: Arc<Inner>,
+    errand: Errand,
+}
+
+/// A token that was started over and answers, and of which nobody knows yet whether it is the right one. Only the proof may
+/// call it; everybody else is told that it is away. Dropped, it stays away.
+pub struct Healing(Token);
 
 struct Inner {
     config: TokenConfig,
@@ -92,14 +103,17 @@ struct Inner {
     pool: RwLock<Option<Pool>>,
     /// `None` once closed.
     module: Mutex<Option<Module>>,
+    /// A start that took longer than anybody waited; the next who heals gets its answer.
+    starting: Mutex<Option<Receiver<Result<(), TokenError>>>>,
 }
 
 impl Token {
     /// Loads the module, finds the token, logs in and starts the workers. The token keeps the PIN, in locked memory if
-    /// the process locks it, because healing needs it. Not bounded by the deadline: the module is loaded and initialized.
+    /// the process locks it, because healing needs it. Bounded by 10 s, not by the deadline: the module is loaded and
+    /// initialized.
     ///
     /// # Errors
-    /// [`TokenError`] of class PIN (noted in `backoff`, or not tried because of it), configuration or token.
+    /// [`TokenError`] of class PIN (noted in `backoff`, or not tried because of it), configuration, deadline or token.
     pub fn open(
         config: &TokenConfig,
         pin: Pin,
@@ -108,7 +122,9 @@ impl Token {
     ) -> Result<Self, TokenError> {
         config.check()?;
         backoff.admit(now)?;
-        let opened = Self::open_with(config, pin);
+        let own = config.clone();
+        let opened = aside("token-open", move || Self::open_with(&own, pin))
+            .and_then(|answer| pool::wait(&answer, Instant::now() + OPEN_PATIENCE));
         backoff.note(&opened, now);
         opened
     }
@@ -121,14 +137,16 @@ impl Token {
         }
         let standing = Arc::new(Standing::new(pin));
         let pool = Pool::start(&access, &standing, config.worker_sessions)?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             config: config.clone(),
             serial: info.serial_number().to_owned(),
             label: info.label().to_owned(),
             standing,
             pool: RwLock::new(Some(pool)),
             module: Mutex::new(Some(module)),
-        })))
+            starting: Mutex::new(None),
+        });
+        Ok(Self { inner, errand: Errand::Work })
     }
 
     /// Makes a token in the first slot that has none and gives its serial number. The module is finalized after it,
@@ -172,19 +190,25 @@ impl Token {
     /// Its serial number.
     #[must_use]
     pub fn serial(&self) -> &str {
-        &self.0.serial
+        &self.inner.serial
     }
 
     /// Its label.
     #[must_use]
     pub fn label(&self) -> &str {
-        &self.0.label
+        &self.inner.label
     }
 
     /// Whether it went away and was not healed yet. Then every call answers [`TokenError::Away`] at once.
     #[must_use]
     pub fn is_away(&self) -> bool {
-        self.0.standing.is_away()
+        self.trouble().is_some()
+    }
+
+    /// Why it counts as away, if it does.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Arc<Code>> {
+        self.inner.standing.trouble()
     }
 
     /// Asks the token how it is.
@@ -195,41 +219,60 @@ impl Token {
         self.call(|session| session.check_health())
     }
 
+    /// Counts it as away, for a reason that no single call can see.
+    pub fn lose(&self, why: &str) {
+        self.inner.standing.lose(Code::words(why));
+    }
+
     /// Starts over with the same token: lets the workers end, finalizes and initializes the module, finds the token by
-    /// its serial number, logs in. Keys found before go on working; whether they still are the same keys is for the
-    /// caller to prove. On failure the token stays away and healing can be tried again. Not bounded by the deadline.
+    /// its serial number, logs in. Whether it still is the same token is for the caller to prove. Waits for at most twice
+    /// the deadline; a start that takes longer goes on, and the next call gets its answer.
     ///
     /// # Errors
     /// [`TokenError::Away`] when it is still away, [`TokenError::Deadline`] when a call into the module has not come back,
     /// [`TokenError::Pin`] when the token no longer takes the PIN: no use to try again, close it and open it with another.
-    pub fn heal(&self) -> Result<(), TokenError> {
-        let mut module = self.0.module.lock();
-        let module = module.as_mut().ok_or(TokenError::Closed)?;
-        self.0.standing.set_away(true);
-        drop(self.0.pool.write().take());
-        module.finalize(self.0.config.deadline)?;
-        module.initialize()?;
-        let choice = TokenChoice::Serial(self.0.serial.clone());
-        let (access, _) = module.find(&choice).map_err(|error| match error {
-            TokenError::NotFound(what) => TokenError::Away(Code::words(format!("{what} is not there"))),
-            other => other,
-        })?;
-        let pool = Pool::start(&access, &self.0.standing, self.0.config.worker_sessions)?;
-        *self.0.pool.write() = Some(pool);
-        self.0.standing.set_away(false);
-        Ok(())
+    pub fn heal(&self) -> Result<Healing, TokenError> {
+        let mut starting = self.inner.starting.lock();
+        let answer = match starting.take() {
+            Some(answer) => answer,
+            None => {
+                self.inner.standing.lose(Code::words("it is being started over"));
+                let inner = Arc::clone(&self.inner);
+                aside("token-start", move || inner.start_over())?
+            }
+        };
+        // Once for calls in flight, once for the start.
+        match answer.recv_timeout(self.inner.config.deadline.saturating_mul(2)) {
+            Ok(started) => {
+                started.map(|()| Healing(Self { inner: Arc::clone(&self.inner), errand: Errand::Proof }))
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                *starting = Some(answer);
+                Err(TokenError::Deadline)
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(TokenError::Unexpected(Code::words("its start broke off by a bug; please report this")))
+            }
+        }
     }
 
     /// Takes no new work, lets the workers finish what is queued, closes every session and finalizes the module. Every
     /// handle on the token answers [`TokenError::Closed`] from now on.
     ///
     /// # Errors
-    /// [`TokenError::Deadline`] when a call into the module has not come back: then it is not finalized, and stays in use.
+    /// [`TokenError::Deadline`] when a call into the module has not come back: then nothing is finalized. The next open does
+    /// it, once that call has come back.
     pub fn close(&self) -> Result<(), TokenError> {
-        let Some(mut module) = self.0.module.lock().take() else { return Ok(()) };
-        drop(self.0.pool.write().take());
-        module.finalize(self.0.config.deadline)?;
-        self.0.standing.set_away(false);
+        let deadline = self.inner.config.deadline;
+        let mut module = self.inner.module.try_lock_for(deadline).ok_or(TokenError::Deadline)?;
+        let Some(mut module) = module.take() else { return Ok(()) };
+        let pool = self.inner.pool.write().take();
+        let ended = aside("token-end", move || {
+            drop(pool);
+            module.finalize(deadline)
+        })?;
+        pool::wait(&ended, Instant::now() + deadline.saturating_mul(2))?;
+        self.inner.standing.trust();
         Ok(())
     }
 
@@ -238,11 +281,10 @@ impl Token {
         &self,
         work: impl Fn(&mut Session) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, TokenError> {
-        let until = Instant::now() + self.0.config.deadline;
-        if self.is_away() {
-            return Err(TokenError::Away(Code::words("it has not been healed yet")));
-        }
-        let answer = self.0.pool.read().as_ref().ok_or(TokenError::Closed)?.submit(until, work)?;
+        let until = Instant::now() + self.inner.config.deadline;
+        self.inner.standing.admit(self.errand)?;
+        let answer =
+            self.inner.pool.read().as_ref().ok_or(TokenError::Closed)?.submit(until, self.errand, work)?;
         pool::wait(&answer, until)
     }
 
@@ -251,12 +293,63 @@ impl Token {
         &self,
         work: impl Fn(&mut Session) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, TokenError> {
-        let standing = Arc::clone(&self.0.standing);
-        let patience = self.0.config.deadline;
+        let standing = Arc::clone(&self.inner.standing);
+        let patience = self.inner.config.deadline;
         self.call(move |session| {
             // A change that hangs must not take every worker with it.
             let _changing = standing.changing.try_lock_for(patience).ok_or(TokenError::Busy)?;
             work(session)
         })
     }
+}
+
+impl Inner {
+    fn start_over(&self) -> Result<(), TokenError> {
+        let mut module = self.module.lock();
+        let module = module.as_mut().ok_or(TokenError::Closed)?;
+        drop(self.pool.write().take());
+        module.finalize(self.config.deadline)?;
+        module.initialize()?;
+        let choice = TokenChoice::Serial(self.serial.clone());
+        let (access, _) = module.find(&choice).map_err(|error| match error {
+            TokenError::NotFound(what) => TokenError::Away(Code::words(format!("{what} is not there"))),
+            other => other,
+        })?;
+        let pool = Pool::start(&access, &self.standing, self.config.worker_sessions)?;
+        *self.pool.write() = Some(pool);
+        Ok(())
+    }
+}
+
+impl Healing {
+    /// A master key of the token that came back, to prove it by. It answers before the token is trusted.
+    ///
+    /// # Errors
+    /// As for [`Token::master_key`].
+    pub fn master_key(&self, generation: u32) -> Result<MasterKey, TokenError> {
+        self.0.master_key(generation)
+    }
+
+    /// It was proved to be the right one: from now on everybody may call it, and keys found before go on working.
+    pub fn trust(self) {
+        self.0.inner.standing.trust();
+    }
+}
+
+/// Does what may never come back on a thread of its own.
+fn aside<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, TokenError> + Send + 'static,
+) -> Result<Receiver<Result<T, TokenError>>, TokenError> {
+    let (reply, answer) = sync_channel(1);
+    let run = move || {
+        // Nobody may be waiting any more: then what was opened is closed here.
+        let _ = reply.send(work());
+    };
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(|error| {
+        TokenError::Configuration(format!(
+            "a thread for the token cannot be started ({error}); raise the limit of threads"
+        ))
+    })?;
+    Ok(answer)
 }

@@ -28,6 +28,9 @@ pub(crate) const ENDPOINT: &str = "absensi";
 pub(crate) struct Sandbox {
     folder: TempDir,
     softhsm: SoftHsm,
+    /// Which PKCS#11 module, and what more `[token]` says.
+    module: PathBuf,
+    token: String,
     starts: AtomicUsize,
 }
 
@@ -40,9 +43,15 @@ pub(crate) struct Daemon {
 impl Sandbox {
     /// Lays out the folder; nothing runs yet.
     pub(crate) fn new() -> Self {
+        Self::with_module(MODULE.as_ref(), "")
+    }
+
+    /// The same with another PKCS#11 module, and with `token` at the end of its section.
+    pub(crate) fn with_module(module: &Path, token: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("gembok-").tempdir().unwrap();
         let softhsm = SoftHsm::lay_out(&folder.path().join("softhsm"));
-        let sandbox = Self { folder, softhsm, starts: AtomicUsize::new(0) };
+        let (module, token) = (module.to_owned(), token.to_owned());
+        let sandbox = Self { folder, softhsm, module, token, starts: AtomicUsize::new(0) };
         fs::create_dir(sandbox.path("policies")).unwrap();
         for policy in ["crypto.toml", "limits.toml"] {
             let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(policy);
@@ -54,10 +63,11 @@ impl Sandbox {
 
     /// Writes the configuration, with `more` at its end.
     pub(crate) fn configure(&self, more: &str) {
+        let (module, token) = (self.module.display(), &self.token);
         let config = format!(
             "[state]\ndirectory = \"state\"\n[local]\nsocket = \"run/gembok.sock\"\n\
              [data]\nlisten = \"127.0.0.1:0\"\n[control]\nlisten = \"127.0.0.1:0\"\n\
-             [token]\nmodule = \"{MODULE}\"\nlabel = \"sandbox\"\npin_file = \"pin\"\n\
+             [token]\nmodule = \"{module}\"\nlabel = \"sandbox\"\npin_file = \"pin\"\n{token}\n\
              [memory]\nlock = \"best-effort\"\n{more}"
         );
         fs::write(self.config(), config).unwrap();
@@ -88,6 +98,7 @@ impl Sandbox {
             .args(args)
             .env("GEMBOK_CONFIG", self.config())
             .env("SOFTHSM2_CONF", self.softhsm.conf())
+            .envs(self.softhsm.shim().environment())
             .env_remove("CREDENTIALS_DIRECTORY")
             .env_remove("NOTIFY_SOCKET")
             .current_dir(self.folder.path());

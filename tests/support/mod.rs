@@ -3,4 +3,5 @@
 
 pub(crate) mod daemon;
 pub(crate) mod recount;
+pub(crate) mod shim;
 pub(crate) mod softhsm;

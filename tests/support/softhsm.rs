@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::shim::Shim;
+
 pub(crate) const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const CHILD: &str = "GEMBOK_TEST_SOFTHSM";
 
@@ -38,6 +40,11 @@ impl SoftHsm {
         self.folder.join("elsewhere")
     }
 
+    /// The desk of a shim before it.
+    pub(crate) fn shim(&self) -> Shim {
+        Shim::at(self.folder.join("shim"))
+    }
+
     /// The one file called `name` in the one token's directory.
     pub(crate) fn token_file(&self, name: &str) -> PathBuf {
         let mut tokens = std::fs::read_dir(self.tokens()).unwrap();
@@ -57,6 +64,7 @@ pub(crate) fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", case, "--include-ignored", "--nocapture", "--test-threads=1"])
         .env("SOFTHSM2_CONF", softhsm.conf())
+        .envs(softhsm.shim().environment())
         .env(CHILD, folder.path())
         .output()
         .unwrap();
