@@ -20,6 +20,8 @@ mod store_damage;
 mod strict;
 #[path = "../support/mod.rs"]
 mod support;
+mod token_faults;
+mod token_swap;
 mod v1;
 mod v1_limits;
 mod vault;

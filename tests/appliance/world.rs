@@ -128,7 +128,11 @@ impl Shared {
 impl World {
     /// Provisioned, with `more` at the end of its configuration.
     pub(crate) fn new(more: &str) -> Self {
-        let sandbox = Sandbox::new();
+        Self::over(Sandbox::new(), more)
+    }
+
+    /// The same over a sandbox that was laid out already.
+    pub(crate) fn over(sandbox: Sandbox, more: &str) -> Self {
         sandbox.configure(more);
         let daemon = sandbox.start();
         sandbox.provision();

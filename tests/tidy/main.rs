@@ -43,6 +43,20 @@ fn long_files_are_on_the_list_with_their_reason() {
 }
 
 #[test]
+fn unsafe_stands_in_the_shim_alone() {
+    each(rules::safe);
+    let manifest = tree::text("Cargo.toml");
+    let members = manifest.split_once("members = [").and_then(|(_, rest)| rest.split_once(']')).unwrap().0;
+    let packages =
+        members.split(',').map(|member| member.trim().trim_matches('"')).filter(|name| !name.is_empty());
+    none(
+        packages
+            .chain(["."])
+            .flat_map(|path| rules::forbids_unsafe(path, &tree::text(&format!("{path}/Cargo.toml")))),
+    );
+}
+
+#[test]
 fn every_allow_has_its_reason() {
     each(rules::reasons);
     none(rules::manifest_reasons(&tree::text("Cargo.toml")));

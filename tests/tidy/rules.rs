@@ -51,6 +51,25 @@ pub(crate) fn stale_exceptions(sources: &[Source]) -> Vec<String> {
     stale.map(|(path, _)| format!("{path}: no longer long; take it off LONG in tests/tidy")).collect()
 }
 
+/// `unsafe` stands in the one package that cannot do without.
+pub(crate) fn safe(source: &Source) -> Vec<String> {
+    if source.path.starts_with("tests/pkcs11-shim/") {
+        return Vec::new();
+    }
+    let found = source
+        .find("unsafe")
+        .map(|at| source.complain(at, "no unsafe here; find a crate that is safe to use"));
+    found.collect()
+}
+
+/// Every other package forbids it.
+pub(crate) fn forbids_unsafe(path: &str, manifest: &str) -> Vec<String> {
+    if path == "tests/pkcs11-shim" || manifest.contains("unsafe_code = \"forbid\"") {
+        return Vec::new();
+    }
+    vec![format!("{path}/Cargo.toml: forbid unsafe_code in [lints.rust]")]
+}
+
 /// `allow` and `expect` say why.
 pub(crate) fn reasons(source: &Source) -> Vec<String> {
     let mut complaints = Vec::new();

@@ -78,6 +78,19 @@ fn waiting_and_looking_outside() {
 }
 
 #[test]
+fn unsafe_elsewhere() {
+    finds(
+        rules::safe,
+        "src/a.rs",
+        &["unsafe { f() }", "unsafe fn f() {}"],
+        &["// unsafe\n", "let is_unsafe = 1;"],
+    );
+    finds(rules::safe, "tests/pkcs11-shim/src/lib.rs", &[], &["unsafe { f() }"]);
+    assert_eq!(rules::forbids_unsafe("benches", "[lints.rust]\n").len(), 1);
+    assert!(rules::forbids_unsafe("benches", "unsafe_code = \"forbid\"").is_empty());
+}
+
+#[test]
 fn openings_and_lengths() {
     finds(rules::opening, "src/a.rs", &["use std::fs;", "// why\n"], &["//! Why.\n"]);
     let long = "\n".repeat(401);

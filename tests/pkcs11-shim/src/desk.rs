@@ -5,6 +5,7 @@
 //!          C_Decrypt 0 1 answer 5                           the first call answers CKR 5, nothing is passed on
 //!          C_Decrypt 2 * answer 5                           every call but the first two
 //!          C_GenerateKey 0 1 lose 48                        passed on, and its answer lost for CKR 48
+//!          C_GenerateKey 0 1 plant 7                        while in force, keys that are generated are known: see `planted`
 //!          C_Encrypt 0 3 sleep 250                          three calls take 250 ms longer
 //!          C_Sign 0 * hang 0                                every call waits until the orders change, then is passed on
 //! calls    C_Decrypt begun                                  one line as a call comes in
@@ -108,6 +109,12 @@ impl Desk {
             }
         }
         wanted
+    }
+
+    /// The number of the key to be made where one is to be generated.
+    pub(crate) fn planted(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(&self.orders).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("C_GenerateKey 0 1 plant ")?.parse().ok())
     }
 
     /// Returns when the orders no longer begin with `word`.

@@ -95,6 +95,7 @@ macro_rules! stand_before {
         fn table(mut functions: CK_FUNCTION_LIST) -> CK_FUNCTION_LIST {
             $(functions.$name = Some($name);)*
             functions.C_GetFunctionList = Some(C_GetFunctionList);
+            functions.C_GenerateKey = Some(generate_key);
             functions
         }
     };
@@ -142,6 +143,42 @@ stand_before! {
         private_template: Attributes, private_count: Length,
         public: Objects, private: Objects
     );
+}
+
+/// Makes the known key a test asked for, with every attribute the caller wanted, or passes the call on.
+///
+/// # Safety
+/// As for the function it stands before.
+unsafe extern "C" fn generate_key(
+    session: Session,
+    mechanism: Mechanism,
+    template: Attributes,
+    count: Length,
+    key: Objects,
+) -> CK_RV {
+    let planted = DESK.get_or_init(Desk::open).as_ref().and_then(Desk::planted);
+    let Some((number, count)) = planted.zip(usize::try_from(count).ok()) else {
+        // SAFETY: the arguments are the caller's own, passed on as they came.
+        return unsafe { C_GenerateKey(session, mechanism, template, count, key) };
+    };
+    // SAFETY: the caller vouches for `count` attributes.
+    let wanted = unsafe { std::slice::from_raw_parts(template, count) };
+    let mut value = planted(number);
+    let length = value.len() as Length;
+    // A length beside a value is refused: it is the value's.
+    let mut template: Vec<CK_ATTRIBUTE> =
+        wanted.iter().filter(|attribute| attribute.type_ != CKA_VALUE_LEN).copied().collect();
+    template
+        .insert(0, CK_ATTRIBUTE { type_: CKA_VALUE, pValue: value.as_mut_ptr().cast(), ulValueLen: length });
+    // SAFETY: the template and the value in it live until the call has come back.
+    unsafe { C_CreateObject(session, template.as_mut_ptr(), template.len() as Length, key) }
+}
+
+/// A key that a test knows: its number, filled up to 32 bytes.
+fn planted(number: u64) -> [u8; 32] {
+    let mut key = [0x5a; 32];
+    key[24..].copy_from_slice(&number.to_be_bytes());
+    key
 }
 
 /// The one symbol a PKCS#11 caller looks for (PKCS #11 2.40, §5.4).
