@@ -235,7 +235,7 @@ fn one_cold_key_is_asked_for_once_and_holds_up_no_other() {
 #[test]
 fn a_token_that_hangs_is_degraded_heals_and_does_not_hold_up_the_end() {
     let ward = Ward::new("deadline_ms = 1500", "", 2);
-    let (world, shim) = (&ward.world, &ward.shim);
+    let shim = &ward.shim;
     let [first, second] = &ward.cold[..] else { panic!("two are cold") };
     ward.under_load(|_| {
         // Nobody needs the token; the probe finds out that it hangs.

@@ -121,7 +121,7 @@ fn every_code_at_every_function_once() {
                     (Kind::Session | Kind::Crowded, Err(TokenError::Session(_)))
                         if function == "C_OpenSession" => {}
                     (Kind::Data, Err(TokenError::Data)) | (Kind::Doubtful, Ok(())) => {
-                        assert_eq!(function, "C_Decrypt", "{what}")
+                        assert_eq!(function, "C_Decrypt", "{what}");
                     }
                     (Kind::Doubtful | Kind::Data, Err(TokenError::Unexpected(_))) => {
                         assert!(!bench.token.is_away(), "{what}");

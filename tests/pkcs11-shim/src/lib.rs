@@ -156,18 +156,18 @@ unsafe extern "C" fn generate_key(
     count: Length,
     key: Objects,
 ) -> CK_RV {
-    let planted = DESK.get_or_init(Desk::open).as_ref().and_then(Desk::planted);
-    let Some((number, count)) = planted.zip(usize::try_from(count).ok()) else {
+    let wanted = DESK.get_or_init(Desk::open).as_ref().and_then(Desk::planted);
+    let Some((number, count)) = wanted.zip(usize::try_from(count).ok()) else {
         // SAFETY: the arguments are the caller's own, passed on as they came.
         return unsafe { C_GenerateKey(session, mechanism, template, count, key) };
     };
     // SAFETY: the caller vouches for `count` attributes.
-    let wanted = unsafe { std::slice::from_raw_parts(template, count) };
+    let attributes = unsafe { std::slice::from_raw_parts(template, count) };
     let mut value = planted(number);
     let length = value.len() as Length;
     // A length beside a value is refused: it is the value's.
     let mut template: Vec<CK_ATTRIBUTE> =
-        wanted.iter().filter(|attribute| attribute.type_ != CKA_VALUE_LEN).copied().collect();
+        attributes.iter().filter(|attribute| attribute.type_ != CKA_VALUE_LEN).copied().collect();
     template
         .insert(0, CK_ATTRIBUTE { type_: CKA_VALUE, pValue: value.as_mut_ptr().cast(), ulValueLen: length });
     // SAFETY: the template and the value in it live until the call has come back.
