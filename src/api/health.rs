@@ -53,6 +53,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "disk_free_bytes": journal.disk.map(|disk| disk.free_bytes),
                     "disk_reserve_bytes": journal.disk.map(|disk| disk.reserve_bytes),
                 })),
+                "clock": health.clock.map(|clock| clock.to_string()),
                 "data_keys_in_memory": health.data_keys,
                 "requests_refused_locked": health.refused_locked,
                 "memory": health.memory,

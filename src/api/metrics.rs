@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::appliance::{Appliance, State};
+use crate::appliance::{Appliance, ClockVerdict, State};
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Code;
 
@@ -34,6 +34,10 @@ fn text(appliance: &Appliance) -> String {
     };
     let present = health.token.as_ref().is_some_and(|token| token.present);
     gauge("gembok_token_present", "Whether the token answers.", present.into());
+    if let Some(clock) = health.clock {
+        let trusted = clock == ClockVerdict::Trusted;
+        gauge("gembok_clock_trusted", "Whether the wall's clock is believed.", trusted.into());
+    }
     gauge("gembok_data_keys", "Data keys in memory.", health.data_keys as u64);
     gauge("gembok_refused_locked", "Requests answered locked.", health.refused_locked);
     if let Some(journal) = &health.journal {

@@ -14,6 +14,7 @@ impl Operational {
     /// # Errors
     /// The store's.
     pub fn compact_store(&self, actor: Actor, now: Now) -> Result<Compacted, Stop> {
+        self.check_clock(&actor.to_string(), "store.compact")?;
         self.recorder().set_paused(true);
         let compacted = self.store.compact();
         self.recorder().set_paused(false);

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::domain::timestamp::Timestamp;
 
+use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
 use super::{Appliance, LockReason, State};
 
@@ -52,6 +53,8 @@ pub struct Health {
     pub token: Option<TokenHealth>,
     /// The chain and the journal.
     pub journal: Option<JournalHealth>,
+    /// What is thought of the clock.
+    pub clock: Option<ClockVerdict>,
     /// Data keys in memory.
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
@@ -116,6 +119,7 @@ impl Appliance {
             sandbox: self.sandbox.get().copied().unwrap_or(false),
             token: None,
             journal: None,
+            clock: None,
             data_keys: 0,
             refused_locked: self.refused_locked.load(Ordering::Relaxed),
             memory: self.settings.memory_protection.clone(),
@@ -127,6 +131,7 @@ impl Appliance {
                 let head = operational.store.head();
                 let kcv = operational.boot.master_keys.last().map(|key| crate::crypto::kcv::Kcv(key.kcv));
                 health.sandbox = operational.is_sandbox();
+                health.clock = Some(operational.clock());
                 health.data_keys = operational.keyring.data_keys();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),

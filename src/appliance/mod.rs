@@ -20,6 +20,7 @@ mod audit;
 mod block;
 mod catalog;
 mod certificates;
+mod clock;
 mod committer;
 mod compact;
 mod decrypt;
@@ -65,6 +66,7 @@ pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, InFlig
 pub use audit::{AuditEntry, AuditPage};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
+pub use clock::ClockVerdict;
 pub use decrypt::{OpeningKeys, Sealed};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};

@@ -20,6 +20,7 @@ use crate::hsm::{MasterKey, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
 
 use super::admission::Enrolled;
+use super::clock::ClockWatch;
 use super::disk_reserve::DiskReserve;
 use super::fault::Stop;
 use super::keyring::Keyring;
@@ -49,6 +50,7 @@ pub struct Operational {
     pub(super) pki: Pki,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     recorder: Recorder,
+    pub(super) clock: ClockWatch,
     revision: AtomicU64,
     ended: AtomicBool,
     changing: Mutex<()>,
@@ -72,6 +74,7 @@ pub(super) struct Parts {
 impl Operational {
     pub(super) fn start(parts: Parts) -> Result<Self, Stop> {
         let Parts { settings, boot, store, token, master_keys, store_key, pki } = parts;
+        let clock = ClockWatch::start(&store, (settings.clock)())?;
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
@@ -80,6 +83,7 @@ impl Operational {
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
             recorder,
+            clock,
             revision: AtomicU64::new(1),
             ended: AtomicBool::new(false),
             changing: Mutex::new(()),
@@ -164,6 +168,7 @@ impl Operational {
     ) -> Result<T, Stop> {
         let _one_at_a_time = self.changing.lock();
         let (batch, audit, value) = change(Batch::new(now.time.micros()))?;
+        self.check_clock(&audit.actor, &audit.act)?;
         let record = cbor::encode(&audit);
         let committed = self.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &record));
         // Raised whatever came of it: after a failed write nobody knows what is on the disk.

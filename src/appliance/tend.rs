@@ -46,6 +46,7 @@ impl Appliance {
             *tending = Tending::default();
             return;
         };
+        operational.clock.look(&operational.store, now);
         operational.keyring.forget_expired(now.instant);
         Self::tend_crl(&operational, tending, now);
         self.tend_token(operational, tending, now);

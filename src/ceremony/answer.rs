@@ -64,7 +64,7 @@ pub enum Done {
     /// Of `project list`.
     Projects(Vec<Project>),
     /// Of `status`.
-    Status(Status),
+    Status(Box<Status>),
 }
 
 /// What an init made.
@@ -305,6 +305,8 @@ pub struct Status {
     pub token: Option<TokenStatus>,
     /// The chain and the journal.
     pub journal: Option<JournalStatus>,
+    /// `trusted`, or what is wrong with the clock and what to do.
+    pub clock: Option<String>,
     /// Data keys in memory.
     pub data_keys: usize,
     /// Requests answered `locked` since the start.

@@ -39,7 +39,7 @@ impl Request {
                 appliance.lock(actor, now)?;
                 Ok(Done::Changed)
             }
-            Self::Status => Ok(Done::Status(appliance.health().into())),
+            Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
             Self::Project(verb) => verb.perform(appliance, actor, now),
             Self::Object(verb) => verb.perform(appliance, actor, now),
             Self::Endpoint(verb) => verb.perform(appliance, actor, now),
@@ -49,6 +49,10 @@ impl Request {
             Self::Audit(request::Audit::List { from, limit }) => {
                 let limit = usize::try_from(limit).unwrap_or(usize::MAX);
                 Ok(Done::Audit(appliance.unlocked()?.audit(from, limit)?.into()))
+            }
+            Self::Clock(request::Clock::Acknowledge) => {
+                appliance.unlocked()?.acknowledge_clock(actor, now)?;
+                Ok(Done::Changed)
             }
             Self::Store(request::Store::Compact) => {
                 let Compacted { before_bytes, after_bytes } =

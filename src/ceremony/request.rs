@@ -42,6 +42,16 @@ pub enum Request {
     Audit(Audit),
     /// The file everything is in.
     Store(Store),
+    /// The wall's clock.
+    Clock(Clock),
+}
+
+/// Verbs on the clock.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Clock {
+    /// The operator's word that it is right.
+    Acknowledge,
 }
 
 /// Verbs on the store.

@@ -162,6 +162,7 @@ impl From<appliance::Health> for answer::Status {
                 disk_free_bytes: journal.disk.map(|disk| disk.free_bytes),
                 disk_reserve_bytes: journal.disk.map(|disk| disk.reserve_bytes),
             }),
+            clock: health.clock.map(|clock| clock.to_string()),
             data_keys: health.data_keys,
             refused_locked: health.refused_locked,
             memory: health.memory,

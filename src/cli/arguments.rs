@@ -69,9 +69,18 @@ pub(super) enum Command {
     /// The store's file
     #[command(subcommand)]
     Store(Store),
+    /// The machine's clock
+    #[command(subcommand)]
+    Clock(Clock),
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+}
+
+#[derive(Subcommand)]
+pub(super) enum Clock {
+    /// Say that the clock is right: changes are made again, and budgets refill
+    Acknowledge,
 }
 
 #[derive(Subcommand)]

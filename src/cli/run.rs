@@ -74,6 +74,7 @@ impl Arguments {
             Command::Certificate(arguments::Certificate::Revoke { spki }) => {
                 Request::Certificate(request::Certificate::Revoke { spki })
             }
+            Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
             Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),
             Command::Audit(arguments::Audit::List { from, limit }) => {
                 Request::Audit(request::Audit::List { from, limit })

@@ -98,6 +98,9 @@ fn status(how: &Status) -> String {
             line("disk", format!("{} MiB free, {} MiB of it reserve", free >> 20, reserve >> 20));
         }
     }
+    if let Some(clock) = &how.clock {
+        line("clock", clock.clone());
+    }
     line("data keys", format!("{} in memory", how.data_keys));
     line("refused", format!("{} requests while locked", how.refused_locked));
     line("memory", how.memory.clone());

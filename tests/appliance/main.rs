@@ -3,6 +3,7 @@
 
 mod admission;
 mod client;
+mod clock;
 mod disk;
 mod early;
 mod fixtures;

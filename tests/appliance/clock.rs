@@ -1,0 +1,133 @@
+//! A clock that is set while the appliance runs, and one that is behind its journal: an appliance in this process, because
+//! the machine's clock is everybody's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use gembok::appliance::{
+    Appliance, ClockVerdict, JournalLimits, KeyringLimits, Policies, Settings, Stop, Tending,
+};
+use gembok::crypto::algorithm::Algorithm;
+use gembok::domain::actor::Actor;
+use gembok::domain::limits::{RateLimits, RequestLimits};
+use gembok::domain::operation::Operations;
+use gembok::domain::refusal::Code;
+use gembok::domain::timestamp::{Now, Timestamp};
+use gembok::hsm::{TokenChoice, TokenConfig};
+
+use crate::support::softhsm::{MODULE, SoftHsm, in_child};
+
+/// How far the wall's clock is from the machine's, seconds.
+static AHEAD_S: AtomicI64 = AtomicI64::new(0);
+const OPERATOR: Actor = Actor::Local(0);
+
+#[expect(clippy::disallowed_methods, reason = "a test is its own edge")]
+fn clock() -> Now {
+    let ahead = AHEAD_S.load(Ordering::Relaxed);
+    let apart = Duration::from_secs(ahead.unsigned_abs());
+    let time = if ahead < 0 { SystemTime::now() - apart } else { SystemTime::now() + apart };
+    Now { time: Timestamp::from_system(time), instant: Instant::now() }
+}
+
+fn open(softhsm: &SoftHsm) -> Appliance {
+    let state_directory = softhsm.elsewhere().join("state");
+    std::fs::create_dir_all(&state_directory).unwrap();
+    let policies = Policies {
+        request_limits: RequestLimits::default(),
+        rate_limits: RateLimits::default(),
+        in_flight_per_certificate_max: 16,
+        default_algorithm: Algorithm::Xaes256Gcm,
+    };
+    Appliance::open(Settings {
+        cache_bytes: 1 << 20,
+        token: TokenConfig {
+            module: MODULE.into(),
+            choice: TokenChoice::Label("sandbox".into()),
+            worker_sessions: 1,
+            deadline: Duration::from_secs(30),
+        },
+        pin_file: softhsm.elsewhere().join("pin"),
+        server_names: vec!["localhost".into()],
+        keyring: KeyringLimits { entries_max: 16, ttl: Duration::from_secs(3_600) },
+        degraded_max: Duration::from_secs(3_600),
+        journal: JournalLimits {
+            flush_after: Duration::from_millis(20),
+            buffer_records_max: 1_024,
+            strict: Operations::default(),
+        },
+        disk_reserve_bytes: 0,
+        policies: ArcSwap::from_pointee(policies),
+        memory_protection: "not locked".into(),
+        clock,
+        notify: Box::new(|| ()),
+        state_directory,
+    })
+    .unwrap()
+}
+
+fn create_project(appliance: &Appliance, name: &str) -> Result<(), Stop> {
+    let name = name.parse().unwrap();
+    appliance.unlocked().unwrap().create_project(OPERATOR, name, clock()).map(drop)
+}
+
+fn refuses_changes(appliance: &Appliance, name: &str) {
+    let Err(Stop::Refused(refusal)) = create_project(appliance, name) else { panic!("{name} was made") };
+    assert_eq!(refusal.code, Code::WrongState);
+    assert!(refusal.to_string().contains("gembok clock acknowledge"), "{refusal}");
+    assert!(!appliance.unlocked().unwrap().clock_is_trusted());
+    assert!(appliance.is_ready(), "requests on data are served");
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_acknowledged() {
+    let case =
+        "clock::a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_acknowledged";
+    in_child(case, |softhsm| {
+        let appliance = open(softhsm);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+        appliance.init_sandbox(OPERATOR, "admin".parse().unwrap(), &csr, clock()).unwrap();
+        let mut tending = Tending::default();
+        let mut tend = |appliance: &Appliance| appliance.tend(&mut tending, clock());
+        tend(&appliance);
+        create_project(&appliance, "satu").unwrap();
+
+        // Two hours forward, while it runs.
+        AHEAD_S.store(7_200, Ordering::Relaxed);
+        tend(&appliance);
+        let verdict = appliance.health().clock.unwrap();
+        assert!(matches!(verdict, ClockVerdict::Jumped { .. }), "{verdict}");
+        refuses_changes(&appliance, "dua");
+        appliance.unlocked().unwrap().acknowledge_clock(OPERATOR, clock()).unwrap();
+        create_project(&appliance, "dua").unwrap();
+        let at_most = clock().time;
+
+        // It was wrong after all: back, across a restart. The journal's time stays where it was.
+        appliance.lock(OPERATOR, clock()).unwrap();
+        drop(appliance);
+        AHEAD_S.store(0, Ordering::Relaxed);
+        let appliance = open(softhsm);
+        appliance.unlock(OPERATOR, false, clock()).unwrap();
+        let verdict = appliance.health().clock.unwrap();
+        assert!(matches!(verdict, ClockVerdict::Behind { .. }), "{verdict}");
+        refuses_changes(&appliance, "tiga");
+        let journal = appliance.health().journal.unwrap().last_block;
+        assert!(journal > clock().time && journal <= at_most.plus(Duration::from_secs(60)), "{journal}");
+        appliance.unlocked().unwrap().acknowledge_clock(OPERATOR, clock()).unwrap();
+        create_project(&appliance, "tiga").unwrap();
+
+        // What was acknowledged is not asked again, though the journal is still ahead.
+        appliance.lock(OPERATOR, clock()).unwrap();
+        appliance.unlock(OPERATOR, false, clock()).unwrap();
+        create_project(&appliance, "empat").unwrap();
+        let unlocked = appliance.unlocked().unwrap();
+        let entries = unlocked.audit(0, 1_000).unwrap().entries;
+        let acknowledged = entries.iter().filter(|entry| entry.record.act == "clock.acknowledge").count();
+        assert_eq!(acknowledged, 2);
+        assert!(Arc::strong_count(&unlocked) > 1);
+        drop(unlocked);
+        appliance.shut_down();
+    });
+}
