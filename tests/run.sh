@@ -118,6 +118,8 @@ scripts() {
 }
 
 tests() {
+    # So often the daemon is killed under load; every phase of its life has to be hit.
+    export GEMBOK_CRASH_ROUNDS=${GEMBOK_CRASH_ROUNDS:-100}
     cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
     return "${PIPESTATUS[0]}"
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use gembok::crypto::secret::SecretKey;
 use gembok::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use gembok::hsm::{Pin, PinBackoff, Token, TokenChoice, TokenConfig};
-use gembok::store::{Store, StoreFile, StoreKeys, Table, Verdict};
+use gembok::store::{Boot, Store, StoreFile, StoreKeys, Table, Verdict};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::support::daemon::Sandbox;
@@ -26,13 +26,19 @@ pub(crate) struct Vault {
     _file: StoreFile,
 }
 
-impl Vault {
-    /// Unlocks the store of a stopped sandbox as the daemon does: PIN, token, MK, store key.
-    pub(crate) fn open(sandbox: &Sandbox, softhsm: &SoftHsm) -> Self {
+/// What opens a store, unwrapped by its token once: to open copies of it without one.
+pub(crate) struct Keys {
+    generation: u32,
+    current: u32,
+    store: [u8; 32],
+    name: [u8; 32],
+}
+
+impl Keys {
+    /// Asks the token of a stopped sandbox as the daemon does: PIN, token, MK, store key.
+    pub(crate) fn unwrap(sandbox: &Sandbox, softhsm: &SoftHsm, boot: &Boot) -> Self {
         let _ = fs::remove_dir_all(softhsm.tokens());
         copy(&sandbox.softhsm().tokens(), &softhsm.tokens());
-        let file = StoreFile::open(&store_path(sandbox), 1 << 20).unwrap();
-        let boot = file.boot().unwrap().unwrap();
         let config = TokenConfig {
             module: MODULE.into(),
             choice: TokenChoice::Serial(boot.token_serial.clone()),
@@ -48,11 +54,30 @@ impl Vault {
         let binding = Binding::store_key(entry.generation, master_key.generation());
         let store_key = master_key.unwrap(&wrapped, &binding).unwrap();
         let name_key = unwrap_name_key(&store_key, entry.generation, &boot.name_key);
-        let keys =
-            StoreKeys::new(&[(entry.generation, store_key)], boot.current_store_key, &name_key).unwrap();
         drop(master_key);
         token.close().unwrap();
-        let (store, unlocked) = file.unlock(keys).unwrap();
+        Self {
+            generation: entry.generation,
+            current: boot.current_store_key,
+            store: *store_key.expose(),
+            name: *name_key.expose(),
+        }
+    }
+
+    /// For the store.
+    pub(crate) fn of_store(&self) -> StoreKeys {
+        let (mut store, mut name) = (self.store, self.name);
+        let generations = [(self.generation, SecretKey::take(&mut store))];
+        StoreKeys::new(&generations, self.current, &SecretKey::take(&mut name)).unwrap()
+    }
+}
+
+impl Vault {
+    /// Unlocks the store of a stopped sandbox.
+    pub(crate) fn open(sandbox: &Sandbox, softhsm: &SoftHsm) -> Self {
+        let file = StoreFile::open(&store_path(sandbox), 1 << 20).unwrap();
+        let keys = Keys::unwrap(sandbox, softhsm, &file.boot().unwrap().unwrap());
+        let (store, unlocked) = file.unlock(keys.of_store()).unwrap();
         assert_eq!(unlocked.verdict, Verdict::Intact);
         Self { store, _file: file }
     }

@@ -19,6 +19,20 @@ fn a_new_file_is_its_owners_alone() {
 }
 
 #[test]
+fn what_a_crash_left_of_one_in_the_making_is_made_anew() {
+    let rig = Rig::new();
+    let half_made = rig.path().with_extension("redb-new");
+    // As redb leaves a file that it was about to begin.
+    std::fs::write(&half_made, vec![0; 1 << 20]).unwrap();
+    let file = rig.open();
+    assert_eq!(file.boot().unwrap(), None);
+    assert!(!half_made.exists());
+    file.initialise(boot(), keys(), noted(1)).unwrap();
+    drop(file);
+    assert!(rig.open().boot().unwrap().is_some());
+}
+
+#[test]
 fn locked_it_gives_out_the_boot_row_and_is_filled_only_once() {
     let (rig, file, store) = Rig::initialised();
     drop((store, file));

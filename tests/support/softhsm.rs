@@ -2,7 +2,7 @@
 //! so each case runs in a child process with its own token directory.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::shim::Shim;
 
@@ -56,6 +56,15 @@ impl SoftHsm {
 
 /// Runs `body` in a child of this test binary that has a `SoftHSM` of its own; `case` is the test's own full name.
 pub(crate) fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
+    in_child_heard(case, Stdio::piped(), body);
+}
+
+/// The same for what takes long: what the child says on standard error is heard while it runs.
+pub(crate) fn in_child_aloud(case: &str, body: impl FnOnce(&SoftHsm)) {
+    in_child_heard(case, Stdio::inherit(), body);
+}
+
+fn in_child_heard(case: &str, errors: Stdio, body: impl FnOnce(&SoftHsm)) {
     if let Some(folder) = std::env::var_os(CHILD) {
         return body(&SoftHsm { folder: folder.into() });
     }
@@ -66,6 +75,7 @@ pub(crate) fn in_child(case: &str, body: impl FnOnce(&SoftHsm)) {
         .env("SOFTHSM2_CONF", softhsm.conf())
         .envs(softhsm.shim().environment())
         .env(CHILD, folder.path())
+        .stderr(errors)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

@@ -1,0 +1,112 @@
+//! In which phase a daemon was when it was killed: what its log had said, what had been asked and not answered, and which
+//! of its threads the kernel held in the disk.
+
+use std::fmt;
+use std::fs;
+
+/// A part of the daemon's life in which it can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Phase {
+    /// Making a store that was not there.
+    FirstStart,
+    /// From its first instruction until the local socket listens.
+    StartUp,
+    /// From there until it is operational.
+    Unlock,
+    /// The server's new key or certificate lies beside the old one.
+    CertificateExchange,
+    /// Serving, and nothing that follows.
+    Serving,
+    /// The journal's thread is in the disk.
+    Commit,
+    /// A request that needs a lease was not answered.
+    Lease,
+    /// A change of the catalog was not answered.
+    Change,
+    /// Told to stop, and not stopped.
+    Drain,
+}
+
+impl Phase {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::FirstStart,
+        Self::StartUp,
+        Self::Unlock,
+        Self::CertificateExchange,
+        Self::Serving,
+        Self::Commit,
+        Self::Lease,
+        Self::Change,
+        Self::Drain,
+    ];
+
+    /// What the round aims at: all in turn, those under load more often.
+    pub(crate) fn aim(round: usize) -> Self {
+        const TURNS: [Phase; 12] = [
+            Phase::Serving,
+            Phase::Commit,
+            Phase::StartUp,
+            Phase::Lease,
+            Phase::Unlock,
+            Phase::Change,
+            Phase::CertificateExchange,
+            Phase::Commit,
+            Phase::Drain,
+            Phase::FirstStart,
+            Phase::Lease,
+            Phase::Unlock,
+        ];
+        TURNS[round % TURNS.len()]
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::FirstStart => "first start",
+            Self::StartUp => "start-up",
+            Self::Unlock => "unlock",
+            Self::CertificateExchange => "certificate exchange",
+            Self::Serving => "serving",
+            Self::Commit => "commit",
+            Self::Lease => "lease",
+            Self::Change => "catalog change",
+            Self::Drain => "drain",
+        })
+    }
+}
+
+/// Whether the thread that commits the journal waits for the disk at this moment. The kernel shows a thread's state to
+/// everybody; `D` is an uninterruptible wait, which for this thread is its write or its sync.
+pub(crate) fn is_committing(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // pid (name) state …
+        stat.rsplit_once(") ").is_some_and(|(name, rest)| name.ends_with("(journal") && rest.starts_with('D'))
+    })
+}
+
+/// Numbers for moments nobody plans (xorshift64).
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new() -> Self {
+        let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        Self(u64::try_from(seed & u128::from(u64::MAX)).unwrap() | 1)
+    }
+
+    /// Less than `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end.max(1)
+    }
+
+    /// One of them.
+    pub(crate) fn pick<'a, T>(&mut self, some: &'a [T]) -> &'a T {
+        let at = self.below(some.len() as u64);
+        &some[usize::try_from(at).unwrap()]
+    }
+}

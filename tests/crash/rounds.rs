@@ -1,0 +1,397 @@
+//! Rounds: the daemon is started, put under load, killed with SIGKILL, and looked at; the next round starts what is left.
+//! A round has a thousand acknowledged requests, or the kill falls into the start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gembok::store::StoreFile;
+use rustix::process::Signal;
+
+use crate::client::Client;
+use crate::ledger::{Made, Page, Sealed};
+use crate::load::{Duty, Field, OBJECTS, Worker, add_uses, open_all, operate};
+use crate::phase::{Dice, Phase, is_committing};
+use crate::snapshot::{Chain, Found};
+use crate::support::daemon::{Daemon, ENDPOINT, PROJECT, Sandbox};
+use crate::support::softhsm::{SoftHsm, in_child_aloud};
+use crate::tell;
+use crate::vault::Keys;
+
+/// Rounds when nobody says how many.
+const ROUNDS: usize = 24;
+/// From as many on each phase has to be hit.
+const ROUNDS_FOR_EACH_PHASE: usize = 60;
+const ACKNOWLEDGED_MIN: usize = 1_000;
+/// Objects the operator makes in a round.
+const MADE_MAX: usize = 3;
+/// Envelopes of all rounds and keys that are opened again in each.
+const OPENED_AGAIN: usize = 40;
+/// Only a bug waits that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+const CONFIGURATION: &str = "[journal]\nflush_ms = 5\n";
+/// The two lists that take turns, so that each start under the other one exchanges the certificate.
+const SERVER_NAMES: [&str; 2] =
+    ["[\"localhost\", \"127.0.0.1\"]", "[\"localhost\", \"127.0.0.1\", \"gembok.lan\"]"];
+
+#[test]
+fn a_killed_daemon_loses_nothing_it_acknowledged() {
+    in_child_aloud("rounds::a_killed_daemon_loses_nothing_it_acknowledged", |softhsm| {
+        let rounds = std::env::var("GEMBOK_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+        let start = Instant::now();
+        let mut driver = Driver::new(softhsm);
+        for round in 1..=rounds {
+            driver.round(round);
+        }
+        driver.end(rounds, start.elapsed());
+    });
+}
+
+/// The process that drives, knows what was acknowledged, and kills.
+struct Driver {
+    sandbox: Sandbox,
+    workers: Vec<Worker>,
+    /// Of the one who opens what was sealed in earlier rounds.
+    auditor: String,
+    chain: Chain,
+    dice: Dice,
+    /// Envelopes of all rounds.
+    archive: Vec<Sealed>,
+    made: Vec<Made>,
+    /// Acknowledged seals by object, over all rounds.
+    uses: HashMap<String, u64>,
+    /// What the last start was configured with.
+    server_names: usize,
+    /// From the start of the process: until the local socket listened, until it was operational.
+    socket_after: Duration,
+    operational_after: Duration,
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Tally {
+    acknowledged: usize,
+    unrecorded: usize,
+    hit: BTreeMap<Phase, usize>,
+    slowest_restart: Duration,
+}
+
+impl Driver {
+    fn new(softhsm: &SoftHsm) -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.configure(CONFIGURATION);
+        let daemon = sandbox.start();
+        sandbox.provision();
+        let below = ["--project", PROJECT];
+        let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+        for (object, algorithm) in &OBJECTS[1..] {
+            sandbox.done(&[&["object", "create", object, "--algorithm", algorithm], &below[..]].concat());
+            sandbox.done(&[&["grant", "create", "encrypt", "decrypt", "--object", object], &of[..]].concat());
+        }
+        let limits = ["requests-per-s", "requests-burst", "fields-per-s", "fields-burst"];
+        let limits = limits.map(|limit| format!("--{limit}=1000000"));
+        let duties = [[Duty::Seal; 4].as_slice(), &[Duty::Lease], &[Duty::Open; 6]].concat();
+        let mut workers: Vec<Worker> = duties
+            .into_iter()
+            .chain([Duty::Open])
+            .map(|duty| {
+                let words = [&["api-key", "create", "--label", "crash"], &of[..]].concat();
+                let words = words.into_iter().chain(limits.iter().map(String::as_str));
+                let made = &sandbox.done(&words.collect::<Vec<_>>())["api-key-made"];
+                let id = made["api_key"]["id"].as_str().unwrap().parse().unwrap();
+                Worker { duty, id, api_key: made["text"].as_str().unwrap().to_owned() }
+            })
+            .collect();
+        let auditor = workers.pop().unwrap().api_key;
+        assert!(daemon.stop().success());
+        let file = StoreFile::open(&sandbox.path("state/gembok.redb"), 1 << 20).unwrap();
+        let keys = Keys::unwrap(&sandbox, softhsm, &file.boot().unwrap().unwrap());
+        drop(file);
+        let mut driver = Self {
+            sandbox,
+            workers,
+            auditor,
+            chain: Chain::new(keys),
+            dice: Dice::new(),
+            archive: Vec::new(),
+            made: Vec::new(),
+            uses: HashMap::new(),
+            server_names: 0,
+            socket_after: Duration::ZERO,
+            operational_after: Duration::ZERO,
+            tally: Tally::default(),
+        };
+        driver.look();
+        driver
+    }
+
+    fn round(&mut self, round: usize) {
+        let start = Instant::now();
+        let aim = Phase::aim(round);
+        let (hit, acknowledged) = match aim {
+            Phase::FirstStart => (self.kill_first_start(), 0),
+            Phase::StartUp | Phase::Unlock | Phase::CertificateExchange => (self.kill_starting(aim), 0),
+            Phase::Serving | Phase::Commit | Phase::Lease | Phase::Change | Phase::Drain => {
+                self.kill_under_load(round, aim)
+            }
+        };
+        for phase in &hit {
+            *self.tally.hit.entry(*phase).or_default() += 1;
+        }
+        self.tally.acknowledged += acknowledged;
+        let hit: Vec<String> = hit.iter().map(ToString::to_string).collect();
+        let took = start.elapsed().as_millis();
+        tell(format_args!(
+            "round {round}: {acknowledged} acknowledged, killed in {}, {took} ms",
+            hit.join(" + ")
+        ));
+    }
+
+    fn end(&mut self, rounds: usize, took: Duration) {
+        // And once in peace: it starts, opens everything, stops cleanly.
+        let daemon = self.started();
+        let client = self.client(&daemon);
+        open_all(&client, &self.auditor, self.archive.clone());
+        assert!(daemon.stop().success());
+        let found = self.look();
+        self.check_objects(&found);
+        let Tally { acknowledged, unrecorded, hit, slowest_restart } = &self.tally;
+        let hits: Vec<String> = hit.iter().map(|(phase, times)| format!("{phase} {times}")).collect();
+        tell(format_args!(
+            "{rounds} rounds in {} s, {acknowledged} acknowledged; killed in: {}; batched and not recorded {unrecorded}; \
+             {} envelopes of {} objects opened again; slowest restart {} ms",
+            took.as_secs(),
+            hits.join(", "),
+            self.archive.len(),
+            self.made.len() + OBJECTS.len(),
+            slowest_restart.as_millis()
+        ));
+        if rounds >= ROUNDS_FOR_EACH_PHASE {
+            let missed: Vec<_> = Phase::ALL.iter().filter(|phase| !hit.contains_key(phase)).collect();
+            assert!(missed.is_empty(), "never killed in {missed:?}");
+        }
+    }
+
+    /// A daemon that was started over what the last round left, operational.
+    fn started(&mut self) -> Daemon {
+        let start = Instant::now();
+        let daemon = self.sandbox.spawn();
+        wait_for(&daemon, "listening for the operator");
+        self.socket_after = start.elapsed();
+        wait_for(&daemon, "\"operational\"");
+        self.operational_after = start.elapsed();
+        self.tally.slowest_restart = self.tally.slowest_restart.max(self.operational_after);
+        daemon
+    }
+
+    fn client(&self, daemon: &Daemon) -> Client {
+        let certificate = self.sandbox.path("client/client");
+        Client::new(&daemon.data(), &self.sandbox.path("admin/ca.pem"), Some(&certificate))
+    }
+
+    fn kill_under_load(&mut self, round: usize, aim: Phase) -> (Vec<Phase>, usize) {
+        let daemon = self.started();
+        let client = self.client(&daemon);
+        self.open_some_again(&client);
+        let granted = self.made.iter().filter(|made| made.is_granted).map(|made| made.name.clone());
+        let pool: Vec<Sealed> = (0..OPENED_AGAIN.min(self.archive.len()))
+            .map(|_| self.dice.pick(&self.archive).clone())
+            .collect();
+        let field = Field::new(round, client, pool, granted.collect());
+        let (socket, dice) = (self.sandbox.socket(), &mut self.dice);
+        let workers = &self.workers;
+        let (pages, made, hit, daemon) = thread::scope(|scope| {
+            let field = &field;
+            let working: Vec<_> =
+                workers.iter().map(|worker| scope.spawn(|| worker.work(field, false))).collect();
+            // Changes from the start on, or from when they are waited for.
+            let operating = scope.spawn(move || {
+                while aim == Phase::Change
+                    && field.acknowledged.load(SeqCst) < ACKNOWLEDGED_MIN
+                    && !field.is_over()
+                {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                operate(field, &socket, MADE_MAX)
+            });
+            let (hit, daemon) = kill(daemon, field, aim, dice);
+            let pages: Vec<Page> = working.into_iter().map(|worker| worker.join().unwrap()).collect();
+            (pages, operating.join().unwrap(), hit, daemon)
+        });
+        healthy(&daemon);
+        add_uses(&mut self.uses, &pages);
+        let acknowledged = pages.iter().map(Page::acknowledged).sum();
+        assert!(acknowledged >= ACKNOWLEDGED_MIN, "{acknowledged} acknowledged");
+        self.made.extend(made);
+        let found = self.look();
+        for page in &pages {
+            let recorded = found.recorded.get(&page.api_key).map_or(&[][..], Vec::as_slice);
+            match page.unrecorded(recorded) {
+                Ok(unrecorded) => self.tally.unrecorded += unrecorded,
+                Err(wrong) => panic!("round {round}: {wrong}"),
+            }
+        }
+        self.check_objects(&found);
+        self.archive.extend(pages.into_iter().flat_map(|page| page.sealed));
+        (hit, acknowledged)
+    }
+
+    fn kill_starting(&mut self, aim: Phase) -> Vec<Phase> {
+        if aim == Phase::CertificateExchange {
+            self.server_names = 1 - self.server_names;
+            let names = SERVER_NAMES[self.server_names];
+            self.sandbox.configure(&format!("{CONFIGURATION}[tls]\nserver_names = {names}\n"));
+        }
+        let mut daemon = self.sandbox.spawn();
+        let pki = self.sandbox.path("state/pki");
+        let half_made = || ["server-next.key", "server-next.pem"].iter().any(|file| pki.join(file).exists());
+        let us = |time: Duration| u64::try_from(time.as_micros()).unwrap();
+        let moment = match aim {
+            Phase::StartUp => self.dice.below(us(self.socket_after)),
+            Phase::Unlock => {
+                wait_for(&daemon, "listening for the operator");
+                self.dice.below(us(self.operational_after.saturating_sub(self.socket_after)))
+            }
+            _ => {
+                let start = Instant::now();
+                while !half_made() && start.elapsed() < PATIENCE && !daemon.log().contains("\"operational\"")
+                {
+                    thread::yield_now();
+                }
+                self.dice.below(2_000)
+            }
+        };
+        thread::sleep(Duration::from_micros(moment));
+        daemon.signal(Signal::KILL);
+        daemon.wait();
+        healthy(&daemon);
+        self.look();
+        let log = daemon.log();
+        let phase = match () {
+            () if half_made() => Phase::CertificateExchange,
+            () if log.contains("\"operational\"") => Phase::Serving,
+            () if log.contains("listening for the operator") => Phase::Unlock,
+            () => Phase::StartUp,
+        };
+        vec![phase]
+    }
+
+    /// Over an empty folder. What is left must start, and be as empty.
+    fn kill_first_start(&mut self) -> Vec<Phase> {
+        let sandbox = Sandbox::new();
+        let mut daemon = sandbox.spawn();
+        let store = sandbox.path("state/gembok.redb");
+        let start = Instant::now();
+        while !store.exists() && start.elapsed() < PATIENCE {
+            thread::yield_now();
+        }
+        thread::sleep(Duration::from_micros(self.dice.below(20_000)));
+        daemon.signal(Signal::KILL);
+        daemon.wait();
+        healthy(&daemon);
+        let is_early = !daemon.log().contains("listening for the operator");
+        let daemon = sandbox.spawn();
+        wait_for(&daemon, "listening for the operator");
+        assert_eq!(sandbox.state(), "unprovisioned");
+        assert!(daemon.stop().success());
+        vec![if is_early { Phase::FirstStart } else { Phase::Serving }]
+    }
+
+    /// Looks at what lies there, before the next start can mend it.
+    fn look(&mut self) -> Found {
+        let copy: PathBuf = self.sandbox.path("copy.redb");
+        fs::copy(self.sandbox.path("state/gembok.redb"), &copy).unwrap();
+        self.chain.follow(&copy)
+    }
+
+    fn open_some_again(&mut self, client: &Client) {
+        let some = (0..OPENED_AGAIN.min(self.archive.len())).map(|_| self.dice.pick(&self.archive).clone());
+        open_all(client, &self.auditor, some.collect());
+    }
+
+    /// Every object that was answered for is there with its keys, and no use is missing from what is reserved.
+    fn check_objects(&self, found: &Found) {
+        for made in self.made.iter().filter(|made| made.is_answered) {
+            assert!(found.objects.contains(&made.name), "object {} was acknowledged and is lost", made.name);
+        }
+        let algorithms: HashMap<&str, &str> = OBJECTS.into_iter().collect();
+        for (object, uses) in &self.uses {
+            // Of those the operator makes every second is leased, by the last digit of its name.
+            let is_leased = match algorithms.get(object.as_str()) {
+                Some(algorithm) => algorithm.starts_with("aes-256-gcm"),
+                None => object.ends_with("-1"),
+            };
+            let reserved = found.reserved[object];
+            assert!(reserved >= *uses || !is_leased, "{object}: {reserved} reserved, {uses} used");
+        }
+    }
+}
+
+/// Waits for a thousand acknowledged requests and the moment, kills, and says what was under way.
+fn kill(mut daemon: Daemon, field: &Field, aim: Phase, dice: &mut Dice) -> (Vec<Phase>, Daemon) {
+    let start = Instant::now();
+    while field.acknowledged.load(SeqCst) < ACKNOWLEDGED_MIN {
+        if start.elapsed() > PATIENCE {
+            field.is_over.store(true, SeqCst);
+            panic!("{} requests in {PATIENCE:?}; log:\n{}", field.acknowledged.load(SeqCst), daemon.log());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    let waited_for: &dyn Fn() -> bool = match aim {
+        Phase::Commit => &|| is_committing(daemon.id()),
+        Phase::Lease => &|| field.is_leasing.load(SeqCst),
+        Phase::Change => &|| field.is_changing.load(SeqCst),
+        _ => &|| true,
+    };
+    let start = Instant::now();
+    while !waited_for() && start.elapsed() < Duration::from_secs(2) {
+        thread::yield_now();
+    }
+    let micros = match aim {
+        Phase::Commit => 0,
+        Phase::Lease | Phase::Change => dice.below(3_000),
+        _ => dice.below(30_000),
+    };
+    if aim == Phase::Drain {
+        field.is_over.store(true, SeqCst);
+        daemon.signal(Signal::TERM);
+    }
+    thread::sleep(Duration::from_micros(micros));
+    let mut hit = Vec::new();
+    if is_committing(daemon.id()) {
+        hit.push(Phase::Commit);
+    }
+    field.is_over.store(true, SeqCst);
+    daemon.signal(Signal::KILL);
+    if field.is_leasing.load(SeqCst) {
+        hit.push(Phase::Lease);
+    }
+    if field.is_changing.load(SeqCst) {
+        hit.push(Phase::Change);
+    }
+    daemon.wait();
+    if aim == Phase::Drain && !daemon.log().contains("\"stopped\"") {
+        hit.push(Phase::Drain);
+    }
+    if hit.is_empty() {
+        hit.push(Phase::Serving);
+    }
+    (hit, daemon)
+}
+
+fn wait_for(daemon: &Daemon, line: &str) {
+    let start = Instant::now();
+    while !daemon.log().contains(line) {
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {line}; log:\n{}", daemon.log());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Up to its end it had nothing to complain of.
+fn healthy(daemon: &Daemon) {
+    let log = daemon.log();
+    assert!(!log.contains("\"ERROR\"") && !log.contains("panic"), "{log}");
+}
