@@ -15,6 +15,7 @@ use super::disk::{Disk, guarded};
 use super::error::StoreError;
 use super::journal::{self, Head};
 use super::keys::StoreKeys;
+use super::making::make_whole;
 use super::migration::FORMAT_VERSION;
 use super::table::Table;
 use super::{Inner, Store};
@@ -45,7 +46,10 @@ impl StoreFile {
     /// [`StoreError::InUse`], [`StoreError::Unopenable`], [`StoreError::NotAStore`], [`StoreError::NewerFormat`],
     /// [`StoreError::OlderFormat`], [`StoreError::Disk`].
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
-        guarded("open the file", || Disk::open(path, cache_bytes).map(Self::on))
+        guarded("open the file", || {
+            make_whole(path, |path| Disk::open(path, cache_bytes).map(drop))?;
+            Disk::open(path, cache_bytes).map(Self::on)
+        })
     }
 
     pub(super) fn on(disk: Disk) -> Self {

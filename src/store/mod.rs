@@ -30,6 +30,7 @@ mod failing_disk;
 mod file;
 mod journal;
 mod keys;
+mod making;
 mod migration;
 mod table;
 

@@ -100,9 +100,9 @@ impl Field {
 }
 
 impl Worker {
-    /// Works until the round is over.
-    pub(crate) fn work(&self, field: &Field, is_strict: bool) -> Page {
-        let mut page = Page::new(self.id, is_strict && self.duty == Duty::Open);
+    /// Works until the round is over. Decrypts are strict by default.
+    pub(crate) fn work(&self, field: &Field) -> Page {
+        let mut page = Page::new(self.id, self.duty == Duty::Open);
         let (mut dice, mut lease) = (Dice::new(), Lease::default());
         let mut connection: Option<Connection> = None;
         let mut reconnections = 0;

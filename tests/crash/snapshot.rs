@@ -16,6 +16,9 @@ use gembok::store::{Scan, Store, StoreFile, Table, Verdict};
 
 use crate::vault::{Keys, read_access};
 
+/// Kind of the record that tells of an unclean end.
+const GAP: u16 = 3;
+
 /// The chain so far, and everything folded from it.
 pub(crate) struct Chain {
     keys: Keys,
@@ -36,6 +39,8 @@ pub(crate) struct Found {
     pub(crate) objects: Vec<String>,
     /// Access records since the last look.
     pub(crate) records: usize,
+    /// Unclean ends the journal tells of since the last look.
+    pub(crate) gaps: usize,
 }
 
 impl Chain {
@@ -80,6 +85,7 @@ impl Chain {
                             }
                         }
                         audit_record::KIND => {}
+                        GAP => found.gaps += 1,
                         other => panic!("a record of kind {other}"),
                     }
                 }
