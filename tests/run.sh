@@ -47,7 +47,9 @@ packages() {
     has cc || echo gcc libc6-dev
     has curl || echo curl
     has git || echo git
+    [[ -x /usr/sbin/mkfs.ext4 ]] || echo e2fsprogs
     has openssl || echo openssl
+    has prlimit && has mount || echo util-linux mount
     has shellcheck || echo shellcheck
     has softhsm2-util && [[ -e /usr/lib/softhsm/libsofthsm2.so ]] || echo softhsm2
     has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv

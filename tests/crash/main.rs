@@ -7,6 +7,9 @@
 #[allow(dead_code, reason = "a client of other tests; a part of it is used here")]
 #[path = "../appliance/client.rs"]
 mod client;
+mod desk;
+mod disks;
+mod floods;
 mod ledger;
 mod load;
 mod phase;

@@ -1,0 +1,90 @@
+/* A disk that misbehaves on command: preloaded into the daemon, it stands between it and the file system. What the file
+ * named by GEMBOK_TEST_DISK holds decides what happens to writes and syncs of the store's file:
+ *
+ *   nothing or "ok"    they pass
+ *   "errno N"          they fail with that error number
+ *   "slow N"           syncs take N milliseconds longer
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static int is_store(int fd) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) return 0;
+    path[length] = 0;
+    return strstr(path, "gembok.redb") != NULL;
+}
+
+/* The error number to fail with; 0 to go on, after the time it takes. */
+static int verdict(int fd, int is_sync) {
+    const char *command = getenv("GEMBOK_TEST_DISK");
+    if (!command || !is_store(fd)) return 0;
+    char word[64] = "";
+    int control = open(command, O_RDONLY | O_CLOEXEC);
+    if (control < 0) return 0;
+    ssize_t length = read(control, word, sizeof word - 1);
+    close(control);
+    int number = 0;
+    if (length > 0 && sscanf(word, "errno %d", &number) == 1) return number;
+    if (length > 0 && is_sync && sscanf(word, "slow %d", &number) == 1) {
+        struct timespec wait = {number / 1000, (number % 1000) * 1000000L};
+        nanosleep(&wait, NULL);
+    }
+    return 0;
+}
+
+#define PASS(fd, is_sync)                  \
+    do {                                   \
+        int error = verdict(fd, is_sync);  \
+        if (error) {                       \
+            errno = error;                 \
+            return -1;                     \
+        }                                  \
+    } while (0)
+
+ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) {
+    PASS(fd, 0);
+    return NEXT(pwrite)(fd, bytes, count, at);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
+    PASS(fd, 0);
+    return NEXT(pwrite64)(fd, bytes, count, at);
+}
+
+ssize_t write(int fd, const void *bytes, size_t count) {
+    PASS(fd, 0);
+    return NEXT(write)(fd, bytes, count);
+}
+
+int ftruncate(int fd, off_t length) {
+    PASS(fd, 0);
+    return NEXT(ftruncate)(fd, length);
+}
+
+int ftruncate64(int fd, off64_t length) {
+    PASS(fd, 0);
+    return NEXT(ftruncate64)(fd, length);
+}
+
+int fdatasync(int fd) {
+    PASS(fd, 1);
+    return NEXT(fdatasync)(fd);
+}
+
+int fsync(int fd) {
+    PASS(fd, 1);
+    return NEXT(fsync)(fd);
+}
