@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
-use crate::client::Client;
 use crate::desk::{Desk, done};
 use crate::phase::Dice;
 use crate::support::daemon::{Daemon, Sandbox};
@@ -19,7 +18,8 @@ const IDLE: usize = 2_000;
 const IDLE_UNDER_TLS: usize = 300;
 const HANDSHAKES: usize = 10_000;
 const HANDSHAKES_TO_WARM_UP: usize = 1_000;
-const GROWTH_MAX_KIB: u64 = 16 << 10;
+/// What the allocator may keep of a flood.
+const GROWTH_MAX_KIB: u64 = 32 << 10;
 const STOPS: usize = 20;
 
 fn with_limits(limits: &str) -> Desk {
@@ -69,7 +69,8 @@ fn without_descriptors_live_connections_are_served_and_the_rest_comes_back() {
     }
     drop(crowd);
     assert_eq!(desk.seal(), done());
-    assert_eq!(desk.status()["state"], "operational");
+    // SoftHSM opens files too: without descriptors the token may have counted as away.
+    desk.daemon.wait_until("it has healed", || desk.status()["state"] == "operational");
     desk.nothing_is_lost();
     assert!(desk.daemon.stop().success());
 }
@@ -113,13 +114,7 @@ fn thousands_of_idle_and_slow_connections_keep_nobody_out_and_are_ended() {
 fn ten_thousand_handshakes_leave_no_memory_behind() {
     let mut desk = with_limits("");
     assert_eq!(desk.seal(), done());
-    let fresh = || {
-        Client::new(
-            &desk.daemon.data(),
-            &desk.sandbox.path("admin/ca.pem"),
-            Some(&desk.sandbox.path("client/client")),
-        )
-    };
+    let fresh = || crate::desk::client(&desk.sandbox, &desk.daemon);
     // A client remembers sessions; a new one shakes hands in full.
     let shake = |count: usize| {
         thread::scope(|scope| {
@@ -142,7 +137,7 @@ fn ten_thousand_handshakes_leave_no_memory_behind() {
         start.elapsed()
     ));
     assert!(after <= before + GROWTH_MAX_KIB, "{after} KiB after, {before} before");
-    desk.opened = desk.opened.max(u64::from(desk.open() == done()));
+    assert_eq!(desk.open(), done());
     desk.nothing_is_lost();
     assert!(desk.daemon.stop().success());
 }
@@ -153,7 +148,7 @@ fn told_to_stop_at_any_moment_it_answers_what_it_began_and_ends_well() {
     let mut dice = Dice::new();
     let mut slowest = Duration::ZERO;
     for stop in 1..=STOPS {
-        let moment = Duration::from_millis(100 + dice.below(300));
+        let moment = Duration::from_millis(100 + dice.below(500));
         let is_told = AtomicBool::new(false);
         let told = thread::scope(|scope| {
             let process = Pid::from_raw(i32::try_from(desk.daemon.id()).unwrap()).unwrap();
@@ -166,7 +161,7 @@ fn told_to_stop_at_any_moment_it_answers_what_it_began_and_ends_well() {
             });
             // Whatever was answered counts. New certificates, shortly after a start, end a connection; so does the stop.
             while !is_told.load(SeqCst) {
-                let mut live = desk.connect();
+                let Ok(mut live) = desk.client().connect() else { break };
                 while desk.try_both(&mut live) {}
             }
             told.join().unwrap()

@@ -10,6 +10,7 @@ mod client;
 mod desk;
 mod disks;
 mod floods;
+mod kill;
 mod ledger;
 mod load;
 mod phase;

@@ -12,9 +12,10 @@ use gembok::store::StoreFile;
 use rustix::process::Signal;
 
 use crate::client::Client;
+use crate::kill::{healthy, kill, wait_for};
 use crate::ledger::{Made, Page, Sealed};
 use crate::load::{Duty, Field, OBJECTS, Worker, add_uses, open_all, operate};
-use crate::phase::{Dice, Phase, is_committing};
+use crate::phase::{Dice, Phase};
 use crate::snapshot::{Chain, Found};
 use crate::support::daemon::{Daemon, ENDPOINT, PROJECT, Sandbox};
 use crate::support::softhsm::{SoftHsm, in_child_aloud};
@@ -25,13 +26,13 @@ use crate::vault::Keys;
 const ROUNDS: usize = 24;
 /// From as many on each phase has to be hit.
 const ROUNDS_FOR_EACH_PHASE: usize = 60;
-const ACKNOWLEDGED_MIN: usize = 1_000;
+pub(crate) const ACKNOWLEDGED_MIN: usize = 1_000;
 /// Objects the operator makes in a round.
 const MADE_MAX: usize = 3;
 /// Envelopes of all rounds and keys that are opened again in each.
 const OPENED_AGAIN: usize = 40;
 /// Only a bug waits that long.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const CONFIGURATION: &str = "[journal]\nflush_ms = 5\n";
 /// The two lists that take turns, so that each start under the other one exchanges the certificate.
 const SERVER_NAMES: [&str; 2] =
@@ -352,71 +353,4 @@ impl Driver {
             assert!(reserved >= *uses || !is_leased, "{object}: {reserved} reserved, {uses} used");
         }
     }
-}
-
-/// Waits for a thousand acknowledged requests and the moment, kills, and says what was under way.
-fn kill(mut daemon: Daemon, field: &Field, aim: Phase, dice: &mut Dice) -> (Vec<Phase>, Daemon) {
-    let start = Instant::now();
-    while field.acknowledged.load(SeqCst) < ACKNOWLEDGED_MIN {
-        if start.elapsed() > PATIENCE {
-            field.is_over.store(true, SeqCst);
-            panic!("{} requests in {PATIENCE:?}; log:\n{}", field.acknowledged.load(SeqCst), daemon.log());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    let waited_for: &dyn Fn() -> bool = match aim {
-        Phase::Commit => &|| is_committing(daemon.id()),
-        Phase::Lease => &|| field.is_leasing.load(SeqCst),
-        Phase::Change => &|| field.is_changing.load(SeqCst),
-        _ => &|| true,
-    };
-    let start = Instant::now();
-    while !waited_for() && start.elapsed() < Duration::from_secs(2) {
-        thread::yield_now();
-    }
-    let micros = match aim {
-        Phase::Commit => 0,
-        Phase::Lease | Phase::Change => dice.below(3_000),
-        _ => dice.below(30_000),
-    };
-    if aim == Phase::Drain {
-        field.is_over.store(true, SeqCst);
-        daemon.signal(Signal::TERM);
-    }
-    thread::sleep(Duration::from_micros(micros));
-    let mut hit = Vec::new();
-    if is_committing(daemon.id()) {
-        hit.push(Phase::Commit);
-    }
-    field.is_over.store(true, SeqCst);
-    daemon.signal(Signal::KILL);
-    if field.is_leasing.load(SeqCst) {
-        hit.push(Phase::Lease);
-    }
-    if field.is_changing.load(SeqCst) {
-        hit.push(Phase::Change);
-    }
-    daemon.wait();
-    if aim == Phase::Drain && !daemon.log().contains("\"stopped\"") {
-        hit.push(Phase::Drain);
-    }
-    if hit.is_empty() {
-        hit.push(Phase::Serving);
-    }
-    (hit, daemon)
-}
-
-pub(crate) fn wait_for(daemon: &Daemon, line: &str) {
-    let start = Instant::now();
-    while !daemon.log().contains(line) {
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {line}; log:\n{}", daemon.log());
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Up to its end it had nothing to complain of, save a token that was lost and put back.
-pub(crate) fn healthy(daemon: &Daemon) {
-    let log = daemon.log();
-    let is_error = |line: &&str| line.contains("\"ERROR\"") && !line.contains("does not hold the token");
-    assert!(!log.lines().any(|line| is_error(&line)) && !log.contains("panic"), "{log}");
 }
