@@ -14,7 +14,7 @@ use crate::tell;
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
-const NO_RESERVE: &str = "[journal]\nflush_ms = 5\n";
+const NO_RESERVE: &str = "[journal]\nflush_ms = 5\ndisk_reserve_mib = 0\n";
 
 /// The folder's preloaded library, which obeys its file `disk`.
 fn preload(sandbox: &Sandbox) -> PathBuf {
