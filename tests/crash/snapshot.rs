@@ -8,16 +8,15 @@ use gembok::crypto::block::Leaves;
 use gembok::domain::access_record;
 use gembok::domain::audit_record;
 use gembok::domain::cbor;
+use gembok::domain::gap;
 use gembok::domain::id::ApiKeyId;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::object::Object;
 use gembok::domain::statistics::{Counters, Fold};
 use gembok::store::{Scan, Store, StoreFile, Table, Verdict};
 
-use crate::vault::{Keys, read_access};
-
-/// Kind of the record that tells of an unclean end.
-const GAP: u16 = 3;
+use crate::support::recount::read_access;
+use crate::vault::Keys;
 
 /// The chain so far, and everything folded from it.
 pub(crate) struct Chain {
@@ -85,7 +84,7 @@ impl Chain {
                             }
                         }
                         audit_record::KIND => {}
-                        GAP => found.gaps += 1,
+                        gap::KIND => found.gaps += 1,
                         other => panic!("a record of kind {other}"),
                     }
                 }

@@ -96,7 +96,7 @@ pub(crate) fn records(store: &Store) -> Vec<Record> {
 }
 
 /// Reads what `AccessRecord::write` writes, by the drawing in its file.
-fn read_access(body: &[u8]) -> AccessRecord {
+pub(crate) fn read_access(body: &[u8]) -> AccessRecord {
     let mut from = Decoder::new(body);
     let mut record = AccessRecord {
         time: Timestamp::default(),
