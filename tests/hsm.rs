@@ -18,7 +18,7 @@ use gembok::crypto::kcv::Kcv;
 use gembok::crypto::secret::SecretKey;
 use gembok::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use gembok::hsm::{
-    Class, Healing, Pin, PinBackoff, PinProblem, Token, TokenChoice, TokenConfig, TokenError, to_der,
+    Anchor, Class, Healing, Pin, PinBackoff, PinProblem, Token, TokenChoice, TokenConfig, TokenError, to_der,
 };
 use sha2::{Digest, Sha256};
 use support::softhsm::{MODULE, SoftHsm, in_child};
@@ -659,4 +659,47 @@ fn _is_send_and_sync(_: &SoftHsm) {
     is::<Token>();
     is::<gembok::hsm::MasterKey>();
     is::<gembok::hsm::Signer>();
+}
+
+#[test]
+fn the_token_keeps_one_anchor_and_of_two_gives_the_further() {
+    in_child("the_token_keeps_one_anchor_and_of_two_gives_the_further", |softhsm| {
+        let token = opened();
+        assert_eq!(token.anchor().unwrap(), None);
+        let anchor = |next_sequence| Anchor { epoch: 0, next_sequence, hash: [7; 32] };
+        let session = raw(&token);
+        let data = [Attribute::Class(ObjectClass::DATA), Attribute::Label(b"gembok-anchor".to_vec())];
+        let files = || std::fs::read_dir(softhsm.token_file("")).unwrap().count();
+        token.put_anchor(&anchor(0)).unwrap();
+        let before = files();
+        for next_sequence in 1..50 {
+            token.put_anchor(&anchor(next_sequence)).unwrap();
+            token.put_anchor(&anchor(next_sequence)).unwrap();
+            assert_eq!(token.anchor().unwrap(), Some(anchor(next_sequence)));
+        }
+        assert_eq!(session.find_objects(&data).unwrap().len(), 1);
+        assert_eq!(files(), before, "nothing is left behind in the token's folder");
+        assert!(
+            session
+                .get_attributes(session.find_objects(&data).unwrap()[0], &[AttributeType::Private])
+                .unwrap()
+                == [Attribute::Private(true)]
+        );
+
+        let put = |value: &[u8]| {
+            let more = [Attribute::Token(true), Attribute::Private(true), Attribute::Value(value.to_vec())];
+            session.create_object(&[&data[..], &more].concat()).unwrap()
+        };
+        put(&anchor(7).to_bytes());
+        assert_eq!(token.anchor().unwrap(), Some(anchor(49)));
+        let restored = Anchor { epoch: 1, ..anchor(3) };
+        put(&restored.to_bytes());
+        assert_eq!(token.anchor().unwrap(), Some(restored));
+        token.put_anchor(&Anchor { epoch: 1, ..anchor(4) }).unwrap();
+        assert_eq!(session.find_objects(&data).unwrap().len(), 1);
+        let bent = put(&[1; 43]);
+        assert!(matches!(token.anchor(), Err(TokenError::NonConforming(_))));
+        session.destroy_object(bent).unwrap();
+        token.close().unwrap();
+    });
 }

@@ -54,11 +54,18 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "disk_reserve_bytes": journal.disk.map(|disk| disk.reserve_bytes),
                 })),
                 "clock": health.clock.map(|clock| clock.to_string()),
+                "witness": health.witness.map(|witness| json!({
+                    "checkpoint_sequence": witness.checkpoint.map(|(sequence, _)| sequence),
+                    "checkpoint_time": witness.checkpoint.map(|(_, time)| time.to_string()),
+                    "failing_since": witness.failing.as_ref().map(|(since, _)| since.to_string()),
+                    "trouble": witness.failing.map(|(_, why)| why),
+                })),
                 "data_keys_in_memory": health.data_keys,
                 "requests_refused_locked": health.refused_locked,
                 "memory": health.memory,
             });
-            problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes())
+            let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());
+            problem::witnessed(answer, &appliance)
         }
     }
 }

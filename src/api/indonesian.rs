@@ -35,6 +35,8 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::ApiKeyMistyped => "Kunci API salah ketik; salin kembali seutuhnya.",
         Code::ApiKeyUnknown => "Kunci API tidak dikenal; gunakan kunci yang diterbitkan untuk endpoint ini.",
         Code::ApiKeyRevoked => "Kunci API sudah dicabut; mintalah yang baru.",
+        Code::ApiKeyDisabled => "Kunci API dinonaktifkan setelah pemulihan; hubungi operator.",
+        Code::EndpointDisabled => "Endpoint dinonaktifkan setelah pemulihan; hubungi operator.",
         Code::ApiKeyExpired => "Kunci API sudah kedaluwarsa; mintalah yang baru.",
         Code::ApiKeyOfAnother => {
             "Kunci API milik endpoint lain; gunakan sertifikat dan kunci dari endpoint yang sama."

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::appliance::Appliance;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 
 use super::Answer;
@@ -62,6 +63,15 @@ pub(super) fn respond(status: StatusCode, content_type: &'static str, body: Vec<
     answer
 }
 
+/// The same with the newest checkpoint, for those who may know how far the chain has come.
+#[must_use]
+pub(super) fn witnessed(mut answer: Answer, appliance: &Appliance) -> Answer {
+    if let Some(line) = appliance.unlocked().ok().and_then(|operational| operational.checkpoint()) {
+        answer.headers_mut().insert("gembok-checkpoint", value(&line));
+    }
+    answer
+}
+
 /// `Retry-After`, and where a rate limit was met `RateLimit` and `RateLimit-Policy` as in
 /// draft-ietf-httpapi-ratelimit-headers-10: `q` is the burst, `w` the seconds in which it refills.
 pub(super) fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
@@ -104,10 +114,13 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ApiKeyMistyped
         | Code::ApiKeyUnknown
         | Code::ApiKeyRevoked
+        | Code::ApiKeyDisabled
         | Code::ApiKeyExpired => StatusCode::UNAUTHORIZED,
-        Code::ApiKeyOfAnother | Code::EndpointRevoked | Code::Forbidden | Code::NotGranted => {
-            StatusCode::FORBIDDEN
-        }
+        Code::ApiKeyOfAnother
+        | Code::EndpointRevoked
+        | Code::EndpointDisabled
+        | Code::Forbidden
+        | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
             StatusCode::NOT_FOUND
         }

@@ -44,7 +44,8 @@ pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival, query: S
         Ok((resolution, rows, truncated)) => {
             let rows: Vec<_> = rows.iter().map(row).collect();
             let whole = json!({ "resolution": resolution.name(), "rows": rows, "truncated": truncated });
-            problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes())
+            let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());
+            problem::witnessed(answer, &appliance)
         }
     }
 }

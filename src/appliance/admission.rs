@@ -217,7 +217,7 @@ impl Operational {
     /// Whether this enrolment may be used now, by this name: the certificate's dates, the endpoint's state, and the URL.
     ///
     /// # Errors
-    /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-unknown`.
+    /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-disabled`, `endpoint-unknown`.
     pub fn check_enrolled(
         &self,
         enrolled: &Enrolled,
@@ -230,6 +230,9 @@ impl Operational {
         }
         if enrolled.endpoint.revoked.is_some() {
             return Err(Code::EndpointRevoked.into());
+        }
+        if enrolled.endpoint.disabled.is_some() {
+            return Err(Code::EndpointDisabled.into());
         }
         if enrolled.endpoint.name.as_str() != name {
             return Err(Code::EndpointUnknown.into());
@@ -377,6 +380,8 @@ fn check_key(enrolled: &Enrolled, api_key: &ApiKey, now: Now) -> Result<(), Code
         Err(Code::ApiKeyOfAnother)
     } else if api_key.revoked.is_some() {
         Err(Code::ApiKeyRevoked)
+    } else if api_key.disabled.is_some() {
+        Err(Code::ApiKeyDisabled)
     } else if api_key.expires.is_some_and(|expires| expires <= now.time) {
         Err(Code::ApiKeyExpired)
     } else {

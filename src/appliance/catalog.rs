@@ -80,7 +80,7 @@ impl Operational {
     /// `already-exists`, `token-away`.
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
         let id = ProjectId::from_random(random::bytes()?);
-        let project = Project { id, name, created: now.time, kek_version: 1 };
+        let project = Project { id, name, created: now.time, kek_version: 1, kek_version_floor: None };
         let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
         let binding = Binding::kek(*id.as_bytes(), 1, master_key.generation());
         self.change(now, |batch| {
@@ -134,6 +134,7 @@ impl Operational {
                 current_version: 1,
                 required_context,
                 created: now.time,
+                version_floor: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
@@ -290,7 +291,7 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
     Refusal::new(Code::NotFound).detail(format!("There is no {noun} {name:?}.")).into()
 }
 
-fn view(object: Object, versions: &[KeyVersion]) -> ObjectView {
+pub(super) fn view(object: Object, versions: &[KeyVersion]) -> ObjectView {
     let versions = versions.iter().map(|version| KeyVersionView {
         version: version.version,
         algorithm: version.algorithm,

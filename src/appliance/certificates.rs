@@ -154,7 +154,7 @@ impl Operational {
         let certificate: Certificate = cbor::decode(&row.value)?;
         let serial = (certificate.not_after >= now.time).then(|| certificate.serial.clone());
         if certificate.revoked.is_none() {
-            self.change(now, |batch| {
+            self.withdraw(now, |batch| {
                 let audit = AuditRecord::new(now.time, actor, "certificate.revoke").with("spki", spki);
                 Ok((revoke(batch, &row_key, &row, certificate, now.time), audit, ()))
             })?;

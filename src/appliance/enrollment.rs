@@ -31,6 +31,8 @@ pub struct EndpointView {
     pub created: Timestamp,
     /// Since when it is refused, if it is.
     pub revoked: Option<Timestamp>,
+    /// Since when it waits to be enabled again, if it does.
+    pub disabled: Option<Timestamp>,
 }
 
 /// An API key in a list: everything but the key.
@@ -45,6 +47,8 @@ pub struct ApiKeyView {
     pub expires: Option<Timestamp>,
     /// Since when it is refused, if it is.
     pub revoked: Option<Timestamp>,
+    /// Since when it waits to be enabled again, if it does.
+    pub disabled: Option<Timestamp>,
     /// How much it may do.
     pub limits: RateLimits,
 }
@@ -83,7 +87,8 @@ impl Operational {
     ) -> Result<EndpointView, Stop> {
         let project = self.project_named(project)?;
         let id = EndpointId::from_random(random::bytes()?);
-        let endpoint = Endpoint { id, project: project.id, name, created: now.time, revoked: None };
+        let endpoint =
+            Endpoint { id, project: project.id, name, created: now.time, revoked: None, disabled: None };
         self.change(now, |batch| {
             let batch =
                 self.name(batch, Table::Endpoints, project.id.as_bytes(), &endpoint.name, id.as_bytes());
@@ -93,7 +98,7 @@ impl Operational {
                 .with("project", project.id);
             Ok((batch.put(Table::Endpoints, id.as_bytes(), cbor::encode(&endpoint)), audit, ()))
         })?;
-        Ok(EndpointView { id, name: endpoint.name, created: now.time, revoked: None })
+        Ok(EndpointView { id, name: endpoint.name, created: now.time, revoked: None, disabled: None })
     }
 
     /// Refuses an endpoint from now on, with all its certificates. One with nothing left to refuse leaves no second record.
@@ -117,7 +122,7 @@ impl Operational {
             Ok(())
         })?;
         if endpoint.revoked.is_none() || !live.is_empty() {
-            self.change(now, |batch| {
+            self.withdraw(now, |batch| {
                 let revoked = Endpoint { revoked: endpoint.revoked.or(Some(now.time)), ..endpoint.clone() };
                 let audit = AuditRecord::new(now.time, actor, "endpoint.revoke")
                     .with("id", endpoint.id)
@@ -142,8 +147,8 @@ impl Operational {
         self.each(Table::Endpoints, &[], |_, row| {
             let endpoint: Endpoint = cbor::decode(&row.value)?;
             if endpoint.project == project.id {
-                let Endpoint { id, name, created, revoked, .. } = endpoint;
-                views.push(EndpointView { id, name, created, revoked });
+                let Endpoint { id, name, created, revoked, disabled, .. } = endpoint;
+                views.push(EndpointView { id, name, created, revoked, disabled });
             }
             Ok(())
         })?;
@@ -174,6 +179,7 @@ impl Operational {
             expires: new.expires,
             revoked: None,
             limits,
+            disabled: None,
         };
         self.change(now, |batch| {
             let digest = text.digest();
@@ -209,7 +215,7 @@ impl Operational {
         if api_key.revoked.is_some() {
             return Ok(());
         }
-        self.change(now, |batch| {
+        self.withdraw(now, |batch| {
             let revoked = ApiKey { revoked: Some(now.time), ..api_key };
             let batch = batch.expect_at(Table::ApiKeys, &digest, row.revision).put(
                 Table::ApiKeys,
@@ -282,7 +288,7 @@ impl Operational {
         if ended.is_empty() {
             return Ok(());
         }
-        self.change(now, |batch| {
+        self.withdraw(now, |batch| {
             let batch = ended.iter().fold(batch, |batch, operation| {
                 batch.delete(Table::Grants, &Grant::row_key(endpoint, object, *operation))
             });
@@ -331,7 +337,11 @@ impl Operational {
     /// The endpoint of a name, unless it is revoked: nothing new is given to one that is.
     pub(super) fn live_endpoint(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {
         let endpoint = self.endpoint_named(project, name)?;
-        if endpoint.revoked.is_some() { Err(Code::EndpointRevoked.into()) } else { Ok(endpoint) }
+        match (endpoint.revoked, endpoint.disabled) {
+            (Some(_), _) => Err(Code::EndpointRevoked.into()),
+            (None, Some(_)) => Err(Code::EndpointDisabled.into()),
+            (None, None) => Ok(endpoint),
+        }
     }
 
     pub(super) fn endpoint_named(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {
@@ -350,8 +360,8 @@ impl Operational {
 
 impl ApiKeyView {
     fn of(api_key: ApiKey) -> Self {
-        let ApiKey { id, label, created, expires, revoked, limits, .. } = api_key;
-        Self { id, label, created, expires, revoked, limits }
+        let ApiKey { id, label, created, expires, revoked, limits, disabled, .. } = api_key;
+        Self { id, label, created, expires, revoked, disabled, limits }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::timestamp::Timestamp;
 
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
+use super::witness::WitnessHealth;
 use super::{Appliance, LockReason, State};
 
 /// A state in one word.
@@ -55,6 +56,8 @@ pub struct Health {
     pub journal: Option<JournalHealth>,
     /// What is thought of the clock.
     pub clock: Option<ClockVerdict>,
+    /// Checkpoints and anchor.
+    pub witness: Option<WitnessHealth>,
     /// Data keys in memory.
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
@@ -120,6 +123,7 @@ impl Appliance {
             token: None,
             journal: None,
             clock: None,
+            witness: None,
             data_keys: 0,
             refused_locked: self.refused_locked.load(Ordering::Relaxed),
             memory: self.settings.memory_protection.clone(),
@@ -143,6 +147,7 @@ impl Appliance {
                         .map_or(0, crate::hsm::MasterKey::generation),
                     kcv: kcv.map(|kcv| kcv.to_string()).unwrap_or_default(),
                 });
+                health.witness = Some(operational.witness_health());
                 health.journal = Some(JournalHealth {
                     epoch: head.epoch,
                     next_sequence: head.next_sequence,
@@ -170,11 +175,16 @@ impl std::fmt::Display for LockReason {
             Self::Damaged(rows) => write!(
                 out,
                 "rollback or damage: the store is not what its last block describes, and these rows do not open: {}; \
-                 restore a backup, or look at what was lost and run gembok unlock --accept-damage",
+                 restore a backup, or look at what was lost and run gembok unlock --accept-damage: others may have been put \
+                 back besides, so it opens a new epoch, in which users, endpoints and API keys are disabled until each is \
+                 enabled again",
                 rows.join(", ")
             ),
-            Self::Rollback => out.write_str(
-                "rollback: rows of the store were put back or taken out behind the appliance's back; restore a backup",
+            Self::Rollback(what) => write!(
+                out,
+                "rollback: {what}; restore a backup, or look at what was lost and, in a sandbox, run gembok unlock \
+                 --accept-rollback: it opens a new epoch, in which users, endpoints and API keys are disabled until each is \
+                 enabled again"
             ),
         }
     }

@@ -61,6 +61,8 @@ impl Appliance {
             tracing::warn!(at_work, "locked before every request was done; those left are refused");
         }
         operational.recorder().close();
+        // The last word on where the chain stood. A token that is away must not hold up a lock.
+        let _ = operational.bear_witness(operational.now());
         if let Err(error) = operational.token.close() {
             tracing::error!(%error, "the token could not be closed");
         }

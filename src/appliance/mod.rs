@@ -25,8 +25,10 @@ mod committer;
 mod compact;
 mod decrypt;
 mod disk_reserve;
+mod enable;
 mod encrypt;
 mod enrollment;
+mod epoch;
 mod fault;
 mod health;
 mod keyring;
@@ -38,12 +40,15 @@ mod operational;
 mod pki;
 mod provision;
 mod recorder;
+mod rollback;
+mod rotation;
 mod server_certificate;
 mod single_flight;
 mod statistics;
 mod tend;
 mod tenure;
 mod unlock;
+mod witness;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,8 +83,10 @@ pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
+pub use rollback::{Acceptance, Rollback};
 pub use statistics::{StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
+pub use witness::WitnessHealth;
 
 /// Everything the appliance is told from outside.
 pub struct Settings {
@@ -101,6 +108,8 @@ pub struct Settings {
     pub journal: JournalLimits,
     /// Bytes of the disk that requests on data leave alone.
     pub disk_reserve_bytes: u64,
+    /// How often a checkpoint is made at least, while the chain grows.
+    pub checkpoint_every: Duration,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// What memory protection the process got, for health.
@@ -137,8 +146,8 @@ pub enum LockReason {
     UnlockFailed(String),
     /// Rows of the store do not open; they are named.
     Damaged(Vec<String>),
-    /// Rows were put back or taken out.
-    Rollback,
+    /// The store is not the one the token last knew.
+    Rollback(Rollback),
 }
 
 /// What can be done at all.

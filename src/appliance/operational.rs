@@ -16,7 +16,7 @@ use crate::domain::limits::RateLimits;
 use crate::domain::object::Object;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
-use crate::hsm::{MasterKey, Token};
+use crate::hsm::{MasterKey, Signer, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
 
 use super::admission::Enrolled;
@@ -30,6 +30,7 @@ use super::meters::Meters;
 use super::pki::Pki;
 use super::recorder::Recorder;
 use super::tend::Absence;
+use super::witness::Witness;
 use super::{Policies, Settings};
 
 /// Endpoint certificates remembered.
@@ -48,6 +49,7 @@ pub struct Operational {
     pub(super) keyring: Keyring,
     pub(super) leases: Leases,
     pub(super) pki: Pki,
+    pub(super) witness: Witness,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
@@ -69,11 +71,13 @@ pub(super) struct Parts {
     pub master_keys: Vec<MasterKey>,
     pub store_key: SecretKey,
     pub pki: Pki,
+    pub checkpoint_signer: Signer,
 }
 
 impl Operational {
     pub(super) fn start(parts: Parts) -> Result<Self, Stop> {
-        let Parts { settings, boot, store, token, master_keys, store_key, pki } = parts;
+        let Parts { settings, boot, store, token, master_keys, store_key, pki, checkpoint_signer } = parts;
+        let witness = Witness::new(checkpoint_signer, settings.checkpoint_every)?;
         let clock = ClockWatch::start(&store, (settings.clock)())?;
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
@@ -98,6 +102,7 @@ impl Operational {
             master_keys,
             store_key,
             pki,
+            witness,
         })
     }
 
@@ -182,6 +187,34 @@ impl Operational {
             }
             other => other.into(),
         })
+    }
+
+    /// The same for a change that may turn out to be none: then nothing is recorded.
+    pub(super) fn change_if_any(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<Option<(Batch, AuditRecord)>, Stop>,
+    ) -> Result<(), Stop> {
+        let mut is_so_already = false;
+        let changed = self.change(now, |batch| {
+            let Some((batch, audit)) = change(batch)? else {
+                is_so_already = true;
+                return Err(Code::Conflict.into());
+            };
+            Ok((batch, audit, ()))
+        });
+        if is_so_already { Ok(()) } else { changed }
+    }
+
+    /// The same for a change that takes a right away: it is witnessed before it is answered, or as soon as the token is back.
+    pub(super) fn withdraw<T>(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<(Batch, AuditRecord, T), Stop>,
+    ) -> Result<T, Stop> {
+        let value = self.change(now, change)?;
+        self.witness_withdrawal(now);
+        Ok(value)
     }
 
     /// The object of a name in a project.

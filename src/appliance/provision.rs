@@ -21,7 +21,7 @@ use crate::domain::peer::Identity;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 use crate::domain::user::{Role, User};
-use crate::hsm::{Pin, Token, TokenChoice};
+use crate::hsm::{Anchor, Pin, Token, TokenChoice};
 use crate::store::{
     Batch, Boot, CaKeyEntry, CheckpointKeyEntry, FORMAT_VERSION, MasterKeyEntry, MasterKeyState,
     StoreKeyEntry, StoreKeys, Table,
@@ -36,7 +36,6 @@ use super::unlock::{read_pin, said};
 use super::{Appliance, LockReason, State};
 
 const CA_LABEL: &str = "gembok-ca-1";
-const CHECKPOINT_LABEL: &str = "gembok-checkpoint-0";
 const FIRST: u32 = 1;
 
 /// What an init made.
@@ -144,7 +143,9 @@ impl Appliance {
         let master_key = token.generate_master_key(FIRST).map_err(said)?;
         let kcv = master_key.kcv().map_err(said)?;
         let ca = token.generate_signer(CA_LABEL).map_err(said)?;
-        let checkpoint = token.generate_signer(CHECKPOINT_LABEL).map_err(said)?;
+        let checkpoint = token.generate_signer(&checkpoint_label(0)).map_err(said)?;
+        // From its first block on the store is one that must not be put back.
+        token.put_anchor(&Anchor::GENESIS).map_err(said)?;
 
         let (store_key, name_key, subject_key) =
             (SecretKey::generate()?, SecretKey::generate()?, SecretKey::generate()?);
@@ -171,7 +172,7 @@ impl Appliance {
             ca_key: CaKeyEntry { label: CA_LABEL.to_owned(), escrow: None },
             checkpoint_keys: vec![CheckpointKeyEntry {
                 epoch: 0,
-                label: CHECKPOINT_LABEL.to_owned(),
+                label: checkpoint_label(0),
                 spki: checkpoint.spki().to_vec(),
             }],
             share_sets: Vec::new(),
@@ -226,11 +227,25 @@ impl Appliance {
         let store = transition.file.initialise(boot.clone(), store_keys, first)?;
 
         let token_serial = token.serial().to_owned();
-        let master_keys = vec![master_key];
-        let operational =
-            Operational::start(Parts { settings, boot, store, token, master_keys, store_key, pki })?;
+        let (master_keys, checkpoint_signer) = (vec![master_key], checkpoint);
+        let operational = Operational::start(Parts {
+            settings,
+            boot,
+            store,
+            token,
+            master_keys,
+            store_key,
+            pki,
+            checkpoint_signer,
+        })?;
+        operational.bear_witness(now)?;
         Ok((operational, Provisioned { id, token_serial, kcv: kcv.to_string(), admin }))
     }
+}
+
+/// What the checkpoint key of an epoch is called in the token.
+pub(super) fn checkpoint_label(epoch: u32) -> String {
+    format!("gembok-checkpoint-{epoch}")
 }
 
 /// 32 characters of base32's alphabet in lower case: 160 random bits that fit every token's rules for PINs.

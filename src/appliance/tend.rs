@@ -49,6 +49,7 @@ impl Appliance {
         operational.clock.look(&operational.store, now);
         operational.keyring.forget_expired(now.instant);
         Self::tend_crl(&operational, tending, now);
+        operational.tend_witness(now);
         self.tend_token(operational, tending, now);
     }
 
@@ -145,6 +146,8 @@ impl Operational {
             );
         }
         healing.trust();
+        // What was taken away during the absence is not witnessed yet.
+        self.witness_withdrawal(self.now());
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! PIN ─> token of the serial number in the boot row ─> MK ─> store keys unwrap (that proves the MK)
-//!     ─> boot MAC (that proves the boot row) ─> state digest (that proves the rows) ─> fresh CRL ─> Operational
+//!     ─> boot MAC (that proves the boot row) ─> state digest and anchor (that prove the rows)
+//!     ─> what a new epoch still owes ─> fresh CRL ─> checkpoint ─> Operational
 //! ```
 
 use std::fs;
@@ -20,30 +21,31 @@ use crate::domain::cbor;
 use crate::domain::id::ApplianceId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::hsm::{Class, MasterKey, Pin, Token, TokenError};
-use crate::store::{Boot, MasterKeyState, StoreKeys, Verdict};
+use crate::hsm::{Class, MasterKey, Pin, Signer, Token, TokenError};
+use crate::store::{Boot, MasterKeyState, StoreKeys};
 
+use super::epoch;
 use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
 use super::pki::{Pki, PkiFiles};
 use super::recorder::FIELDS_UNRECORDED_MAX;
+use super::rollback::{Acceptance, Finding};
 use super::tenure;
 use super::{Appliance, LockReason, State, Transition};
 
 impl Appliance {
-    /// Unlocks with the PIN in the configured file. `accept_damage` is an operator's word that rows which no longer open are
-    /// known to be lost.
+    /// Unlocks with the PIN in the configured file. `acceptance` is an operator's word on what would keep it locked.
     ///
     /// # Errors
     /// `wrong-state` unless it is locked. A fault says what is wrong and what to do; the appliance stays locked and shows
     /// the same in its health.
-    pub fn unlock(&self, actor: Actor, accept_damage: bool, now: Now) -> Result<(), Stop> {
+    pub fn unlock(&self, actor: Actor, acceptance: Acceptance, now: Now) -> Result<(), Stop> {
         let mut transition = self.transition.lock();
         match &*self.state() {
             State::Locked(_) => {}
             other => return Err(Stop::Refused(other.into())),
         }
-        match self.unlock_with(&mut transition, actor, accept_damage, now) {
+        match self.unlock_with(&mut transition, actor, acceptance, now) {
             Ok(operational) => {
                 if operational.is_sandbox() {
                     tracing::warn!(
@@ -66,7 +68,7 @@ impl Appliance {
         &self,
         transition: &mut Transition,
         actor: Actor,
-        accept_damage: bool,
+        acceptance: Acceptance,
         now: Now,
     ) -> Result<Operational, Halt> {
         let settings = &self.settings;
@@ -95,35 +97,46 @@ impl Appliance {
         let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
         let boot = store.boot().map_err(Stop::from)?;
         let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
+        let anchor = token.anchor().map_err(said)?;
+        let finding = Finding::of(unlocked.verdict, &store, anchor)?;
+        let accepted = finding
+            .admit(acceptance, boot.sandbox)
+            .map_err(|(stop, reason)| Halt { stop, reason: Some(reason) })?;
         let begun = tenure::begin(&store, FIELDS_UNRECORDED_MAX, now)?;
-        let batch = |audit: AuditRecord| {
-            begun.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit))
-        };
-        match unlocked.verdict {
-            Verdict::Intact => store.commit(batch(audit)).map_err(Stop::from)?,
-            Verdict::Damaged(rows) => {
-                let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
-                let reason = LockReason::Damaged(rows.clone());
-                if !accept_damage {
-                    return Err(Halt { stop: Fault::new(reason.to_string()).into(), reason: Some(reason) });
+        let boot = match accepted {
+            None => {
+                let record = cbor::encode(&audit);
+                let batch = begun.record(audit_record::KIND, audit_record::VERSION, &record);
+                store.commit(batch).map_err(Stop::from)?;
+                boot
+            }
+            Some(accepted) => {
+                for (what, found) in &accepted {
+                    tracing::warn!(what, found, "an operator accepted this");
                 }
-                tracing::warn!(rows = rows.join(", "), "an operator accepted damage");
-                let audit = audit.with("damage-accepted", rows.join(", "));
-                store.accept_damage(batch(audit)).map_err(Stop::from)?
-            }
-            Verdict::Altered => {
-                let reason = LockReason::Rollback;
-                return Err(Halt { stop: Fault::new(reason.to_string()).into(), reason: Some(reason) });
+                let audit = accepted.into_iter().fold(audit, |audit, (what, found)| audit.with(what, found));
+                epoch::open(&store, &token, &boot, anchor, begun, audit, now)?
             }
         };
+        epoch::settle(&store, now)?;
         let id = ApplianceId::from_bytes(boot.appliance_id);
         let signer = token.signer(&boot.ca_key.label).map_err(said)?;
+        let checkpoint_signer = open_checkpoint_key(&token, &boot)?;
         let pki = Pki::new(PkiFiles::below(&settings.state_directory), signer, id);
         let settings = Arc::clone(settings);
-        let operational =
-            Operational::start(Parts { settings, boot, store, token, master_keys, store_key, pki })?;
+        let operational = Operational::start(Parts {
+            settings,
+            boot,
+            store,
+            token,
+            master_keys,
+            store_key,
+            pki,
+            checkpoint_signer,
+        })?;
         operational.renew_server_certificate(now);
         operational.refresh_crl(now)?;
+        operational.bear_witness(now)?;
         closing.keep();
         Ok(operational)
     }
@@ -185,6 +198,23 @@ fn open_master_keys(token: &Token, boot: &Boot) -> Result<Vec<MasterKey>, Stop> 
         boot.master_keys.iter().filter(|key| key.state != MasterKeyState::Destroyed).collect();
     entries.sort_by_key(|key| (key.state == MasterKeyState::Current, key.generation));
     entries.into_iter().map(|key| token.master_key(key.generation).map_err(said)).collect()
+}
+
+/// The key that signs this epoch's checkpoints: the one the boot row announced, and no other of its label.
+fn open_checkpoint_key(token: &Token, boot: &Boot) -> Result<Signer, Stop> {
+    let announced = boot.checkpoint_keys.iter().find(|key| key.epoch == boot.epoch);
+    let announced = announced.ok_or_else(|| {
+        Fault::new(format!("the boot row announces no checkpoint key for epoch {}", boot.epoch))
+    })?;
+    let signer = token.signer(&announced.label).map_err(said)?;
+    if signer.spki() != announced.spki {
+        return Err(Fault::new(format!(
+            "the key {} in the token is not the one that the boot row announces; put the right token in, or restore a backup",
+            announced.label
+        ))
+        .into());
+    }
+    Ok(signer)
 }
 
 /// Unwraps the store keys and the name key. That they open is what proves the master key; a KCV would not.

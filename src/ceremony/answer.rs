@@ -189,6 +189,8 @@ pub struct Endpoint {
     pub created: String,
     /// Since when it is refused.
     pub revoked: Option<String>,
+    /// Since when it waits to be enabled again.
+    pub disabled: Option<String>,
 }
 
 /// A grant.
@@ -215,6 +217,8 @@ pub struct ApiKey {
     pub expires: Option<String>,
     /// Since when it is refused.
     pub revoked: Option<String>,
+    /// Since when it waits to be enabled again.
+    pub disabled: Option<String>,
     /// Requests a second on average.
     pub requests_per_s: u32,
     /// Requests at once.
@@ -307,6 +311,8 @@ pub struct Status {
     pub journal: Option<JournalStatus>,
     /// `trusted`, or what is wrong with the clock and what to do.
     pub clock: Option<String>,
+    /// Checkpoints and anchor.
+    pub witness: Option<WitnessStatus>,
     /// Data keys in memory.
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
@@ -359,4 +365,18 @@ pub struct Compacted {
     pub before_bytes: u64,
     /// Bytes of the store's file after.
     pub after_bytes: u64,
+}
+
+/// Whether the chain is witnessed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessStatus {
+    /// The next record when the newest checkpoint was signed.
+    pub checkpoint_sequence: Option<u64>,
+    /// When it was signed.
+    pub checkpoint_time: Option<String>,
+    /// Since when none could be made.
+    pub failing_since: Option<String>,
+    /// Why not.
+    pub trouble: Option<String>,
 }

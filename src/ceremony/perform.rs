@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::appliance::{Appliance, Compacted, NewApiKey, NewObject, Stop};
+use crate::appliance::{Acceptance, Appliance, Compacted, NewApiKey, NewObject, Stop};
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::limits::RateLimits;
@@ -31,8 +31,9 @@ impl Request {
                 let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, now)?;
                 Ok(Done::Initialised(made.into()))
             }
-            Self::Unlock { accept_damage } => {
-                appliance.unlock(actor, accept_damage, now)?;
+            Self::Unlock { accept_damage, accept_rollback } => {
+                let acceptance = Acceptance { damage: accept_damage, rollback: accept_rollback };
+                appliance.unlock(actor, acceptance, now)?;
                 Ok(Done::Changed)
             }
             Self::Lock => {
@@ -46,6 +47,15 @@ impl Request {
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
+            Self::Key(request::Key::Rotate { project, object, algorithm: wanted }) => {
+                let algorithm = wanted.as_deref().map(algorithm).transpose()?;
+                let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
+                Ok(Done::Object(rotated.into()))
+            }
+            Self::User(request::User::Enable { name }) => {
+                appliance.unlocked()?.enable_user(actor, &name, now)?;
+                Ok(Done::Changed)
+            }
             Self::Audit(request::Audit::List { from, limit }) => {
                 let limit = usize::try_from(limit).unwrap_or(usize::MAX);
                 Ok(Done::Audit(appliance.unlocked()?.audit(from, limit)?.into()))
@@ -108,6 +118,10 @@ impl request::Endpoint {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
             Self::List { project } => Done::Endpoints(all(appliance.endpoints(&project)?)),
+            Self::Enable { project, name } => {
+                appliance.enable_endpoint(actor, &project, &name, now)?;
+                Done::Changed
+            }
             Self::Revoke { project, name } => {
                 appliance.revoke_endpoint(actor, &project, &name, now)?;
                 Done::Changed
@@ -149,6 +163,10 @@ impl request::ApiKey {
                 Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
             }
             Self::List { project, endpoint } => Done::ApiKeys(all(appliance.api_keys(&project, &endpoint)?)),
+            Self::Enable { id: enabled } => {
+                appliance.enable_api_key(actor, id(&enabled)?, now)?;
+                Done::Changed
+            }
             Self::Revoke { id: revoked } => {
                 appliance.revoke_api_key(actor, id(&revoked)?, now)?;
                 Done::Changed

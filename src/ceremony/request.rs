@@ -21,6 +21,9 @@ pub enum Request {
     Unlock {
         /// The operator's word that rows which do not open are known to be lost.
         accept_damage: bool,
+        /// The operator's word that the store is known to be another than the token last knew.
+        #[serde(default)]
+        accept_rollback: bool,
     },
     /// Drop every key.
     Lock,
@@ -38,6 +41,10 @@ pub enum Request {
     ApiKey(ApiKey),
     /// Client certificates.
     Certificate(Certificate),
+    /// Keys of objects.
+    Key(Key),
+    /// People with an account.
+    User(User),
     /// Who changed what.
     Audit(Audit),
     /// The file everything is in.
@@ -130,6 +137,13 @@ pub enum Endpoint {
         /// Their project's name.
         project: String,
     },
+    /// After a new epoch disabled it.
+    Enable {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
     /// With all its certificates.
     Revoke {
         /// Its project's name.
@@ -194,6 +208,11 @@ pub enum ApiKey {
         /// Its name.
         endpoint: String,
     },
+    /// After a new epoch disabled it.
+    Enable {
+        /// As lists show it.
+        id: String,
+    },
     /// From now on.
     Revoke {
         /// As lists show it.
@@ -241,6 +260,32 @@ pub enum Certificate {
     Revoke {
         /// SHA-256 of its public key, hex, as lists show it.
         spki: String,
+    },
+}
+
+/// Verbs on keys of objects.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Key {
+    /// The next version seals from now on.
+    Rotate {
+        /// The object's project.
+        project: String,
+        /// The object.
+        object: String,
+        /// Of the new version; that of the one before without.
+        algorithm: Option<String>,
+    },
+}
+
+/// Verbs on people.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum User {
+    /// After a new epoch disabled them.
+    Enable {
+        /// Their name.
+        name: String,
     },
 }
 

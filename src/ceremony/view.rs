@@ -100,6 +100,7 @@ impl From<appliance::EndpointView> for answer::Endpoint {
             name: view.name.to_string(),
             created: view.created.to_string(),
             revoked: told(view.revoked),
+            disabled: told(view.disabled),
         }
     }
 }
@@ -119,6 +120,7 @@ impl From<appliance::ApiKeyView> for answer::ApiKey {
             created: view.created.to_string(),
             expires: told(view.expires),
             revoked: told(view.revoked),
+            disabled: told(view.disabled),
             requests_per_s,
             requests_burst,
             fields_per_s,
@@ -163,9 +165,23 @@ impl From<appliance::Health> for answer::Status {
                 disk_reserve_bytes: journal.disk.map(|disk| disk.reserve_bytes),
             }),
             clock: health.clock.map(|clock| clock.to_string()),
+            witness: health.witness.map(answer::WitnessStatus::from),
             data_keys: health.data_keys,
             refused_locked: health.refused_locked,
             memory: health.memory,
+        }
+    }
+}
+
+impl From<appliance::WitnessHealth> for answer::WitnessStatus {
+    fn from(health: appliance::WitnessHealth) -> Self {
+        let (sequence, time) = health.checkpoint.unzip();
+        let (since, trouble) = health.failing.unzip();
+        Self {
+            checkpoint_sequence: sequence,
+            checkpoint_time: told(time),
+            failing_since: told(since),
+            trouble,
         }
     }
 }

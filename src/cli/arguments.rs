@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ceremony::request;
 
+use super::renewal::{Acceptance, Key, User};
+
 #[derive(Parser)]
 #[command(
     name = "gembok",
@@ -36,11 +38,7 @@ pub(super) enum Command {
     /// Make a new appliance
     Init(Init),
     /// Unlock with the PIN in the configured file
-    Unlock {
-        /// Go on though rows do not open: your word that what the lock reason names is known to be lost
-        #[arg(long)]
-        accept_damage: bool,
-    },
+    Unlock(Acceptance),
     /// Drop every key; the data plane refuses until the next unlock
     Lock,
     /// Say how the appliance is
@@ -63,6 +61,12 @@ pub(super) enum Command {
     /// Client certificates
     #[command(subcommand)]
     Certificate(Certificate),
+    /// Keys of objects
+    #[command(subcommand)]
+    Key(Key),
+    /// People with an account on the control plane
+    #[command(subcommand)]
+    User(User),
     /// The audit trail
     #[command(subcommand)]
     Audit(Audit),
@@ -159,6 +163,12 @@ pub(super) enum Endpoint {
         #[arg(long)]
         project: String,
     },
+    /// Let an endpoint in again that a new epoch disabled
+    Enable {
+        name: String,
+        #[arg(long)]
+        project: String,
+    },
     /// Refuse an endpoint from now on, with all its certificates
     Revoke {
         name: String,
@@ -206,6 +216,8 @@ pub(super) enum ApiKey {
         #[arg(long)]
         endpoint: String,
     },
+    /// Let an API key count again that a new epoch disabled
+    Enable { id: String },
     /// Refuse an API key from now on
     Revoke { id: String },
 }
@@ -341,6 +353,7 @@ impl From<Endpoint> for request::Request {
         Self::Endpoint(match verb {
             Endpoint::Create { name, project } => request::Endpoint::Create { project, name },
             Endpoint::List { project } => request::Endpoint::List { project },
+            Endpoint::Enable { name, project } => request::Endpoint::Enable { project, name },
             Endpoint::Revoke { name, project } => request::Endpoint::Revoke { project, name },
         })
     }

@@ -9,6 +9,7 @@ mod error;
 mod evidence;
 mod files;
 mod items;
+mod renewal;
 mod report;
 mod run;
 mod show;

@@ -55,7 +55,7 @@ impl Arguments {
                 return Session::open(&config, json)?.issue_certificate(new);
             }
             Command::Audit(arguments::Audit::Verify(wanted)) => return verify(&wanted, json),
-            Command::Unlock { accept_damage } => Request::Unlock { accept_damage },
+            Command::Unlock(accepted) => accepted.into(),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),
@@ -64,6 +64,11 @@ impl Arguments {
             Command::Grant(verb) => verb.into(),
             Command::ApiKey(arguments::ApiKey::List { project, endpoint }) => {
                 Request::ApiKey(request::ApiKey::List { project, endpoint })
+            }
+            Command::Key(verb) => verb.into(),
+            Command::User(verb) => verb.into(),
+            Command::ApiKey(arguments::ApiKey::Enable { id }) => {
+                Request::ApiKey(request::ApiKey::Enable { id })
             }
             Command::ApiKey(arguments::ApiKey::Revoke { id }) => {
                 Request::ApiKey(request::ApiKey::Revoke { id })

@@ -101,6 +101,14 @@ fn status(how: &Status) -> String {
     if let Some(clock) = &how.clock {
         line("clock", clock.clone());
     }
+    if let Some(witness) = &how.witness {
+        if let (Some(sequence), Some(time)) = (witness.checkpoint_sequence, &witness.checkpoint_time) {
+            line("checkpoint", format!("up to record {sequence}, signed {time}"));
+        }
+        if let (Some(since), Some(trouble)) = (&witness.failing_since, &witness.trouble) {
+            line("UNWITNESSED", format!("since {since}: {trouble}"));
+        }
+    }
     line("data keys", format!("{} in memory", how.data_keys));
     line("refused", format!("{} requests while locked", how.refused_locked));
     line("memory", how.memory.clone());
@@ -131,9 +139,10 @@ fn objects(listed: &[ObjectLine]) -> String {
 }
 
 fn endpoints(listed: &[Endpoint]) -> String {
-    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED"]);
-    for Endpoint { id, name, created, revoked } in listed {
-        table.row([name.clone(), id.clone(), created.clone(), revoked.clone().unwrap_or_default()]);
+    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED"]);
+    for Endpoint { id, name, created, revoked, disabled } in listed {
+        let [revoked, disabled] = [revoked, disabled].map(|since| since.clone().unwrap_or_default());
+        table.row([name.clone(), id.clone(), created.clone(), revoked, disabled]);
     }
     table.text()
 }
@@ -147,7 +156,8 @@ fn grants(listed: &[Grant]) -> String {
 }
 
 fn api_keys(listed: &[ApiKey]) -> String {
-    let mut table = Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "CREATED"]);
+    let mut table =
+        Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "DISABLED", "CREATED"]);
     for key in listed {
         table.row([
             key.label.clone(),
@@ -156,6 +166,7 @@ fn api_keys(listed: &[ApiKey]) -> String {
             format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
             key.expires.clone().unwrap_or_else(|| "never".into()),
             key.revoked.clone().unwrap_or_default(),
+            key.disabled.clone().unwrap_or_default(),
             key.created.clone(),
         ]);
     }

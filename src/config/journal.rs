@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::bounds::{count, millis};
+use super::bounds::{count, millis, seconds};
 use crate::domain::operation::{Operation, Operations};
 
 /// `[journal]`: access records on their way to the disk.
@@ -25,6 +25,9 @@ pub struct Journal {
     /// go on working. Default 256.
     #[serde(deserialize_with = "count::<_, _, 0, 1_048_576>")]
     pub disk_reserve_mib: u32,
+    /// `checkpoint_s`: a checkpoint is signed at least this often while the chain grows. Default 60.
+    #[serde(rename = "checkpoint_s", deserialize_with = "seconds::<_, 1, 3_600>")]
+    pub checkpoint_every: Duration,
 }
 
 impl Default for Journal {
@@ -34,6 +37,7 @@ impl Default for Journal {
             buffer_records_max: 65_536,
             strict: Operations::default().with(Operation::Decrypt),
             disk_reserve_mib: 256,
+            checkpoint_every: Duration::from_secs(60),
         }
     }
 }

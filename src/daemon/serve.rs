@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::clock::now;
-use crate::appliance::{Appliance, LockReason, State, StateName, Stop, Tending};
+use crate::appliance::{Acceptance, Appliance, LockReason, State, StateName, Stop, Tending};
 use crate::ceremony::socket::LocalSocket;
 use crate::config::{self, Config};
 use crate::domain::actor::Actor;
@@ -192,7 +192,8 @@ async fn unlock_by_itself(appliance: Arc<Appliance>) {
             return;
         };
         let unlocking = Arc::clone(&appliance);
-        let tried = spawn_blocking(move || unlocking.unlock(Actor::System, false, now())).await;
+        let tried =
+            spawn_blocking(move || unlocking.unlock(Actor::System, Acceptance::default(), now())).await;
         match tried {
             Ok(Err(Stop::Refused(refusal))) if refusal.code == Code::TokenAway => {
                 tracing::warn!(retry_s = wait.as_secs(), "the token is away; the unlock is tried again");

@@ -122,6 +122,9 @@ pub struct ApiKey {
     /// How much it may do.
     #[n(6)]
     pub limits: RateLimits,
+    /// Since when it waits to be enabled again, if a new epoch disabled it.
+    #[n(7)]
+    pub disabled: Option<Timestamp>,
 }
 
 #[cfg(test)]

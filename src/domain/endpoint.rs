@@ -25,4 +25,7 @@ pub struct Endpoint {
     /// Since when it is refused, if it is.
     #[n(4)]
     pub revoked: Option<Timestamp>,
+    /// Since when it waits to be enabled again, if a new epoch disabled it.
+    #[n(5)]
+    pub disabled: Option<Timestamp>,
 }

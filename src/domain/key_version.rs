@@ -76,7 +76,8 @@ pub struct KeyVersion {
     /// A wrapped key of kind 3; empty once destroyed.
     #[cbor(n(5), with = "minicbor::bytes")]
     pub wrapped: Vec<u8>,
-    /// Seals reserved by leases so far: never less than were made. Stays 0 for algorithms that are not leased.
+    /// Seals reserved by leases so far: never less than were made. For algorithms that are not leased, those that the journal
+    /// cannot show: 2^36 for each epoch that was opened since.
     #[n(6)]
     pub uses_reserved: u64,
     /// When it was made.

@@ -31,4 +31,15 @@ pub struct Object {
     /// When it was made.
     #[n(6)]
     pub created: Timestamp,
+    /// The next key version has at least this number: a new epoch leaves room for those that are lost.
+    #[n(7)]
+    pub version_floor: Option<u32>,
+}
+
+impl Object {
+    /// The number of its next key version.
+    #[must_use]
+    pub fn next_version(&self) -> u32 {
+        self.current_version.saturating_add(1).max(self.version_floor.unwrap_or(0))
+    }
 }

@@ -22,6 +22,17 @@ pub struct Project {
     /// The KEK version that wraps new keys.
     #[n(3)]
     pub kek_version: u32,
+    /// The next KEK version has at least this number: a new epoch leaves room for those that are lost.
+    #[n(4)]
+    pub kek_version_floor: Option<u32>,
+}
+
+impl Project {
+    /// The number of its next KEK version.
+    #[must_use]
+    pub fn next_kek_version(&self) -> u32 {
+        self.kek_version.saturating_add(1).max(self.kek_version_floor.unwrap_or(0))
+    }
 }
 
 /// One version of a project's KEK, stored under `project id 16 | version u32`.

@@ -87,6 +87,10 @@ codes! {
         "Use the endpoint name the certificate was issued for.";
     41 EndpointRevoked "endpoint-revoked", "The endpoint is revoked.", "Ask the owner of the project.";
     42 Forbidden "forbidden", "This identity may not do that.", "Sign in as somebody whose role allows it.";
+    43 ApiKeyDisabled "api-key-disabled", "The API key was disabled when the appliance was restored.",
+        "Ask the operator to enable it again.";
+    44 EndpointDisabled "endpoint-disabled", "The endpoint was disabled when the appliance was restored.",
+        "Ask the operator to enable it again.";
 
     // What is asked.
     50 ObjectUnknown "object-unknown", "The project has no such object.", "Check the object's spelling.";

@@ -12,6 +12,7 @@
 //! What is deliberately not here: no `C_Logout` (it takes every session's keys away), no `C_WrapKey` (it binds to no
 //! associated data), no choice by slot number (it changes), and nothing is ever deleted because it was not found.
 
+mod anchor;
 mod error;
 mod master_key;
 mod module;
@@ -21,6 +22,7 @@ mod session;
 mod signer;
 mod token;
 
+pub use anchor::{ANCHOR_LEN, Anchor};
 pub use error::{Class, Code, PinProblem, TokenError};
 pub use master_key::MasterKey;
 pub use pin::{PIN_LEN_MAX, Pin, PinBackoff};

@@ -11,9 +11,10 @@ use cryptoki::session::{Session as RawSession, SessionState};
 use super::error::{Code, TokenError};
 use super::module::Access;
 
-/// A key's unique name in the token: its class and label.
+/// An object's name in the token: its class and label. A key's is unique.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Name {
+    Data(String),
     Private(String),
     Public(String),
     Secret(String),
@@ -22,12 +23,13 @@ pub(super) enum Name {
 impl Name {
     fn label(&self) -> &str {
         match self {
-            Self::Private(label) | Self::Public(label) | Self::Secret(label) => label,
+            Self::Data(label) | Self::Private(label) | Self::Public(label) | Self::Secret(label) => label,
         }
     }
 
     fn template(&self) -> [Attribute; 3] {
         let class = match self {
+            Self::Data(_) => ObjectClass::DATA,
             Self::Private(_) => ObjectClass::PRIVATE_KEY,
             Self::Public(_) => ObjectClass::PUBLIC_KEY,
             Self::Secret(_) => ObjectClass::SECRET_KEY,
@@ -39,6 +41,7 @@ impl Name {
 impl fmt::Display for Name {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let class = match self {
+            Self::Data(_) => "data object",
             Self::Private(_) => "private key",
             Self::Public(_) => "public key",
             Self::Secret(_) => "secret key",
@@ -130,7 +133,7 @@ impl Session {
     }
 
     /// Every object of this name; none only when that is believed.
-    fn find_all(&self, name: &Name) -> Result<Vec<ObjectHandle>, Failure> {
+    pub(super) fn find_all(&self, name: &Name) -> Result<Vec<ObjectHandle>, Failure> {
         let found = self.raw.find_objects(&name.template())?;
         if found.is_empty() {
             self.check_health()?;

@@ -135,6 +135,29 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Writes one row of the checkpoints and takes others out. No block, no state digest.
+    pub(super) fn keep_checkpoint(
+        &self,
+        key: &[u8],
+        checkpoint: &[u8],
+        thinned: &[Vec<u8>],
+    ) -> Result<(), StoreError> {
+        let nonce = Nonces::draw(1)?.next()?;
+        let stored = self.keys.sealing().seal_with(nonce, Table::Checkpoints.number(), key, checkpoint)?;
+        let transaction = self.disk.write()?;
+        let mut rows = transaction.rows()?;
+        let place = Table::Checkpoints.place(key);
+        rows.insert(place.as_slice(), stored.as_slice()).map_err(StoreError::disk("write a record"))?;
+        for key in thinned {
+            let place = Table::Checkpoints.place(key);
+            rows.remove(place.as_slice()).map_err(StoreError::disk("delete a record"))?;
+        }
+        drop(rows);
+        transaction.commit()
+    }
+}
+
 /// The epoch of the next block. A boot row may only be replaced by one of the same chain, and epochs only count up.
 fn next_epoch(head: &Head, boot: Option<&Boot>) -> Result<u32, StoreError> {
     match boot {

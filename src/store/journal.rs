@@ -128,6 +128,70 @@ pub(super) fn blocks(
         .collect()
 }
 
+/// What came between a head that was noted and the one there is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descent {
+    /// This many blocks, each following the one before.
+    Unbroken(u64),
+    /// The chain has not come as far as the noted head.
+    Behind,
+    /// The chain went another way before the noted head.
+    Apart,
+    /// A header after the noted head is damaged, missing, or follows another than the one before it; it should begin at this
+    /// sequence number.
+    Broken(u64),
+}
+
+/// Walks the headers from `noted` to `head`.
+pub(super) fn descent(
+    rows: &Rows,
+    keys: &StoreKeys,
+    noted: &Head,
+    head: &Head,
+) -> Result<Descent, StoreError> {
+    if (noted.epoch, noted.next_sequence) > (head.epoch, head.next_sequence)
+        || noted.next_sequence > head.next_sequence
+    {
+        return Ok(Descent::Behind);
+    }
+    let (first, end) = (Table::Blocks.place(&[]), Table::BlockBodies.place(&[]));
+    let from = Table::Blocks.place(&noted.next_sequence.to_be_bytes());
+    let mut last = match rows.between(Bound::Included(&first), Bound::Excluded(&from))?.next_back() {
+        None => Head::genesis(noted.chain, noted.epoch),
+        Some(row) => {
+            let (place, stored) = row?;
+            match open_header(keys, place.value(), stored.value()) {
+                Ok(header) => Head::after(&header),
+                Err(StoreError::Damaged { .. }) => return Ok(Descent::Apart),
+                Err(other) => return Err(other),
+            }
+        }
+    };
+    if (last.epoch, last.next_sequence, last.hash) != (noted.epoch, noted.next_sequence, noted.hash) {
+        return Ok(Descent::Apart);
+    }
+    let mut blocks = 0;
+    for row in rows.between(Bound::Included(&from), Bound::Excluded(&end))? {
+        let (place, stored) = row?;
+        let header = match open_header(keys, place.value(), stored.value()) {
+            Ok(header) => header,
+            Err(StoreError::Damaged { .. }) => return Ok(Descent::Broken(last.next_sequence)),
+            Err(other) => return Err(other),
+        };
+        let follows = header.previous == last.hash
+            && header.first_sequence == last.next_sequence
+            && header.chain == last.chain
+            && header.epoch >= last.epoch
+            && header.time_us >= last.time_us;
+        if !follows {
+            return Ok(Descent::Broken(last.next_sequence));
+        }
+        last = Head::after(&header);
+        blocks += 1;
+    }
+    Ok(Descent::Unbroken(blocks))
+}
+
 fn open_header(keys: &StoreKeys, place: &[u8], stored: &[u8]) -> Result<BlockHeader, StoreError> {
     let opened = keys.open(place, stored)?;
     BlockHeader::parse(&opened.value)

@@ -50,7 +50,7 @@ pub use digest::{DAMAGED_ROWS_NAMED_MAX, Verdict};
 pub use disk::Compacted;
 pub use error::StoreError;
 pub use file::{StoreFile, Unlocked};
-pub use journal::{Block, Committed, Head};
+pub use journal::{Block, Committed, Descent, Head};
 pub use keys::StoreKeys;
 pub use migration::FORMAT_VERSION;
 pub use table::{
@@ -172,6 +172,35 @@ impl Store {
     /// As [`Store::commit`].
     pub fn accept_damage(&self, batch: Batch) -> Result<Committed, StoreError> {
         self.write(batch, true)
+    }
+
+    /// Keeps a checkpoint of the chain under `key`, and takes out those that `thinned` names: durable when this returns, and
+    /// in no block, because a block would move the head that the checkpoint speaks of.
+    ///
+    /// # Errors
+    /// [`StoreError::Disputed`], [`StoreError::Stopped`], [`StoreError::NoRandomness`], [`StoreError::Disk`]; after the last,
+    /// commits go on: nothing that they rest on was touched.
+    pub fn keep_checkpoint(
+        &self,
+        key: &[u8],
+        checkpoint: &[u8],
+        thinned: &[Vec<u8>],
+    ) -> Result<(), StoreError> {
+        let chain = self.0.chain.lock();
+        chain.gate.admit(false)?;
+        guarded("keep a checkpoint", || self.0.keep_checkpoint(key, checkpoint, thinned))
+    }
+
+    /// How the chain's head descends from one that was noted before: the header that `hash` is of must be in the chain and
+    /// end at `next_sequence` in `epoch`, and from it to the head each header must follow the one before.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn descent(&self, epoch: u32, next_sequence: u64, hash: [u8; 32]) -> Result<Descent, StoreError> {
+        let noted = Head { chain: self.head().chain, epoch, next_sequence, hash, time_us: 0 };
+        guarded("read block headers", || {
+            journal::descent(&self.0.disk.read()?, &self.0.keys, &noted, &self.head())
+        })
     }
 
     /// The boot row, authenticated.

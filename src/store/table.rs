@@ -1,7 +1,7 @@
 //! The tables of the store, their numbers, the limits of a row, and how a row is named to a person.
 //!
 //! All tables share one table of the database; a row lies at `table u16 | row key`, so tables lie one behind the other and
-//! the three outside the state digest are the last. Numbers are frozen: they are bound into every record.
+//! those outside the state digest are the last. Numbers are frozen: they are bound into every record.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -55,11 +55,13 @@ pub enum Table {
     BlockBodies = 101,
     /// Statistics folded from access records; outside the state digest.
     Statistics = 102,
+    /// Signed heads of the chain, by next sequence u64; outside the state digest, and in no block.
+    Checkpoints = 103,
 }
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -77,6 +79,7 @@ impl Table {
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
+        Self::Checkpoints,
     ];
 
     /// Its frozen number.
@@ -112,6 +115,7 @@ impl Table {
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",
+            Self::Checkpoints => "checkpoints",
         }
     }
 
@@ -187,7 +191,7 @@ pub(super) fn split(place: &[u8]) -> (u16, &[u8]) {
 
 /// The tables outside the state digest lie one behind the other. A number no table has is inside, so that a forged row
 /// shows.
-pub(super) const OUTSIDE_DIGEST: RangeInclusive<u16> = Table::Blocks as u16..=Table::Statistics as u16;
+pub(super) const OUTSIDE_DIGEST: RangeInclusive<u16> = Table::Blocks as u16..=Table::Checkpoints as u16;
 
 /// Whether rows of a table number are part of the state digest.
 pub(super) const fn in_state_digest(table: u16) -> bool {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use gembok::appliance::{
-    Appliance, ClockVerdict, JournalLimits, KeyringLimits, Policies, Settings, Stop, Tending,
+    Acceptance, Appliance, ClockVerdict, JournalLimits, KeyringLimits, Policies, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::domain::actor::Actor;
@@ -58,6 +58,7 @@ fn open(softhsm: &SoftHsm) -> Appliance {
             strict: Operations::default(),
         },
         disk_reserve_bytes: 0,
+        checkpoint_every: Duration::from_secs(60),
         policies: ArcSwap::from_pointee(policies),
         memory_protection: "not locked".into(),
         clock,
@@ -109,7 +110,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         drop(appliance);
         AHEAD_S.store(0, Ordering::Relaxed);
         let appliance = open(softhsm);
-        appliance.unlock(OPERATOR, false, clock()).unwrap();
+        appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
         let verdict = appliance.health().clock.unwrap();
         assert!(matches!(verdict, ClockVerdict::Behind { .. }), "{verdict}");
         refuses_changes(&appliance, "tiga");
@@ -120,7 +121,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
 
         // What was acknowledged is not asked again, though the journal is still ahead.
         appliance.lock(OPERATOR, clock()).unwrap();
-        appliance.unlock(OPERATOR, false, clock()).unwrap();
+        appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
         create_project(&appliance, "empat").unwrap();
         let unlocked = appliance.unlocked().unwrap();
         let entries = unlocked.audit(0, 1_000).unwrap().entries;

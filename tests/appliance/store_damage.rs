@@ -40,6 +40,9 @@ fn a_damaged_row_is_named_and_accepted_and_nothing_else_suffers() {
     assert_eq!(world.sandbox.state(), "locked");
 
     world.done("unlock --accept-damage");
+    // Rows may have been put back besides, and nobody can tell: who may come in is decided anew.
+    assert_eq!(absensi.decrypt(&opening).problem(), refusal(403, "endpoint-disabled"));
+    world.enable();
     assert_eq!(absensi.open(OBJECT, &healthy), b"selamat");
     assert_eq!(absensi.open(OBJECT, &absensi.seal(OBJECT, b"baru")), b"baru");
     let opening = json!({ "object": "rusak", "ciphertext": lost });
@@ -108,7 +111,7 @@ fn a_row_that_was_put_back_is_a_rollback() {
 }
 
 /// A daemon that tried to unlock by itself, and did not.
-fn started_locked(sandbox: Sandbox) -> World {
+pub(crate) fn started_locked(sandbox: Sandbox) -> World {
     let daemon = sandbox.start();
     daemon.wait_until("it has tried", || daemon.said("still locked").next().is_some());
     let world = World { sandbox, daemon };

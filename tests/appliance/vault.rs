@@ -117,6 +117,14 @@ pub(crate) fn put_stored(sandbox: &Sandbox, table: Table, key: &[u8], stored: &[
     writing.commit().unwrap();
 }
 
+/// Takes a row out; the daemon is stopped.
+pub(crate) fn take_stored(sandbox: &Sandbox, table: Table, key: &[u8]) {
+    let database = Database::open(store_path(sandbox)).unwrap();
+    let writing = database.begin_write().unwrap();
+    assert!(writing.open_table(ROWS).unwrap().remove(place(table, key).as_slice()).unwrap().is_some());
+    writing.commit().unwrap();
+}
+
 pub(crate) fn store_path(sandbox: &Sandbox) -> PathBuf {
     sandbox.path("state/gembok.redb")
 }

@@ -191,6 +191,22 @@ impl World {
         }
     }
 
+    /// Lets the provisioned endpoint in again, with all its API keys.
+    pub(crate) fn enable(&self) {
+        self.done(&format!("endpoint enable {ENDPOINT} --project {PROJECT}"));
+        let listed = self.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"));
+        for api_key in listed["api-keys"].as_array().unwrap() {
+            if api_key["revoked"].is_null() {
+                self.done(&format!("api-key enable {}", api_key["id"].as_str().unwrap()));
+            }
+        }
+    }
+
+    /// The audit trail, from the first record on.
+    pub(crate) fn trail(&self) -> Vec<Value> {
+        self.done("audit list --limit 1000")["audit"]["entries"].as_array().unwrap().clone()
+    }
+
     /// The application that was provisioned.
     pub(crate) fn absensi(&self) -> Application {
         Application {

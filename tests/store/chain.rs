@@ -3,7 +3,7 @@
 use gembok::crypto::block::{Leaves, merkle_root, write_leaf};
 use gembok::crypto::derive::state_key;
 use gembok::crypto::digest::StateDigest;
-use gembok::store::{Block, Boot, Store, StoreError, Table, Verdict};
+use gembok::store::{Block, Boot, Descent, Head, Store, StoreError, Table, Verdict};
 
 use crate::support::{APPLIANCE, Rig, boot, noted, refusal, secret};
 
@@ -164,4 +164,54 @@ fn of_two_who_expect_the_same_revision_one_wins() {
     });
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(_) | Err(StoreError::Conflict { .. }))));
+}
+
+#[test]
+fn a_head_that_was_noted_is_found_again_or_is_not() {
+    let (rig, file, store) = Rig::initialised();
+    let genesis = store.descent(0, 0, [0; 32]).unwrap();
+    assert_eq!(genesis, Descent::Unbroken(1));
+    let noted_head = store.head();
+    let descent =
+        |store: &Store, head: &Head| store.descent(head.epoch, head.next_sequence, head.hash).unwrap();
+    assert_eq!(descent(&store, &noted_head), Descent::Unbroken(0));
+    for time in 0..3 {
+        store.commit(noted(5_000 + time)).unwrap();
+    }
+    assert_eq!(descent(&store, &noted_head), Descent::Unbroken(3));
+    let head = store.head();
+    assert_eq!(store.descent(0, head.next_sequence + 1, head.hash).unwrap(), Descent::Behind);
+    assert_eq!(store.descent(1, noted_head.next_sequence, noted_head.hash).unwrap(), Descent::Behind);
+    assert_eq!(store.descent(0, noted_head.next_sequence, [1; 32]).unwrap(), Descent::Apart);
+    assert_eq!(store.descent(0, 0, [1; 32]).unwrap(), Descent::Apart);
+    let middle = blocks(&store)[2].header.first_sequence;
+    drop((store, file));
+    let place = [&Table::Blocks.number().to_be_bytes()[..], &middle.to_be_bytes()].concat();
+    let bytes = rig.stored_at(&place);
+    let mut bent = bytes.clone();
+    bent[40] ^= 1;
+    for (altered, what) in [(Some(bent), "bent"), (None, "taken out")] {
+        rig.tamper(&place, altered.as_deref());
+        let (file, store, _) = rig.unlocked();
+        assert_eq!(descent(&store, &noted_head), Descent::Broken(middle), "{what}");
+        drop((store, file));
+    }
+    rig.tamper(&place, Some(&bytes));
+    let (_file, store, _) = rig.unlocked();
+    assert_eq!(descent(&store, &noted_head), Descent::Unbroken(3));
+}
+
+#[test]
+fn a_checkpoint_is_kept_without_a_block() {
+    let (rig, file, store) = Rig::initialised();
+    let head = store.head();
+    store.keep_checkpoint(b"1", b"first", &[]).unwrap();
+    store.keep_checkpoint(b"2", b"second", &[b"1".to_vec()]).unwrap();
+    assert_eq!(store.head(), head);
+    drop((store, file));
+    let (_file, store, unlocked) = rig.unlocked();
+    assert_eq!(unlocked.verdict, Verdict::Intact);
+    assert_eq!(&*store.get(Table::Checkpoints, b"2").unwrap().unwrap().value, b"second");
+    assert!(store.get(Table::Checkpoints, b"1").unwrap().is_none());
+    assert_eq!(store.head(), head);
 }

@@ -1,0 +1,221 @@
+//! A new epoch: what an accepted rollback opens. Nobody knows what was done in the time that the store has lost, so nothing
+//! may be done again that could have been done then, and nobody comes in who may have been sent away:
+//!
+//! ```text
+//! users, endpoints, API keys                 disabled, until each is enabled again
+//! key versions of AES-GCM and AES-GCM-SIV    decrypt_only: seals under them were not counted
+//! key versions of the other two              2^36 uses more
+//! objects, projects                          the next key version, the next KEK version: 1,000 higher
+//! CRL number, wraps by each MK generation    2^20 higher
+//! ```
+//!
+//! The first commit opens the epoch and notes that the jumps are owed; each further one does a page of them and notes how
+//! far it came. An unlock that finds a note goes on there, so a crash leaves none out and does none twice.
+
+use minicbor::{Decode, Encode};
+
+use crate::crypto::checkpoint::CheckpointKey;
+use crate::crypto::hex::to_hex;
+use crate::domain::actor::Actor;
+use crate::domain::api_key::ApiKey;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::cbor;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::object::Object;
+use crate::domain::project::Project;
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::user::User;
+use crate::hsm::{Anchor, Token, TokenError};
+use crate::store::{Batch, Boot, CheckpointKeyEntry, Scan, Store, StoreError, Table};
+
+use super::catalog::token_wraps_key;
+use super::certificates::CRL_NUMBER;
+use super::fault::{Fault, Stop};
+use super::provision::checkpoint_label;
+use super::unlock::said;
+
+/// Added to the next version of every key.
+const VERSIONS_JUMP: u32 = 1_000;
+/// Added to the uses of a version that is counted from the journal.
+const USES_JUMP: u64 = 1 << 36;
+/// Added to the CRL number.
+const CRL_JUMP: u64 = 1 << 20;
+/// Added to the wraps of each MK generation.
+const WRAPS_JUMP: u64 = 1 << 20;
+/// Rows of one commit.
+const PAGE_ROWS: usize = 5_000;
+/// Epochs whose checkpoint key the token has already, left over from acceptances that were lost themselves.
+const EPOCHS_SKIPPED_MAX: u32 = 1_000;
+/// Row key in the counters of what is owed.
+const OWED: &[u8] = b"epoch-jumps";
+
+/// The tables whose rows jump, in this order: first those that let somebody in.
+const TABLES: [Table; 6] =
+    [Table::Users, Table::Endpoints, Table::ApiKeys, Table::KeyVersions, Table::Objects, Table::Projects];
+
+/// How far the jumps have come.
+#[derive(Encode, Decode, Default)]
+#[cbor(map)]
+struct Owed {
+    /// Which of [`TABLES`].
+    #[n(0)]
+    table: u8,
+    /// The last row done in it; empty at its beginning.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    after: Vec<u8>,
+}
+
+/// Opens the next epoch over whatever lies in the store. `begun` is the batch that an unlock
+/// begins with, `unlock` its record, which says what was accepted. The boot row
+/// that is in force from now on.
+pub(super) fn open(
+    store: &Store,
+    token: &Token,
+    boot: &Boot,
+    anchor: Option<Anchor>,
+    begun: Batch,
+    unlock: AuditRecord,
+    now: Now,
+) -> Result<Boot, Stop> {
+    let known = anchor.map_or(0, |anchor| anchor.epoch).max(boot.epoch);
+    let (epoch, spki) = new_checkpoint_key(token, known)?;
+    let key = CheckpointKey::from_spki(&spki).map_err(|malformed| Fault::new(malformed.0))?;
+    let mut boot = boot.clone();
+    boot.epoch = epoch;
+    boot.checkpoint_keys.push(CheckpointKeyEntry { epoch, label: checkpoint_label(epoch), spki });
+
+    let mut batch = begun.put_boot(boot.clone());
+    batch = batch.put(Table::Counters, OWED, cbor::encode(&Owed::default()));
+    // A counter that does not open is one of those lost: what it must have been below is known.
+    let crl_number = counter(store, CRL_NUMBER)?.unwrap_or(u64::from(epoch).saturating_mul(CRL_JUMP));
+    batch = batch.put(Table::Counters, CRL_NUMBER, cbor::encode(&crl_number.saturating_add(CRL_JUMP)));
+    for generation in boot.master_keys.iter().map(|key| key.generation) {
+        let row_key = token_wraps_key(generation);
+        let wraps = counter(store, &row_key)?.unwrap_or(u64::from(epoch).saturating_mul(WRAPS_JUMP));
+        batch = batch.put(Table::Counters, &row_key, cbor::encode(&wraps.saturating_add(WRAPS_JUMP)));
+    }
+    let opened = AuditRecord::new(now.time, Actor::System, "epoch.open")
+        .with("epoch", epoch)
+        .with("checkpoint-key", to_hex(&key.fingerprint()));
+    tracing::warn!(
+        epoch,
+        "a new epoch: users, endpoints and API keys are disabled until they are enabled again"
+    );
+    let records = [unlock, opened];
+    let batch = records.iter().fold(batch, record);
+    store.accept_damage(batch)?;
+    Ok(boot)
+}
+
+/// Does the jumps that are owed, if any are.
+pub(super) fn settle(store: &Store, now: Now) -> Result<(), Stop> {
+    while let Some(row) = store.get(Table::Counters, OWED)? {
+        let owed: Owed = cbor::decode(&row.value)?;
+        let batch = Batch::new(now.time.micros()).expect_at(Table::Counters, OWED, row.revision);
+        let audit = AuditRecord::new(now.time, Actor::System, "epoch.jump");
+        let batch = match TABLES.get(usize::from(owed.table)) {
+            Some(table) => jump_page(store, batch, &owed, *table, audit, now.time)?,
+            None => record(batch.delete(Table::Counters, OWED), &audit.with("all", "done")),
+        };
+        store.commit(batch)?;
+    }
+    Ok(())
+}
+
+/// The jumps of one page of a table, and the note of how far that is.
+fn jump_page(
+    store: &Store,
+    mut batch: Batch,
+    owed: &Owed,
+    table: Table,
+    audit: AuditRecord,
+    now: Timestamp,
+) -> Result<Batch, Stop> {
+    let after = (!owed.after.is_empty()).then_some(owed.after.as_slice());
+    let rows = store.scan(table, Scan { prefix: &[], after, limit: PAGE_ROWS })?;
+    let next = match rows.last() {
+        Some((last, _)) if rows.len() == PAGE_ROWS => Owed { table: owed.table, after: last.clone() },
+        _ => Owed { table: owed.table + 1, after: Vec::new() },
+    };
+    let mut changed = 0u32;
+    for (key, row) in rows {
+        let row = match row {
+            Ok(row) => row,
+            // Lost already, and named by who accepted it.
+            Err(StoreError::Damaged { .. }) => continue,
+            Err(other) => return Err(other.into()),
+        };
+        if let Some(jumped) = jump(table, &row.value, now)? {
+            batch = batch.put(table, &key, jumped);
+            changed += 1;
+        }
+    }
+    let batch = batch.put(Table::Counters, OWED, cbor::encode(&next));
+    Ok(record(batch, &audit.with("table", table.name()).with("changed", changed)))
+}
+
+/// A row after its jump; `None` when it stays.
+fn jump(table: Table, row: &[u8], now: Timestamp) -> Result<Option<Vec<u8>>, Stop> {
+    Ok(match table {
+        Table::Users => {
+            let user: User = cbor::decode(row)?;
+            user.disabled.is_none().then(|| cbor::encode(&User { disabled: Some(now), ..user }))
+        }
+        Table::Endpoints => {
+            let endpoint: Endpoint = cbor::decode(row)?;
+            endpoint.disabled.is_none().then(|| cbor::encode(&Endpoint { disabled: Some(now), ..endpoint }))
+        }
+        Table::ApiKeys => {
+            let api_key: ApiKey = cbor::decode(row)?;
+            api_key.disabled.is_none().then(|| cbor::encode(&ApiKey { disabled: Some(now), ..api_key }))
+        }
+        Table::KeyVersions => jump_version(cbor::decode(row)?).map(|version| cbor::encode(&version)),
+        Table::Objects => {
+            let object: Object = cbor::decode(row)?;
+            let version_floor = Some(object.next_version().saturating_add(VERSIONS_JUMP));
+            Some(cbor::encode(&Object { version_floor, ..object }))
+        }
+        Table::Projects => {
+            let project: Project = cbor::decode(row)?;
+            let kek_version_floor = Some(project.next_kek_version().saturating_add(VERSIONS_JUMP));
+            Some(cbor::encode(&Project { kek_version_floor, ..project }))
+        }
+        _ => None,
+    })
+}
+
+fn jump_version(version: KeyVersion) -> Option<KeyVersion> {
+    if !version.algorithm.is_leased() {
+        let uses_reserved = version.uses_reserved.saturating_add(USES_JUMP);
+        return (version.state != KeyState::Destroyed).then_some(KeyVersion { uses_reserved, ..version });
+    }
+    // One that is not active yet may have been in the time that is lost.
+    let may_have_sealed = matches!(version.state, KeyState::PreActive | KeyState::Active);
+    may_have_sealed.then_some(KeyVersion { state: KeyState::DecryptOnly, ..version })
+}
+
+/// A key pair for the first epoch after `known` that never had one.
+fn new_checkpoint_key(token: &Token, known: u32) -> Result<(u32, Vec<u8>), Stop> {
+    for epoch in (known..u32::MAX).map(|before| before + 1).take(EPOCHS_SKIPPED_MAX as usize) {
+        match token.generate_signer(&checkpoint_label(epoch)) {
+            Ok(signer) => return Ok((epoch, signer.spki().to_vec())),
+            Err(TokenError::Exists(_)) => {}
+            Err(other) => return Err(said(other)),
+        }
+    }
+    Err(Fault::new("the token has a checkpoint key for every epoch that could come; put the right token in")
+        .into())
+}
+
+fn counter(store: &Store, key: &[u8]) -> Result<Option<u64>, Stop> {
+    match store.get(Table::Counters, key) {
+        Ok(row) => row.map(|row| cbor::decode(&row.value).map_err(Stop::from)).transpose(),
+        Err(StoreError::Damaged { .. }) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+fn record(batch: Batch, audit: &AuditRecord) -> Batch {
+    batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(audit))
+}
