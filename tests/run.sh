@@ -115,14 +115,14 @@ prepare_cargo_deny() {
 
 scripts() {
     local list
-    mapfile -t list < <(grep -rlE '^#!.*\b(ba)?sh\b' .ci benches provisioning tests systemd 2>/dev/null | sort)
+    mapfile -t list < <(grep -rlE '^#!.*\b(ba)?sh\b' .ci benches fuzz provisioning tests systemd 2>/dev/null | sort)
     shellcheck "${list[@]}"
 }
 
 tests() {
     # So often the daemon is killed under load; every phase of its life has to be hit.
     export GEMBOK_CRASH_ROUNDS=${GEMBOK_CRASH_ROUNDS:-100}
-    cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
+    GEMBOK_FUZZ_SECONDS=${GEMBOK_FUZZ_SECONDS:-5} cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
     return "${PIPESTATUS[0]}"
 }
 

@@ -29,7 +29,7 @@ mod line;
 mod metrics;
 mod problem;
 mod published;
-mod request;
+pub mod request;
 mod statistics;
 mod unmatched;
 mod v1;

@@ -16,7 +16,7 @@ const ITEMS_PARSED_MAX: usize = 100_000;
 /// A v1 body: one item, or a batch of them.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct V1Body<'a> {
+pub struct V1Body<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     object: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -49,7 +49,7 @@ struct V1Item<'a> {
 
 /// A body of the published contract. What it does not know it ignores, as the published system did.
 #[derive(serde::Deserialize)]
-pub(super) struct PublishedBody<'a> {
+pub struct PublishedBody<'a> {
     /// The credential.
     #[serde(borrow, rename = "api-key")]
     pub api_key: Text<'a>,
@@ -68,7 +68,7 @@ pub(super) struct PublishedBody<'a> {
 }
 
 /// What to do, in one shape for both contracts.
-pub(super) struct Work<'a> {
+pub struct Work<'a> {
     /// Whether the answer is a list.
     pub is_batch: bool,
     /// In order.
@@ -76,7 +76,7 @@ pub(super) struct Work<'a> {
 }
 
 /// One value to encrypt or decrypt.
-pub(super) struct Item<'a> {
+pub struct Item<'a> {
     /// Which object.
     pub object: Cow<'a, str>,
     /// Base64: the plaintext or the ciphertext, whichever the operation takes.
@@ -89,7 +89,7 @@ pub(super) struct Item<'a> {
 
 /// Which member of a body holds the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
+pub enum Takes {
     /// `plaintext`
     Plaintext,
     /// `ciphertext`
@@ -101,7 +101,7 @@ impl<'a> V1Body<'a> {
     ///
     /// # Errors
     /// `malformed-json`, `unknown-member`, `missing-member`, `repeated-member`, `too-many-items`.
-    pub(super) fn parse(bytes: &'a [u8], takes: Takes, items_max: usize) -> Result<Work<'a>, Refusal> {
+    pub fn parse(bytes: &'a [u8], takes: Takes, items_max: usize) -> Result<Work<'a>, Refusal> {
         let body: Self = parse(bytes)?;
         if let Some(Items(items)) = body.items {
             let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref];
@@ -148,7 +148,7 @@ impl<'a> PublishedBody<'a> {
     ///
     /// # Errors
     /// `malformed-json`, `missing-member`, `repeated-member`.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         parse(bytes)
     }
 
@@ -156,7 +156,7 @@ impl<'a> PublishedBody<'a> {
     ///
     /// # Errors
     /// `missing-member`, `repeated-member` when both spellings of ciphertext are there.
-    pub(super) fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
+    pub fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
         let value = match takes {
             Takes::Plaintext => self.plaintext.ok_or_else(|| missing("plaintext"))?,
             Takes::Ciphertext => match (self.ciphertext, self.chiptext) {
@@ -207,7 +207,10 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Op
 }
 
 /// A JSON string, borrowed from the body where it has no escapes.
-pub(super) struct Text<'a>(pub Cow<'a, str>);
+pub struct Text<'a>(
+    /// What it says.
+    pub Cow<'a, str>,
+);
 
 /// A JSON object of strings, in the order sent; repeated names are found when it becomes a context.
 struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);

@@ -66,9 +66,21 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], naming file, line and key.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let document: Document = read_toml(file)?;
+        Self::read(file, &read_text(file)?, Policies::load)
+    }
+
+    /// The same of a text that lies at `file`; `policies` reads those of the directory it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and key.
+    pub fn read(
+        file: &Path,
+        text: &str,
+        policies: impl FnOnce(&Path) -> Result<Policies, ConfigError>,
+    ) -> Result<Self, ConfigError> {
+        let document: Document = parse_toml(file, text)?;
         let directory = file.parent().unwrap_or(Path::new(""));
-        let policies = Policies::load(&directory.join(&document.policies))?;
+        let policies = policies(&directory.join(&document.policies))?;
         let mut config = Self {
             file: file.to_owned(),
             policies,
@@ -173,6 +185,13 @@ struct Document {
 }
 
 fn read_toml<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
-    let text = fs::read_to_string(file).map_err(|source| ConfigError::unreadable(file, &source))?;
-    toml::from_str(&text).map_err(|error| ConfigError::wrong(file, &text, &error))
+    parse_toml(file, &read_text(file)?)
+}
+
+fn read_text(file: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(file).map_err(|source| ConfigError::unreadable(file, &source))
+}
+
+fn parse_toml<T: serde::de::DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::wrong(file, text, &error))
 }

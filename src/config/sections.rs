@@ -88,10 +88,21 @@ pub struct Tls {
     /// `header_bytes_max`: of one request's header. Default 32,768.
     #[serde(deserialize_with = "count::<_, _, 8_192, 1_048_576>")]
     pub header_bytes_max: u32,
-    /// `connections_max`: per listener, handshakes under way included; further ones are closed at once. Default 1,024.
+    /// `answer_timeout_ms`: a connection that lets an answer wait for longer than this is ended, at the latest after twice as
+    /// long. Default 10,000.
+    #[serde(rename = "answer_timeout_ms", deserialize_with = "millis::<_, 100, 600_000>")]
+    pub answer_timeout: Duration,
+    /// `strangers_max`: connections per listener that have shown no certificate: handshakes under way and, on the control
+    /// plane, clients without one. When all are taken, one of the address that holds the most is ended. Default 512.
+    #[serde(deserialize_with = "count::<_, _, 1, 65_536>")]
+    pub strangers_max: u32,
+    /// `stranger_age_max_s`: after this a connection without a certificate is asked to finish. Default 10.
+    #[serde(rename = "stranger_age_max_s", deserialize_with = "seconds::<_, 1, 86_400>")]
+    pub stranger_age_max: Duration,
+    /// `connections_max`: per listener, of clients with a certificate; further ones are closed at once. Default 1,024.
     #[serde(deserialize_with = "count::<_, _, 1, 65_536>")]
     pub connections_max: u32,
-    /// `connections_per_address_max`: of them, from one address. Default 256.
+    /// `connections_per_address_max`: of them, from one address, or from one /64 of IPv6. Default 256.
     #[serde(deserialize_with = "count::<_, _, 1, 65_536>")]
     pub connections_per_address_max: u32,
     /// `connection_age_max_s`: after this a connection is asked to finish, so that it meets newer rules. Default 600.
@@ -100,9 +111,17 @@ pub struct Tls {
     /// `requests_in_flight_per_certificate_max`: over all its connections; further ones answer 429. Default 256.
     #[serde(deserialize_with = "count::<_, _, 1, 65_536>")]
     pub requests_in_flight_per_certificate_max: u32,
+    /// `in_flight_kib_per_certificate_max`: memory for a client's requests and for the answers it has not taken, over all its
+    /// connections; further requests wait. Default 32,768.
+    #[serde(deserialize_with = "count::<_, _, 64, 4_194_304>")]
+    pub in_flight_kib_per_certificate_max: u32,
     /// `http2_streams_max`: requests at once on one HTTP/2 connection. Default 128.
     #[serde(deserialize_with = "count::<_, _, 1, 1_024>")]
     pub http2_streams_max: u32,
+    /// `http2_control_frames_per_s_max`: resets, pings, settings, continuations and the like on one connection; one that sends
+    /// more is ended. Default 256.
+    #[serde(deserialize_with = "count::<_, _, 16, 65_536>")]
+    pub http2_control_frames_per_s_max: u32,
     /// `drain_timeout_ms`: what a connection that was asked to finish may still take. Default 10,000.
     #[serde(rename = "drain_timeout_ms", deserialize_with = "millis::<_, 0, 600_000>")]
     pub drain_timeout: Duration,
@@ -119,11 +138,16 @@ impl Default for Tls {
             header_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(60),
             header_bytes_max: 32_768,
+            answer_timeout: Duration::from_secs(10),
+            strangers_max: 512,
+            stranger_age_max: Duration::from_secs(10),
             connections_max: 1_024,
             connections_per_address_max: 256,
             connection_age_max: Duration::from_secs(600),
             requests_in_flight_per_certificate_max: 256,
+            in_flight_kib_per_certificate_max: 32_768,
             http2_streams_max: 128,
+            http2_control_frames_per_s_max: 256,
             drain_timeout: Duration::from_secs(10),
         }
     }

@@ -1,14 +1,13 @@
 //! One connection after its handshake: puts the peer beside each request, keeps the time limits, and ends in good order.
 //!
 //! hyper's own header time limit is not used: it also cuts connections that are merely idle, arms a timer per request and
-//! knows HTTP/1 only. [`Pulse`] keeps three numbers instead, and one timer looks at them now and then.
+//! knows HTTP/1 only. [`Pulse`] keeps a few numbers instead, and one timer looks at them now and then.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +26,11 @@ use tower_service::Service;
 
 use crate::config;
 
+use super::answer::{Answer, Refused};
+use super::frames::{Flood, Frames};
+use super::header;
+use super::pulse::{Holding, Pulse, Verdict};
+use super::purse::{self, Purses};
 use super::standing::Standing;
 
 /// Why a connection is over.
@@ -40,10 +44,16 @@ pub(super) enum End {
     Cut,
     /// The listener drains.
     Drained,
+    /// It sent more HTTP/2 control frames than anybody needs.
+    Flooded,
     /// A header was not complete in time.
     HeaderTooSlow,
     /// Nothing happened on it.
     Idle,
+    /// An answer was not taken in time.
+    NotTaken,
+    /// The listener itself refused a request, and asked for no more.
+    Refused,
     /// A newer TLS generation is in force.
     Superseded,
 }
@@ -69,15 +79,31 @@ impl Error for Unanswered {}
 /// Whether the listener drains.
 pub(super) type Drain = watch::Receiver<bool>;
 
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) header: Duration,
+    pub(super) idle: Duration,
+    pub(super) answer: Duration,
+    pub(super) age_max: Duration,
+}
+
 /// The HTTP settings of a listener.
 pub(super) struct Protocols {
     http1: auto::Builder<TokioExecutor>,
     http2: auto::Builder<TokioExecutor>,
-    header_timeout: Duration,
-    idle_timeout: Duration,
-    age_max: Duration,
+    header_bytes_max: u32,
+    control_frames_per_s_max: u32,
+    of_clients: Times,
+    of_strangers: Times,
     drain_timeout: Duration,
+    purses: Purses,
 }
+
+/// What HTTP/2 lets a client send ahead, of one request's body and of all on a connection.
+const HTTP2_WINDOW_BYTES: (u32, u32) = (128 << 10, 256 << 10);
+/// Resets that we had to send or that came for requests not looked at yet; the connection is ended then.
+const HTTP2_RESETS_MAX: usize = 64;
 
 impl Protocols {
     pub(super) fn new(limits: &config::Tls) -> Self {
@@ -89,14 +115,34 @@ impl Protocols {
             .header_read_timeout(None)
             .max_buf_size(usize::try_from(header_bytes_max).unwrap_or(usize::MAX));
         let mut http2 = auto::Builder::new(TokioExecutor::new()).http2_only();
-        http2.http2().max_concurrent_streams(limits.http2_streams_max).max_header_list_size(header_bytes_max);
+        http2
+            .http2()
+            .max_concurrent_streams(limits.http2_streams_max)
+            .max_header_list_size(header_bytes_max)
+            .initial_stream_window_size(HTTP2_WINDOW_BYTES.0)
+            .initial_connection_window_size(HTTP2_WINDOW_BYTES.1)
+            .max_local_error_reset_streams(HTTP2_RESETS_MAX)
+            .max_pending_accept_reset_streams(HTTP2_RESETS_MAX);
+        let of_clients = Times {
+            header: limits.header_timeout,
+            idle: limits.idle_timeout,
+            answer: limits.answer_timeout,
+            age_max: limits.connection_age_max,
+        };
+        let of_strangers = Times {
+            idle: limits.idle_timeout.min(limits.header_timeout),
+            age_max: limits.connection_age_max.min(limits.stranger_age_max),
+            ..of_clients
+        };
         Self {
             http1,
             http2,
-            header_timeout: limits.header_timeout,
-            idle_timeout: limits.idle_timeout,
-            age_max: limits.connection_age_max,
+            header_bytes_max,
+            control_frames_per_s_max: limits.http2_control_frames_per_s_max,
+            of_clients,
+            of_strangers,
             drain_timeout: limits.drain_timeout,
+            purses: Purses::new(u64::from(limits.in_flight_kib_per_certificate_max) << 10),
         }
     }
 
@@ -115,28 +161,48 @@ impl Protocols {
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
+        B: Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let pulse = Arc::new(Pulse::new());
+        let times = if standing.peer.certificate.is_some() { self.of_clients } else { self.of_strangers };
+        let pulse = Arc::new(Pulse::new(times, self.purses.of(&standing.peer)));
         let standing = Arc::new(standing);
         let mut newer = standing.newer();
+        // hyper counts what it has read ahead, not the header; HTTP/2 counts the header itself.
+        let header_bytes_max = if is_http2 { u32::MAX } else { self.header_bytes_max };
         let answer = {
             let (pulse, standing) = (Arc::clone(&pulse), Arc::clone(&standing));
             service_fn(move |mut request: Request<Incoming>| {
                 let under_way = Pulse::begin(&pulse);
                 request.extensions_mut().insert(Arc::clone(&standing.peer));
-                // Trust is asked here too: word of a newer generation may still be on its way to this connection. The service
-                // is never asked by `poll_ready`: it is always ready, as those of warp are.
-                let answer = standing.is_trusted().then(|| service.clone().call(request));
-                let (pulse, standing) = (Arc::clone(&pulse), Arc::clone(&standing));
+                let (pulse, standing, mut service) =
+                    (Arc::clone(&pulse), Arc::clone(&standing), service.clone());
                 async move {
-                    let Some(answer) = answer else { return Err(Unanswered(UNTRUSTED.into())) };
-                    let answer = answer.await;
+                    let held = if header::bytes(&request) > header_bytes_max {
+                        Err(Refused::HeaderTooLarge)
+                    } else {
+                        Holding::take(&pulse, purse::weight(request.body().size_hint().exact())).await
+                    };
+                    // Trust is asked here too: word of a newer generation may still be on its way to this connection. The
+                    // service is never asked by `poll_ready`: it is always ready, as those of warp are.
+                    if !standing.is_trusted() {
+                        return Err(Unanswered(UNTRUSTED.into()));
+                    }
+                    let answered = match held {
+                        Ok(held) => {
+                            service.call(request).await.map(|answer| Answer::of_service(answer, held))
+                        }
+                        Err(refused) => {
+                            if !is_http2 {
+                                pulse.ask_to_finish(End::Refused);
+                            }
+                            Ok(Answer::refuse(refused))
+                        }
+                    };
                     drop(under_way);
-                    let mut answer = answer.map_err(|error| Unanswered(error.into()))?;
+                    let mut answer = answered.map_err(|error| Unanswered(error.into()))?;
                     if standing.is_superseded() {
                         pulse.ask_to_finish(End::Superseded);
                     }
@@ -147,10 +213,11 @@ impl Protocols {
                 }
             })
         };
-        let stream = Watched { stream, pulse: Arc::clone(&pulse), is_http2 };
+        let frames = is_http2.then(|| Frames::new(self.control_frames_per_s_max));
+        let stream = Watched { stream, pulse: Arc::clone(&pulse), frames };
         let protocol = if is_http2 { &self.http2 } else { &self.http1 };
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), answer));
-        let mut look = pin!(sleep_until(pulse.born + self.header_timeout.min(self.age_max)));
+        let mut look = pin!(sleep_until(pulse.first_look()));
         let end = loop {
             tokio::select! {
                 biased;
@@ -162,13 +229,13 @@ impl Protocols {
                     }
                     pulse.ask_to_finish(End::Superseded);
                 }
-                () = look.as_mut() => match pulse.verdict(&self) {
+                () = look.as_mut() => match pulse.verdict() {
                     Verdict::LookAgain(at) => look.as_mut().reset(at),
                     Verdict::Over(End::Aged) if !is_http2 => {
                         pulse.ask_to_finish(End::Aged);
                         look.as_mut().reset(Instant::now());
                     }
-                    Verdict::Over(End::HeaderTooSlow) => return End::HeaderTooSlow,
+                    Verdict::Over(end @ (End::HeaderTooSlow | End::NotTaken)) => return end,
                     Verdict::Over(end) => break end,
                 },
             }
@@ -178,99 +245,33 @@ impl Protocols {
     }
 }
 
-/// What moves on a connection. Times are milliseconds since it was born, plus one; zero is never.
-struct Pulse {
-    born: Instant,
-    under_way: AtomicU32,
-    head_since_ms: AtomicU64,
-    moved_ms: AtomicU64,
-    /// Why its next answer is the last, over HTTP/1.1.
-    asked: OnceLock<End>,
-}
-
-enum Verdict {
-    LookAgain(Instant),
-    Over(End),
-}
-
-impl Pulse {
-    /// A connection whose first header is awaited.
-    fn new() -> Self {
-        Self {
-            born: Instant::now(),
-            under_way: AtomicU32::new(0),
-            head_since_ms: AtomicU64::new(1),
-            moved_ms: AtomicU64::new(1),
-            asked: OnceLock::new(),
-        }
-    }
-
-    /// A header is complete: its request is under way until the value is dropped.
-    fn begin(pulse: &Arc<Self>) -> UnderWay {
-        pulse.under_way.fetch_add(1, Ordering::Relaxed);
-        pulse.head_since_ms.store(0, Ordering::Relaxed);
-        UnderWay(Arc::clone(pulse))
-    }
-
-    /// The next answer says so; the first reason stays.
-    fn ask_to_finish(&self, why: End) {
-        let _ = self.asked.set(why);
-    }
-
-    fn asked(&self) -> Option<End> {
-        self.asked.get().copied()
-    }
-
-    fn move_bytes(&self, may_begin_header: bool) {
-        if self.under_way.load(Ordering::Relaxed) != 0 {
-            return;
-        }
-        let now = self.now_ms();
-        self.moved_ms.store(now, Ordering::Relaxed);
-        if may_begin_header && self.head_since_ms.load(Ordering::Relaxed) == 0 {
-            self.head_since_ms.store(now, Ordering::Relaxed);
-        }
-    }
-
-    fn verdict(&self, limits: &Protocols) -> Verdict {
-        let now = Instant::now();
-        let age_at = self.born + limits.age_max;
-        // A header that begins after this look is met by the next one before its time is over.
-        let next_look = match self.asked() {
-            Some(_) => now + limits.header_timeout,
-            None if now >= age_at => return Verdict::Over(End::Aged),
-            None => age_at.min(now + limits.header_timeout),
-        };
-        let head_since = self.head_since_ms.load(Ordering::Relaxed);
-        let (since, limit, end) = match (self.under_way.load(Ordering::Relaxed), head_since) {
-            (1.., _) => return Verdict::LookAgain(next_look),
-            (0, 0) => (self.moved_ms.load(Ordering::Relaxed), limits.idle_timeout, End::Idle),
-            (0, since) => (since, limits.header_timeout, End::HeaderTooSlow),
-        };
-        let over_at = self.born + Duration::from_millis(since) + limit;
-        if now >= over_at { Verdict::Over(end) } else { Verdict::LookAgain(over_at.min(next_look)) }
-    }
-
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).map_or(u64::MAX, |ms| ms.saturating_add(1))
-    }
-}
-
-/// A request whose answer is not made yet.
-struct UnderWay(Arc<Pulse>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.moved_ms.store(self.0.now_ms(), Ordering::Relaxed);
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// A stream that tells the pulse of its bytes.
 struct Watched {
     stream: TlsStream<TcpStream>,
     pulse: Arc<Pulse>,
-    is_http2: bool,
+    /// Those of HTTP/2; without them it is HTTP/1.1.
+    frames: Option<Frames>,
+}
+
+impl Watched {
+    fn note_read(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // HTTP/2 frames that are no header (pings, windows) move on idle connections too.
+        self.pulse.move_bytes(self.frames.is_none());
+        let Some(frames) = &mut self.frames else { return Ok(()) };
+        let taken = frames.take(bytes, self.pulse.elapsed());
+        self.pulse.mark_open_header(frames.is_header_open());
+        taken.map_err(|Flood| {
+            self.pulse.ask_to_finish(End::Flooded);
+            io::Error::other("more control frames a second than tls.http2_control_frames_per_s_max")
+        })
+    }
+
+    fn note_write<T>(&self, polled: &Poll<io::Result<T>>) {
+        self.pulse.mark_blocked(polled.is_pending());
+        if polled.is_ready() {
+            self.pulse.move_bytes(false);
+        }
+    }
 }
 
 impl AsyncRead for Watched {
@@ -282,8 +283,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            // HTTP/2 frames that are no header (pings, windows) move on idle connections too.
-            self.pulse.move_bytes(!self.is_http2);
+            self.note_read(&buffer.filled()[before..])?;
         }
         polled
     }
@@ -292,14 +292,14 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if polled.is_ready() {
-            self.pulse.move_bytes(false);
-        }
+        self.note_write(&polled);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.pulse.mark_blocked(polled.is_pending());
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -312,9 +312,7 @@ impl AsyncWrite for Watched {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        if polled.is_ready() {
-            self.pulse.move_bytes(false);
-        }
+        self.note_write(&polled);
         polled
     }
 

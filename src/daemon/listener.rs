@@ -1,13 +1,12 @@
 //! Accepts connections, within limits, and ends them in good order.
 //!
 //! ```text
-//! accept ─ caps ─ handshake (time limit) ─ certificate → Peer ─ requests (time limits) ─ finish, or be cut
-//!                                                                     │ new TLS generation, age, drain: asked to finish
+//! accept ─ place ─ handshake (time limit) ─ certificate → Peer ─ requests (time limits) ─ finish, or be cut
+//!                                                                      │ new TLS generation, age, drain: asked to finish
 //! ```
 //! Under a newer TLS generation a client is verified again before its next request: a revoked one begins no more, so its
 //! live connections die with the reload that revoked it; the others lose nothing and are asked to come again.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,9 +15,8 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -31,6 +29,7 @@ use crate::domain::peer::Peer;
 use super::certificate;
 use super::complaints::Complaints;
 use super::connection::{BoxError, Drain, End, Protocols};
+use super::places::{Places, StrangersPlace};
 use super::standing::{Generation, Standing};
 use super::tls::{ClientCertificate, Tls};
 
@@ -81,7 +80,7 @@ impl Listener {
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
+        B: Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
@@ -89,7 +88,7 @@ impl Listener {
         let generations = tls.subscribe();
         let drain = watch::Sender::new(false);
         let complaints = Complaints::new(self.address);
-        let caps = Caps::new(limits);
+        let places = Places::new(limits);
         let protocols = Arc::new(Protocols::new(limits));
         let mut backoff_ms = ACCEPT_BACKOFF_MS.0;
         loop {
@@ -111,7 +110,7 @@ impl Listener {
             backoff_ms = ACCEPT_BACKOFF_MS.0;
             self.traffic.accepted.fetch_add(1, Ordering::Relaxed);
             let address = address.ip().to_canonical();
-            let Some(place) = caps.take(address) else {
+            let Some(place) = places.take(address, self.client == ClientCertificate::Required) else {
                 self.traffic.refused.fetch_add(1, Ordering::Relaxed);
                 debug!(listener = %self.address, %address, "refused: too many connections");
                 continue;
@@ -128,14 +127,11 @@ impl Listener {
                 complaints: Arc::clone(&complaints),
             };
             let (protocols, service) = (Arc::clone(&protocols), service.clone());
-            tokio::spawn(async move {
-                let _place = place;
-                newcomer.attend(stream, protocols, service).await;
-            });
+            tokio::spawn(newcomer.attend(stream, place, protocols, service));
         }
         drop(self.socket);
         drain.send_replace(true);
-        caps.all_given_back().await;
+        places.all_given_back().await;
         info!(listener = %self.address, "drained");
     }
 }
@@ -158,30 +154,54 @@ struct Newcomer {
 }
 
 impl Newcomer {
-    async fn attend<S, B>(mut self, stream: TcpStream, protocols: Arc<Protocols>, service: S)
-    where
+    async fn attend<S, B>(
+        mut self,
+        stream: TcpStream,
+        mut place: StrangersPlace,
+        protocols: Arc<Protocols>,
+        service: S,
+    ) where
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
+        B: Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
         let address = self.address;
-        match self.identify(stream).await {
-            Ok((stream, standing)) => {
-                let end = protocols.serve(stream, standing, service, self.drain).await;
-                if end != End::Closed {
-                    self.traffic.ended.fetch_add(1, Ordering::Relaxed);
-                }
-                debug!(%address, ?end, "connection over");
-            }
+        let identified = tokio::select! {
+            biased;
+            () = place.taken_away() => Err("its place was given to another address".into()),
+            identified = self.identify(stream) => identified,
+        };
+        let (stream, standing) = match identified {
+            Ok(identified) => identified,
             Err(why) => {
                 self.traffic.handshakes_failed.fetch_add(1, Ordering::Relaxed);
                 debug!(%address, %why, "handshake failed");
                 self.complaints.add(address, why.to_string());
+                return;
             }
+        };
+        let is_stranger = standing.peer.certificate.is_none();
+        let served = protocols.serve(stream, standing, service, self.drain);
+        let end = if is_stranger {
+            tokio::select! {
+                end = served => end,
+                () = place.taken_away() => End::Cut,
+            }
+        } else {
+            let Some(_place) = place.settle() else {
+                self.traffic.refused.fetch_add(1, Ordering::Relaxed);
+                debug!(%address, "refused: too many connections");
+                return;
+            };
+            served.await
+        };
+        if end != End::Closed {
+            self.traffic.ended.fetch_add(1, Ordering::Relaxed);
         }
+        debug!(%address, ?end, "connection over");
     }
 
     /// The handshake, under its time limit, and what its certificate says.
@@ -218,61 +238,4 @@ pub struct Traffic {
     pub handshakes_failed: AtomicU64,
     /// Of them ended by us: idle, slow, of age, superseded, drained.
     pub ended: AtomicU64,
-}
-
-/// How many connections may be open, in all and from one address.
-struct Caps {
-    all: Arc<Semaphore>,
-    all_max: u32,
-    by_address: Arc<Mutex<HashMap<IpAddr, u32>>>,
-    by_address_max: u32,
-}
-
-impl Caps {
-    fn new(limits: &config::Tls) -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(
-                limits.connections_max.try_into().unwrap_or(Semaphore::MAX_PERMITS),
-            )),
-            all_max: limits.connections_max,
-            by_address: Arc::default(),
-            by_address_max: limits.connections_per_address_max,
-        }
-    }
-
-    /// A place for one connection; `None` when there is none.
-    fn take(&self, address: IpAddr) -> Option<impl Send + use<>> {
-        let permit = Arc::clone(&self.all).try_acquire_owned().ok()?;
-        let mut by_address = self.by_address.lock();
-        let open = by_address.entry(address).or_default();
-        if *open >= self.by_address_max {
-            return None;
-        }
-        *open += 1;
-        Some((permit, OfAddress { by_address: Arc::clone(&self.by_address), address }))
-    }
-
-    /// Waits until every place is free.
-    async fn all_given_back(&self) {
-        // Fails only on a closed semaphore, and nobody closes it.
-        drop(self.all.acquire_many(self.all_max).await);
-    }
-}
-
-/// One connection's share of its address's places.
-struct OfAddress {
-    by_address: Arc<Mutex<HashMap<IpAddr, u32>>>,
-    address: IpAddr,
-}
-
-impl Drop for OfAddress {
-    fn drop(&mut self) {
-        let mut by_address = self.by_address.lock();
-        if let Some(open) = by_address.get_mut(&self.address) {
-            *open -= 1;
-            if *open == 0 {
-                by_address.remove(&self.address);
-            }
-        }
-    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Times here are only ever upper bounds of waiting: no test asks that something happen quickly.
 
+mod abuse;
+mod http2;
 mod log;
 mod pki;
 mod reload;
@@ -11,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -138,7 +141,11 @@ async fn a_slow_handshake_is_cut() {
 async fn a_slow_header_is_cut_and_an_idle_connection_is_not() {
     let limits = config::Tls { header_timeout: Duration::from_secs(2), ..limits() };
     let server = Server::start(Pki::new(), ClientCertificate::Requested, limits).await;
-    let client = server.pki.config(None);
+    // Whoever has shown no certificate may not even be idle for longer.
+    let client = server.pki.config(Some(&server.pki.client(Says::default())));
+    let mut stranger = server.connect(&server.pki.config(None)).await.unwrap();
+    get(&mut stranger, "/who").await.unwrap();
+    assert_closed(&mut stranger).await;
     let mut idle = server.connect(&client).await.unwrap();
     get(&mut idle, "/who").await.unwrap();
 
@@ -205,7 +212,7 @@ async fn connections_are_capped() {
         config::Tls { connections_max: 2, connections_per_address_max: 2, ..limits() },
     ] {
         let server = Server::start(Pki::new(), ClientCertificate::Requested, limits).await;
-        let client = server.pki.config(None);
+        let client = server.pki.config(Some(&server.pki.client(Says::default())));
         let mut first = server.connect(&client).await.unwrap();
         let mut second = server.connect(&client).await.unwrap();
         assert!(server.ask(&client).await.is_err());
@@ -297,6 +304,8 @@ fn limits() -> config::Tls {
         header_timeout: long,
         idle_timeout: long,
         drain_timeout: long,
+        answer_timeout: long,
+        stranger_age_max: long,
         ..config::Tls::default()
     }
 }
@@ -329,6 +338,8 @@ struct Server {
     tls: Arc<Tls>,
     traffic: Arc<Traffic>,
     gate: Arc<Gate>,
+    /// How often `/large/{kib}` was asked for.
+    large: Arc<AtomicU32>,
     stop: Arc<Notify>,
     task: JoinHandle<()>,
 }
@@ -339,7 +350,13 @@ impl Server {
         let who = warp::path!("who").and(warp::ext::get()).map(|peer: Arc<Peer>| name(&peer));
         let inside = Arc::clone(&gate);
         let slow = warp::path!("slow").then(move || Arc::clone(&inside).pass());
-        let service = warp::service(who.or(slow));
+        let large = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&large);
+        let much = warp::path!("large" / usize).map(move |kib: usize| {
+            counter.fetch_add(1, Relaxed);
+            "x".repeat(kib << 10)
+        });
+        let service = warp::service(who.or(slow).or(much));
 
         let tls = Arc::new(Tls::load(pki.path()).unwrap());
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), client).await.unwrap();
@@ -348,11 +365,18 @@ impl Server {
         let (shared, stopped) = (Arc::clone(&tls), Arc::clone(&stop));
         let task =
             tokio::spawn(async move { listener.serve(&shared, &limits, service, stopped.notified()).await });
-        Self { address, pki, tls, traffic, gate, stop, task }
+        Self { address, pki, tls, traffic, gate, large, stop, task }
     }
 
     async fn connect(&self, client: &Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(self.address).await?;
+        self.shake_hands(client, TcpStream::connect(self.address).await?).await
+    }
+
+    async fn shake_hands(
+        &self,
+        client: &Arc<ClientConfig>,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from("localhost").unwrap();
         timeout(PATIENCE, TlsConnector::from(Arc::clone(client)).connect(name, stream)).await?
     }

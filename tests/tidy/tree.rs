@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::source::Source;
 
 /// Where text is looked for; what Git ignores lies in none of them.
-const FOLDERS: [&str; 8] = ["src", "tests", "benches", "policies", "provisioning", "systemd", "docs", ".ci"];
+const FOLDERS: [&str; 9] =
+    ["src", "tests", "benches", "fuzz", "policies", "provisioning", "systemd", "docs", ".ci"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

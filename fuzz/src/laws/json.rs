@@ -1,0 +1,146 @@
+//! Request bodies: our one-pass readers agree with a generic JSON reader, and their refusals repeat nothing of the request.
+
+use gembok::api::request::{PublishedBody, Takes, V1Body, Work};
+use gembok::domain::refusal::{Code, Refusal};
+use serde_json::{Map, Value};
+
+const ITEMS_MAX: usize = 20;
+
+/// For any bytes as a v1 body, on either route.
+#[must_use]
+pub fn v1(bytes: &[u8]) -> bool {
+    let mut is_read = false;
+    for (takes, ours) in [(Takes::Plaintext, "plaintext"), (Takes::Ciphertext, "ciphertext")] {
+        let oracle = serde_json::from_slice::<Value>(bytes);
+        match V1Body::parse(bytes, takes, ITEMS_MAX) {
+            Ok(work) => {
+                let value = oracle.expect("what we read is JSON");
+                let items = v1_items(&value, ours).expect("what we read has the shape");
+                assert_eq!(work.is_batch, value.get("items").is_some());
+                assert!((1..=ITEMS_MAX).contains(&work.items.len()));
+                agree(&work, &items, ours);
+                is_read = true;
+            }
+            Err(refusal) => {
+                repeats_nothing(&refusal, oracle.as_ref().ok());
+                let shape = oracle.ok().and_then(|value| v1_items(&value, ours).map(|items| items.len()));
+                let is_whole = shape.is_some_and(|items| (1..=ITEMS_MAX).contains(&items));
+                // The generic reader keeps the last of two members of one name and says nothing.
+                assert!(
+                    !is_whole || refusal.code == Code::RepeatedMember,
+                    "what has the shape is read: {refusal}"
+                );
+            }
+        }
+    }
+    is_read
+}
+
+/// For any bytes as a body of the published contract.
+#[must_use]
+pub fn published(bytes: &[u8]) -> bool {
+    let oracle = serde_json::from_slice::<Value>(bytes);
+    let text = |value: &Value, name: &str| value.get(name).map(|text| text.as_str().map(str::to_owned));
+    let shape = |value: &Value| {
+        let needed =
+            ["api-key", "objek", "aksi"].iter().all(|name| matches!(text(value, name), Some(Some(_))));
+        let optional = ["plaintext", "ciphertext", "chiptext"]
+            .iter()
+            .all(|name| !matches!(text(value, name), Some(None)));
+        value.is_object() && needed && optional
+    };
+    match PublishedBody::parse(bytes) {
+        Ok(body) => {
+            // Members that nobody knows are skipped unread, also numbers and texts that a generic reader refuses.
+            let Ok(value) = oracle else { return true };
+            assert!(shape(&value), "what we read has the shape");
+            assert_eq!(Some(Some(body.api_key.0.as_ref())), value.get("api-key").map(Value::as_str));
+            assert_eq!(Some(Some(body.objek.0.as_ref())), value.get("objek").map(Value::as_str));
+            assert_eq!(Some(Some(body.aksi.0.as_ref())), value.get("aksi").map(Value::as_str));
+            let spellings = [text(&value, "ciphertext").flatten(), text(&value, "chiptext").flatten()];
+            match body.into_work(Takes::Ciphertext) {
+                Ok(work) => {
+                    let mut spellings = spellings.into_iter().flatten();
+                    assert_eq!(
+                        (spellings.next().as_deref(), spellings.next()),
+                        (Some(work.items[0].value.as_ref()), None)
+                    );
+                }
+                Err(refusal) => {
+                    let code =
+                        if spellings[0].is_some() { Code::RepeatedMember } else { Code::MissingMember };
+                    assert_eq!(refusal.code, code);
+                }
+            }
+            true
+        }
+        Err(refusal) => {
+            repeats_nothing(&refusal, oracle.as_ref().ok());
+            let is_whole = oracle.is_ok_and(|value| shape(&value));
+            assert!(
+                !is_whole || refusal.code == Code::RepeatedMember,
+                "what has the shape is read: {refusal}"
+            );
+            false
+        }
+    }
+}
+
+/// The items of a value that has the shape of a v1 body.
+fn v1_items<'a>(value: &'a Value, ours: &str) -> Option<Vec<&'a Map<String, Value>>> {
+    let members = value.as_object()?;
+    let items: Vec<_> = match members.get("items") {
+        Some(items) if members.len() == 1 => {
+            items.as_array()?.iter().map(Value::as_object).collect::<Option<_>>()?
+        }
+        Some(_) => return None,
+        None => vec![members],
+    };
+    let is_item = |item: &&Map<String, Value>| {
+        item.iter().all(|(name, value)| match name.as_str() {
+            "object" | "ref" => value.is_string(),
+            name if name == ours => value.is_string(),
+            "context" => value.as_object().is_some_and(|pairs| pairs.values().all(Value::is_string)),
+            _ => false,
+        }) && item.contains_key("object")
+            && item.contains_key(ours)
+    };
+    items.iter().all(is_item).then_some(items)
+}
+
+fn agree(work: &Work<'_>, items: &[&Map<String, Value>], ours: &str) {
+    assert_eq!(work.items.len(), items.len());
+    for (item, oracle) in work.items.iter().zip(items) {
+        let text = |name: &str| oracle.get(name).and_then(Value::as_str);
+        assert_eq!(Some(item.object.as_ref()), text("object"));
+        assert_eq!(Some(item.value.as_ref()), text(ours));
+        assert_eq!(item.reference.as_deref(), text("ref"));
+        let none = Map::new();
+        let context = oracle.get("context").and_then(Value::as_object).unwrap_or(&none);
+        // Repeated names are found when the pairs become a context.
+        assert!(item.context.len() >= context.len());
+        for (name, value) in context {
+            let last = item.context.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_ref());
+            assert_eq!(last, value.as_str());
+        }
+    }
+}
+
+/// No refusal quotes a name or a value of the request.
+fn repeats_nothing(refusal: &Refusal, request: Option<&Value>) {
+    let detail = refusal.detail.as_deref().unwrap_or_default();
+    assert!(detail.len() < 200);
+    let mut open: Vec<&Value> = request.into_iter().collect();
+    while let Some(value) = open.pop() {
+        let repeats = |text: &str| text.len() >= 16 && detail.contains(text);
+        match value {
+            Value::String(text) => assert!(!repeats(text), "a refusal repeats a value"),
+            Value::Array(items) => open.extend(items),
+            Value::Object(members) => {
+                assert!(!members.keys().any(|name| repeats(name)), "a refusal repeats a name");
+                open.extend(members.values());
+            }
+            _ => {}
+        }
+    }
+}
