@@ -21,7 +21,6 @@ impl Mutator {
     }
 
     /// Below `end`, which is not 0.
-    #[expect(clippy::cast_possible_truncation, reason = "the remainder of a usize is one")]
     pub fn below(&mut self, end: usize) -> usize {
         ((self.next() >> 11) % end as u64) as usize
     }
@@ -35,7 +34,8 @@ impl Mutator {
             match self.below(8) {
                 0 if at < input.len() => input[at] ^= 1 << self.below(8),
                 1 if at < input.len() => {
-                    input[at] = [0, 1, 0x7f, 0x80, 0xff, b'"', b'0', b'\n'][self.below(8)]
+                    let byte = [0, 1, 0x7f, 0x80, 0xff, b'"', b'0', b'\n'][self.below(8)];
+                    input[at] = byte;
                 }
                 2 => drop(input.drain(at..end)),
                 3 => {

@@ -246,8 +246,10 @@ mod tests {
         let _last = places.take(address(9), false).unwrap();
         assert!(is_taken_away(&mut greedy[3]));
         drop((greedy, others));
-        let (count, networks) = (places.strangers.lock().count, places.strangers.lock().by_network.len());
-        assert_eq!((count, networks), (1, 1), "only the last is left");
+        let strangers = places.strangers.lock();
+        assert_eq!((strangers.count, strangers.by_network.len()), (1, 1), "only the last is left");
+        // Its place is given back under the lock.
+        drop(strangers);
     }
 
     #[test]

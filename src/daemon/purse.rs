@@ -39,7 +39,7 @@ pub(super) struct TooManyWait;
 /// which is a little longer than the body or made of refusals of some hundred bytes each.
 pub(super) fn weight(body_bytes: Option<u64>) -> u64 {
     let body = body_bytes.unwrap_or(UNANNOUNCED_BYTES);
-    let most = body.saturating_mul(16).min(body.saturating_mul(2).saturating_add(REFUSALS_BYTES_MAX));
+    let most = body.saturating_mul(16).min(body.saturating_mul(3).saturating_add(REFUSALS_BYTES_MAX));
     most.saturating_add(REQUEST_BYTES)
 }
 

@@ -153,6 +153,31 @@ mod tests {
         }
     }
 
+    /// What a look-up compares are digests. If its time told how much of one is right, that would say nothing of the key.
+    #[test]
+    fn keys_that_begin_alike_have_digests_that_do_not() {
+        let digest =
+            |body: &str| ApiKeyText::parse(&format!("{body}{}", check(body.as_bytes()))).unwrap().digest();
+        let body = ApiKeyText::generate().unwrap().expose()[..38].to_owned();
+        let (mut bits, mut longest, mut others) = (0, 0, 0);
+        for at in 4..38 {
+            for letter in ALPHABET {
+                let mut near = body.clone();
+                near.replace_range(at..=at, &char::from(*letter).to_string());
+                if near == body {
+                    continue;
+                }
+                let (one, other) = (digest(&body), digest(&near));
+                others += 1;
+                bits += one.iter().zip(other).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
+                longest = longest.max(one.iter().zip(other).take_while(|(a, b)| *a == b).count());
+            }
+        }
+        let mean = bits / others;
+        assert!((126..=130).contains(&mean), "half of the bits differ, {mean} of 256");
+        assert!(longest <= 4, "{longest} bytes in common among {others}: no more than by chance");
+    }
+
     #[test]
     fn no_character_is_favoured() {
         let mut seen = [0u32; 128];

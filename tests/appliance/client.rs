@@ -176,6 +176,14 @@ impl Connection {
         Ok(answer)
     }
 
+    /// Everything until the server closes, in whatever way.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // What came before a reset was kept.
+        let _ = self.0.read_to_end(&mut rest);
+        rest
+    }
+
     /// Whether the handshake resumed an earlier session.
     pub(crate) fn is_resumed(&self) -> bool {
         self.0.get_ref().conn.handshake_kind() == Some(HandshakeKind::Resumed)

@@ -2,6 +2,7 @@
 //! and by the operator's verbs. One module per floor or promise.
 
 mod admission;
+mod attack;
 mod client;
 mod clock;
 mod disk;

@@ -6,7 +6,7 @@ use gembok::domain::{
     api_key::ApiKey, audit_record::AuditRecord, cbor, certificate::Certificate, endpoint::Endpoint,
     grant::Grant, key_version::KeyVersion, object::Object, project, statistics::Counters, user::User,
 };
-use gembok::store::boot::Boot;
+use gembok::store::Boot;
 
 /// For any bytes as a sealed record, as a boot row, and as each kind of row's plaintext.
 #[must_use]
@@ -81,14 +81,14 @@ fn item(bytes: &[u8], depth: u32) -> Option<&[u8]> {
         }
         4 => (0..argument).try_fold(rest, |rest, _| item(rest, depth + 1)),
         5 => {
-            let mut last: Option<&[u8]> = None;
+            let mut previous: Option<&[u8]> = None;
             for _ in 0..argument {
                 let after = item(rest, depth + 1)?;
                 let key = &rest[..rest.len() - after.len()];
-                if last.is_some_and(|last| !is_in_order(last, key)) {
+                if previous.is_some_and(|previous| !is_in_order(previous, key)) {
                     return None;
                 }
-                last = Some(key);
+                previous = Some(key);
                 rest = item(after, depth + 1)?;
             }
             Some(rest)
