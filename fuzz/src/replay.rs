@@ -36,7 +36,7 @@ fn fuzz(name: &str) {
         let held = catch_unwind(|| (target.law)(input));
         read += usize::from(held.unwrap_or_else(|_| panic!("the law is broken by {}", path.display())));
     }
-    assert!(2 * read >= corpus.len() && read < corpus.len(), "{name}: most inputs can be read, and not all");
+    assert!(read >= 4 && read < corpus.len(), "{name}: of {} inputs {read} can be read", corpus.len());
     let drawn = || RandomState::new().build_hasher().finish();
     let seed = number("GEMBOK_FUZZ_SEED").unwrap_or_else(drawn);
     let time = Duration::from_secs(number("GEMBOK_FUZZ_SECONDS").unwrap_or(1));

@@ -154,7 +154,7 @@ fn deep_and_wide_json_costs_its_sender_a_refusal() {
     let absensi = &shared().absensi;
     let mut bystander = Bystander::new();
     let nested =
-        |open: &str, close: &str| format!("{{\"object\":{}{}}}", open.repeat(250_000), close.repeat(250_000));
+        |open: &str, close: &str| format!("{{\"object\":{}{}}}", open.repeat(150_000), close.repeat(150_000));
     let mut members = String::from("{\"object\":\"k\"");
     for at in 0..40_000 {
         write!(members, ",\"member-{at}\":{at}").unwrap();

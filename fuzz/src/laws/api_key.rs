@@ -21,12 +21,11 @@ fn agree(text: &str) -> bool {
         && text.starts_with("gbk_")
         && text[4..38].chars().all(|sign| BASE62.contains(sign))
         && text[38..] == check(&text[..38]);
-    match ApiKeyText::parse(text) {
-        Ok(key) => {
+    match ApiKeyText::digest_sent(text) {
+        Ok(digest) => {
             assert!(is_one, "what is read has the form");
-            assert_eq!(key.expose(), text);
             let labelled = [b"gembok/api-key/v1\0", text.as_bytes()].concat();
-            assert_eq!(key.digest().as_slice(), Sha256::digest(labelled).as_slice());
+            assert_eq!(digest.as_slice(), Sha256::digest(labelled).as_slice());
         }
         Err(_) => assert!(!is_one, "what has the form is read"),
     }
