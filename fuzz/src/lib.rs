@@ -3,7 +3,6 @@
 //!
 //! - replayed over the committed corpora and over mutations of them, on stable, by `cargo test`;
 //! - driven by libFuzzer, with coverage and the address sanitizer, by `fuzz/run.sh TARGET SECONDS`.
-#![forbid(unsafe_code)]
 
 pub mod laws;
 pub mod mutate;
