@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::appliance::{
@@ -22,8 +24,8 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
 use super::credentials::Arrival;
-use super::field;
 use super::request::{Item, Takes};
+use super::{Incoming, body, field};
 
 /// Bytes an envelope has beyond its plaintext, at most.
 const ENVELOPE_OVERHEAD: usize = 52;
@@ -34,11 +36,9 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 /// The results of a request's items, base64, in order.
 pub(super) type Results = Vec<Result<String, Refusal>>;
 
-/// A request from an enrolled certificate. While its body is on its way it holds nothing of the unlocked appliance, so that
-/// a lock need not wait for it; once it is at work it holds all of it until its record is left.
+/// A request from an enrolled certificate.
 pub(super) struct Line {
-    operational: Weak<Operational>,
-    at_work: Option<Arc<Operational>>,
+    hold: Hold,
     enrolled: Arc<Enrolled>,
     peer: Arc<Peer>,
     arrival: Arrival,
@@ -53,6 +53,13 @@ pub(super) struct Line {
     room: Option<Room>,
     /// A request that is dropped before it was answered leaves a record too.
     outcome: Option<Code>,
+}
+
+/// A request's hold on the unlocked appliance. At work it has all of it until its record is left; while its body is on its
+/// way it has nothing of it, so that a lock need not wait for a slow sender.
+enum Hold {
+    AtWork(Arc<Operational>),
+    Waiting(Weak<Operational>),
 }
 
 impl Line {
@@ -71,8 +78,7 @@ impl Line {
             }
         };
         Ok(Self {
-            operational: Arc::downgrade(&operational),
-            at_work: None,
+            hold: Hold::AtWork(operational),
             enrolled,
             peer,
             arrival,
@@ -94,7 +100,8 @@ impl Line {
         let operational = self.operational()?;
         operational.check_enrolled(&self.enrolled, &self.peer, endpoint, self.arrival.now)?;
         patiently(operational.recorder(), Recorder::check_room).await?;
-        self.in_flight = Some(self.enrolled.enter(operational.policies().in_flight_per_certificate_max)?);
+        let places = operational.policies().in_flight_per_certificate_max;
+        self.in_flight = Some(self.enrolled.enter(places)?);
         Ok(())
     }
 
@@ -120,12 +127,29 @@ impl Line {
         let caller = match operational.recall_caller(&self.enrolled, &digest, now) {
             Some(caller) => caller.map_err(Stop::told)?,
             None => {
-                let enrolled = Arc::clone(&self.enrolled);
+                let (operational, enrolled) = (Arc::clone(operational), Arc::clone(&self.enrolled));
                 hop(move || operational.load_caller(&enrolled, &digest, now)).await?
             }
         };
         self.api_key = Some(caller.api_key().id);
         Ok(caller)
+    }
+
+    /// Reads the body, at most `bytes_max` of it. One that is not there yet is waited for with nothing in hand.
+    ///
+    /// # Errors
+    /// As [`body::read`]; `locked` when that has come meanwhile.
+    pub(super) async fn read(&mut self, body: &mut Incoming, bytes_max: usize) -> Result<Bytes, Refusal> {
+        let mut reading = std::pin::pin!(body::read(body, self.arrival.content_length, bytes_max));
+        if let Some(read) = reading.as_mut().now_or_never() {
+            return read;
+        }
+        self.let_go();
+        let read = reading.await?;
+        if let Hold::Waiting(operational) = &self.hold {
+            self.hold = Hold::AtWork(operational.upgrade().ok_or(Code::Locked)?);
+        }
+        Ok(read)
     }
 
     /// Admits the work and does it.
@@ -138,10 +162,9 @@ impl Line {
         mut caller: Caller,
         work: Vec<Item<'_>>,
     ) -> Result<Results, Refusal> {
-        let operational = self.operational()?;
-        self.at_work = Some(Arc::clone(&operational));
+        let Hold::AtWork(operational) = &self.hold else { return Err(Code::Locked.into()) };
         if !operational.is_current(&caller) {
-            let (operational, peer) = (Arc::clone(&operational), Arc::clone(&self.peer));
+            let (operational, peer) = (Arc::clone(operational), Arc::clone(&self.peer));
             caller = hop(move || operational.renew(&caller, &peer, operational.now())).await?;
         }
         self.room = Some(patiently(operational.recorder(), |recorder| recorder.take_room(work.len())).await?);
@@ -150,11 +173,11 @@ impl Line {
             Some(admitted) => admitted.map_err(Stop::told)?,
             None => {
                 let objects: Vec<String> = objects.map(str::to_owned).collect();
-                let operational = Arc::clone(&operational);
+                let operational = Arc::clone(operational);
                 hop(move || operational.load_admitted::<Op>(&caller, &objects)).await?
             }
         };
-        let done = Op::perform(&operational, self.arrival.now, admitted, work).await?;
+        let done = Op::perform(operational, self.arrival.now, admitted, work).await?;
         self.groups = done.groups;
         Ok(done.items)
     }
@@ -166,14 +189,14 @@ impl Line {
     /// `journal-full` when it could not be made durable: the answer must not go out.
     pub(super) async fn close(mut self, outcome: Option<Code>) -> Result<(), Refusal> {
         self.outcome = outcome;
-        let Some(operational) = self.at_work.take() else { return Ok(()) };
+        let Hold::AtWork(operational) = &self.hold else { return Ok(()) };
         let strict = self.operation.is_some_and(|operation| operational.recorder().is_strict(operation));
         if !strict || self.groups.is_empty() {
-            self.at_work = Some(operational);
             return Ok(());
         }
+        let (operational, groups) = (Arc::clone(operational), std::mem::take(&mut self.groups));
         let (tell, told) = oneshot::channel();
-        let record = self.record(&operational);
+        let record = self.record(&operational, groups);
         // Nobody listens any more where the client has gone meanwhile; the record stays.
         operational.recorder().record_strict(
             record,
@@ -183,10 +206,11 @@ impl Line {
         self.is_recorded = true;
         // A lock need not wait for the commit: it ends with one itself.
         drop(operational);
+        self.let_go();
         told.await.unwrap_or_else(|_| Err(Code::JournalFull.into()))
     }
 
-    fn record(&mut self, operational: &Operational) -> AccessRecord {
+    fn record(&self, operational: &Operational, groups: Vec<Group>) -> AccessRecord {
         let began = self.arrival.now;
         let latency = operational.now().instant.duration_since(began.instant);
         AccessRecord {
@@ -198,12 +222,21 @@ impl Line {
             operation: self.operation,
             latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
             outcome: self.outcome,
-            groups: std::mem::take(&mut self.groups),
+            groups,
         }
     }
 
-    fn operational(&self) -> Result<Arc<Operational>, Refusal> {
-        self.operational.upgrade().ok_or_else(|| Code::Locked.into())
+    fn operational(&self) -> Result<&Arc<Operational>, Refusal> {
+        match &self.hold {
+            Hold::AtWork(operational) => Ok(operational),
+            Hold::Waiting(_) => Err(Code::Locked.into()),
+        }
+    }
+
+    fn let_go(&mut self) {
+        if let Hold::AtWork(operational) = &self.hold {
+            self.hold = Hold::Waiting(Arc::downgrade(operational));
+        }
     }
 }
 
@@ -213,9 +246,17 @@ impl Drop for Line {
             return;
         }
         // Locked while the body was on its way: nothing was done, and nobody is there to write it down.
-        let Some(operational) = self.at_work.take().or_else(|| self.operational.upgrade()) else { return };
-        let record = self.record(&operational);
-        operational.recorder().record(record, self.room.take());
+        let (groups, room) = (std::mem::take(&mut self.groups), self.room.take());
+        match &self.hold {
+            Hold::AtWork(operational) => {
+                operational.recorder().record(self.record(operational, groups), room)
+            }
+            Hold::Waiting(gone) => {
+                if let Some(operational) = gone.upgrade() {
+                    operational.recorder().record(self.record(&operational, groups), room);
+                }
+            }
+        }
     }
 }
 

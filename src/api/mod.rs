@@ -96,7 +96,8 @@ pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<i
     let shared = Arc::new((appliance, others));
     Serve(move |request: Request<hyper::body::Incoming>| {
         let shared = Arc::clone(&shared);
-        async move {
+        // Boxed, because the connection moves it several times on its way to be polled.
+        Box::pin(async move {
             let (appliance, others) = &*shared;
             let (head, body) = request.into_parts();
             let Some(route) = DataRoute::of(&head.method, head.uri.path()) else {
@@ -118,7 +119,7 @@ pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<i
                 }
             };
             Ok(answer.map(|body| Either::Left(Full::from(body))))
-        }
+        })
     })
 }
 

@@ -70,7 +70,7 @@ async fn serve(
         return Err(Code::MethodNotAllowed.into());
     }
     let limit = line.limits()?.published_body_bytes_max;
-    let body = body::read(body, line.arrival().content_length, limit).await?;
+    let body = line.read(body, limit).await?;
     let request = PublishedBody::parse(&body)?;
     match request.aksi.0.as_ref() {
         "enkrip" => carry_out::<Encrypt>(line, request).await,

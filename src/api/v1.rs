@@ -57,7 +57,7 @@ async fn serve<Op: Verb>(
     line.enter(endpoint).await?;
     let caller = line.prove(line.arrival().api_key()?).await?;
     let limits = line.limits()?;
-    let body = body::read(body, line.arrival().content_length, limits.body_bytes_max).await?;
+    let body = line.read(body, limits.body_bytes_max).await?;
     let mut work = V1Body::parse(&body, Op::TAKES, limits.items_max)?;
     let references: Vec<_> = work.items.iter_mut().map(|item| item.reference.take()).collect();
     let results = line.carry_out::<Op>(caller, work.items).await?;
