@@ -42,7 +42,7 @@ pub struct Scenario {
 }
 
 /// How much of the matrix to run.
-#[derive(Clone, Copy, Debug, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Plan {
     /// Every connection count, about twelve minutes.
@@ -51,18 +51,23 @@ pub enum Plan {
     Quick,
     /// The one scenario the first targets speak of, about half a minute: to see what a change did.
     Headline,
+    /// One field at 256 connections, as long.
+    Wide,
 }
+
+/// Connections at which strict and batched journals are compared.
+pub const WIDE_CONNECTIONS: usize = 256;
 
 impl Plan {
     pub fn scenarios(self) -> Vec<Scenario> {
         use Session::{FullHandshake, KeptAlive, ResumedHandshake};
         let (headline_rounds, rounds, headline_seconds, seconds) = match self {
             Plan::Full => (11, 5, 5, 3),
-            Plan::Quick | Plan::Headline => (7, 3, 2, 1),
+            Plan::Quick | Plan::Headline | Plan::Wide => (7, 3, 2, 1),
         };
         let mut scenarios = vec![Scenario {
             session: KeptAlive,
-            connections: ONE_FIELD_CONNECTIONS,
+            connections: if self == Plan::Wide { WIDE_CONNECTIONS } else { ONE_FIELD_CONNECTIONS },
             fields: 1,
             rounds: headline_rounds,
             window: Duration::from_secs(headline_seconds),
@@ -80,7 +85,7 @@ impl Plan {
                 (FullHandshake, 1, &[16]),
                 (ResumedHandshake, 1, &[16]),
             ],
-            Plan::Headline => &[],
+            Plan::Headline | Plan::Wide => &[],
         };
         for &(session, fields, connections) in rest {
             scenarios.extend(connections.iter().map(|&connections| Scenario {

@@ -32,6 +32,9 @@ const FAILURES_MAX: u32 = 5;
 /// Pause of a connection that failed, so that a broken server is not also flooded.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
 
+/// Between two looks at the server's memory.
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// Longest latency recorded, in nanoseconds.
 const LATENCY_MAX_NS: u64 = 60_000_000_000;
 
@@ -40,7 +43,10 @@ pub struct Outcome {
     pub window: Duration,
     pub tally: Tally,
     pub usage: Usage,
+    /// At the end of the window.
     pub memory: Memory,
+    /// Resident memory at the end of each minute of it, in KiB.
+    pub minutes_kib: Vec<u64>,
 }
 
 /// What the connections counted; all but the errors only inside the window.
@@ -96,6 +102,8 @@ struct Stage {
     target: Arc<Target>,
     scenario: Scenario,
     request: Request,
+    /// Between two requests of a connection; none where it sends when it was answered.
+    pace: Option<Duration>,
     phase: AtomicU8,
     /// Connections that were answered once, or gave up.
     ready: AtomicUsize,
@@ -122,11 +130,13 @@ pub fn run(
     scenario: &Scenario,
     request: Request,
     threads_max: usize,
+    pace: Option<Duration>,
 ) -> Result<Outcome, String> {
     let stage = Arc::new(Stage {
         target: target.clone(),
         scenario: *scenario,
         request,
+        pace,
         phase: AtomicU8::new(WARMING),
         ready: AtomicUsize::new(0),
     });
@@ -135,7 +145,7 @@ pub fn run(
         .map(|index| {
             let share = (scenario.connections + index) / threads;
             let stage = stage.clone();
-            thread::spawn(move || work(&stage, share))
+            thread::spawn(move || work(&stage, index, share))
         })
         .collect();
 
@@ -147,12 +157,12 @@ pub fn run(
         let counted = worker.join().map_err(|_| "a load thread panicked")??;
         tally.merge(&counted)?;
     }
-    let (window, usage, memory) = measured?;
-    Ok(Outcome { window, tally, usage, memory })
+    let (window, usage, memory, minutes_kib) = measured?;
+    Ok(Outcome { window, tally, usage, memory, minutes_kib })
 }
 
 impl Stage {
-    fn measure(&self) -> Result<(Duration, Usage, Memory), String> {
+    fn measure(&self) -> Result<(Duration, Usage, Memory, Vec<u64>), String> {
         let start = Instant::now();
         while self.ready.load(Ordering::Relaxed) < self.scenario.connections && start.elapsed() < GRACE {
             thread::sleep(Duration::from_millis(5));
@@ -164,15 +174,26 @@ impl Stage {
         let before = Usage::read(pid).map_err(gone)?;
         let start = Instant::now();
         self.enter(MEASURING);
-        thread::sleep(self.scenario.window);
+        let mut minutes_kib = Vec::new();
+        let mut left = self.scenario.window;
+        while left >= MINUTE {
+            thread::sleep(MINUTE);
+            left -= MINUTE;
+            let memory = Memory::read(pid).map_err(gone)?;
+            minutes_kib.push(memory.resident_kib);
+            eprintln!("minute {}: rss {:.1} MiB", minutes_kib.len(), memory.resident_kib as f64 / 1_024.0);
+        }
+        thread::sleep(left);
         let memory = Memory::read(pid).map_err(gone)?;
         let after = Usage::read(pid).map_err(gone)?;
         self.enter(STOPPING);
-        Ok((start.elapsed(), after.since(before), memory))
+        Ok((start.elapsed(), after.since(before), memory, minutes_kib))
     }
 
     /// One client: connects, is answered, and again, until the conductor says stop.
-    async fn drive(&self, tally: &RefCell<Tally>) {
+    async fn drive(&self, tally: &RefCell<Tally>, seed: u64) {
+        let mut request = self.request.clone();
+        let mut draw = Draw(seed);
         let kept = self.scenario.session == Session::KeptAlive;
         let client = self.target.client(self.scenario.session);
         let mut reader = Reader::new();
@@ -191,28 +212,39 @@ impl Stage {
             };
             let mut checked = answered_once && !kept;
             loop {
-                match self.exchange(&mut stream, &mut reader, checked).await {
-                    Ok(()) if self.phase() == MEASURING => {
-                        tally.borrow_mut().answer(start.elapsed(), resumed);
+                request.turn_to(draw.next());
+                let is_last = match self.exchange(&request, &mut stream, &mut reader, checked).await {
+                    Ok(is_last) => {
+                        if self.phase() == MEASURING {
+                            tally.borrow_mut().answer(start.elapsed(), resumed);
+                        }
+                        is_last
                     }
-                    Ok(()) => {}
                     Err(error) => {
                         tally.borrow_mut().fail(error);
                         failures += 1;
                         tokio::time::sleep(AFTER_FAILURE).await;
                         break;
                     }
-                }
+                };
                 failures = 0;
                 checked = true;
                 if !answered_once {
                     answered_once = true;
                     self.ready.fetch_add(1, Ordering::Relaxed);
                 }
-                if !kept || self.phase() == STOPPING {
+                if !kept || is_last || self.phase() == STOPPING {
                     break;
                 }
-                start = Instant::now();
+                start = match self.pace {
+                    None => Instant::now(),
+                    // From when it was due: a server that stalls must not make the load wait with it unseen.
+                    Some(pace) => {
+                        let due = start + pace;
+                        tokio::time::sleep_until(due.into()).await;
+                        due
+                    }
+                };
             }
             // The server may have hung up first; whatever mattered was answered.
             let _ = stream.shutdown().await;
@@ -222,38 +254,55 @@ impl Stage {
         }
     }
 
-    /// Sends the request and judges the answer, closely unless this client was `checked` before.
+    /// Sends the request and judges the answer, closely unless this client was `checked` before. Whether the server ends
+    /// the connection with it.
     async fn exchange(
         &self,
+        request: &Request,
         stream: &mut TlsStream<TcpStream>,
         reader: &mut Reader,
         checked: bool,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let written = async {
-            stream.write_all(&self.request.bytes).await?;
+            stream.write_all(&request.bytes).await?;
             stream.flush().await
         };
         written.await.map_err(|error| format!("writing: {error}"))?;
         let answer = reader.next(stream).await?;
         if checked {
-            self.request.accept(self.target.kind, &answer)
+            request.accept(self.target.kind, &answer)?;
         } else {
-            self.request.accept_closely(self.target.kind, &answer)
+            request.accept_closely(self.target.kind, &answer)?;
         }
+        Ok(answer.is_last)
+    }
+}
+
+/// Numbers that look random and are the same in each run (splitmix64).
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
     }
 }
 
 /// One load thread with its share of the connections.
-fn work(stage: &Arc<Stage>, connections: usize) -> Result<Tally, String> {
+fn work(stage: &Arc<Stage>, index: usize, connections: usize) -> Result<Tally, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("starting a load thread: {error}"))?;
     let tally = Rc::new(RefCell::new(Tally::new()?));
     let tasks = LocalSet::new();
-    for _ in 0..connections {
+    for connection in 0..connections {
         let (stage, tally) = (stage.clone(), tally.clone());
-        tasks.spawn_local(async move { stage.drive(&tally).await });
+        let seed = (index * connections + connection) as u64 + 1;
+        tasks.spawn_local(async move { stage.drive(&tally, seed).await });
     }
     let limit = GRACE + WARM_UP + stage.scenario.window + GRACE;
     let done = runtime.block_on(async { tokio::time::timeout(limit, tasks).await });

@@ -19,16 +19,35 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 
-/// One request as it goes over the wire, the same bytes for each target.
+/// Digits of an object's number in its name, `o0000000`; `populate` writes as many.
+const OBJECT_DIGITS: usize = 7;
+
+/// Which objects the requests of a target name.
+#[derive(Clone, Debug)]
+pub enum Objects {
+    /// One, by name.
+    One(String),
+    /// `o0000000` and on, this many, uniformly at random.
+    Numbered(u32),
+}
+
+/// One request as it goes over the wire, the same bytes for each target but for the object's number.
+#[derive(Clone)]
 pub struct Request {
     pub bytes: Vec<u8>,
     body_start: usize,
     fields: usize,
+    /// Where the object's number stands, and how many there are.
+    number: Option<(usize, u32)>,
 }
 
 impl Request {
     /// A v1 encrypt of `fields` fields of 16 bytes, to `path` on `authority`.
-    pub fn encrypt(authority: &str, path: &str, api_key: &str, object: &str, fields: usize) -> Request {
+    pub fn encrypt(authority: &str, path: &str, api_key: &str, objects: &Objects, fields: usize) -> Request {
+        let object = match objects {
+            Objects::One(name) => name.clone(),
+            Objects::Numbered(_) => format!("o{:0OBJECT_DIGITS$}", 0),
+        };
         let item = format!(r#"{{"object":"{object}","plaintext":"{PLAINTEXT_16_BYTES}"}}"#);
         let body = match fields {
             1 => item,
@@ -41,7 +60,22 @@ impl Request {
         );
         let body_start = bytes.len();
         bytes.push_str(&body);
-        Request { bytes: bytes.into_bytes(), body_start, fields }
+        let number = match objects {
+            Objects::One(_) => None,
+            // Behind `{"object":"o`.
+            Objects::Numbered(count) => Some((body_start + 12, *count)),
+        };
+        Request { bytes: bytes.into_bytes(), body_start, fields, number }
+    }
+
+    /// Names another object, where there are several; `draw` is any number.
+    pub fn turn_to(&mut self, draw: u64) {
+        let Some((at, count)) = self.number else { return };
+        let mut rest = draw % u64::from(count.max(1));
+        for digit in self.bytes[at..at + OBJECT_DIGITS].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
     }
 
     /// Whether `answer` is what a server of this kind owes for this request. Cheap enough to ask
@@ -81,6 +115,8 @@ impl Request {
 /// A whole answer, borrowed from the buffer it was read into.
 pub struct Answer<'a> {
     pub status: u16,
+    /// The server ends the connection with it, in good order.
+    pub is_last: bool,
     pub body: &'a [u8],
 }
 
@@ -131,14 +167,14 @@ impl Reader {
             if head.is_none() {
                 head = Head::parse(&self.buffer[..filled])?;
             }
-            if let Some(Head { status, len, body }) = head {
+            if let Some(Head { status, is_last, len, body }) = head {
                 let end = len + body;
                 if filled > end {
                     return Err("more bytes than the answer owns".into());
                 }
                 if filled == end {
                     let body = &self.buffer[len..end];
-                    return Ok(Answer { status, body });
+                    return Ok(Answer { status, is_last, body });
                 }
             }
         }
@@ -149,6 +185,7 @@ impl Reader {
 #[derive(Clone, Copy)]
 struct Head {
     status: u16,
+    is_last: bool,
     len: usize,
     body: usize,
 }
@@ -173,7 +210,10 @@ impl Head {
             .flatten()
             .filter(|&body| body <= ANSWER_BYTES_MAX)
             .ok_or("an answer without a Content-Length this load accepts")?;
-        Ok(Some(Head { status, len: end + 4, body }))
+        let is_last = bytes[..end]
+            .split(|&byte| byte == b'\n')
+            .any(|line| line.trim_ascii().eq_ignore_ascii_case(b"connection: close"));
+        Ok(Some(Head { status, is_last, len: end + 4, body }))
     }
 }
 
@@ -186,24 +226,26 @@ mod tests {
     use super::*;
 
     fn request(fields: usize) -> Request {
-        Request::encrypt("localhost", "/p", "gbk_x", "karyawan", fields)
+        Request::encrypt("localhost", "/p", "gbk_x", &Objects::One("karyawan".into()), fields)
     }
 
     fn answer(status: u16, body: &str) -> Answer<'_> {
-        Answer { status, body: body.as_bytes() }
+        Answer { status, is_last: false, body: body.as_bytes() }
     }
 
-    async fn read(bytes: &[u8]) -> Result<(u16, Vec<u8>), String> {
+    async fn read(bytes: &[u8]) -> Result<(u16, Vec<u8>, bool), String> {
         let mut reader = Reader::new();
         let mut stream = bytes;
         let answer = reader.next(&mut stream).await?;
-        Ok((answer.status, answer.body.to_vec()))
+        Ok((answer.status, answer.body.to_vec(), answer.is_last))
     }
 
     #[tokio::test]
     async fn reads_an_answer_whole() {
         let got = read(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: y\r\n\r\nhi").await;
-        assert_eq!(got, Ok((200, b"hi".to_vec())));
+        assert_eq!(got, Ok((200, b"hi".to_vec(), false)));
+        let got = read(b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(got, Ok((200, Vec::new(), true)));
     }
 
     #[tokio::test]
@@ -228,6 +270,16 @@ mod tests {
             let body = &request.bytes[request.body_start..];
             assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
             assert!(serde_json::from_slice::<Value>(body).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_request_turns_to_every_object_in_turn() {
+        let mut request = Request::encrypt("localhost", "/p", "gbk_x", &Objects::Numbered(1_000_000), 1);
+        for (draw, name) in [(0, "o0000000"), (1_999_999, "o0999999"), (1_000_042, "o0000042")] {
+            request.turn_to(draw);
+            let body: Value = serde_json::from_slice(&request.bytes[request.body_start..]).unwrap();
+            assert_eq!(body["object"], name);
         }
     }
 
