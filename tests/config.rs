@@ -115,6 +115,7 @@ fn limits_that_contradict_each_other_are_errors() {
     for (from, to, words) in [
         ("items_max = 1000 ", "items_max = 50000 ", "a full batch could never be admitted"),
         ("requests_burst = 400", "requests_burst = 100", "smaller than one second"),
+        ("= 200000", "= 999", "a full batch could never be decrypted"),
         ("field_bytes_max = 65536 ", "field_bytes_max = 98304 ", "request.published_body_bytes_max"),
         ("items_max = 1000 ", "items_max = 0 ", "0 is outside 1 to 100000"),
         ("items_max = 1000 ", "itens_max = 1000 ", "unknown field `itens_max`"),

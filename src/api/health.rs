@@ -62,6 +62,11 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                 })),
                 "data_keys_in_memory": health.data_keys,
                 "requests_refused_locked": health.refused_locked,
+                "strained_budgets": health.strained_budgets.into_iter().map(|(spender, standing)| json!({
+                    "of": spender.to_string(),
+                    "fields_per_day": standing.fields_per_day,
+                    "used": standing.used,
+                })).collect::<Vec<_>>(),
                 "memory": health.memory,
             });
             let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());

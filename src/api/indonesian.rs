@@ -23,6 +23,9 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::FieldTooLarge => "Nilai terlalu besar; bagi nilainya.",
         Code::TooManyItems => "Jumlah nilai dalam satu permintaan tidak diperbolehkan; kirim lebih sedikit.",
         Code::BatchOverBurst => "Permintaan melebihi batas kunci API sekali kirim; kirim lebih sedikit.",
+        Code::BatchOverBudget => {
+            "Permintaan melebihi jatah dekripsi 24 jam; kirim lebih sedikit atau mintalah jatah lebih besar."
+        }
         Code::CertificateMissing => "Sertifikat klien tidak ditunjukkan; pasang sertifikat dan kuncinya.",
         Code::CertificateNotEnrolled => {
             "Sertifikat klien tidak terdaftar; gunakan sertifikat yang diterbitkan untuk endpoint ini."
@@ -62,6 +65,12 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::RequestsLimited => "Batas permintaan per detik tercapai; tunggu sesuai Retry-After.",
         Code::FieldsLimited => "Batas nilai per detik tercapai; tunggu sesuai Retry-After.",
         Code::TooManyInFlight => "Terlalu banyak permintaan yang sedang berjalan; tunggu jawabannya dahulu.",
+        Code::BudgetExhausted => {
+            "Jatah dekripsi 24 jam sudah habis; tunggu sesuai Retry-After atau hubungi operator."
+        }
+        Code::AuthenticationLimited => {
+            "Terlalu sering gagal membuktikan identitas; tunggu sesuai Retry-After, lalu gunakan kunci yang benar."
+        }
         Code::Locked => "Gembok sedang terkunci; coba lagi nanti atau hubungi operator.",
         Code::TokenAway => "Token kunci sedang tidak tersedia; coba lagi nanti.",
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",

@@ -74,7 +74,7 @@ impl Line {
             Some(enrolled) => enrolled,
             None => {
                 let (operational, peer) = (Arc::clone(&operational), Arc::clone(&peer));
-                hop(move || operational.load_enrolled(&peer)).await?
+                hop(move || operational.load_enrolled(&peer, arrival.now)).await?
             }
         };
         Ok(Self {
@@ -118,12 +118,13 @@ impl Line {
         Ok(self.operational()?.policies().request_limits)
     }
 
-    /// Proves the API key and takes a request from its meter.
+    /// Proves the API key that was `sent`, if one was, and takes a request from its meter.
     ///
     /// # Errors
-    /// What is wrong with the key; `requests-limited`.
-    pub(super) async fn prove(&mut self, digest: ApiKeyDigest) -> Result<Caller, Refusal> {
+    /// What is wrong with the key; `requests-limited`, `authentication-limited`.
+    pub(super) async fn prove(&mut self, sent: Result<ApiKeyDigest, Refusal>) -> Result<Caller, Refusal> {
         let (operational, now) = (self.operational()?, self.arrival.now);
+        let digest = sent.map_err(|refusal| operational.refuse_key(&self.enrolled, refusal, now))?;
         let caller = match operational.recall_caller(&self.enrolled, &digest, now) {
             Some(caller) => caller.map_err(Stop::told)?,
             None => {
@@ -155,26 +156,28 @@ impl Line {
     /// Admits the work and does it.
     ///
     /// # Errors
-    /// What concerns the whole request: `locked`, `fields-limited`, `batch-over-burst`, `fault`; and what a change of the
-    /// catalog has taken away while the body was on its way.
+    /// What concerns the whole request: `locked`, `fields-limited`, `batch-over-burst`, `budget-exhausted`,
+    /// `batch-over-budget`, `fault`; and what a change of the catalog has taken away while the body was on its way.
     pub(super) async fn carry_out<Op: Verb>(
         &mut self,
         mut caller: Caller,
         work: Vec<Item<'_>>,
     ) -> Result<Results, Refusal> {
         let Hold::AtWork(operational) = &self.hold else { return Err(Code::Locked.into()) };
+        // The body may have been long on its way.
+        let now = operational.now();
         if !operational.is_current(&caller) {
             let (operational, peer) = (Arc::clone(operational), Arc::clone(&self.peer));
-            caller = hop(move || operational.renew(&caller, &peer, operational.now())).await?;
+            caller = hop(move || operational.renew(&caller, &peer, now)).await?;
         }
         self.room = Some(patiently(operational.recorder(), |recorder| recorder.take_room(work.len())).await?);
         let objects = work.iter().map(|item| item.object.as_ref());
-        let admitted = match operational.recall_admitted::<Op>(&caller, objects.clone()) {
+        let admitted = match operational.recall_admitted::<Op>(&caller, objects.clone(), now) {
             Some(admitted) => admitted.map_err(Stop::told)?,
             None => {
                 let objects: Vec<String> = objects.map(str::to_owned).collect();
                 let operational = Arc::clone(operational);
-                hop(move || operational.load_admitted::<Op>(&caller, &objects)).await?
+                hop(move || operational.load_admitted::<Op>(&caller, &objects, now)).await?
             }
         };
         let done = Op::perform(operational, self.arrival.now, admitted, work).await?;
@@ -223,6 +226,7 @@ impl Line {
             latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
             outcome: self.outcome,
             groups,
+            repeated: 0,
         }
     }
 
@@ -249,11 +253,11 @@ impl Drop for Line {
         let (groups, room) = (std::mem::take(&mut self.groups), self.room.take());
         match &self.hold {
             Hold::AtWork(operational) => {
-                operational.recorder().record(self.record(operational, groups), room)
+                operational.record(self.record(operational, groups), room, self.arrival.now.instant)
             }
             Hold::Waiting(gone) => {
                 if let Some(operational) = gone.upgrade() {
-                    operational.recorder().record(self.record(&operational, groups), room);
+                    operational.record(self.record(&operational, groups), room, self.arrival.now.instant);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::appliance::{Appliance, ClockVerdict, State};
+use crate::appliance::{Appliance, ClockVerdict, Standing, State};
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Code;
 
@@ -53,6 +53,11 @@ fn text(appliance: &Appliance) -> String {
             gauge("gembok_disk_reserve_bytes", "What requests on data leave alone.", disk.reserve_bytes);
         }
     }
+    let exhausted = |budget: &&(_, Standing)| budget.1.used >= budget.1.fields_per_day;
+    let (strained, exhausted) =
+        (health.strained_budgets.len(), health.strained_budgets.iter().filter(exhausted).count());
+    gauge("gembok_budgets_strained", "Decrypt budgets of which four fifths are used.", strained as u64);
+    gauge("gembok_budgets_exhausted", "Decrypt budgets that are used up.", exhausted as u64);
     let State::Operational(operational) = &*appliance.state() else { return out };
     let mut totals: Vec<_> = operational.recorder().totals().into_iter().collect();
     totals.sort_unstable_by_key(|((operation, outcome), _)| (*operation, *outcome));

@@ -72,19 +72,25 @@ pub(super) fn witnessed(mut answer: Answer, appliance: &Appliance) -> Answer {
     answer
 }
 
-/// `Retry-After`, and where a rate limit was met `RateLimit` and `RateLimit-Policy` as in
-/// draft-ietf-httpapi-ratelimit-headers-10: `q` is the burst, `w` the seconds in which it refills.
+/// `Retry-After`, and where a limit was met `RateLimit` and `RateLimit-Policy` as in
+/// draft-ietf-httpapi-ratelimit-headers-11: `q` is what the limit allows at once, `w` the seconds in which it comes back, `r`
+/// what is left of it, `t` the seconds until there is as much as was asked for. A successful answer carries none of them.
 pub(super) fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
     let headers = answer.headers_mut();
-    let seconds = |wait: Duration| wait.as_millis().div_ceil(1_000).max(1);
-    if let Some(wait) = refusal.retry_after {
-        headers.insert(header::RETRY_AFTER, value(&seconds(wait).to_string()));
+    let wait_s = refusal.retry_after.map(|wait: Duration| wait.as_millis().div_ceil(1_000).max(1));
+    if let Some(wait_s) = wait_s {
+        headers.insert(header::RETRY_AFTER, value(&wait_s.to_string()));
     }
-    if let Some(LimitMet { name, per_s, burst }) = refusal.limit {
-        let window = burst.div_ceil(per_s.max(1)).max(1);
-        let refills = refusal.retry_after.map_or(0, seconds);
-        headers.insert("ratelimit-policy", value(&format!("\"{name}\";q={burst};w={window}")));
-        headers.insert("ratelimit", value(&format!("\"{name}\";r=0;t={refills}")));
+    if let Some(limit) = &refusal.limit {
+        let LimitMet { name, quota, unit, window_s, left } = **limit;
+        let parameter = |name: &str, number: Option<String>| {
+            number.map(|number| format!(";{name}={number}")).unwrap_or_default()
+        };
+        let unit = parameter("qu", unit.map(|unit| format!("\"{unit}\"")));
+        let window = parameter("w", window_s.map(|seconds| seconds.to_string()));
+        let resets = parameter("t", wait_s.map(|seconds| seconds.to_string()));
+        headers.insert("ratelimit-policy", value(&format!("\"{name}\";q={quota}{unit}{window}")));
+        headers.insert("ratelimit", value(&format!("\"{name}\";r={left}{resets}")));
     }
 }
 
@@ -133,11 +139,17 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,
         Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
-        Code::BodyTooLarge | Code::FieldTooLarge | Code::TooManyItems | Code::BatchOverBurst => {
-            StatusCode::PAYLOAD_TOO_LARGE
-        }
+        Code::BodyTooLarge
+        | Code::FieldTooLarge
+        | Code::TooManyItems
+        | Code::BatchOverBurst
+        | Code::BatchOverBudget => StatusCode::PAYLOAD_TOO_LARGE,
         Code::CannotOpen => StatusCode::UNPROCESSABLE_ENTITY,
-        Code::RequestsLimited | Code::FieldsLimited | Code::TooManyInFlight => StatusCode::TOO_MANY_REQUESTS,
+        Code::RequestsLimited
+        | Code::FieldsLimited
+        | Code::TooManyInFlight
+        | Code::BudgetExhausted
+        | Code::AuthenticationLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Locked | Code::TokenAway | Code::JournalFull => StatusCode::SERVICE_UNAVAILABLE,
         Code::Fault => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -16,7 +16,7 @@ use futures_util::Stream;
 use http::{Method, StatusCode};
 use serde::Serialize;
 
-use crate::appliance::{Appliance, Decrypt, Encrypt};
+use crate::appliance::{Appliance, Caller, Decrypt, Encrypt, Operate};
 use crate::domain::refusal::{Code, Refusal};
 
 use super::credentials::{self, Arrival};
@@ -72,16 +72,25 @@ async fn serve(
     let limit = line.limits()?.published_body_bytes_max;
     let body = line.read(body, limit).await?;
     let request = PublishedBody::parse(&body)?;
-    match request.aksi.0.as_ref() {
-        "enkrip" => carry_out::<Encrypt>(line, request).await,
-        "dekrip" => carry_out::<Decrypt>(line, request).await,
+    line.operation = match request.aksi.0.as_ref() {
+        "enkrip" => Some(Encrypt::OPERATION),
+        "dekrip" => Some(Decrypt::OPERATION),
+        _ => None,
+    };
+    // What is refused from here on has cost a request.
+    let caller = line.prove(credentials::digest(&request.api_key.0)).await?;
+    match line.operation {
+        Some(Decrypt::OPERATION) => carry_out::<Decrypt>(line, caller, request).await,
+        Some(Encrypt::OPERATION) => carry_out::<Encrypt>(line, caller, request).await,
         _ => Err(Code::UnknownAction.into()),
     }
 }
 
-async fn carry_out<Op: Verb>(line: &mut Line, request: PublishedBody<'_>) -> Result<Answer, Refusal> {
-    line.operation = Some(Op::OPERATION);
-    let caller = line.prove(credentials::digest(&request.api_key.0)?).await?;
+async fn carry_out<Op: Verb>(
+    line: &mut Line,
+    caller: Caller,
+    request: PublishedBody<'_>,
+) -> Result<Answer, Refusal> {
     let work = request.into_work(Op::TAKES)?;
     let value = line.carry_out::<Op>(caller, work.items).await?.into_iter().next().ok_or(Code::Fault)??;
     let body = format!("{{\"status\":\"Sukses!\",\"{}\":\"{value}\"}}", Op::GIVES);

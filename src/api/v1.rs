@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Order of defence: certificate, enrolment, concurrency, API key, requests per second, bounded body, shape, grants, fields
-//! per second.
+//! per second and, of a decrypt, its budgets. Whoever is refused after the key was proved has still used a request.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -55,7 +55,7 @@ async fn serve<Op: Verb>(
     body: &mut Incoming,
 ) -> Result<(Answer, Option<Code>), Refusal> {
     line.enter(endpoint).await?;
-    let caller = line.prove(line.arrival().api_key()?).await?;
+    let caller = line.prove(line.arrival().api_key()).await?;
     let limits = line.limits()?;
     let body = line.read(body, limits.body_bytes_max).await?;
     let mut work = V1Body::parse(&body, Op::TAKES, limits.items_max)?;

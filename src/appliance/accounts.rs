@@ -19,8 +19,12 @@ impl Operational {
     ///
     /// # Errors
     /// `certificate-missing`, `certificate-not-valid`, `certificate-revoked`, `certificate-not-enrolled`, `forbidden` for a
-    /// disabled user.
+    /// disabled user; `authentication-limited`.
     pub fn sign_in(&self, peer: &Peer, now: Now) -> Result<SignedIn, Stop> {
+        self.limit_failures(peer, now.instant, || self.find_user(peer, now))
+    }
+
+    fn find_user(&self, peer: &Peer, now: Now) -> Result<SignedIn, Stop> {
         let shown = peer.certificate.as_ref().ok_or(Code::CertificateMissing)?;
         let Identity::User(id) = shown.identity else { return Err(Code::Forbidden.into()) };
         if !shown.is_valid_at(now.time) {

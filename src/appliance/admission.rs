@@ -3,7 +3,7 @@
 //! ```text
 //! Peer + endpoint name ── enrolled? ─> Enrolled
 //! Enrolled + API key   ── proved, and one request taken ─> Caller
-//! Caller + objects     ── granted, and the fields taken ─> Admitted<Op>
+//! Caller + objects     ── granted, and the fields taken ─> Admitted<Op>       (a decrypt's from the budgets, too)
 //! ```
 //!
 //! Nobody else can make a [`Caller`] or an [`Admitted`]; the verbs take nothing else. Everything believed here is good for
@@ -12,7 +12,6 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::domain::api_key::{ApiKey, ApiKeyDigest};
 use crate::domain::cbor;
@@ -28,10 +27,13 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::store::{Scan, Table};
 
+use super::failures::Failing;
 use super::fault::Stop;
+use super::in_flight::Gauge;
 use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::operational::Operational;
+use super::spending::Purse;
 
 /// API keys remembered per endpoint.
 const API_KEYS_REMEMBERED_MAX: usize = 64;
@@ -69,7 +71,7 @@ pub struct Enrolled {
     pub certificate: [u8; 32],
     api_keys: Memo<ApiKeyDigest, KnownKey>,
     objects: Memo<Box<str>, Served>,
-    in_flight: Arc<AtomicUsize>,
+    pub(super) in_flight: Gauge,
 }
 
 /// An API key with its meters.
@@ -77,6 +79,7 @@ struct KnownKey {
     digest: ApiKeyDigest,
     api_key: ApiKey,
     meters: Arc<Meters>,
+    purse: Purse,
 }
 
 /// An object as one endpoint may use it.
@@ -108,29 +111,6 @@ pub struct Denied {
 pub struct Admitted<Op> {
     items: Vec<Result<Arc<Served>, Denied>>,
     operation: PhantomData<Op>,
-}
-
-/// A place among the requests a certificate may have under way; given back when dropped.
-pub struct InFlight(Arc<AtomicUsize>);
-
-impl Enrolled {
-    /// Takes a place among the certificate's requests under way.
-    ///
-    /// # Errors
-    /// `too-many-in-flight` when all `places` are taken.
-    pub fn enter(&self, places: usize) -> Result<InFlight, Refusal> {
-        let entered = InFlight(Arc::clone(&self.in_flight));
-        if entered.0.fetch_add(1, Ordering::AcqRel) < places {
-            return Ok(entered);
-        }
-        Err(Code::TooManyInFlight.into())
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 impl Served {
@@ -185,8 +165,12 @@ impl Operational {
     /// The endpoint of a connection's certificate, from the store.
     ///
     /// # Errors
-    /// `certificate-missing`, `certificate-not-enrolled`, `certificate-revoked`.
-    pub fn load_enrolled(&self, peer: &Peer) -> Result<Arc<Enrolled>, Stop> {
+    /// `certificate-missing`, `certificate-not-enrolled`, `certificate-revoked`; `authentication-limited`.
+    pub fn load_enrolled(&self, peer: &Peer, now: Now) -> Result<Arc<Enrolled>, Stop> {
+        self.limit_failures(peer, now.instant, || self.find_enrolled(peer))
+    }
+
+    fn find_enrolled(&self, peer: &Peer) -> Result<Arc<Enrolled>, Stop> {
         let shown = peer.certificate.as_ref().ok_or(Code::CertificateMissing)?;
         let Identity::Endpoint(id) = shown.identity else { return Err(Code::CertificateNotEnrolled.into()) };
         let revision = self.catalog_revision();
@@ -248,21 +232,31 @@ impl Operational {
         now: Now,
     ) -> Option<Result<Caller, Stop>> {
         let known = enrolled.api_keys.recall(digest, enrolled.revision)?;
-        Some(Self::prove(enrolled, known, now))
+        Some(self.prove(enrolled, known, now))
     }
 
     /// Proves an API key and takes a request, with the key from the store.
     ///
     /// # Errors
-    /// `api-key-unknown`, `api-key-of-another-endpoint`, `api-key-revoked`, `api-key-expired`, `requests-limited`.
+    /// `api-key-unknown`, `api-key-of-another-endpoint`, `api-key-revoked`, `api-key-expired`, `requests-limited`;
+    /// `authentication-limited` for a key that was not proved before, while too many have failed with this certificate.
     pub fn load_caller(
         &self,
         enrolled: &Arc<Enrolled>,
         digest: &ApiKeyDigest,
         now: Now,
     ) -> Result<Caller, Stop> {
-        let known = self.load_known(enrolled, digest)?;
-        Self::prove(enrolled, known, now)
+        let who = Failing::Keys(enrolled.certificate);
+        if !self.failures.was_proved(enrolled.certificate, *digest) {
+            self.failures.check(who, now.instant)?;
+        }
+        let known = self.load_known(enrolled, digest, now).map_err(|stop| match stop {
+            Stop::Refused(refusal) => self.refuse_key(enrolled, refusal, now).into(),
+            fault @ Stop::Fault(_) => fault,
+        })?;
+        let caller = self.prove(enrolled, known, now)?;
+        self.failures.proved(enrolled.certificate, *digest);
+        Ok(caller)
     }
 
     /// Whether nothing has changed since the caller was authenticated.
@@ -277,25 +271,33 @@ impl Operational {
     /// # Errors
     /// As [`Operational::load_enrolled`] and [`Operational::load_caller`].
     pub fn renew(&self, caller: &Caller, peer: &Peer, now: Now) -> Result<Caller, Stop> {
-        let enrolled = self.load_enrolled(peer)?;
+        let enrolled = self.load_enrolled(peer, now)?;
         self.check_enrolled(&enrolled, peer, caller.enrolled.endpoint.name.as_str(), now)?;
-        let known = self.load_known(&enrolled, &caller.known.digest)?;
+        let known = self.load_known(&enrolled, &caller.known.digest, now)?;
         check_key(&enrolled, &known.api_key, now)?;
         Ok(Caller { enrolled, known })
     }
 
-    fn load_known(&self, enrolled: &Enrolled, digest: &ApiKeyDigest) -> Result<Arc<KnownKey>, Stop> {
+    fn load_known(
+        &self,
+        enrolled: &Enrolled,
+        digest: &ApiKeyDigest,
+        now: Now,
+    ) -> Result<Arc<KnownKey>, Stop> {
         let api_key: ApiKey = self.read(Table::ApiKeys, digest)?.ok_or(Code::ApiKeyUnknown)?;
-        let meters = self.meters(api_key.id, api_key.limits);
-        Ok(enrolled.api_keys.keep(*digest, enrolled.revision, KnownKey { digest: *digest, api_key, meters }))
+        let meters = self.meters(api_key.id, api_key.limits, now.instant);
+        let purse = self.budgets.purse(enrolled.endpoint.id, api_key.id);
+        let known = KnownKey { digest: *digest, api_key, meters, purse };
+        Ok(enrolled.api_keys.keep(*digest, enrolled.revision, known))
     }
 
-    /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision; `None` costs the
-    /// caller nothing.
+    /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision and, for a decrypt, has
+    /// enough of both budgets at hand; `None` costs the caller nothing.
     pub fn recall_admitted<'a, Op: Operate>(
         &self,
         caller: &Caller,
         objects: impl Iterator<Item = &'a str> + Clone,
+        now: Now,
     ) -> Option<Result<Admitted<Op>, Stop>> {
         let enrolled = &caller.enrolled;
         let mut items: Vec<Result<Arc<Served>, Denied>> = Vec::with_capacity(objects.size_hint().0);
@@ -311,24 +313,30 @@ impl Operational {
             };
             items.push(served.for_operation::<Op>());
         }
-        Some(
-            caller
-                .known
-                .meters
-                .take_fields(items.len())
-                .map_err(Stop::from)
-                .map(|()| Admitted { items, operation: PhantomData }),
-        )
+        let KnownKey { meters, purse, .. } = &*caller.known;
+        let taken = match Op::OPERATION {
+            Operation::Decrypt => Some(purse.take(items.len(), now.time)?),
+            _ => None,
+        };
+        if let Err(refusal) = meters.take_fields(items.len(), now.instant) {
+            if let Some(taken) = taken {
+                purse.put_back(&taken);
+            }
+            return Some(Err(refusal.into()));
+        }
+        Some(Ok(Admitted { items, operation: PhantomData }))
     }
 
     /// Leave for `Op` on the objects of a request, with the objects from the store.
     ///
     /// # Errors
-    /// `fields-limited`, `batch-over-burst` for the whole request; what is wrong with one item stands in its place.
+    /// `fields-limited`, `batch-over-burst`, and for a decrypt `budget-exhausted`, `batch-over-budget`: for the whole request.
+    /// What is wrong with one item stands in its place.
     pub fn load_admitted<Op: Operate>(
         &self,
         caller: &Caller,
         objects: &[String],
+        now: Now,
     ) -> Result<Admitted<Op>, Stop> {
         let items: Vec<_> = objects
             .iter()
@@ -338,13 +346,20 @@ impl Operational {
                 Err(stop) => Err(Denied { code: stop.told().code, object: None }),
             })
             .collect();
-        caller.known.meters.take_fields(items.len())?;
+        let KnownKey { meters, purse, .. } = &*caller.known;
+        meters.take_fields(items.len(), now.instant)?;
+        if Op::OPERATION == Operation::Decrypt {
+            let (time, default_of) = (self.budget_time(now), |spender| self.default_budget(spender));
+            let charged = self.budgets.charge(purse, items.len(), default_of, time, &self.store);
+            charged.inspect_err(|stop| self.report_unrecorded(stop))?;
+        }
         Ok(Admitted { items, operation: PhantomData })
     }
 
-    fn prove(enrolled: &Arc<Enrolled>, known: Arc<KnownKey>, now: Now) -> Result<Caller, Stop> {
-        check_key(enrolled, &known.api_key, now)?;
-        known.meters.take_request()?;
+    fn prove(&self, enrolled: &Arc<Enrolled>, known: Arc<KnownKey>, now: Now) -> Result<Caller, Stop> {
+        check_key(enrolled, &known.api_key, now)
+            .map_err(|code| self.refuse_key(enrolled, code.into(), now))?;
+        known.meters.take_request(now.instant)?;
         Ok(Caller { enrolled: Arc::clone(enrolled), known })
     }
 

@@ -150,12 +150,7 @@ impl Committer {
                     tell(Ok(()));
                 }
                 let total = totals.entry((record.operation, outcome_number(record.outcome))).or_default();
-                total.add(&Counters {
-                    requests: 1,
-                    latency_sum_us: record.latency_us,
-                    latency_max_us: record.latency_us,
-                    ..Counters::default()
-                });
+                total.add(&Counters::of_requests(&record));
                 for group in &record.groups {
                     total.add(&Counters {
                         fields: group.fields.into(),
@@ -181,7 +176,7 @@ impl Committer {
         open.urgent = false;
         if open.closing {
             open.closed = true;
-            open.unrecorded += records.len() as u64;
+            open.unrecorded += records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();
             return false;
         }
         open.weight = records.iter().map(Waiting::weight).sum();
@@ -195,7 +190,7 @@ impl Committer {
     fn end(&self) {
         let mut open = self.shared.open.lock();
         open.closed = true;
-        open.unrecorded += open.records.len() as u64;
+        open.unrecorded += open.records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();
         let mut late = std::mem::take(&mut open.records);
         drop(open);
         late.iter_mut().for_each(Waiting::fail);

@@ -14,7 +14,7 @@ use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::store::Table;
+use crate::store::{Row, Table};
 
 use super::catalog::not_found;
 use super::certificates::revoke;
@@ -203,15 +203,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn revoke_api_key(&self, actor: Actor, id: ApiKeyId, now: Now) -> Result<(), Stop> {
-        let mut found = None;
-        self.each(Table::ApiKeys, &[], |digest, row| {
-            let api_key: ApiKey = cbor::decode(&row.value)?;
-            if api_key.id == id {
-                found = Some((digest.to_vec(), row, api_key));
-            }
-            Ok(())
-        })?;
-        let (digest, row, api_key) = found.ok_or_else(|| not_found("API key", &id.to_string()))?;
+        let (digest, row, api_key) = self.api_key_by_id(id)?;
         if api_key.revoked.is_some() {
             return Ok(());
         }
@@ -224,6 +216,19 @@ impl Operational {
             );
             Ok((batch, AuditRecord::new(now.time, actor, "api-key.revoke").with("id", id), ()))
         })
+    }
+
+    /// An API key as it is stored, with its digest and its row.
+    pub(super) fn api_key_by_id(&self, id: ApiKeyId) -> Result<(Vec<u8>, Row, ApiKey), Stop> {
+        let mut found = None;
+        self.each(Table::ApiKeys, &[], |digest, row| {
+            let api_key: ApiKey = cbor::decode(&row.value)?;
+            if api_key.id == id {
+                found = Some((digest.to_vec(), row, api_key));
+            }
+            Ok(())
+        })?;
+        found.ok_or_else(|| not_found("API key", &id.to_string()))
     }
 
     /// API keys of an endpoint.

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::domain::budget::Spender;
 use crate::domain::timestamp::Timestamp;
 
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
+use super::spending::Standing;
 use super::witness::WitnessHealth;
 use super::{Appliance, LockReason, State};
 
@@ -62,6 +64,8 @@ pub struct Health {
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
     pub refused_locked: u64,
+    /// Budgets of decrypted fields of which four fifths are used or more.
+    pub strained_budgets: Vec<(Spender, Standing)>,
     /// What protects memory.
     pub memory: String,
 }
@@ -126,6 +130,7 @@ impl Appliance {
             witness: None,
             data_keys: 0,
             refused_locked: self.refused_locked.load(Ordering::Relaxed),
+            strained_budgets: Vec::new(),
             memory: self.settings.memory_protection.clone(),
         };
         match &**state {
@@ -137,6 +142,7 @@ impl Appliance {
                 health.sandbox = operational.is_sandbox();
                 health.clock = Some(operational.clock());
                 health.data_keys = operational.keyring.data_keys();
+                health.strained_budgets = operational.strained_budgets(operational.now());
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),
                     present: !operational.token.is_away(),

@@ -60,6 +60,7 @@ impl Appliance {
         if at_work > 0 {
             tracing::warn!(at_work, "locked before every request was done; those left are refused");
         }
+        operational.record_all_repeats();
         operational.recorder().close();
         // The last word on where the chain stood. A token that is away must not hold up a lock.
         let _ = operational.bear_witness(operational.now());

@@ -18,6 +18,7 @@ mod accounts;
 mod admission;
 mod audit;
 mod block;
+mod budgets;
 mod catalog;
 mod certificates;
 mod clock;
@@ -29,8 +30,10 @@ mod enable;
 mod encrypt;
 mod enrollment;
 mod epoch;
+mod failures;
 mod fault;
 mod health;
+mod in_flight;
 mod keyring;
 mod lease;
 mod lock;
@@ -40,10 +43,12 @@ mod operational;
 mod pki;
 mod provision;
 mod recorder;
+mod repeats;
 mod rollback;
 mod rotation;
 mod server_certificate;
 mod single_flight;
+mod spending;
 mod statistics;
 mod tend;
 mod tenure;
@@ -59,6 +64,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::crypto::algorithm::Algorithm;
+use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
@@ -67,8 +73,9 @@ use crate::store::StoreFile;
 
 pub use crate::store::Compacted;
 pub use accounts::SignedIn;
-pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, InFlight, Operate, Served};
+pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate, Served};
 pub use audit::{AuditEntry, AuditPage};
+pub use budgets::{BudgetOf, BudgetView, Budgets};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use clock::ClockVerdict;
@@ -78,12 +85,14 @@ pub use encrypt::{Done, Field, SealingKeys};
 pub use enrollment::{ApiKeyView, EndpointView, GrantView, NewApiKey};
 pub use fault::{Fault, Stop};
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
+pub use in_flight::InFlight;
 pub use keyring::KeyringLimits;
 pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
 pub use rollback::{Acceptance, Rollback};
+pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
 pub use witness::WitnessHealth;
@@ -127,6 +136,8 @@ pub struct Policies {
     pub request_limits: RequestLimits,
     /// What an API key may do unless it says otherwise.
     pub rate_limits: RateLimits,
+    /// How many fields an API key and an endpoint may decrypt in 24 hours unless they say otherwise.
+    pub budgets: DefaultBudgets,
     /// Requests one certificate may have under way.
     pub in_flight_per_certificate_max: usize,
     /// What a key version is made with unless its maker says otherwise.

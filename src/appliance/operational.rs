@@ -3,12 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 
 use crate::crypto::secret::SecretKey;
+use crate::domain::access_record::AccessRecord;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, ApplianceId, ProjectId};
@@ -20,15 +22,19 @@ use crate::hsm::{MasterKey, Signer, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
 
 use super::admission::Enrolled;
+use super::budgets::Budgets;
 use super::clock::ClockWatch;
 use super::disk_reserve::DiskReserve;
+use super::failures::Failures;
 use super::fault::Stop;
+use super::in_flight::Gauge;
 use super::keyring::Keyring;
 use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::pki::Pki;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Room};
+use super::repeats::Repeats;
 use super::tend::Absence;
 use super::witness::Witness;
 use super::{Policies, Settings};
@@ -48,6 +54,9 @@ pub struct Operational {
     pub(super) store_key: SecretKey,
     pub(super) keyring: Keyring,
     pub(super) leases: Leases,
+    pub(super) budgets: Budgets,
+    pub(super) failures: Failures,
+    repeats: Repeats,
     pub(super) pki: Pki,
     pub(super) witness: Witness,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
@@ -58,7 +67,7 @@ pub struct Operational {
     changing: Mutex<()>,
     pub(super) signing_crl: Mutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
-    gauges: Mutex<HashMap<[u8; 32], Arc<AtomicUsize>>>,
+    gauges: Mutex<HashMap<[u8; 32], Gauge>>,
     pub(super) absence: Mutex<Option<Absence>>,
 }
 
@@ -83,6 +92,9 @@ impl Operational {
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
         Ok(Self {
+            budgets: Budgets::load(&store, (settings.clock)())?,
+            failures: Failures::new(),
+            repeats: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
@@ -104,6 +116,23 @@ impl Operational {
             pki,
             witness,
         })
+    }
+
+    /// Leaves the record of a request; of refusals that repeat themselves, one for many.
+    pub fn record(&self, record: AccessRecord, room: Option<Room>, now: Instant) {
+        if let Some(record) = self.repeats.fold(record, now) {
+            self.recorder.record(record, room);
+        }
+    }
+
+    /// Leaves the records of repeated refusals that have waited long enough.
+    pub(super) fn record_repeats(&self, now: Instant) {
+        self.repeats.due(now).into_iter().for_each(|record| self.recorder.record(record, None));
+    }
+
+    /// Leaves every record that waits for others.
+    pub(super) fn record_all_repeats(&self) {
+        self.repeats.all().into_iter().for_each(|record| self.recorder.record(record, None));
     }
 
     /// Where access records go.
@@ -225,17 +254,17 @@ impl Operational {
     }
 
     /// The meters of an API key: the same ones for as long as its limits stay the same.
-    pub(super) fn meters(&self, id: ApiKeyId, limits: RateLimits) -> Arc<Meters> {
+    pub(super) fn meters(&self, id: ApiKeyId, limits: RateLimits, now: Instant) -> Arc<Meters> {
         let mut meters = self.meters.lock();
-        let kept = meters.entry(id).or_insert_with(|| Arc::new(Meters::new(limits)));
+        let kept = meters.entry(id).or_insert_with(|| Arc::new(Meters::new(limits, now)));
         if kept.limits() != limits {
-            *kept = Arc::new(Meters::new(limits));
+            *kept = Arc::new(Meters::new(limits, now));
         }
         Arc::clone(kept)
     }
 
     /// The count of a certificate's requests under way.
-    pub(super) fn gauge(&self, certificate: [u8; 32]) -> Arc<AtomicUsize> {
-        Arc::clone(self.gauges.lock().entry(certificate).or_default())
+    pub(super) fn gauge(&self, certificate: [u8; 32]) -> Gauge {
+        self.gauges.lock().entry(certificate).or_default().clone()
     }
 }

@@ -206,7 +206,7 @@ impl Recorder {
         let full = open.weight >= self.shared.limits.buffer_records_max.saturating_mul(2);
         let refused = waiting.record.groups.is_empty();
         if open.closed || refused && (full || open.is_short()) {
-            open.unrecorded += 1;
+            open.unrecorded += waiting.record.requests();
             drop(open);
             waiting.fail();
             return;
@@ -221,7 +221,13 @@ impl Recorder {
         }
     }
 
-    /// Records that found no place since the start.
+    /// Says that something else could not be made durable: nobody is let in until a block was committed again. The refusals
+    /// that follow make the journal try.
+    pub(super) fn report_trouble(&self, why: String) {
+        self.shared.open.lock().trouble.get_or_insert(why);
+    }
+
+    /// Requests whose records found no place since the start.
     #[must_use]
     pub fn unrecorded(&self) -> u64 {
         self.shared.open.lock().unrecorded

@@ -48,6 +48,7 @@ impl Appliance {
         };
         operational.clock.look(&operational.store, now);
         operational.keyring.forget_expired(now.instant);
+        operational.record_repeats(now.instant);
         Self::tend_crl(&operational, tending, now);
         operational.tend_witness(now);
         self.tend_token(operational, tending, now);

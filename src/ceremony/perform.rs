@@ -1,9 +1,11 @@
 //! From a request's words to a verb of the appliance and back. No rules here: what is allowed is decided below.
 
+use std::time::Duration;
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::appliance::{Acceptance, Appliance, Compacted, NewApiKey, NewObject, Stop};
+use crate::appliance::{Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, Stop};
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::limits::RateLimits;
@@ -47,6 +49,7 @@ impl Request {
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
+            Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::Key(request::Key::Rotate { project, object, algorithm: wanted }) => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
                 let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
@@ -171,6 +174,31 @@ impl request::ApiKey {
                 appliance.revoke_api_key(actor, id(&revoked)?, now)?;
                 Done::Changed
             }
+        })
+    }
+}
+
+impl request::Budget {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(Done::Budgets(match self {
+            Self::Show { project, endpoint } => all(appliance.budgets(&project, &endpoint, now)?),
+            Self::Set { of, fields_per_day } => {
+                vec![appliance.set_budget(actor, &of.parse()?, fields_per_day, now)?.into()]
+            }
+            Self::Raise { of, fields_per_day, seconds } => {
+                let lasts = Duration::from_secs(seconds);
+                vec![appliance.raise_budget(actor, &of.parse()?, fields_per_day, lasts, now)?.into()]
+            }
+        }))
+    }
+}
+
+impl request::BudgetOf {
+    fn parse(&self) -> Result<BudgetOf<'_>, Refusal> {
+        Ok(match self {
+            Self::Endpoint { project, name } => BudgetOf::Endpoint { project, name },
+            Self::ApiKey { id: text } => BudgetOf::ApiKey(id(text)?),
         })
     }
 }

@@ -45,6 +45,8 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// How much may be decrypted in 24 hours.
+    Budget(Budget),
     /// Who changed what.
     Audit(Audit),
     /// The file everything is in.
@@ -232,6 +234,53 @@ pub struct Limits {
     pub fields_per_s: Option<u32>,
     /// Fields at once.
     pub fields_burst: Option<u32>,
+}
+
+/// Verbs on budgets of decrypted fields.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Budget {
+    /// An endpoint's, and those of its API keys.
+    Show {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        endpoint: String,
+    },
+    /// Another size from now on.
+    Set {
+        /// Whose.
+        of: BudgetOf,
+        /// Fields in 24 hours; the policy's without.
+        fields_per_day: Option<u64>,
+    },
+    /// More for a time; it ends by itself.
+    Raise {
+        /// Whose.
+        of: BudgetOf,
+        /// Fields in 24 hours while it lasts.
+        fields_per_day: u64,
+        /// How long.
+        seconds: u64,
+    },
+}
+
+/// Whose budget.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum BudgetOf {
+    /// An endpoint's.
+    Endpoint {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+    /// An API key's.
+    ApiKey {
+        /// As lists show it.
+        id: String,
+    },
 }
 
 /// Verbs on client certificates.

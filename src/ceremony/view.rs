@@ -129,6 +129,19 @@ impl From<appliance::ApiKeyView> for answer::ApiKey {
     }
 }
 
+impl From<appliance::BudgetView> for answer::Budget {
+    fn from(view: appliance::BudgetView) -> Self {
+        Self {
+            of: view.spender.to_string(),
+            name: view.name,
+            fields_per_day: view.standing.fields_per_day,
+            used: view.standing.used,
+            own_fields_per_day: view.own_fields_per_day,
+            raised_until: told(view.raised_until),
+        }
+    }
+}
+
 impl From<appliance::AuditPage> for answer::AuditPage {
     fn from(page: appliance::AuditPage) -> Self {
         let entries = page.entries.into_iter().map(|entry| answer::AuditEntry {
@@ -168,6 +181,15 @@ impl From<appliance::Health> for answer::Status {
             witness: health.witness.map(answer::WitnessStatus::from),
             data_keys: health.data_keys,
             refused_locked: health.refused_locked,
+            strained_budgets: health
+                .strained_budgets
+                .into_iter()
+                .map(|(spender, standing)| answer::StrainedBudget {
+                    of: spender.to_string(),
+                    fields_per_day: standing.fields_per_day,
+                    used: standing.used,
+                })
+                .collect(),
             memory: health.memory,
         }
     }

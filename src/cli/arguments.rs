@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ceremony::request;
 
+use super::budget::Budget;
 use super::renewal::{Acceptance, Key, User};
 
 #[derive(Parser)]
@@ -67,6 +68,9 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Budgets: how many fields may be decrypted in 24 hours
+    #[command(subcommand)]
+    Budget(Budget),
     /// The audit trail
     #[command(subcommand)]
     Audit(Audit),

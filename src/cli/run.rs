@@ -62,6 +62,7 @@ impl Arguments {
             Command::Object(verb) => verb.into(),
             Command::Endpoint(verb) => verb.into(),
             Command::Grant(verb) => verb.into(),
+            Command::Budget(verb) => verb.into(),
             Command::ApiKey(arguments::ApiKey::List { project, endpoint }) => {
                 Request::ApiKey(request::ApiKey::List { project, endpoint })
             }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::ceremony::answer::{
-    ApiKey, AuditPage, Certificate, Compacted, Done, Endpoint, Grant, Initialised, Issued, MadeApiKey,
-    Object, ObjectLine, Project, ProjectShown, Status,
+    ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, Grant, Initialised, Issued,
+    MadeApiKey, Object, ObjectLine, Project, ProjectShown, Status,
 };
 
 /// What an answer shows.
@@ -17,6 +17,7 @@ pub(super) fn text(done: &Done) -> String {
         ),
         Done::ApiKeys(listed) => api_keys(listed),
         Done::Audit(page) => audit(page),
+        Done::Budgets(listed) => budgets(listed),
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
@@ -111,6 +112,10 @@ fn status(how: &Status) -> String {
     }
     line("data keys", format!("{} in memory", how.data_keys));
     line("refused", format!("{} requests while locked", how.refused_locked));
+    for budget in &how.strained_budgets {
+        let (of, used, size) = (&budget.of, budget.used, budget.fields_per_day);
+        line("BUDGET", format!("{of} has decrypted {used} of {size} fields in 24 hours"));
+    }
     line("memory", how.memory.clone());
     text
 }
@@ -168,6 +173,21 @@ fn api_keys(listed: &[ApiKey]) -> String {
             key.revoked.clone().unwrap_or_default(),
             key.disabled.clone().unwrap_or_default(),
             key.created.clone(),
+        ]);
+    }
+    table.text()
+}
+
+fn budgets(listed: &[Budget]) -> String {
+    let mut table = Table::new(["OF", "NAME", "FIELDS IN 24 H", "USED", "OWN", "RAISED UNTIL"]);
+    for budget in listed {
+        table.row([
+            budget.of.clone(),
+            budget.name.clone(),
+            budget.fields_per_day.to_string(),
+            budget.used.to_string(),
+            budget.own_fields_per_day.map_or_else(|| "policy's".into(), |fields| fields.to_string()),
+            budget.raised_until.clone().unwrap_or_default(),
         ]);
     }
     table.text()

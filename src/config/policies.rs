@@ -76,6 +76,8 @@ pub struct LimitsPolicy {
     /// `[api_key]`: what an API key may do unless its own limits say otherwise.
     #[serde(rename = "api_key")]
     pub key: KeyLimits,
+    /// `[budget]`: how much may be decrypted in 24 hours.
+    pub budget: BudgetLimits,
     /// `[request]`: the largest request that is read.
     pub request: RequestShape,
 }
@@ -98,6 +100,18 @@ pub struct KeyLimits {
     pub fields_burst: u32,
 }
 
+/// Fields that may be decrypted in 24 hours.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetLimits {
+    /// Of one API key.
+    #[serde(deserialize_with = "count::<_, _, 1, 1_000_000_000>")]
+    pub api_key_fields_per_day: u32,
+    /// Of one endpoint, with all its API keys.
+    #[serde(deserialize_with = "count::<_, _, 1, 1_000_000_000>")]
+    pub endpoint_fields_per_day: u32,
+}
+
 /// Bounds of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,13 +132,24 @@ pub struct RequestShape {
 
 impl LimitsPolicy {
     fn relate(&self, file: &Path) -> Result<(), ConfigError> {
-        let Self { key, request } = self;
+        let Self { key, budget, request } = self;
         let say = |name, what: String, hint| Err(ConfigError::relation(file, name, what, hint));
         if request.items_max > key.fields_burst {
             return say(
                 "request.items_max",
                 format!("{} items, but a key's burst is {} fields", request.items_max, key.fields_burst),
                 "a full batch could never be admitted; raise api_key.fields_burst or lower items_max",
+            );
+        }
+        let smaller = budget.api_key_fields_per_day.min(budget.endpoint_fields_per_day);
+        if request.items_max > smaller {
+            return say(
+                "budget",
+                format!(
+                    "{smaller} decrypted fields a day, but a batch has up to {} items",
+                    request.items_max
+                ),
+                "a full batch could never be decrypted; raise the budget or lower request.items_max",
             );
         }
         if key.requests_burst < key.requests_per_s || key.fields_burst < key.fields_per_s {

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use crate::appliance::{JournalLimits, KeyringLimits, Policies, Settings};
 use crate::config::{Config, PinSource, TokenName};
+use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::timestamp::Now;
 use crate::hsm::{TokenChoice, TokenConfig};
@@ -71,6 +72,10 @@ pub(super) fn policies_of(config: &Config) -> Policies {
             requests_burst: limits.key.requests_burst,
             fields_per_s: limits.key.fields_per_s,
             fields_burst: limits.key.fields_burst,
+        },
+        budgets: DefaultBudgets {
+            api_key_fields_per_day: limits.budget.api_key_fields_per_day.into(),
+            endpoint_fields_per_day: limits.budget.endpoint_fields_per_day.into(),
         },
         in_flight_per_certificate_max: large(config.tls.requests_in_flight_per_certificate_max),
         default_algorithm: config.policies.crypto.default_algorithm,

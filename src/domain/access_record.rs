@@ -6,7 +6,8 @@
 //! ```text
 //! { 0: time µs, 1: endpoint 16, 2: API key id 16 (where one was proved), 3: certificate (SHA-256 of its SPKI, 32),
 //!   4: address (4 or 16), 5: operation (0 where not yet said), 6: latency µs, 7: outcome (0 done, or the code of the refusal),
-//!   8: [ [object 16 or null, key version, outcome, fields, bytes, [pseudonym 16…]] … ] }
+//!   8: [ [object 16 or null, key version, outcome, fields, bytes, [pseudonym 16…]] … ],
+//!   9: further refusals like this one that it stands for (where there were any); the latency is their mean }
 //! ```
 //!
 //! One group per (object, key version, outcome) of the items. `bytes` counts plaintext. Pseudonyms come with subjects.
@@ -58,6 +59,8 @@ pub struct AccessRecord {
     pub outcome: Outcome,
     /// What was done, by object, key version and outcome.
     pub groups: Vec<Group>,
+    /// Further refusals like this one, a moment earlier, that are not recorded by themselves.
+    pub repeated: u32,
 }
 
 /// Items of one request that went alike.
@@ -76,6 +79,12 @@ pub struct Group {
 }
 
 impl AccessRecord {
+    /// How many requests it stands for.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        1 + u64::from(self.repeated)
+    }
+
     /// Writes the body behind what is already in `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
@@ -86,7 +95,7 @@ impl AccessRecord {
         &self,
         out: &mut Encoder<W>,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        out.map(8 + u64::from(self.api_key.is_some()))?;
+        out.map(8 + u64::from(self.api_key.is_some()) + u64::from(self.repeated > 0))?;
         out.u8(0)?.u64(self.time.micros())?;
         out.u8(1)?.bytes(self.endpoint.as_bytes())?;
         if let Some(id) = self.api_key {
@@ -109,6 +118,9 @@ impl AccessRecord {
             };
             out.u32(group.key_version)?.u16(outcome_number(group.outcome))?;
             out.u32(group.fields)?.u64(group.bytes)?.array(0)?;
+        }
+        if self.repeated > 0 {
+            out.u8(9)?.u32(self.repeated)?;
         }
         Ok(())
     }

@@ -65,6 +65,8 @@ codes! {
         "Send smaller batches: the fields burst of the API key is named in the detail.";
     24 BodyTooSlow "body-too-slow", "The body did not arrive in time.", "Send the body at once, behind its head.";
     25 ClientGone "client-gone", "The client went away before it was answered.", "Wait for the answer.";
+    26 BatchOverBudget "batch-over-budget", "The batch has more fields than may be decrypted in 24 hours.",
+        "Send smaller batches, or ask the operator for a larger budget: the one that was met is named in the detail.";
 
     // Who asks.
     30 CertificateMissing "certificate-missing", "No client certificate was shown.",
@@ -121,6 +123,10 @@ codes! {
     71 FieldsLimited "fields-limited", "The API key's fields per second are used up.", "Wait as long as Retry-After says.";
     72 TooManyInFlight "too-many-in-flight", "This certificate has too many requests under way.",
         "Wait for answers before sending more.";
+    73 BudgetExhausted "budget-exhausted", "The fields that may be decrypted in 24 hours are used up.",
+        "Wait as long as Retry-After says, or ask the operator to raise the budget that the detail names.";
+    74 AuthenticationLimited "authentication-limited", "Authentication has failed too often.",
+        "Wait as long as Retry-After says; then use the right API key and certificate.";
 
     // What state we are in.
     80 Locked "locked", "The appliance is locked.", "Try again later; an operator must unlock it.";
@@ -166,18 +172,22 @@ pub struct Refusal {
     /// When it is worth trying again.
     pub retry_after: Option<Duration>,
     /// The limit that was met, for the `RateLimit` fields.
-    pub limit: Option<LimitMet>,
+    pub limit: Option<Box<LimitMet>>,
 }
 
-/// A rate limit that refused.
+/// A limit that refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitMet {
-    /// `requests` or `fields`.
+    /// Such as `requests` or `fields`.
     pub name: &'static str,
-    /// How many per second it allows on average.
-    pub per_s: u32,
-    /// How many at once.
-    pub burst: u32,
+    /// How much it allows when nothing is used.
+    pub quota: u64,
+    /// What is counted, where its name does not say.
+    pub unit: Option<&'static str>,
+    /// Seconds in which what was used comes back, where time brings it back.
+    pub window_s: Option<u64>,
+    /// How much is left; less than was asked for.
+    pub left: u64,
 }
 
 impl Refusal {

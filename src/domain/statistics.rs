@@ -137,6 +137,17 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// The requests a record stands for, without their fields.
+    #[must_use]
+    pub fn of_requests(record: &AccessRecord) -> Self {
+        Self {
+            requests: record.requests(),
+            latency_sum_us: record.latency_us.saturating_mul(record.requests()),
+            latency_max_us: record.latency_us,
+            ..Self::default()
+        }
+    }
+
     /// Adds `other` in.
     pub fn add(&mut self, other: &Self) {
         self.requests += other.requests;
@@ -157,12 +168,7 @@ impl Fold {
         let minute = Resolution::Minute.bucket(record.time);
         let (endpoint, operation) = (record.endpoint, record.operation);
         let whole = Series { endpoint, object: None, operation, outcome: outcome_number(record.outcome) };
-        self.0.entry((minute, whole)).or_default().add(&Counters {
-            requests: 1,
-            latency_sum_us: record.latency_us,
-            latency_max_us: record.latency_us,
-            ..Counters::default()
-        });
+        self.0.entry((minute, whole)).or_default().add(&Counters::of_requests(record));
         for group in &record.groups {
             let series =
                 Series { endpoint, object: group.object, operation, outcome: outcome_number(group.outcome) };
@@ -211,6 +217,7 @@ mod tests {
             latency_us: 10,
             outcome: None,
             groups,
+            repeated: 0,
         }
     }
 
@@ -222,6 +229,15 @@ mod tests {
             let series = Series { endpoint, object, operation: Some(Operation::Decrypt), outcome: 52 };
             assert_eq!(Series::from_row_key(&series.row_key(Resolution::Hour, 7200)), Some((7200, series)));
         }
+    }
+
+    #[test]
+    fn a_record_that_stands_for_many_counts_as_many() {
+        let refused = AccessRecord { repeated: 41, ..record(60, Vec::new()) };
+        let mut fold = Fold::default();
+        fold.count(&refused);
+        let whole = Counters { requests: 42, latency_sum_us: 420, latency_max_us: 10, ..Counters::default() };
+        assert!(fold.rows().values().all(|counters| *counters == whole));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Table {
     Revocations = 12,
     /// Counters: leases, CRL number, high-water marks.
     Counters = 13,
+    /// Budgets of decrypted fields, by API key and by endpoint.
+    Budgets = 14,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -76,6 +78,7 @@ impl Table {
         Self::Names,
         Self::Revocations,
         Self::Counters,
+        Self::Budgets,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -112,6 +115,7 @@ impl Table {
             Self::Names => "names",
             Self::Revocations => "revocations",
             Self::Counters => "counters",
+            Self::Budgets => "budgets",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

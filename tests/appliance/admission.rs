@@ -8,12 +8,14 @@ use crate::world::{Application, shared};
 
 #[test]
 fn every_form_of_authorization_but_one_is_refused() {
-    let absensi = &shared().absensi;
+    let absensi = &shared().newcomer();
     let key = &absensi.api_key;
     let body = json!({ "object": OBJECT, "plaintext": "" }).to_string();
     let ask = |headers: &[(&str, &str)]| {
         absensi.client.ask("POST", &absensi.path("encrypt"), headers, body.as_bytes()).unwrap()
     };
+    // Proved once, the key is taken whatever else fails beside it.
+    assert_eq!(ask(&[("authorization", &format!("Bearer {key}"))]).status, 200);
     assert_eq!(ask(&[]).problem(), refusal(401, "api-key-missing"));
     for (header, code) in [
         (String::new(), "api-key-missing"),
@@ -38,7 +40,7 @@ fn every_form_of_authorization_but_one_is_refused() {
 
 #[test]
 fn a_key_in_the_body_of_v1_is_no_key() {
-    let absensi = &shared().absensi;
+    let absensi = &shared().newcomer();
     let body = json!({ "api-key": absensi.api_key, "object": OBJECT, "plaintext": "" }).to_string();
     let answer = absensi.client.ask("POST", &absensi.path("encrypt"), &[], body.as_bytes()).unwrap();
     assert_eq!(answer.problem(), refusal(401, "api-key-missing"));
@@ -50,6 +52,7 @@ fn each_wrong_key_has_its_own_code() {
     let (id, revoked) = shared.world.new_api_key("kantor", "absensi", "");
     shared.world.done(&format!("api-key revoke {id}"));
     let expired = shared.expired();
+    let newcomer = shared.newcomer();
     let unknown = gembok::domain::api_key::ApiKeyText::generate().unwrap().expose().to_owned();
     for (api_key, status, code) in [
         (revoked, 401, "api-key-revoked"),
@@ -58,7 +61,7 @@ fn each_wrong_key_has_its_own_code() {
         (shared.gaji.api_key.clone(), 403, "api-key-of-another-endpoint"),
         (shared.cabang.api_key.clone(), 403, "api-key-of-another-endpoint"),
     ] {
-        let application = Application { api_key, ..shared.absensi.clone() };
+        let application = Application { api_key, ..newcomer.clone() };
         let answer = application.encrypt(&json!({ "object": OBJECT, "plaintext": "" }));
         assert_eq!(answer.problem(), refusal(status, code));
     }

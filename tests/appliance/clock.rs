@@ -11,6 +11,7 @@ use gembok::appliance::{
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::domain::actor::Actor;
+use gembok::domain::budget::DefaultBudgets;
 use gembok::domain::limits::{RateLimits, RequestLimits};
 use gembok::domain::operation::Operations;
 use gembok::domain::refusal::Code;
@@ -37,6 +38,7 @@ fn open(softhsm: &SoftHsm) -> Appliance {
     let policies = Policies {
         request_limits: RequestLimits::default(),
         rate_limits: RateLimits::default(),
+        budgets: DefaultBudgets::default(),
         in_flight_per_certificate_max: 16,
         default_algorithm: Algorithm::Xaes256Gcm,
     };

@@ -3,6 +3,8 @@
 
 mod admission;
 mod attack;
+mod authentication_limits;
+mod budgets;
 mod client;
 mod clock;
 mod disk;
@@ -14,6 +16,7 @@ mod keyring;
 mod leases;
 mod limits;
 mod open_routes;
+mod order;
 mod published;
 mod revocation;
 mod rollback;

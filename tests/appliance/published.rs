@@ -145,6 +145,7 @@ fn each_wrong_key_has_its_own_code() {
     let (id, revoked) = shared.world.new_api_key("kantor", "absensi", "");
     shared.world.done(&format!("api-key revoke {id}"));
     let expired = shared.expired();
+    let newcomer = shared.newcomer();
     let mut mistyped = shared.absensi.api_key.clone().into_bytes();
     mistyped[10] = if mistyped[10] == b'a' { b'b' } else { b'a' };
     let unknown = gembok::domain::api_key::ApiKeyText::generate().unwrap().expose().to_owned();
@@ -157,7 +158,7 @@ fn each_wrong_key_has_its_own_code() {
         (String::new(), 401, "api-key-mistyped"),
         (shared.gaji.api_key.clone(), 403, "api-key-of-another-endpoint"),
     ] {
-        let application = Application { api_key, ..shared.absensi.clone() };
+        let application = Application { api_key, ..newcomer.clone() };
         let body = application.published_body(OBJECT, "enkrip", SAMPLE);
         let answer = application.published(body.to_string());
         assert_eq!(answer.gagal(), refusal(status, code));

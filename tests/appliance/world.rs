@@ -4,6 +4,7 @@
 use std::io;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -116,9 +117,18 @@ fn keeper(world: &World) -> Child {
 }
 
 impl Shared {
+    /// `absensi` with a certificate of its own, for tests that fail to authenticate: their waits are nobody else's.
+    pub(crate) fn newcomer(&self) -> Application {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let folder = format!("newcomer-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        self.world
+            .done(&format!("certificate issue --project {PROJECT} --endpoint {ENDPOINT} --out {folder}"));
+        Application { client: self.world.data(Some(&format!("{folder}/client"))), ..self.absensi.clone() }
+    }
+
     /// An API key of `absensi` that was good once.
     pub(crate) fn expired(&self) -> String {
-        let application = Application { api_key: self.expiring.clone(), ..self.absensi.clone() };
+        let application = Application { api_key: self.expiring.clone(), ..self.newcomer() };
         let item = json!({ "object": OBJECT, "plaintext": "" });
         self.world.daemon.wait_until("the API key has expired", || application.encrypt(&item).status == 401);
         self.expiring.clone()

@@ -108,6 +108,7 @@ pub(crate) fn read_access(body: &[u8]) -> AccessRecord {
         latency_us: 0,
         outcome: None,
         groups: Vec::new(),
+        repeated: 0,
     };
     for _ in 0..from.map().unwrap().unwrap() {
         match from.u8().unwrap() {
@@ -124,6 +125,7 @@ pub(crate) fn read_access(body: &[u8]) -> AccessRecord {
                     record.groups.push(read_group(&mut from));
                 }
             }
+            9 => record.repeated = from.u32().unwrap(),
             other => panic!("member {other}"),
         }
     }

@@ -1,0 +1,337 @@
+//! Budgets of decrypted fields: what bounds the loss when an API key and its certificate are stolen. A decrypt is charged to
+//! the budgets of its API key and of its endpoint, both of which must allow all of its fields, before the first is opened.
+//!
+//! What is charged is durable before it is used: fields are reserved in the store in leases that grow with use, and used up
+//! in memory. A crash forfeits what is left of a lease and never gives back what was used. Budgets go by a time that no
+//! setting of the clock moves back, or ahead of the stop-watch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::budget::{
+    Budget, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender, WARNING_PERCENT, trusted_time,
+};
+use crate::domain::cbor;
+use crate::domain::id::{ApiKeyId, EndpointId};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::{Batch, Scan, Store, StoreError, Table};
+
+use super::fault::Stop;
+use super::operational::Operational;
+use super::spending::{Plan, Purse, Spending, Standing};
+
+/// Rows read at a time when the appliance is unlocked.
+const PAGE_ROWS: usize = 1_000;
+
+/// The budgets of every API key and endpoint that ever decrypted. As many as the catalog has of those, and no more.
+pub struct Budgets {
+    known: Mutex<HashMap<Spender, Arc<Spending>>>,
+    /// One reservation at a time.
+    reserving: Mutex<()>,
+    /// When the appliance was unlocked, by the later of the clock and the last block.
+    started: Now,
+}
+
+/// Whose budget an operator speaks of.
+pub enum BudgetOf<'a> {
+    /// An endpoint's, by the names of its project and its own.
+    Endpoint {
+        /// Its project's name.
+        project: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// An API key's.
+    ApiKey(ApiKeyId),
+}
+
+/// A budget in a list.
+pub struct BudgetView {
+    /// Whose.
+    pub spender: Spender,
+    /// What an operator calls it: the endpoint's name or the API key's label.
+    pub name: String,
+    /// Its size now, and how much of it is used.
+    pub standing: Standing,
+    /// Its own size; none where the policy's counts.
+    pub own_fields_per_day: Option<u64>,
+    /// When the raise in force ends.
+    pub raised_until: Option<Timestamp>,
+}
+
+impl Budgets {
+    /// Reads every budget. A row that does not open counts as spent whole in this hour, so that damage never gives anybody a
+    /// new budget; an operator may raise it.
+    ///
+    /// # Errors
+    /// A fault of the disk.
+    pub fn load(store: &Store, now: Now) -> Result<Self, Stop> {
+        let time = now.time.max(Timestamp::from_micros(store.head().time_us));
+        let started = Now { time, ..now };
+        let mut known = HashMap::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let range = Scan { prefix: b"", after: after.as_deref(), limit: PAGE_ROWS };
+            let rows = store.scan(Table::Budgets, range)?;
+            let Some((last, _)) = rows.last() else { break };
+            after = Some(last.clone());
+            for (key, row) in rows {
+                let Some(spender) = Spender::from_row_key(&key) else { continue };
+                let budget = row.and_then(|row| {
+                    let name = || crate::store::RowName::new(Table::Budgets, &key);
+                    cbor::decode(&row.value)
+                        .map_err(|_| StoreError::Damaged { row: name(), why: "it is no budget" })
+                });
+                let budget = budget.unwrap_or_else(|error| {
+                    tracing::error!(%error, of = %spender, "a budget is lost; it counts as spent for 24 hours");
+                    let mut spent = Budget::default();
+                    spent.reserve(time.seconds() / HOUR_S, u64::MAX);
+                    spent
+                });
+                known.insert(spender, Arc::new(Spending::new(spender, budget)));
+            }
+        }
+        Ok(Self { known: Mutex::new(known), reserving: Mutex::new(()), started })
+    }
+
+    /// The one account of a spender.
+    pub(super) fn of(&self, spender: Spender) -> Arc<Spending> {
+        let mut known = self.known.lock();
+        let new = || Arc::new(Spending::new(spender, Budget::default()));
+        Arc::clone(known.entry(spender).or_insert_with(new))
+    }
+
+    /// What a request with this API key of this endpoint spends from.
+    #[must_use]
+    pub fn purse(&self, endpoint: EndpointId, api_key: ApiKeyId) -> Purse {
+        Purse { endpoint: self.of(Spender::Endpoint(endpoint)), api_key: self.of(Spender::ApiKey(api_key)) }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Arc<Spending>> {
+        self.known.lock().values().map(Arc::clone).collect()
+    }
+
+    /// Takes `fields` for a request whose leases do not have them, and reserves more. Blocks for one commit.
+    ///
+    /// # Errors
+    /// `budget-exhausted`, `batch-over-budget`, and `journal-full` when the reservation cannot be made durable; nothing is
+    /// charged then.
+    pub fn charge(
+        &self,
+        purse: &Purse,
+        fields: usize,
+        default_of: impl Fn(Spender) -> u64,
+        time: Timestamp,
+        store: &Store,
+    ) -> Result<(), Stop> {
+        let _one_at_a_time = self.reserving.lock();
+        if purse.take(fields, time).is_some() {
+            return Ok(());
+        }
+        let mut plans: Vec<Plan<'_>> = Vec::with_capacity(2);
+        for spending in purse.both() {
+            match spending.plan(fields as u64, default_of(spending.spender), time) {
+                Ok(plan) => plans.push(plan),
+                Err(refusal) => {
+                    plans.into_iter().for_each(Plan::abandon);
+                    return Err(refusal.into());
+                }
+            }
+        }
+        let audit = AuditRecord::new(time, Actor::System, "budget.lease");
+        let audit = plans.iter().fold(audit, |audit, plan| match plan.spender() {
+            Spender::ApiKey(id) => audit.with("api-key", id).with("api-key-fields", plan.reserved()),
+            Spender::Endpoint(id) => audit.with("endpoint", id).with("endpoint-fields", plan.reserved()),
+        });
+        let batch = Batch::new(time.micros()).record(
+            audit_record::KIND,
+            audit_record::VERSION,
+            &cbor::encode(&audit),
+        );
+        let batch = plans.iter().fold(batch, |batch, plan| put(batch, plan));
+        // After a failure the leases stay empty: what they held counts as used.
+        store.commit(batch).map_err(|error| match error {
+            StoreError::Disk { .. } | StoreError::Stopped { .. } => {
+                tracing::error!(%error, "decrypted fields could not be reserved in their budgets");
+                Code::JournalFull.into()
+            }
+            other => Stop::from(other),
+        })?;
+        plans.into_iter().for_each(Plan::install);
+        Ok(())
+    }
+}
+
+fn put(batch: Batch, plan: &Plan<'_>) -> Batch {
+    batch.put(Table::Budgets, &plan.spender().row_key(), cbor::encode(&plan.budget))
+}
+
+impl Operational {
+    /// The time budgets go by.
+    pub(super) fn budget_time(&self, now: Now) -> Timestamp {
+        trusted_time(now, self.budgets.started)
+    }
+
+    /// Where a charge could not be made durable, nothing else can.
+    pub(super) fn report_unrecorded(&self, stop: &Stop) {
+        if matches!(stop, Stop::Refused(refusal) if refusal.code == Code::JournalFull) {
+            self.recorder().report_trouble("decrypted fields could not be reserved in their budgets".into());
+        }
+    }
+
+    /// The policy's size of a spender's budget.
+    pub(super) fn default_budget(&self, spender: Spender) -> u64 {
+        spender.default_of(self.policies().budgets)
+    }
+
+    /// The budgets of an endpoint and of its API keys, the endpoint's first.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn budgets(&self, project: &str, endpoint: &str, now: Now) -> Result<Vec<BudgetView>, Stop> {
+        let endpoint_id = self.endpoint_named(project, endpoint)?.id;
+        let mut views = vec![self.budget_view(Spender::Endpoint(endpoint_id), endpoint.to_owned(), now)];
+        for key in self.api_keys(project, endpoint)? {
+            views.push(self.budget_view(Spender::ApiKey(key.id), key.label.to_string(), now));
+        }
+        Ok(views)
+    }
+
+    /// Gives a spender a budget of its own, or with none the policy's again.
+    ///
+    /// # Errors
+    /// `not-found`; `bad-request` for 0 or more than [`FIELDS_PER_DAY_MAX`].
+    pub fn set_budget(
+        &self,
+        actor: Actor,
+        of: &BudgetOf<'_>,
+        fields_per_day: Option<u64>,
+        now: Now,
+    ) -> Result<BudgetView, Stop> {
+        let (spender, name) = self.spender(of)?;
+        if let Some(fields) = fields_per_day {
+            check_size(fields)?;
+        }
+        let said = fields_per_day.map_or_else(|| "default".to_owned(), |fields| fields.to_string());
+        let audit =
+            AuditRecord::new(now.time, actor, "budget.set").with("of", spender).with("fields-per-day", said);
+        self.amend_budget(spender, audit, now, |budget| budget.fields_per_day = fields_per_day)?;
+        Ok(self.budget_view(spender, name, now))
+    }
+
+    /// Gives a spender more for a time. It ends by itself; a further raise takes its place.
+    ///
+    /// # Errors
+    /// `not-found`; `bad-request` for one that is no more than what there is without it, longer than [`RAISE_MAX`], or more
+    /// than [`FIELDS_PER_DAY_MAX`].
+    pub fn raise_budget(
+        &self,
+        actor: Actor,
+        of: &BudgetOf<'_>,
+        fields_per_day: u64,
+        lasts: Duration,
+        now: Now,
+    ) -> Result<BudgetView, Stop> {
+        let (spender, name) = self.spender(of)?;
+        check_size(fields_per_day)?;
+        if lasts.is_zero() || lasts > RAISE_MAX {
+            let days = RAISE_MAX.as_secs() / 86_400;
+            return Err(bad(format!(
+                "A raise lasts between a second and {days} days; for longer, give the {} a budget of its own with \
+                 gembok budget set.",
+                spender.kind()
+            )));
+        }
+        let base = self.budgets.of(spender).budget().fields_per_day;
+        let base = base.unwrap_or_else(|| self.default_budget(spender));
+        if fields_per_day <= base {
+            return Err(bad(format!(
+                "{fields_per_day} fields are no raise: the {}'s budget is {base} fields in 24 hours already.",
+                spender.kind()
+            )));
+        }
+        // In whole seconds, as leases are.
+        let until = Timestamp::from_seconds(self.budget_time(now).plus(lasts).seconds());
+        let audit = AuditRecord::new(now.time, actor, "budget.raise")
+            .with("of", spender)
+            .with("fields-per-day", fields_per_day)
+            .with("until", until);
+        let raise = Some(Raise { fields_per_day, until });
+        self.amend_budget(spender, audit, now, |budget| budget.raise = raise)?;
+        Ok(self.budget_view(spender, name, now))
+    }
+
+    /// The budgets of which four fifths are used or more.
+    pub(super) fn strained_budgets(&self, now: Now) -> Vec<(Spender, Standing)> {
+        let time = self.budget_time(now);
+        let standings = self.budgets.all().into_iter().map(|spending| {
+            (spending.spender, spending.standing(self.default_budget(spending.spender), time))
+        });
+        let mut strained: Vec<_> = standings
+            .filter(|(_, Standing { fields_per_day, used })| {
+                used.saturating_mul(100) >= fields_per_day.saturating_mul(WARNING_PERCENT)
+            })
+            .collect();
+        strained.sort_unstable_by_key(|(spender, _)| *spender);
+        strained
+    }
+
+    fn amend_budget(
+        &self,
+        spender: Spender,
+        audit: AuditRecord,
+        now: Now,
+        change: impl FnOnce(&mut Budget),
+    ) -> Result<(), Stop> {
+        let spending = self.budgets.of(spender);
+        let _one_at_a_time = self.budgets.reserving.lock();
+        let plan = spending.amend(self.budget_time(now), change);
+        self.change(now, |batch| Ok((put(batch, &plan), audit, ())))?;
+        plan.install();
+        Ok(())
+    }
+
+    fn budget_view(&self, spender: Spender, name: String, now: Now) -> BudgetView {
+        let spending = self.budgets.of(spender);
+        let (budget, time) = (spending.budget(), self.budget_time(now));
+        BudgetView {
+            spender,
+            name,
+            standing: spending.standing(self.default_budget(spender), time),
+            own_fields_per_day: budget.fields_per_day,
+            raised_until: budget.raise_at(time).map(|raise| raise.until),
+        }
+    }
+
+    fn spender(&self, of: &BudgetOf<'_>) -> Result<(Spender, String), Stop> {
+        match of {
+            BudgetOf::Endpoint { project, name } => {
+                Ok((Spender::Endpoint(self.endpoint_named(project, name)?.id), (*name).to_owned()))
+            }
+            BudgetOf::ApiKey(id) => {
+                let (_, _, api_key) = self.api_key_by_id(*id)?;
+                Ok((Spender::ApiKey(*id), api_key.label.to_string()))
+            }
+        }
+    }
+}
+
+fn check_size(fields: u64) -> Result<(), Stop> {
+    if (1..=FIELDS_PER_DAY_MAX).contains(&fields) {
+        return Ok(());
+    }
+    Err(bad(format!(
+        "A budget is between 1 and {FIELDS_PER_DAY_MAX} fields in 24 hours; to forbid decrypting, revoke the grant."
+    )))
+}
+
+fn bad(detail: String) -> Stop {
+    Refusal::new(Code::BadRequest).detail(detail).into()
+}

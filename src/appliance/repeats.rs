@@ -1,0 +1,169 @@
+//! Refusals that repeat themselves: the first is recorded at once, those like it that follow are only counted and recorded
+//! once a second as one, with their number. So whoever is refused without an end fills no journal, and no refusal goes
+//! uncounted.
+//!
+//! Alike are refusals of one certificate, API key, operation and code in which nothing was done: their number is bounded by
+//! the catalog. What reached an object is always recorded by itself; that is bounded by the API key's rate.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::domain::access_record::AccessRecord;
+use crate::domain::id::ApiKeyId;
+use crate::domain::operation::Operation;
+use crate::domain::refusal::Code;
+
+/// How often those alike are recorded.
+const RECORD_EVERY: Duration = Duration::from_secs(1);
+
+/// Refusals that wait to be recorded as one.
+#[derive(Default)]
+pub(super) struct Repeats(Mutex<HashMap<Like, Repeat>>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Like {
+    certificate: [u8; 32],
+    api_key: Option<ApiKeyId>,
+    operation: Option<Operation>,
+    code: Code,
+}
+
+struct Repeat {
+    recorded: Instant,
+    /// The last one, standing for all of them.
+    waiting: Option<AccessRecord>,
+    latencies_us: u64,
+}
+
+impl Repeats {
+    /// Takes in a record; gives what is to be recorded now, if anything.
+    pub(super) fn fold(&self, record: AccessRecord, now: Instant) -> Option<AccessRecord> {
+        let Some(code) = record.outcome.filter(|_| record.groups.is_empty()) else { return Some(record) };
+        let AccessRecord { certificate, api_key, operation, .. } = record;
+        let mut repeats = self.0.lock();
+        let like = Like { certificate, api_key, operation, code };
+        let Some(repeat) = repeats.get_mut(&like) else {
+            repeats.insert(like, Repeat { recorded: now, waiting: None, latencies_us: 0 });
+            return Some(record);
+        };
+        repeat.add(record);
+        repeat.record_if_due(now)
+    }
+
+    /// What has waited long enough; forgets those that no longer repeat themselves.
+    pub(super) fn due(&self, now: Instant) -> Vec<AccessRecord> {
+        let mut due = Vec::new();
+        self.0.lock().retain(|_, repeat| {
+            let is_over = repeat.waiting.is_none() && repeat.is_due(now);
+            due.extend(repeat.record_if_due(now));
+            !is_over
+        });
+        due
+    }
+
+    /// Everything that waits.
+    pub(super) fn all(&self) -> Vec<AccessRecord> {
+        self.0.lock().drain().filter_map(|(_, repeat)| repeat.waiting).collect()
+    }
+}
+
+impl Repeat {
+    fn add(&mut self, record: AccessRecord) {
+        let before = self.waiting.as_ref().map_or(0, AccessRecord::requests);
+        self.latencies_us = self.latencies_us.saturating_add(record.latency_us);
+        let repeated = u32::try_from(before).unwrap_or(u32::MAX);
+        let mean_us = self.latencies_us / (before + 1);
+        self.waiting = Some(AccessRecord { repeated, latency_us: mean_us, ..record });
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.recorded) >= RECORD_EVERY
+    }
+
+    fn record_if_due(&mut self, now: Instant) -> Option<AccessRecord> {
+        if !self.is_due(now) {
+            return None;
+        }
+        let record = self.waiting.take()?;
+        self.recorded = now;
+        self.latencies_us = 0;
+        Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access_record::count_item;
+    use crate::domain::id::EndpointId;
+    use crate::domain::timestamp::Timestamp;
+
+    fn record(code: Option<Code>, latency_us: u64) -> AccessRecord {
+        AccessRecord {
+            time: Timestamp::from_seconds(latency_us),
+            endpoint: EndpointId::from_bytes([1; 16]),
+            api_key: None,
+            certificate: [2; 32],
+            address: [127, 0, 0, 1].into(),
+            operation: None,
+            latency_us,
+            outcome: code,
+            groups: Vec::new(),
+            repeated: 0,
+        }
+    }
+
+    #[test]
+    fn a_flood_is_one_record_a_second_and_none_goes_uncounted() {
+        let (repeats, start) = (Repeats::default(), Instant::now());
+        let mut recorded: Vec<AccessRecord> = (0..10_000)
+            .filter_map(|at| {
+                repeats.fold(record(Some(Code::ApiKeyUnknown), 7), start + Duration::from_millis(at))
+            })
+            .collect();
+        assert_eq!(recorded.len(), 10);
+        assert_eq!(recorded[0], record(Some(Code::ApiKeyUnknown), 7));
+        recorded.extend(repeats.due(start + Duration::from_secs(11)));
+        assert_eq!(recorded.iter().map(AccessRecord::requests).sum::<u64>(), 10_000);
+        assert!(recorded.iter().all(|record| record.latency_us == 7));
+        assert!(repeats.due(start + Duration::from_secs(12)).is_empty());
+        assert!(repeats.0.lock().is_empty(), "who has stopped is forgotten");
+    }
+
+    #[test]
+    fn the_last_stands_for_all_with_their_mean() {
+        let (repeats, now) = (Repeats::default(), Instant::now());
+        for latency_us in [1, 10, 20] {
+            repeats.fold(record(Some(Code::ApiKeyUnknown), latency_us), now);
+        }
+        let all = repeats.all();
+        let last = record(Some(Code::ApiKeyUnknown), 20);
+        assert_eq!(all, [AccessRecord { latency_us: 15, repeated: 1, ..last }]);
+        assert!(repeats.all().is_empty());
+    }
+
+    #[test]
+    fn what_differs_or_was_done_is_recorded_by_itself() {
+        let (repeats, now) = (Repeats::default(), Instant::now());
+        let mut opened = record(Some(Code::CannotOpen), 1);
+        count_item(&mut opened.groups, None, 0, Some(Code::CannotOpen), 0);
+        for _ in 0..3 {
+            assert!(repeats.fold(record(None, 1), now).is_some());
+            assert!(repeats.fold(opened.clone(), now).is_some());
+        }
+        let other = AccessRecord { certificate: [3; 32], ..record(Some(Code::ApiKeyUnknown), 1) };
+        let key = Some(ApiKeyId::from_bytes([4; 16]));
+        for first in [
+            record(Some(Code::ApiKeyUnknown), 1),
+            record(Some(Code::RequestsLimited), 1),
+            AccessRecord { operation: Some(Operation::Decrypt), ..record(Some(Code::ApiKeyUnknown), 1) },
+            AccessRecord { api_key: key, ..record(Some(Code::ApiKeyUnknown), 1) },
+            other,
+        ] {
+            assert!(repeats.fold(first.clone(), now).is_some());
+            assert!(repeats.fold(first, now).is_none());
+        }
+    }
+}

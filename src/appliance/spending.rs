@@ -1,0 +1,277 @@
+//! What one API key or endpoint may still decrypt without asking the store: fields of its budget that were reserved durably
+//! and not used yet, good until the hour they were reserved in is over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::domain::budget::{Budget, HOUR_S, Spender, WARNING_PERCENT};
+use crate::domain::refusal::{Code, LimitMet, Refusal};
+use crate::domain::timestamp::Timestamp;
+
+/// Fields of the first lease; each further one is twice as long.
+const FIRST_FIELDS: u64 = 64;
+/// The longest lease is this part of the budget: the most that a crash forfeits.
+const LEASES_OF_A_BUDGET: u64 = 64;
+
+/// The budget of one spender, as it is stored, and what of it is leased.
+pub(super) struct Spending {
+    pub(super) spender: Spender,
+    lease: Lease,
+    /// Locked only for moments, never while the store is asked.
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    budget: Budget,
+    /// The hour the lease was reserved in.
+    leased_hour: u64,
+    /// Fields of the next lease.
+    next_fields: u64,
+    warned: bool,
+}
+
+/// How a budget stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Fields in 24 hours, with the raise that is in force.
+    pub fields_per_day: u64,
+    /// Fields used in the last 24 hours; what a crash forfeited counts as used.
+    pub used: u64,
+}
+
+/// Whom a request spends for: both must allow.
+pub struct Purse {
+    pub(super) endpoint: Arc<Spending>,
+    pub(super) api_key: Arc<Spending>,
+}
+
+/// Fields that were taken, to be put back if the request is refused all the same.
+pub struct Taken {
+    fields: u32,
+    ends: [u32; 2],
+}
+
+/// A reservation that is not durable yet. Until it is, the lease is empty; dropped without [`Plan::install`], what was leased
+/// is forfeited, because nobody knows what is on the disk.
+pub(super) struct Plan<'a> {
+    spending: &'a Spending,
+    /// The row to store.
+    pub(super) budget: Budget,
+    hour: u64,
+    end: u32,
+    /// Fields newly reserved.
+    reserved: u64,
+    /// Of them, at once used.
+    taken: u64,
+    /// What was there before, for a refusal that changed nothing.
+    emptied: (u32, u32),
+    standing: Standing,
+}
+
+impl Spending {
+    pub(super) fn new(spender: Spender, budget: Budget) -> Self {
+        let kept = Kept { budget, leased_hour: 0, next_fields: FIRST_FIELDS, warned: false };
+        Self { spender, lease: Lease::empty(), kept: Mutex::new(kept) }
+    }
+
+    /// How it stands at `time`.
+    pub(super) fn standing(&self, default: u64, time: Timestamp) -> Standing {
+        let kept = self.kept.lock();
+        let mut budget = kept.budget.clone();
+        budget.give_back(kept.leased_hour, self.lease.left().into());
+        let used = budget.used(budget.hour_of(time));
+        Standing { fields_per_day: budget.limit(default, time), used }
+    }
+
+    /// Its own size and its raise, as stored.
+    pub(super) fn budget(&self) -> Budget {
+        self.kept.lock().budget.clone()
+    }
+
+    /// Reserves enough for `fields` and, where there is room, for those to come. `time` is the clock's that budgets go by.
+    ///
+    /// # Errors
+    /// `batch-over-budget`, `budget-exhausted`; nothing has changed then.
+    pub(super) fn plan(&self, fields: u64, default: u64, time: Timestamp) -> Result<Plan<'_>, Refusal> {
+        let emptied = self.lease.take_all();
+        let kept = self.kept.lock();
+        let mut budget = kept.budget.clone();
+        budget.give_back(kept.leased_hour, emptied.1.into());
+        let hour = budget.hour_of(time);
+        let (limit, used) = (budget.limit(default, time), budget.used(hour));
+        let left = limit.saturating_sub(used);
+        if fields > left {
+            self.lease.install(emptied);
+            return Err(self.refusal(fields, limit, left, &budget, default, time));
+        }
+        let enough = kept.next_fields.min(limit / LEASES_OF_A_BUDGET).max(fields);
+        let reserved = enough.min(left);
+        budget.reserve(hour, reserved);
+        let hour_end = (hour + 1) * HOUR_S;
+        let end_s = budget.raise_at(time).map_or(hour_end, |raise| hour_end.min(raise.until.seconds()));
+        Ok(Plan {
+            spending: self,
+            budget,
+            hour,
+            end: u32::try_from(end_s).unwrap_or(u32::MAX),
+            reserved,
+            taken: fields,
+            emptied,
+            standing: Standing { fields_per_day: limit, used: used + fields },
+        })
+    }
+
+    /// Empties the lease and changes the budget itself: its size or its raise.
+    pub(super) fn amend(&self, time: Timestamp, change: impl FnOnce(&mut Budget)) -> Plan<'_> {
+        let emptied = self.lease.take_all();
+        let kept = self.kept.lock();
+        let mut budget = kept.budget.clone();
+        budget.give_back(kept.leased_hour, emptied.1.into());
+        change(&mut budget);
+        let hour = budget.hour_of(time);
+        let standing = Standing { fields_per_day: budget.limit(0, time), used: budget.used(hour) };
+        Plan { spending: self, budget, hour, end: 0, reserved: 0, taken: 0, emptied, standing }
+    }
+
+    fn refusal(
+        &self,
+        fields: u64,
+        limit: u64,
+        left: u64,
+        budget: &Budget,
+        default: u64,
+        time: Timestamp,
+    ) -> Refusal {
+        let of = self.spender.kind();
+        let met = Some(Box::new(LimitMet {
+            name: self.spender.limit_name(),
+            quota: limit,
+            unit: None,
+            window_s: Some(crate::domain::budget::WINDOW_S),
+            left,
+        }));
+        if fields > limit {
+            return Refusal { limit: met, ..Refusal::new(Code::BatchOverBudget) }.detail(format!(
+                "The batch has {fields} fields; the {of}'s budget is {limit} decrypted fields in 24 hours."
+            ));
+        }
+        let wait = budget.frees_at(fields, default, time).since(time);
+        Refusal { limit: met, ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }.detail(format!(
+            "The {of}'s budget of {limit} decrypted fields in 24 hours has {left} left; the request has {fields}."
+        ))
+    }
+}
+
+impl Plan<'_> {
+    /// Whose it is.
+    pub(super) fn spender(&self) -> Spender {
+        self.spending.spender
+    }
+
+    /// Fields newly reserved.
+    pub(super) fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// It is durable: what was reserved may be used.
+    pub(super) fn install(self) {
+        let Standing { fields_per_day, used } = self.standing;
+        let warning = used.saturating_mul(100) >= fields_per_day.saturating_mul(WARNING_PERCENT);
+        let mut kept = self.spending.kept.lock();
+        kept.budget = self.budget;
+        kept.leased_hour = self.hour;
+        if self.reserved > 0 {
+            kept.next_fields = kept.next_fields.max(self.reserved).saturating_mul(2);
+            if warning && !kept.warned {
+                let of = self.spending.spender;
+                tracing::warn!(%of, used, fields_per_day, "a decrypt budget is four fifths used");
+            }
+            kept.warned = warning;
+        }
+        let left = u32::try_from(self.reserved - self.taken).unwrap_or(u32::MAX);
+        self.spending.lease.install((self.end, left));
+    }
+
+    /// It was never written: everything is as before.
+    pub(super) fn abandon(self) {
+        self.spending.lease.install(self.emptied);
+    }
+}
+
+impl Purse {
+    /// Takes `fields` from both leases or from none; nothing when one has not as many, or its time is over.
+    #[must_use]
+    pub fn take(&self, fields: usize, time: Timestamp) -> Option<Taken> {
+        let fields = u32::try_from(fields).ok()?;
+        let now_s = u32::try_from(time.seconds()).unwrap_or(u32::MAX);
+        let first = self.endpoint.lease.take(fields, now_s)?;
+        let Some(second) = self.api_key.lease.take(fields, now_s) else {
+            self.endpoint.lease.put_back(fields, first);
+            return None;
+        };
+        Some(Taken { fields, ends: [first, second] })
+    }
+
+    /// Puts back what a request took that is refused after all.
+    pub fn put_back(&self, taken: &Taken) {
+        self.endpoint.lease.put_back(taken.fields, taken.ends[0]);
+        self.api_key.lease.put_back(taken.fields, taken.ends[1]);
+    }
+
+    /// Both.
+    pub(super) fn both(&self) -> [&Spending; 2] {
+        [&self.endpoint, &self.api_key]
+    }
+}
+
+/// `end u32, seconds since 1970 | fields left u32` in one word, so that one exchange checks and takes.
+struct Lease(AtomicU64);
+
+impl Lease {
+    const fn empty() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Takes `fields` and returns the lease's end, unless that is past or less is left.
+    fn take(&self, fields: u32, now_s: u32) -> Option<u32> {
+        let took = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            let (end, left) = split(word);
+            (now_s < end && left >= fields).then(|| word - u64::from(fields))
+        });
+        took.ok().map(|word| split(word).0)
+    }
+
+    /// Puts fields back into the lease they came from; where that has been replaced, they stay used.
+    fn put_back(&self, fields: u32, end: u32) {
+        let put = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            let (current, left) = split(word);
+            let left = left.checked_add(fields).filter(|_| current == end)?;
+            Some(join(end, left))
+        });
+        // An error is a lease that was replaced meanwhile.
+        let _ = put;
+    }
+
+    fn take_all(&self) -> (u32, u32) {
+        split(self.0.swap(0, Ordering::AcqRel))
+    }
+
+    fn install(&self, (end, left): (u32, u32)) {
+        self.0.store(join(end, left), Ordering::Release);
+    }
+
+    fn left(&self) -> u32 {
+        split(self.0.load(Ordering::Acquire)).1
+    }
+}
+
+const fn join(end: u32, left: u32) -> u64 {
+    (end as u64) << 32 | left as u64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+const fn split(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}

@@ -1,0 +1,326 @@
+//! A budget of decrypted fields: how much of what is protected may come out in clear within 24 hours. Each API key and each
+//! endpoint has one, and both must allow. What was reserved is kept by the hour, and an hour slides out whole: a field counts
+//! from the moment it was reserved until the 24th hour after its own begins.
+//!
+//! ```text
+//! row key  1 | API key id 16, or 2 | endpoint id 16
+//! { 0: fields per day (where it is not the policy's), 1: { 0: fields per day, 1: until µs } (a raise),
+//!   2: [ [ hour since 1970, fields reserved ] … ] }
+//! ```
+
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+
+use super::id::{ApiKeyId, EndpointId};
+use super::timestamp::{Now, Timestamp};
+
+/// Buckets of a budget, one an hour.
+pub const HOURS: u64 = 24;
+/// Seconds of a bucket.
+pub const HOUR_S: u64 = 3_600;
+/// Seconds after which a bucket has slid out for certain.
+pub const WINDOW_S: u64 = HOURS * HOUR_S;
+/// Largest budget, fields in 24 hours.
+pub const FIELDS_PER_DAY_MAX: u64 = 1_000_000_000;
+/// How long a raise may last.
+pub const RAISE_MAX: Duration = Duration::from_secs(30 * 86_400);
+/// Percent of a budget at which somebody should look.
+pub const WARNING_PERCENT: u64 = 80;
+
+/// How far the wall's clock may be from the stop-watch before it is no longer believed.
+pub const CLOCK_APART_MAX: Duration = Duration::from_secs(HOUR_S);
+
+/// The time budgets go by: the wall's as far as the stop-watch, which ran since `started`, bears it out. So a clock that is set
+/// forward frees nothing, and one that is set back prolongs no raise. `started` is the later of the clock and the last block
+/// when the appliance was unlocked.
+#[must_use]
+pub fn trusted_time(now: Now, started: Now) -> Timestamp {
+    let run = now.instant.saturating_duration_since(started.instant);
+    let apart = run.saturating_sub(CLOCK_APART_MAX);
+    now.time.clamp(started.time.plus(apart), started.time.plus(run).plus(CLOCK_APART_MAX))
+}
+
+/// Whose budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Spender {
+    /// One credential's.
+    ApiKey(ApiKeyId),
+    /// That of all credentials of one client system.
+    Endpoint(EndpointId),
+}
+
+/// What an API key and an endpoint may decrypt unless they have a value of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultBudgets {
+    /// Fields in 24 hours, of each API key.
+    pub api_key_fields_per_day: u64,
+    /// Fields in 24 hours, of each endpoint.
+    pub endpoint_fields_per_day: u64,
+}
+
+impl Default for DefaultBudgets {
+    fn default() -> Self {
+        Self { api_key_fields_per_day: 100_000, endpoint_fields_per_day: 200_000 }
+    }
+}
+
+/// A budget as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(map)]
+pub struct Budget {
+    /// Its own size, where it is not the policy's.
+    #[n(0)]
+    pub fields_per_day: Option<u64>,
+    /// More for a time; it ends by itself.
+    #[n(1)]
+    pub raise: Option<Raise>,
+    /// What was reserved, oldest hour first.
+    #[n(2)]
+    pub hours: Vec<Hour>,
+}
+
+/// More for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Raise {
+    /// The size while it lasts.
+    #[n(0)]
+    pub fields_per_day: u64,
+    /// Its end.
+    #[n(1)]
+    pub until: Timestamp,
+}
+
+/// What was reserved in one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Hour {
+    /// Hours since 1970.
+    #[n(0)]
+    pub hour: u64,
+    /// Fields.
+    #[n(1)]
+    pub fields: u64,
+}
+
+impl Spender {
+    /// The row key.
+    #[must_use]
+    pub fn row_key(self) -> [u8; 17] {
+        let (kind, id) = match &self {
+            Self::ApiKey(id) => (1, id.as_bytes()),
+            Self::Endpoint(id) => (2, id.as_bytes()),
+        };
+        let mut key = [kind; 17];
+        key[1..].copy_from_slice(id);
+        key
+    }
+
+    /// The spender of a row key.
+    #[must_use]
+    pub fn from_row_key(key: &[u8]) -> Option<Self> {
+        let (kind, id) = key.split_first()?;
+        let id: [u8; 16] = id.try_into().ok()?;
+        match kind {
+            1 => Some(Self::ApiKey(ApiKeyId::from_bytes(id))),
+            2 => Some(Self::Endpoint(EndpointId::from_bytes(id))),
+            _ => None,
+        }
+    }
+
+    /// The word for its kind.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::ApiKey(_) => "API key",
+            Self::Endpoint(_) => "endpoint",
+        }
+    }
+
+    /// The name of the limit in `RateLimit` fields.
+    #[must_use]
+    pub const fn limit_name(self) -> &'static str {
+        match self {
+            Self::ApiKey(_) => "decrypted-fields-api-key",
+            Self::Endpoint(_) => "decrypted-fields-endpoint",
+        }
+    }
+
+    /// The policy's size for it.
+    #[must_use]
+    pub const fn default_of(self, defaults: DefaultBudgets) -> u64 {
+        match self {
+            Self::ApiKey(_) => defaults.api_key_fields_per_day,
+            Self::Endpoint(_) => defaults.endpoint_fields_per_day,
+        }
+    }
+}
+
+impl std::fmt::Display for Spender {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ApiKey(id) => write!(out, "API key {id}"),
+            Self::Endpoint(id) => write!(out, "endpoint {id}"),
+        }
+    }
+}
+
+impl Budget {
+    /// Its size at `time`, in fields, where the policy says `default`.
+    #[must_use]
+    pub fn limit(&self, default: u64, time: Timestamp) -> u64 {
+        let base = self.fields_per_day.unwrap_or(default);
+        self.raise_at(time).map_or(base, |raise| raise.fields_per_day.max(base))
+    }
+
+    /// The raise in force at `time`.
+    #[must_use]
+    pub fn raise_at(&self, time: Timestamp) -> Option<Raise> {
+        self.raise.filter(|raise| time < raise.until)
+    }
+
+    /// The hour `time` counts into: never one before an hour that was counted into already, so that a clock that goes back
+    /// frees nothing.
+    #[must_use]
+    pub fn hour_of(&self, time: Timestamp) -> u64 {
+        let newest = self.hours.last().map_or(0, |hour| hour.hour);
+        newest.max(time.seconds() / HOUR_S)
+    }
+
+    /// Fields reserved that have not slid out by `hour`.
+    #[must_use]
+    pub fn used(&self, hour: u64) -> u64 {
+        let counts = self.hours.iter().filter(|known| known.hour + HOURS > hour);
+        counts.fold(0, |sum, known| sum.saturating_add(known.fields))
+    }
+
+    /// Reserves `fields` in `hour`, which is none before the newest, and forgets what has slid out.
+    pub fn reserve(&mut self, hour: u64, fields: u64) {
+        self.hours.retain(|known| known.hour + HOURS > hour);
+        match self.hours.last_mut() {
+            Some(newest) if newest.hour == hour => newest.fields = newest.fields.saturating_add(fields),
+            _ => self.hours.push(Hour { hour, fields }),
+        }
+    }
+
+    /// Takes back what was reserved in `hour` and not used.
+    pub fn give_back(&mut self, hour: u64, fields: u64) {
+        if let Some(known) = self.hours.iter_mut().find(|known| known.hour == hour) {
+            known.fields = known.fields.saturating_sub(fields);
+        }
+        self.hours.retain(|known| known.fields > 0);
+    }
+
+    /// When `fields` will fit again, by the hours that slide out and the raise that ends; at the latest when all has slid out.
+    #[must_use]
+    pub fn frees_at(&self, fields: u64, default: u64, time: Timestamp) -> Timestamp {
+        let slides_out = |known: &Hour| Timestamp::from_seconds((known.hour + HOURS) * HOUR_S);
+        let ends = self.hours.iter().map(slides_out).filter(|end| *end > time);
+        let fits = |end: &Timestamp| {
+            let used = self.used(end.seconds() / HOUR_S);
+            used.saturating_add(fields) <= self.limit(default, *end)
+        };
+        let last = ends.clone().next_back().unwrap_or(time);
+        ends.clone().find(fits).unwrap_or(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cbor;
+
+    const fn at(hour: u64) -> Timestamp {
+        Timestamp::from_seconds(hour * HOUR_S + 1_800)
+    }
+
+    fn spent(hours: &[(u64, u64)]) -> Budget {
+        let mut budget = Budget::default();
+        for (hour, fields) in hours {
+            budget.reserve(*hour, *fields);
+        }
+        budget
+    }
+
+    #[test]
+    fn an_hour_slides_out_whole_when_the_24th_after_it_begins() {
+        let budget = spent(&[(100, 7), (101, 5)]);
+        assert_eq!((budget.used(101), budget.used(123), budget.used(124), budget.used(125)), (12, 12, 5, 0));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_frees_nothing() {
+        let mut budget = spent(&[(100, 7)]);
+        assert_eq!(budget.hour_of(at(40)), 100);
+        budget.reserve(budget.hour_of(at(40)), 1);
+        assert_eq!(budget.hours, [Hour { hour: 100, fields: 8 }]);
+    }
+
+    #[test]
+    fn a_clock_is_believed_as_far_as_the_stop_watch_goes() {
+        let started = Now { time: at(100), instant: std::time::Instant::now() };
+        let after = |hours: u64, time: Timestamp| {
+            let run = Duration::from_secs(hours * HOUR_S);
+            trusted_time(Now { time, instant: started.instant + run }, started)
+        };
+        assert_eq!(after(3, at(103)), at(103));
+        assert_eq!(after(3, at(104)), at(104), "a corrected clock");
+        assert_eq!(after(3, at(200)), at(104), "a clock that was set forward");
+        assert_eq!(after(3, at(50)), at(102), "a clock that was set back");
+        assert_eq!(after(0, at(50)), at(100), "a clock that was wrong from the start");
+        assert_eq!(after(24, at(200)), at(125));
+    }
+
+    #[test]
+    fn what_has_slid_out_is_forgotten_and_what_was_not_used_comes_back() {
+        let mut budget = spent(&[(100, 7), (110, 3), (124, 1)]);
+        assert_eq!(budget.hours, [Hour { hour: 110, fields: 3 }, Hour { hour: 124, fields: 1 }]);
+        budget.give_back(110, 2);
+        budget.give_back(124, 1);
+        budget.give_back(50, 9);
+        assert_eq!(budget.hours, [Hour { hour: 110, fields: 1 }]);
+        let day: Vec<_> = (0..100).map(|hour| (hour, 1)).collect();
+        assert_eq!(spent(&day).hours.len() as u64, HOURS);
+    }
+
+    #[test]
+    fn a_raise_counts_until_its_end_and_never_lowers() {
+        let mut budget = Budget { fields_per_day: Some(10), ..Budget::default() };
+        budget.raise = Some(Raise { fields_per_day: 50, until: at(8) });
+        assert_eq!((budget.limit(99, at(7)), budget.limit(99, at(8))), (50, 10));
+        budget.fields_per_day = None;
+        assert_eq!((budget.limit(99, at(7)), budget.limit(99, at(8))), (99, 99));
+    }
+
+    #[test]
+    fn it_says_when_enough_will_have_slid_out() {
+        let budget = spent(&[(100, 7), (105, 3)]);
+        let hour = |number: u64| Timestamp::from_seconds(number * HOUR_S);
+        assert_eq!(budget.frees_at(7, 10, at(106)), hour(124));
+        assert_eq!(budget.frees_at(8, 10, at(106)), hour(129));
+        // After the end of a raise the smaller size counts.
+        let raise = Some(Raise { fields_per_day: 10, until: at(110) });
+        let raised = Budget { fields_per_day: Some(5), raise, ..budget };
+        assert_eq!(raised.frees_at(2, 0, at(106)), hour(124));
+        assert_eq!(raised.frees_at(3, 0, at(106)), hour(129));
+    }
+
+    #[test]
+    fn rows_and_their_keys_lead_back() {
+        let mut budget = spent(&[(495_000, 64), (495_001, 1_562)]);
+        for raise in [None, Some(Raise { fields_per_day: 1_000, until: at(5) })] {
+            budget.raise = raise;
+            assert_eq!(cbor::decode::<Budget>(&cbor::encode(&budget)), Ok(budget.clone()));
+        }
+        assert_eq!(cbor::decode::<Budget>(&cbor::encode(&Budget::default())), Ok(Budget::default()));
+        let id = [7; 16];
+        for spender in
+            [Spender::ApiKey(ApiKeyId::from_bytes(id)), Spender::Endpoint(EndpointId::from_bytes(id))]
+        {
+            assert_eq!(Spender::from_row_key(&spender.row_key()), Some(spender));
+        }
+        assert_eq!(Spender::from_row_key(&[3; 17]), None);
+        assert_eq!(Spender::from_row_key(&[1; 16]), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! Budgets of decrypted fields over a real database and a clock that the test sets: they slide by the hour, never count low,
+//! and cost the store next to nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gembok::appliance::{Budgets, Purse, Stop};
+use gembok::domain::budget::{Budget, DefaultBudgets, HOUR_S, Hour, Spender};
+use gembok::domain::cbor;
+use gembok::domain::id::{ApiKeyId, EndpointId};
+use gembok::domain::refusal::{Code, Refusal};
+use gembok::domain::timestamp::{Now, Timestamp};
+use gembok::store::{Batch, Store, StoreFile, Table};
+use support::Rig;
+
+#[path = "store/support.rs"]
+#[allow(dead_code, reason = "another test uses the rest")]
+mod support;
+
+const ENDPOINT: EndpointId = EndpointId::from_bytes([1; 16]);
+const KEY: ApiKeyId = ApiKeyId::from_bytes([2; 16]);
+const OTHER_KEY: ApiKeyId = ApiKeyId::from_bytes([3; 16]);
+
+/// A process: a store that was unlocked and the budgets read from it.
+struct Process {
+    rig: Rig,
+    _file: StoreFile,
+    store: Store,
+    budgets: Budgets,
+    defaults: DefaultBudgets,
+}
+
+const fn hour(number: u64) -> Timestamp {
+    Timestamp::from_seconds(number * HOUR_S)
+}
+
+const fn minute(of_hour: u64, number: u64) -> Timestamp {
+    Timestamp::from_seconds(of_hour * HOUR_S + number * 60)
+}
+
+impl Process {
+    fn new(api_key_fields_per_day: u64, endpoint_fields_per_day: u64, time: Timestamp) -> Self {
+        let (rig, file, store) = Rig::initialised();
+        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }).unwrap();
+        let defaults = DefaultBudgets { api_key_fields_per_day, endpoint_fields_per_day };
+        Self { rig, _file: file, store, budgets, defaults }
+    }
+
+    /// Killed, and started again when the clock says `time`: what was only in memory is gone.
+    fn restart(self, time: Timestamp) -> Self {
+        let Self { rig, _file: held, store, budgets, defaults } = self;
+        drop((budgets, store, held));
+        let (file, store, _) = rig.unlocked();
+        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }).unwrap();
+        Self { rig, _file: file, store, budgets, defaults }
+    }
+
+    fn purse(&self, key: ApiKeyId) -> Purse {
+        self.budgets.purse(ENDPOINT, key)
+    }
+
+    /// As the admission does it: from memory, or by way of the store.
+    fn spend(&self, purse: &Purse, fields: usize, time: Timestamp) -> Result<(), Refusal> {
+        if purse.take(fields, time).is_some() {
+            return Ok(());
+        }
+        let charged =
+            self.budgets.charge(purse, fields, |of| of.default_of(self.defaults), time, &self.store);
+        charged.map_err(|stop| match stop {
+            Stop::Refused(refusal) => refusal,
+            Stop::Fault(fault) => panic!("{fault}"),
+        })
+    }
+
+    fn decrypt(&self, fields: usize, time: Timestamp) -> Result<(), Refusal> {
+        self.spend(&self.purse(KEY), fields, time)
+    }
+
+    fn stored(&self, spender: Spender) -> Budget {
+        let row = self.store.get(Table::Budgets, &spender.row_key()).unwrap().unwrap();
+        cbor::decode(&row.value).unwrap()
+    }
+}
+
+#[track_caller]
+fn exhausted(spent: Result<(), Refusal>) -> Duration {
+    let refusal = spent.unwrap_err();
+    assert_eq!(refusal.code, Code::BudgetExhausted, "{refusal}");
+    refusal.retry_after.unwrap()
+}
+
+#[test]
+fn a_budget_slides_by_the_hour() {
+    let process = Process::new(100, 1_000, hour(1_000));
+    assert_eq!(process.decrypt(60, minute(1_000, 59)), Ok(()));
+    assert_eq!(process.decrypt(40, minute(1_001, 1)), Ok(()));
+    for at in [minute(1_001, 2), hour(1_012), minute(1_023, 59)] {
+        let wait = exhausted(process.decrypt(1, at));
+        assert_eq!(at.plus(wait), hour(1_024), "the oldest hour slides out when the 24th after it begins");
+    }
+    // More than that hour frees has to wait for the next.
+    assert_eq!(hour(1_012).plus(exhausted(process.decrypt(61, hour(1_012)))), hour(1_025));
+    let over = process.decrypt(101, hour(1_012)).unwrap_err();
+    assert_eq!((over.code, over.retry_after), (Code::BatchOverBudget, None));
+    assert_eq!(process.decrypt(60, hour(1_024)), Ok(()));
+    exhausted(process.decrypt(1, minute(1_024, 59)));
+    assert_eq!(process.decrypt(40, hour(1_025)), Ok(()));
+    assert_eq!(process.decrypt(100, hour(1_049)), Ok(()));
+}
+
+#[test]
+fn a_refusal_names_the_budget_and_what_is_left_and_charges_neither() {
+    let process = Process::new(100, 150, hour(1_000));
+    assert_eq!(process.decrypt(90, hour(1_000)), Ok(()));
+    let refusal = process.decrypt(11, hour(1_000)).unwrap_err();
+    let met = refusal.limit.unwrap();
+    assert_eq!((met.name, met.quota, met.left), ("decrypted-fields-api-key", 100, 10));
+    assert_eq!(met.window_s, Some(86_400));
+    let other = process.purse(OTHER_KEY);
+    let refusal = process.spend(&other, 61, hour(1_000)).unwrap_err();
+    let met = refusal.limit.unwrap();
+    assert_eq!((met.name, met.quota, met.left), ("decrypted-fields-endpoint", 150, 60));
+    // Had the refusals been charged, these would not fit.
+    assert_eq!(process.decrypt(10, hour(1_000)), Ok(()));
+    assert_eq!(process.spend(&other, 50, hour(1_000)), Ok(()));
+    exhausted(process.spend(&other, 1, hour(1_000)));
+}
+
+#[test]
+fn a_clock_that_goes_back_gives_nothing_back() {
+    let mut process = Process::new(100, 1_000, hour(1_000));
+    assert_eq!(process.decrypt(100, minute(1_000, 30)), Ok(()));
+    for at in [hour(999), hour(900), hour(0)] {
+        exhausted(process.decrypt(1, at));
+    }
+    process = process.restart(hour(900));
+    exhausted(process.decrypt(1, hour(900)));
+    exhausted(process.decrypt(1, hour(1_023)));
+    assert_eq!(process.decrypt(100, hour(1_024)), Ok(()));
+    // Charged under a clock that is behind, it counts as of the newest hour.
+    exhausted(process.decrypt(1, hour(1_000)));
+    assert_eq!(process.stored(Spender::ApiKey(KEY)).hours, [Hour { hour: 1_024, fields: 100 }]);
+}
+
+#[test]
+fn what_is_leased_counts_in_the_hour_it_is_used_in() {
+    let process = Process::new(64_000, 64_000, hour(1_000));
+    assert_eq!(process.decrypt(1, hour(1_000)), Ok(()));
+    let leased = process.stored(Spender::ApiKey(KEY)).hours;
+    assert!(leased[0].fields > 1, "{leased:?}");
+    assert_eq!(process.decrypt(1, hour(1_001)), Ok(()));
+    // What the first hour had not used went back.
+    assert_eq!(process.stored(Spender::ApiKey(KEY)).hours[0], Hour { hour: 1_000, fields: 1 });
+}
+
+#[test]
+fn kills_never_lower_a_budget_and_forfeit_a_lease_at_most() {
+    const LIMIT: u64 = 6_400;
+    const KILLS: u64 = 40;
+    let mut process = Process::new(LIMIT, LIMIT * 2, hour(1_000));
+    let (mut used, mut dice) = (0, 7u64);
+    for kill in 0..KILLS {
+        let purse = process.purse(KEY);
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        for _ in 0..dice >> 58 {
+            if process.spend(&purse, 3, hour(1_000)).is_ok() {
+                used += 3;
+            }
+        }
+        // The clock is wound back at every other start.
+        let at = if kill % 2 == 0 { hour(1_000) } else { hour(500) };
+        process = process.restart(at);
+        let reserved = process.stored(Spender::ApiKey(KEY)).used(1_000);
+        assert!(reserved >= used, "{reserved} reserved, {used} used");
+        assert!(reserved <= used + (kill + 1) * (LIMIT / 64), "{reserved} reserved, {used} used");
+    }
+    let purse = process.purse(KEY);
+    while process.spend(&purse, 1, hour(1_000)).is_ok() {
+        used += 1;
+    }
+    assert!(used <= LIMIT, "{used}");
+    assert!(used >= LIMIT - KILLS * (LIMIT / 64), "{used}");
+    assert!(used > 3_000, "{used}: the kills had nothing to lose");
+}
+
+#[test]
+fn a_whole_budget_costs_a_hundred_commits_and_not_a_field_is_lost_without_a_crash() {
+    let process = Process::new(100_000, 200_000, hour(1_000));
+    let (purse, before) = (process.purse(KEY), process.store.head().next_sequence);
+    let mut used = 0;
+    while process.spend(&purse, 1, minute(1_000, used / 2_000)).is_ok() {
+        used += 1;
+    }
+    assert_eq!(used, 100_000);
+    let commits = process.store.head().next_sequence - before;
+    assert!(commits <= 100, "{commits}");
+}
+
+#[test]
+fn many_at_once_take_no_more_than_there_is_and_leave_nothing() {
+    let process = Process::new(10_000, 20_000, hour(1_000));
+    let used = AtomicU64::new(0);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                let purse = process.purse(KEY);
+                while process.spend(&purse, 1, hour(1_000)).is_ok() {
+                    used.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(used.into_inner(), 10_000);
+}
+
+#[test]
+fn what_a_refused_request_took_can_be_put_back() {
+    let process = Process::new(6_400, 12_800, hour(1_000));
+    let purse = process.purse(KEY);
+    assert_eq!(process.decrypt(1, hour(1_000)), Ok(()));
+    let taken = purse.take(5, hour(1_000)).unwrap();
+    purse.put_back(&taken);
+    // Into a lease that was replaced meanwhile nothing is put: it would be counted twice.
+    let taken = purse.take(5, hour(1_000)).unwrap();
+    assert_eq!(process.decrypt(1, hour(1_001)), Ok(()));
+    purse.put_back(&taken);
+    assert_eq!(process.stored(Spender::ApiKey(KEY)).hours[0], Hour { hour: 1_000, fields: 6 });
+}
+
+#[test]
+fn a_row_that_is_no_budget_counts_as_spent_for_a_day() {
+    let process = Process::new(100, 1_000, hour(1_000));
+    assert_eq!(process.decrypt(1, hour(1_000)), Ok(()));
+    let lost = Batch::new(0)
+        .put(Table::Budgets, &Spender::ApiKey(KEY).row_key(), b"lost".to_vec())
+        .record(2, 1, b"audit");
+    process.store.commit(lost).unwrap();
+    let process = process.restart(hour(1_001));
+    exhausted(process.decrypt(1, hour(1_001)));
+    assert_eq!(process.spend(&process.purse(OTHER_KEY), 1, hour(1_001)), Ok(()));
+    assert_eq!(process.decrypt(1, hour(1_025)), Ok(()));
+}
