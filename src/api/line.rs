@@ -253,7 +253,7 @@ impl Drop for Line {
         let (groups, room) = (std::mem::take(&mut self.groups), self.room.take());
         match &self.hold {
             Hold::AtWork(operational) => {
-                operational.record(self.record(operational, groups), room, self.arrival.now.instant)
+                operational.record(self.record(operational, groups), room, self.arrival.now.instant);
             }
             Hold::Waiting(gone) => {
                 if let Some(operational) = gone.upgrade() {

@@ -318,13 +318,11 @@ impl Operational {
             Operation::Decrypt => Some(purse.take(items.len(), now.time)?),
             _ => None,
         };
-        if let Err(refusal) = meters.take_fields(items.len(), now.instant) {
-            if let Some(taken) = taken {
-                purse.put_back(&taken);
-            }
-            return Some(Err(refusal.into()));
-        }
-        Some(Ok(Admitted { items, operation: PhantomData }))
+        let metered = meters.take_fields(items.len(), now.instant).map_err(|refusal| {
+            taken.iter().for_each(|taken| purse.put_back(taken));
+            Stop::from(refusal)
+        });
+        Some(metered.map(|()| Admitted { items, operation: PhantomData }))
     }
 
     /// Leave for `Op` on the objects of a request, with the objects from the store.
@@ -349,9 +347,7 @@ impl Operational {
         let KnownKey { meters, purse, .. } = &*caller.known;
         meters.take_fields(items.len(), now.instant)?;
         if Op::OPERATION == Operation::Decrypt {
-            let (time, default_of) = (self.budget_time(now), |spender| self.default_budget(spender));
-            let charged = self.budgets.charge(purse, items.len(), default_of, time, &self.store);
-            charged.inspect_err(|stop| self.report_unrecorded(stop))?;
+            self.charge(purse, items.len(), now)?;
         }
         Ok(Admitted { items, operation: PhantomData })
     }

@@ -179,11 +179,14 @@ impl Operational {
         trusted_time(now, self.budgets.started)
     }
 
-    /// Where a charge could not be made durable, nothing else can.
-    pub(super) fn report_unrecorded(&self, stop: &Stop) {
-        if matches!(stop, Stop::Refused(refusal) if refusal.code == Code::JournalFull) {
+    /// Takes a decrypt's fields from both its budgets, by way of the store. Where that cannot be made durable, nothing else can.
+    pub(super) fn charge(&self, purse: &Purse, fields: usize, now: Now) -> Result<(), Stop> {
+        let (time, default_of) = (self.budget_time(now), |spender| self.default_budget(spender));
+        let charged = self.budgets.charge(purse, fields, default_of, time, &self.store);
+        if matches!(&charged, Err(Stop::Refused(refusal)) if refusal.code == Code::JournalFull) {
             self.recorder().report_trouble("decrypted fields could not be reserved in their budgets".into());
         }
+        charged
     }
 
     /// The policy's size of a spender's budget.

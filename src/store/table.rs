@@ -63,7 +63,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
