@@ -27,7 +27,6 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::store::{Scan, Table};
 
-use super::failures::Failing;
 use super::fault::Stop;
 use super::in_flight::Gauge;
 use super::memo::{CatalogRevision, Memo};
@@ -246,10 +245,7 @@ impl Operational {
         digest: &ApiKeyDigest,
         now: Now,
     ) -> Result<Caller, Stop> {
-        let who = Failing::Keys(enrolled.certificate);
-        if !self.failures.was_proved(enrolled.certificate, *digest) {
-            self.failures.check(who, now.instant)?;
-        }
+        self.failures.check_key(enrolled.certificate, *digest, now.instant)?;
         let known = self.load_known(enrolled, digest, now).map_err(|stop| match stop {
             Stop::Refused(refusal) => self.refuse_key(enrolled, refusal, now).into(),
             fault @ Stop::Fault(_) => fault,
@@ -319,7 +315,9 @@ impl Operational {
             _ => None,
         };
         let metered = meters.take_fields(items.len(), now.instant).map_err(|refusal| {
-            taken.iter().for_each(|taken| purse.put_back(taken));
+            if let Some(taken) = &taken {
+                purse.put_back(taken);
+            }
             Stop::from(refusal)
         });
         Some(metered.map(|()| Admitted { items, operation: PhantomData }))

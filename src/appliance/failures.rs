@@ -124,9 +124,20 @@ impl Failures {
         self.proved.insert((certificate, digest), ());
     }
 
-    /// Whether it was.
-    pub(super) fn was_proved(&self, certificate: [u8; 32], digest: ApiKeyDigest) -> bool {
-        self.proved.get(&(certificate, digest)).is_some()
+    /// Whether this key may be tried with this certificate now: always, where it was proved with it before.
+    ///
+    /// # Errors
+    /// `authentication-limited`.
+    pub(super) fn check_key(
+        &self,
+        certificate: [u8; 32],
+        digest: ApiKeyDigest,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        match self.proved.get(&(certificate, digest)) {
+            Some(()) => Ok(()),
+            None => self.check(Failing::Keys(certificate), now),
+        }
     }
 
     fn limited(who: Failing, wait: Duration) -> Refusal {
@@ -254,9 +265,13 @@ mod tests {
 
     #[test]
     fn what_was_proved_is_known_again() {
-        let failures = Failures::new();
+        let (failures, now) = (Failures::new(), Instant::now());
         failures.proved([1; 32], [2; 32]);
-        assert!(failures.was_proved([1; 32], [2; 32]));
-        assert!(!failures.was_proved([1; 32], [3; 32]) && !failures.was_proved([2; 32], [2; 32]));
+        for certificate in [[1; 32], [2; 32]] {
+            fail(&failures, Failing::Keys(certificate), FREE_FAILURES + 1, now);
+        }
+        assert_eq!(failures.check_key([1; 32], [2; 32], now), Ok(()));
+        assert!(failures.check_key([1; 32], [3; 32], now).is_err());
+        assert!(failures.check_key([2; 32], [2; 32], now).is_err());
     }
 }
