@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gembok::appliance::{Budgets, Purse, Stop};
-use gembok::domain::budget::{Budget, DefaultBudgets, HOUR_S, Hour, Spender};
+use gembok::domain::budget::{Budget, BudgetTime, DefaultBudgets, HOUR_S, Hour, Spender};
 use gembok::domain::cbor;
 use gembok::domain::id::{ApiKeyId, EndpointId};
 use gembok::domain::refusal::{Code, Refusal};
@@ -41,7 +41,7 @@ const fn minute(of_hour: u64, number: u64) -> Timestamp {
 impl Process {
     fn new(api_key_fields_per_day: u64, endpoint_fields_per_day: u64, time: Timestamp) -> Self {
         let (rig, file, store) = Rig::initialised();
-        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }).unwrap();
+        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }, false).unwrap();
         let defaults = DefaultBudgets { api_key_fields_per_day, endpoint_fields_per_day };
         Self { rig, _file: file, store, budgets, defaults }
     }
@@ -51,7 +51,7 @@ impl Process {
         let Self { rig, _file: held, store, budgets, defaults } = self;
         drop((budgets, store, held));
         let (file, store, _) = rig.unlocked();
-        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }).unwrap();
+        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }, false).unwrap();
         Self { rig, _file: file, store, budgets, defaults }
     }
 
@@ -65,7 +65,7 @@ impl Process {
             return Ok(());
         }
         let charged =
-            self.budgets.charge(purse, fields, |of| of.default_of(self.defaults), time, &self.store);
+            self.budgets.charge(purse, fields, |of| of.default_of(self.defaults), time.into(), &self.store);
         charged.map_err(|stop| match stop {
             Stop::Refused(refusal) => refusal,
             Stop::Fault(fault) => panic!("{fault}"),
@@ -239,4 +239,33 @@ fn a_row_that_is_no_budget_counts_as_spent_for_a_day() {
     exhausted(process.decrypt(1, hour(1_001)));
     assert_eq!(process.spend(&process.purse(OTHER_KEY), 1, hour(1_001)), Ok(()));
     assert_eq!(process.decrypt(1, hour(1_025)), Ok(()));
+}
+
+#[test]
+fn budgets_do_not_refill_by_a_clock_that_is_not_trusted_until_it_is_acknowledged() {
+    let process = Process::new(100, 1_000, hour(1_000));
+    let started = Instant::now();
+    let after = |hours: u64, time| Now { time, instant: started + Duration::from_secs(hours * HOUR_S) };
+    let spend = |time: BudgetTime| {
+        let default_of = |of: Spender| of.default_of(process.defaults);
+        process.budgets.charge(&process.purse(KEY), 100, default_of, time, &process.store).is_ok()
+    };
+    let time = |now, trusted| process.budgets.time(now, trusted);
+    assert!(spend(time(after(0, hour(1_000)), true)));
+    // It jumps two days ahead; and really a day passes.
+    assert!(!spend(time(after(0, hour(1_048)), false)));
+    let stopped = time(after(25, hour(1_073)), false);
+    assert_eq!((stopped.at.seconds(), stopped.refilled_to), (hour(1_026).seconds(), hour(1_000)));
+    assert!(!spend(stopped));
+    // An operator says that it is right.
+    let now = after(25, hour(1_073));
+    process.budgets.acknowledge_clock(now);
+    assert!(spend(time(now, true)));
+    // Later it turns out to be far ahead, is put back and acknowledged: what was used still counts, for a day from there.
+    let now = after(26, hour(1_030));
+    assert!(!spend(time(now, false)));
+    process.budgets.acknowledge_clock(now);
+    assert!(!spend(time(now, true)));
+    assert!(!spend(time(after(49, hour(1_053)), true)));
+    assert!(spend(time(after(50, hour(1_054)), true)));
 }

@@ -3,7 +3,7 @@
 //!
 //! What is charged is durable before it is used: fields are reserved in the store in leases that grow with use, and used up
 //! in memory. A crash forfeits what is left of a lease and never gives back what was used. Budgets go by a time that no
-//! setting of the clock moves back, or ahead of the stop-watch.
+//! setting of the clock moves back, or ahead of the stop-watch, and do not refill while the clock is not trusted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::budget::{
-    Budget, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender, WARNING_PERCENT, trusted_time,
+    Budget, BudgetTime, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender, WARNING_PERCENT, trusted_time,
 };
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, EndpointId};
@@ -34,8 +34,15 @@ pub struct Budgets {
     known: Mutex<HashMap<Spender, Arc<Spending>>>,
     /// One reservation at a time.
     reserving: Mutex<()>,
-    /// When the appliance was unlocked, by the later of the clock and the last block.
+    clock: Mutex<Clock>,
+}
+
+/// What the time of budgets is told by.
+struct Clock {
+    /// When the appliance was unlocked, by the later of the clock and the last block; or when an operator said that the clock
+    /// is right.
     started: Now,
+    refilled_to: Timestamp,
 }
 
 /// Whose budget an operator speaks of.
@@ -67,12 +74,14 @@ pub struct BudgetView {
 
 impl Budgets {
     /// Reads every budget. A row that does not open counts as spent whole in this hour, so that damage never gives anybody a
-    /// new budget; an operator may raise it.
+    /// new budget; an operator may raise it. Where the clock is trusted though it is behind the journal, an operator has said
+    /// that it is right.
     ///
     /// # Errors
     /// A fault of the disk.
-    pub fn load(store: &Store, now: Now) -> Result<Self, Stop> {
-        let time = now.time.max(Timestamp::from_micros(store.head().time_us));
+    pub fn load(store: &Store, now: Now, clock_is_trusted: bool) -> Result<Self, Stop> {
+        let journal = Timestamp::from_micros(store.head().time_us);
+        let time = if clock_is_trusted { now.time } else { now.time.max(journal) };
         let started = Now { time, ..now };
         let mut known = HashMap::new();
         let mut after: Option<Vec<u8>> = None;
@@ -88,16 +97,42 @@ impl Budgets {
                     cbor::decode(&row.value)
                         .map_err(|_| StoreError::Damaged { row: name(), why: "it is no budget" })
                 });
-                let budget = budget.unwrap_or_else(|error| {
+                let mut budget = budget.unwrap_or_else(|error| {
                     tracing::error!(%error, of = %spender, "a budget is lost; it counts as spent for 24 hours");
                     let mut spent = Budget::default();
                     spent.reserve(time.seconds() / HOUR_S, u64::MAX);
                     spent
                 });
+                if clock_is_trusted {
+                    budget.come_back_to(time.seconds() / HOUR_S);
+                }
                 known.insert(spender, Arc::new(Spending::new(spender, budget)));
             }
         }
-        Ok(Self { known: Mutex::new(known), reserving: Mutex::new(()), started })
+        Ok(Self {
+            known: Mutex::new(known),
+            reserving: Mutex::new(()),
+            clock: Mutex::new(Clock { started, refilled_to: time }),
+        })
+    }
+
+    /// The time budgets go by. While the clock is not trusted they do not refill.
+    pub fn time(&self, now: Now, clock_is_trusted: bool) -> BudgetTime {
+        let mut clock = self.clock.lock();
+        let at = trusted_time(now, clock.started);
+        if clock_is_trusted {
+            clock.refilled_to = clock.refilled_to.max(at);
+        }
+        BudgetTime { at, refilled_to: clock.refilled_to }
+    }
+
+    /// An operator says that the clock is right.
+    pub fn acknowledge_clock(&self, now: Now) {
+        let _nothing_is_reserved = self.reserving.lock();
+        *self.clock.lock() = Clock { started: now, refilled_to: now.time };
+        for spending in self.all() {
+            spending.come_back_to(now.time);
+        }
     }
 
     /// The one account of a spender.
@@ -128,11 +163,11 @@ impl Budgets {
         purse: &Purse,
         fields: usize,
         default_of: impl Fn(Spender) -> u64,
-        time: Timestamp,
+        time: BudgetTime,
         store: &Store,
     ) -> Result<(), Stop> {
         let _one_at_a_time = self.reserving.lock();
-        if purse.take(fields, time).is_some() {
+        if purse.take(fields, time.at).is_some() {
             return Ok(());
         }
         let mut plans: Vec<Plan<'_>> = Vec::with_capacity(2);
@@ -145,12 +180,12 @@ impl Budgets {
                 }
             }
         }
-        let audit = AuditRecord::new(time, Actor::System, "budget.lease");
+        let audit = AuditRecord::new(time.at, Actor::System, "budget.lease");
         let audit = plans.iter().fold(audit, |audit, plan| match plan.spender() {
             Spender::ApiKey(id) => audit.with("api-key", id).with("api-key-fields", plan.reserved()),
             Spender::Endpoint(id) => audit.with("endpoint", id).with("endpoint-fields", plan.reserved()),
         });
-        let batch = Batch::new(time.micros()).record(
+        let batch = Batch::new(time.at.micros()).record(
             audit_record::KIND,
             audit_record::VERSION,
             &cbor::encode(&audit),
@@ -175,8 +210,8 @@ fn put(batch: Batch, plan: &Plan<'_>) -> Batch {
 
 impl Operational {
     /// The time budgets go by.
-    pub(super) fn budget_time(&self, now: Now) -> Timestamp {
-        trusted_time(now, self.budgets.started)
+    pub(super) fn budget_time(&self, now: Now) -> BudgetTime {
+        self.budgets.time(now, self.clock_is_trusted())
     }
 
     /// Takes a decrypt's fields from both its budgets, by way of the store. Where that cannot be made durable, nothing else can.
@@ -261,7 +296,7 @@ impl Operational {
             )));
         }
         // In whole seconds, as leases are.
-        let until = Timestamp::from_seconds(self.budget_time(now).plus(lasts).seconds());
+        let until = Timestamp::from_seconds(self.budget_time(now).at.plus(lasts).seconds());
         let audit = AuditRecord::new(now.time, actor, "budget.raise")
             .with("of", spender)
             .with("fields-per-day", fields_per_day)
@@ -309,7 +344,7 @@ impl Operational {
             name,
             standing: spending.standing(self.default_budget(spender), time),
             own_fields_per_day: budget.fields_per_day,
-            raised_until: budget.raise_at(time).map(|raise| raise.until),
+            raised_until: budget.raise_at(time.at).map(|raise| raise.until),
         }
     }
 

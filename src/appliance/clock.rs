@@ -182,6 +182,7 @@ impl Operational {
         })?;
         let acknowledged = Some(acknowledged);
         *self.clock.0.lock() = Watch { verdict: ClockVerdict::Trusted, believed: now, acknowledged };
+        self.budgets.acknowledge_clock(now);
         tracing::warn!(shows = %now.time, "an operator acknowledged the clock");
         Ok(())
     }

@@ -23,7 +23,7 @@ use crate::store::{Batch, Boot, Store, StoreError, Table};
 
 use super::admission::Enrolled;
 use super::budgets::Budgets;
-use super::clock::ClockWatch;
+use super::clock::{ClockVerdict, ClockWatch};
 use super::disk_reserve::DiskReserve;
 use super::failures::Failures;
 use super::fault::Stop;
@@ -88,11 +88,13 @@ impl Operational {
         let Parts { settings, boot, store, token, master_keys, store_key, pki, checkpoint_signer } = parts;
         let witness = Witness::new(checkpoint_signer, settings.checkpoint_every)?;
         let clock = ClockWatch::start(&store, (settings.clock)())?;
+        let is_trusted = clock.verdict() == ClockVerdict::Trusted;
+        let budgets = Budgets::load(&store, (settings.clock)(), is_trusted)?;
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
         Ok(Self {
-            budgets: Budgets::load(&store, (settings.clock)())?,
+            budgets,
             failures: Failures::new(),
             repeats: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::domain::budget::{Budget, HOUR_S, Spender, WARNING_PERCENT};
+use crate::domain::budget::{Budget, BudgetTime, HOUR_S, Spender, WARNING_PERCENT};
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 use crate::domain::timestamp::Timestamp;
 
@@ -77,12 +77,21 @@ impl Spending {
     }
 
     /// How it stands at `time`.
-    pub(super) fn standing(&self, default: u64, time: Timestamp) -> Standing {
+    pub(super) fn standing(&self, default: u64, time: BudgetTime) -> Standing {
         let kept = self.kept.lock();
         let mut budget = kept.budget.clone();
         budget.give_back(kept.leased_hour, self.lease.left().into());
-        let used = budget.used(budget.hour_of(time));
-        Standing { fields_per_day: budget.limit(default, time), used }
+        let used = budget.used(budget.hour_of(time.refilled_to));
+        Standing { fields_per_day: budget.limit(default, time.at), used }
+    }
+
+    /// An operator says what time it is: nothing counts into hours to come any more, and no lease lasts until then.
+    pub(super) fn come_back_to(&self, time: Timestamp) {
+        let mut kept = self.kept.lock();
+        // What was leased counts as used.
+        self.lease.take_all();
+        kept.leased_hour = 0;
+        kept.budget.come_back_to(time.seconds() / HOUR_S);
     }
 
     /// Its own size and its raise, as stored.
@@ -90,27 +99,27 @@ impl Spending {
         self.kept.lock().budget.clone()
     }
 
-    /// Reserves enough for `fields` and, where there is room, for those to come. `time` is the clock's that budgets go by.
+    /// Reserves enough for `fields` and, where there is room, for those to come.
     ///
     /// # Errors
     /// `batch-over-budget`, `budget-exhausted`; nothing has changed then.
-    pub(super) fn plan(&self, fields: u64, default: u64, time: Timestamp) -> Result<Plan<'_>, Refusal> {
+    pub(super) fn plan(&self, fields: u64, default: u64, time: BudgetTime) -> Result<Plan<'_>, Refusal> {
         let emptied = self.lease.take_all();
         let kept = self.kept.lock();
         let mut budget = kept.budget.clone();
         budget.give_back(kept.leased_hour, emptied.1.into());
-        let hour = budget.hour_of(time);
-        let (limit, used) = (budget.limit(default, time), budget.used(hour));
+        let hour = budget.hour_of(time.refilled_to);
+        let (limit, used) = (budget.limit(default, time.at), budget.used(hour));
         let left = limit.saturating_sub(used);
         if fields > left {
             self.lease.install(emptied);
-            return Err(self.refusal(fields, limit, left, &budget, default, time));
+            return Err(self.refusal(fields, limit, left, &budget, default, time.at));
         }
         let enough = kept.next_fields.min(limit / LEASES_OF_A_BUDGET).max(fields);
         let reserved = enough.min(left);
         budget.reserve(hour, reserved);
-        let hour_end = (hour + 1) * HOUR_S;
-        let end_s = budget.raise_at(time).map_or(hour_end, |raise| hour_end.min(raise.until.seconds()));
+        let hour_end = (time.at.seconds() / HOUR_S + 1) * HOUR_S;
+        let end_s = budget.raise_at(time.at).map_or(hour_end, |raise| hour_end.min(raise.until.seconds()));
         Ok(Plan {
             spending: self,
             budget,
@@ -124,14 +133,14 @@ impl Spending {
     }
 
     /// Empties the lease and changes the budget itself: its size or its raise.
-    pub(super) fn amend(&self, time: Timestamp, change: impl FnOnce(&mut Budget)) -> Plan<'_> {
+    pub(super) fn amend(&self, time: BudgetTime, change: impl FnOnce(&mut Budget)) -> Plan<'_> {
         let emptied = self.lease.take_all();
         let kept = self.kept.lock();
         let mut budget = kept.budget.clone();
         budget.give_back(kept.leased_hour, emptied.1.into());
         change(&mut budget);
-        let hour = budget.hour_of(time);
-        let standing = Standing { fields_per_day: budget.limit(0, time), used: budget.used(hour) };
+        let hour = budget.hour_of(time.refilled_to);
+        let standing = Standing { fields_per_day: budget.limit(0, time.at), used: budget.used(hour) };
         Plan { spending: self, budget, hour, end: 0, reserved: 0, taken: 0, emptied, standing }
     }
 

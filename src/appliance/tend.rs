@@ -49,6 +49,8 @@ impl Appliance {
         operational.clock.look(&operational.store, now);
         operational.keyring.forget_expired(now.instant);
         operational.record_repeats(now.instant);
+        // Where the clock is not trusted in a moment, budgets stand still from here.
+        operational.budget_time(now);
         Self::tend_crl(&operational, tending, now);
         operational.tend_witness(now);
         self.tend_token(operational, tending, now);

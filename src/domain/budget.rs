@@ -41,6 +41,21 @@ pub fn trusted_time(now: Now, started: Now) -> Timestamp {
     now.time.clamp(started.time.plus(apart), started.time.plus(run).plus(CLOCK_APART_MAX))
 }
 
+/// The two times a budget goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetTime {
+    /// As far as the clock is borne out by the stop-watch: raises end by it.
+    pub at: Timestamp,
+    /// The same, but standing still while the clock is not trusted: hours slide out by it.
+    pub refilled_to: Timestamp,
+}
+
+impl From<Timestamp> for BudgetTime {
+    fn from(time: Timestamp) -> Self {
+        Self { at: time, refilled_to: time }
+    }
+}
+
 /// Whose budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Spender {
@@ -204,6 +219,17 @@ impl Budget {
         }
     }
 
+    /// Counts what was reserved in hours that have not come yet as reserved in `hour`: an operator says that the clock, which
+    /// was ahead, is right now.
+    pub fn come_back_to(&mut self, hour: u64) {
+        let to_come = self.hours.iter().filter(|known| known.hour > hour);
+        let fields = to_come.fold(0u64, |sum, known| sum.saturating_add(known.fields));
+        self.hours.retain(|known| known.hour <= hour);
+        if fields > 0 {
+            self.reserve(hour, fields);
+        }
+    }
+
     /// Takes back what was reserved in `hour` and not used.
     pub fn give_back(&mut self, hour: u64, fields: u64) {
         if let Some(known) = self.hours.iter_mut().find(|known| known.hour == hour) {
@@ -282,6 +308,15 @@ mod tests {
         assert_eq!(budget.hours, [Hour { hour: 110, fields: 1 }]);
         let day: Vec<_> = (0..100).map(|hour| (hour, 1)).collect();
         assert_eq!(spent(&day).hours.len() as u64, HOURS);
+    }
+
+    #[test]
+    fn what_was_reserved_in_hours_to_come_counts_from_now_when_the_clock_is_put_right() {
+        let mut budget = spent(&[(100, 7), (105, 3), (106, 2)]);
+        budget.come_back_to(103);
+        assert_eq!(budget.hours, [Hour { hour: 100, fields: 7 }, Hour { hour: 103, fields: 5 }]);
+        budget.come_back_to(103);
+        assert_eq!((budget.used(103), budget.used(126), budget.used(127)), (12, 5, 0));
     }
 
     #[test]

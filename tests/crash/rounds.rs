@@ -104,10 +104,13 @@ impl Driver {
                 let words = [&["api-key", "create", "--label", "crash"], &of[..]].concat();
                 let words = words.into_iter().chain(limits.iter().map(String::as_str));
                 let made = &sandbox.done(&words.collect::<Vec<_>>())["api-key-made"];
-                let id = made["api_key"]["id"].as_str().unwrap().parse().unwrap();
+                let id = made["api_key"]["id"].as_str().unwrap();
+                sandbox.done(&["budget", "set", "--api-key", id, "--fields", "1000000000"]);
+                let id = id.parse().unwrap();
                 Worker { duty, id, api_key: made["text"].as_str().unwrap().to_owned() }
             })
             .collect();
+        sandbox.done(&[&["budget", "set", "--fields", "1000000000"], &of[..]].concat());
         let auditor = workers.pop().unwrap().api_key;
         assert!(daemon.stop().success());
         fs::copy(sandbox.softhsm().token_file("token.object"), sandbox.path("token.copy")).unwrap();
