@@ -224,7 +224,11 @@ fn what_a_refused_request_took_can_be_put_back() {
     let taken = purse.take(5, hour(1_000)).unwrap();
     assert_eq!(process.decrypt(1, hour(1_001)), Ok(()));
     purse.put_back(&taken);
-    assert_eq!(process.stored(Spender::ApiKey(KEY)).hours[0], Hour { hour: 1_000, fields: 6 });
+    let hours = process.stored(Spender::ApiKey(KEY)).hours;
+    assert_eq!(hours[0], Hour { hour: 1_000, fields: 6 });
+    let left = usize::try_from(hours[1].fields - 1).unwrap();
+    assert!(purse.take(left, hour(1_001)).is_some());
+    assert!(purse.take(1, hour(1_001)).is_none());
 }
 
 #[test]
