@@ -26,6 +26,8 @@ pub struct AuditPage {
     pub entries: Vec<AuditEntry>,
     /// Where the next page begins, if there may be one.
     pub next: Option<u64>,
+    /// The first record that was not pruned; where it lies behind the page's beginning, those before are gone.
+    pub pruned_to: u64,
 }
 
 impl Operational {
@@ -37,13 +39,15 @@ impl Operational {
     pub fn audit(&self, from: u64, limit: usize) -> Result<AuditPage, Stop> {
         let limit = limit.clamp(1, AUDIT_ENTRIES_MAX);
         let mut entries = Vec::new();
+        let pruned_to = self.pruned_to()?;
+        let from = from.max(pruned_to);
         // `from` may lie inside a block.
         let mut at = self.store.block(from)?.map_or(from, |block| block.header.first_sequence);
         let mut before: Option<[u8; 32]> = None;
         loop {
             let blocks = self.store.blocks(at, PAGE_BLOCKS)?;
             if blocks.is_empty() {
-                return Ok(AuditPage { entries, next: None });
+                return Ok(AuditPage { entries, next: None, pruned_to });
             }
             for block in blocks {
                 let block = block?;
@@ -51,19 +55,28 @@ impl Operational {
                 if block.header.first_sequence != at || !follows {
                     return Err(Fault::new(format!("the journal's chain is broken at record {at}")).into());
                 }
-                // Nothing prunes the journal yet, so records that are not there were taken away.
-                let leaves = block.leaves.as_ref().ok_or_else(|| {
-                    Fault::new(format!("the journal's records from {at} on were taken away"))
-                })?;
-                at = block.header.first_sequence + u64::from(block.header.count);
+                let end = block.header.first_sequence + u64::from(block.header.count);
                 before = Some(block.header.hash());
+                let Some(leaves) = block.leaves.as_ref() else {
+                    // A prune moves its row in the commit that takes the records out; what lies behind it was taken away.
+                    if end <= self.pruned_to()? {
+                        at = end;
+                        continue;
+                    }
+                    return Err(Fault::new(format!(
+                        "the journal's records from {at} on were taken away: no prune did that. Keep the store as it is, \
+                         and run gembok audit check"
+                    ))
+                    .into());
+                };
+                at = end;
                 for (sequence, leaf) in (block.header.first_sequence..).zip(Leaves::new(leaves)) {
                     let leaf = leaf.map_err(|malformed| Fault::new(malformed.to_string()))?;
                     if leaf.kind != audit_record::KIND || sequence < from {
                         continue;
                     }
                     if entries.len() == limit {
-                        return Ok(AuditPage { entries, next: Some(sequence) });
+                        return Ok(AuditPage { entries, next: Some(sequence), pruned_to });
                     }
                     entries.push(AuditEntry { sequence, record: cbor::decode(leaf.body)? });
                 }

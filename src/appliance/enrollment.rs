@@ -339,6 +339,14 @@ impl Operational {
         Ok(views)
     }
 
+    /// The id of an endpoint, also of a revoked one.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn endpoint_id(&self, project: &str, name: &str) -> Result<EndpointId, Stop> {
+        Ok(self.endpoint_named(project, name)?.id)
+    }
+
     /// The endpoint of a name, unless it is revoked: nothing new is given to one that is.
     pub(super) fn live_endpoint(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {
         let endpoint = self.endpoint_named(project, name)?;

@@ -31,6 +31,7 @@ mod encrypt;
 mod enrollment;
 mod epoch;
 mod failures;
+mod export;
 mod fault;
 mod health;
 mod in_flight;
@@ -44,6 +45,7 @@ mod pki;
 mod provision;
 mod recorder;
 mod repeats;
+mod retention;
 mod rollback;
 mod rotation;
 mod server_certificate;
@@ -83,6 +85,7 @@ pub use decrypt::{OpeningKeys, Sealed};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
 pub use enrollment::{ApiKeyView, EndpointView, GrantView, NewApiKey};
+pub use export::{Export, ExportWanted, Exported, Selection};
 pub use fault::{Fault, Stop};
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
@@ -91,6 +94,7 @@ pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
+pub use retention::{PruneUntil, Pruned};
 pub use rollback::{Acceptance, Rollback};
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsQuery, StatisticsRow};
@@ -119,6 +123,8 @@ pub struct Settings {
     pub disk_reserve_bytes: u64,
     /// How often a checkpoint is made at least, while the chain grows.
     pub checkpoint_every: Duration,
+    /// How long records are kept before they are pruned, once exported; never pruned without.
+    pub retention: Option<Duration>,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// What memory protection the process got, for health.

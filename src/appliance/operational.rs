@@ -35,6 +35,7 @@ use super::meters::Meters;
 use super::pki::Pki;
 use super::recorder::{Recorder, Room};
 use super::repeats::Repeats;
+use super::retention::Retention;
 use super::tend::Absence;
 use super::witness::Witness;
 use super::{Policies, Settings};
@@ -59,6 +60,7 @@ pub struct Operational {
     repeats: Repeats,
     pub(super) pki: Pki,
     pub(super) witness: Witness,
+    pub(super) retention: Retention,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
@@ -100,6 +102,7 @@ impl Operational {
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
+            retention: Retention::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),

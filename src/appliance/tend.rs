@@ -17,6 +17,8 @@ use super::{Appliance, LockReason};
 
 /// How often the CRL is signed anew; it is valid seven times as long.
 const CRL_EVERY: Duration = Duration::from_secs(86_400);
+/// How often records whose time is over are pruned.
+const PRUNE_EVERY: Duration = Duration::from_secs(86_400);
 /// Waits between tries to heal: the first, doubling to the last.
 const HEAL_WAIT_FIRST: Duration = Duration::from_secs(1);
 const HEAL_WAIT_LAST: Duration = Duration::from_secs(30);
@@ -30,6 +32,7 @@ pub struct Tending {
     unanswered: u32,
     heal_at: Option<(Instant, Duration)>,
     crl_signed: Option<Timestamp>,
+    pruned: Option<Instant>,
 }
 
 /// A token that is away: since when, and what was last seen of it.
@@ -53,6 +56,7 @@ impl Appliance {
         operational.budget_time(now);
         Self::tend_crl(&operational, tending, now);
         operational.tend_witness(now);
+        Self::tend_journal(&operational, tending, now);
         self.tend_token(operational, tending, now);
     }
 
@@ -97,6 +101,16 @@ impl Appliance {
                 tending.heal_at = Some((now.instant + wait, (wait * 2).min(HEAL_WAIT_LAST)));
             }
         }
+    }
+
+    fn tend_journal(operational: &Operational, tending: &mut Tending, now: Now) {
+        let Some(kept) = operational.settings.retention else { return };
+        if tending.pruned.is_some_and(|at| now.instant.saturating_duration_since(at) < PRUNE_EVERY) {
+            return;
+        }
+        // A large prune goes on at the next second: nothing else here may wait for it.
+        let has_more = operational.tend_retention(kept, now);
+        tending.pruned = (!has_more).then_some(now.instant);
     }
 
     fn tend_crl(operational: &Operational, tending: &mut Tending, now: Now) {

@@ -1,5 +1,5 @@
 //! Floor 4: what comes in by the local socket. The daemon alone owns token and store, so whoever stands at the machine
-//! speaks to it through here: one JSON line in, one JSON line out, one verb per connection.
+//! speaks to it through here: one JSON line in, one JSON line out, one verb per connection. An export alone is longer than a line (`stream`).
 //!
 //! ```text
 //! connect ─ SO_PEERCRED: root or the daemon's own user? ─ Request (a line) ─ Appliance ─ Answer (a line) ─ close
@@ -12,4 +12,5 @@ mod budget;
 mod perform;
 pub mod request;
 pub mod socket;
+mod stream;
 mod view;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::appliance::{Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, Stop};
+use crate::appliance::{Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Stop};
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::limits::RateLimits;
@@ -63,6 +63,7 @@ impl Request {
                 let limit = usize::try_from(limit).unwrap_or(usize::MAX);
                 Ok(Done::Audit(appliance.unlocked()?.audit(from, limit)?.into()))
             }
+            Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Clock(request::Clock::Acknowledge) => {
                 appliance.unlocked()?.acknowledge_clock(actor, now)?;
                 Ok(Done::Changed)
@@ -128,6 +129,32 @@ impl request::Endpoint {
             Self::Revoke { project, name } => {
                 appliance.revoke_endpoint(actor, &project, &name, now)?;
                 Done::Changed
+            }
+        })
+    }
+}
+
+impl request::Audit {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(match self {
+            Self::List { from, limit } => {
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                Done::Audit(appliance.audit(from, limit)?.into())
+            }
+            Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
+            Self::ExportKept { id, accept_damage } => {
+                let prunable_to = appliance.keep_export(actor, id, accept_damage, now)?;
+                Done::ExportKept(answer::ExportKept { prunable_to })
+            }
+            Self::Keys => Done::CheckpointKeys(all(appliance.checkpoint_keys()?)),
+            Self::Prune { to, before } => {
+                let until = match (to, before) {
+                    (Some(to), None) => PruneUntil::Record(to),
+                    (None, Some(before)) => PruneUntil::Before(moment(&before)?),
+                    _ => return Err(bad("Name a record or a moment to prune up to.".into()).into()),
+                };
+                Done::Pruned(appliance.prune(actor, until, usize::MAX, now)?.into())
             }
         })
     }
@@ -261,11 +288,15 @@ fn operations(words: &[String]) -> Result<Vec<Operation>, Refusal> {
     words.iter().map(parse).collect()
 }
 
-fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
+fn moment(text: &str) -> Result<Timestamp, Refusal> {
     let parsed = OffsetDateTime::parse(text, &Rfc3339).map(OffsetDateTime::unix_timestamp);
     let seconds = parsed.ok().and_then(|seconds| u64::try_from(seconds).ok()).ok_or_else(|| {
         bad(format!("{text:?} is no moment; write it like 2030-12-31T23:59:59Z (RFC 3339)."))
     })?;
-    let moment = Timestamp::from_seconds(seconds);
+    Ok(Timestamp::from_seconds(seconds))
+}
+
+fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
+    let moment = moment(text)?;
     if moment <= now.time { Err(bad(format!("{text} is past already."))) } else { Ok(moment) }
 }

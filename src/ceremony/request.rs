@@ -349,4 +349,46 @@ pub enum Audit {
         /// Entries at most.
         limit: u32,
     },
+    /// The journal itself; the answer is a stream, see `stream`.
+    Export(ExportOf),
+    /// An export was received and is kept.
+    ExportKept {
+        /// As the end of the export named it.
+        id: u64,
+        /// The operator's word that what could not be read is known to be lost.
+        accept_damage: bool,
+    },
+    /// The public keys that sign checkpoints.
+    Keys,
+    /// Records that were exported, and are no longer wanted here. One of the two.
+    Prune {
+        /// The last record.
+        to: Option<u64>,
+        /// RFC 3339: what was recorded before.
+        before: Option<String>,
+    },
+}
+
+/// Which part of the journal.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportOf {
+    /// First record.
+    pub from: Option<u64>,
+    /// Last record.
+    pub to: Option<u64>,
+    /// `access` or `audit`.
+    pub kind: Option<String>,
+    /// Only what one endpoint asked.
+    pub endpoint: Option<EndpointOf>,
+}
+
+/// An endpoint by its names.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointOf {
+    /// Its project's name.
+    pub project: String,
+    /// Its name.
+    pub endpoint: String,
 }

@@ -22,7 +22,8 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
 use super::answer::Answer;
-use super::request::{REQUEST_BYTES_MAX, Request};
+use super::request::{Audit, REQUEST_BYTES_MAX, Request};
+use super::stream;
 
 /// Connections served at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: u32 = 16;
@@ -120,6 +121,10 @@ async fn attend(
     let mut stream = BufReader::new(stream);
     let answer = if uid == 0 || uid == owner {
         match read_request(&mut stream).await? {
+            Ok(Request::Audit(Audit::Export(wanted))) => {
+                stream::send(wanted, appliance, clock, &mut stream).await?;
+                return within_line(stream.shutdown()).await;
+            }
             Ok(request) => perform(request, appliance, uid, clock).await,
             Err(refusal) => refusal.into(),
         }
@@ -133,11 +138,15 @@ async fn attend(
     let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_BYTES_USUAL));
     serde_json::to_writer(&mut *line, &answer)?;
     line.push(b'\n');
-    timeout(LINE_TIMEOUT, async {
+    within_line(async {
         stream.write_all(&line).await?;
         stream.shutdown().await
     })
-    .await?
+    .await
+}
+
+async fn within_line(sent: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    timeout(LINE_TIMEOUT, sent).await?
 }
 
 async fn read_request(stream: &mut BufReader<UnixStream>) -> io::Result<Result<Request, Refusal>> {

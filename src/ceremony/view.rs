@@ -1,6 +1,8 @@
 //! What the appliance shows, in the words of an answer.
 
 use crate::appliance::{self, Stop};
+use crate::crypto::checkpoint::CheckpointKey;
+use crate::crypto::hex::to_hex;
 use crate::domain::limits::RateLimits;
 use crate::domain::object;
 use crate::domain::refusal::Refusal;
@@ -151,7 +153,28 @@ impl From<appliance::AuditPage> for answer::AuditPage {
             act: entry.record.act,
             details: entry.record.details,
         });
-        Self { entries: entries.collect(), next: page.next }
+        Self { entries: entries.collect(), next: page.next, pruned_to: page.pruned_to }
+    }
+}
+
+impl From<appliance::Exported> for answer::ExportEnded {
+    fn from(exported: appliance::Exported) -> Self {
+        let appliance::Exported { id, first, next, blocks, damage, damaged, is_whole: _ } = exported;
+        Self { id, first, next, blocks, damaged, damage }
+    }
+}
+
+impl From<appliance::Pruned> for answer::Pruned {
+    fn from(pruned: appliance::Pruned) -> Self {
+        let appliance::Pruned { from, to, blocks, is_done: _ } = pruned;
+        Self { from, to, blocks }
+    }
+}
+
+impl From<CheckpointKey> for answer::CheckpointKey {
+    fn from(key: CheckpointKey) -> Self {
+        let pem = pem::encode(&pem::Pem::new("PUBLIC KEY", key.spki().as_slice()));
+        Self { fingerprint: to_hex(&key.fingerprint()), pem }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The other end of the local socket.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +43,23 @@ impl Client {
         Ok(Answered { line, answer })
     }
 
+    /// Asks for a stream: the line at its head, and what follows.
+    pub(super) fn open_stream(&self, request: &Request) -> Result<(Answer, Pieces), CliError> {
+        let lost = |error| CliError::Unreachable(self.socket.clone(), error);
+        let mut stream = UnixStream::connect(&self.socket).map_err(lost)?;
+        let begun = (|| {
+            stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+            let mut line = serde_json::to_vec(request)?;
+            line.push(b'\n');
+            // Whoever refuses us may answer without reading, and close: the answer counts.
+            let _ = stream.write_all(&line);
+            let mut pieces = Pieces { from: BufReader::new(stream), left: 0, ended: false };
+            Ok((pieces.line()?, pieces))
+        })();
+        let (line, pieces) = begun.map_err(lost)?;
+        Ok((serde_json::from_slice(&line).map_err(|_| CliError::Answer)?, pieces))
+    }
+
     fn exchange(&self, request: &Request) -> io::Result<Zeroizing<String>> {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -59,6 +76,54 @@ impl Client {
             Ok(_) => Ok(answer),
             Err(_) if answer.ends_with('\n') => Ok(answer),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// The pieces of a stream, read as one; then a last line.
+pub(super) struct Pieces {
+    from: BufReader<UnixStream>,
+    /// Of the present piece.
+    left: usize,
+    ended: bool,
+}
+
+impl Pieces {
+    /// What the daemon says at the end.
+    pub(super) fn finish(mut self) -> Result<Answer, CliError> {
+        let line = self.line().map_err(|_| CliError::Answer)?;
+        serde_json::from_slice(&line).map_err(|_| CliError::Answer)
+    }
+
+    fn line(&mut self) -> io::Result<Vec<u8>> {
+        let mut line = Vec::new();
+        self.from.by_ref().take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line)?;
+        if line.ends_with(b"\n") {
+            Ok(line)
+        } else {
+            Err(io::Error::other("the daemon closed in the middle of an answer; see its log"))
+        }
+    }
+}
+
+impl Read for Pieces {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 && !self.ended {
+            let mut length = [0; 4];
+            self.from.read_exact(&mut length)?;
+            self.left = usize::try_from(u32::from_be_bytes(length)).map_err(io::Error::other)?;
+            self.ended = self.left == 0;
+        }
+        let wanted = to.len().min(self.left);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        match self.from.read(&mut to[..wanted])? {
+            0 => Err(io::Error::other("the daemon closed in the middle of an export; see its log")),
+            read => {
+                self.left -= read;
+                Ok(read)
+            }
         }
     }
 }

@@ -72,7 +72,8 @@ impl NewFile {
         Ok(())
     }
 
-    fn keep(mut self) {
+    /// Lets it stay.
+    pub(super) fn keep(mut self) {
         self.0 = None;
     }
 }

@@ -8,6 +8,7 @@ mod budget;
 mod client;
 mod error;
 mod evidence;
+mod export;
 mod files;
 mod items;
 mod renewal;

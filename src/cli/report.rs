@@ -200,7 +200,7 @@ impl ExportShown {
             for signer in &self.signers {
                 said.push(format!(
                     "whose key signed: {signer} came with the export. Compare it with the fingerprint you noted from gembok \
-                     status, or name the key with --checkpoint-key"
+                     audit key, or name the key with --checkpoint-key"
                 ));
             }
         }

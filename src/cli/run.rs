@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use zeroize::Zeroizing;
 
-use crate::ceremony::answer::{Answer, Done, Issued};
+use crate::ceremony::answer::{Answer, Done, ExportEnded, Issued};
 use crate::ceremony::request::{self, Request};
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
@@ -18,6 +18,7 @@ use crate::daemon::serve::{end_process, serve};
 use super::arguments::{self, Arguments, Command, Init, NewApiKey, NewCertificate};
 use super::client::{Answered, Client};
 use super::error::CliError;
+use super::export;
 use super::files::{NewFile, NewKey, make_directory, write_certificate};
 use super::report::Verification;
 use super::show;
@@ -82,8 +83,18 @@ impl Arguments {
             }
             Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
             Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),
+            Command::Audit(arguments::Audit::Export(wanted)) => {
+                return Session::open(&config, json)?.export(&wanted);
+            }
+            Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
+                return Session::open(&config, json)?.check(from, to, &evidence);
+            }
             Command::Audit(arguments::Audit::List { from, limit }) => {
                 Request::Audit(request::Audit::List { from, limit })
+            }
+            Command::Audit(arguments::Audit::Key) => Request::Audit(request::Audit::Keys),
+            Command::Audit(arguments::Audit::Prune { to, before }) => {
+                Request::Audit(request::Audit::Prune { to, before })
             }
         };
         let session = Session::open(&config, json)?;
@@ -178,6 +189,36 @@ impl Session {
         Ok(())
     }
 
+    fn export(&self, wanted: &arguments::Export) -> Result<(), CliError> {
+        let Some(path) = &wanted.output else {
+            let ended = export::to_output(&self.client, wanted.into())?;
+            return whole(&ended);
+        };
+        let ended = export::to_file(&self.client, wanted.into(), path)?;
+        self.tell(&format!(
+            "records {} to {} in {} blocks are in {}",
+            ended.first,
+            ended.next.saturating_sub(1),
+            ended.blocks,
+            path.display()
+        ));
+        let accept_damage = wanted.accept_damage;
+        self.show(&self.ask(&Request::Audit(request::Audit::ExportKept { id: ended.id, accept_damage }))?)?;
+        if accept_damage { Ok(()) } else { whole(&ended) }
+    }
+
+    fn check(
+        &self,
+        from: Option<u64>,
+        to: Option<u64>,
+        evidence: &arguments::Evidence,
+    ) -> Result<(), CliError> {
+        let evidence = Evidence::read(&evidence.checkpoint_key, &evidence.checkpoint)?;
+        let wanted = request::ExportOf { from, to, kind: None, endpoint: None };
+        let report = export::check(&self.client, wanted, &evidence)?;
+        show_verification(&Verification::new(vec![("the journal".into(), report)], Vec::new()), self.json)
+    }
+
     fn show(&self, answered: &Answered<Done>) -> Result<(), CliError> {
         if self.json { print(&answered.line) } else { print(&Zeroizing::new(show::text(&answered.answer))) }
     }
@@ -218,6 +259,19 @@ fn verify(wanted: &arguments::Verify, json: bool) -> Result<(), CliError> {
         }
     }
     show_verification(&Verification::new(reports, comparisons), json)
+}
+
+/// An export of a damaged journal is made, and is a failure all the same.
+fn whole(ended: &ExportEnded) -> Result<(), CliError> {
+    if ended.damaged == 0 {
+        return Ok(());
+    }
+    Err(CliError::Own(format!(
+        "{} blocks of the journal could not be exported:\n  {}\n  keep the store as it is, and find out why; gembok audit \
+         verify shows the first of them",
+        ended.damaged,
+        ended.damage.join("\n  ")
+    )))
 }
 
 fn show_verification(verification: &Verification, json: bool) -> Result<(), CliError> {

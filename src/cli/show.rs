@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::ceremony::answer::{
-    ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, Grant, Initialised, Issued,
-    MadeApiKey, Object, ObjectLine, Project, ProjectShown, Status,
+    ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, ExportKept, Grant, Initialised, Issued,
+    MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status,
 };
 
 /// What an answer shows.
@@ -18,6 +18,18 @@ pub(super) fn text(done: &Done) -> String {
         Done::ApiKeys(listed) => api_keys(listed),
         Done::Audit(page) => audit(page),
         Done::Budgets(listed) => budgets(listed),
+        Done::CheckpointKeys(keys) => {
+            let shown = keys.iter().map(|key| format!("fingerprint {}\n{}", key.fingerprint, key.pem));
+            shown.collect::<Vec<_>>().join("\n")
+        }
+        Done::ExportBegun(_) | Done::ExportEnded(_) => "an export".into(),
+        Done::ExportKept(ExportKept { prunable_to }) => match prunable_to.checked_sub(1) {
+            Some(last) => format!("kept: records up to {last} are exported and may be pruned"),
+            None => "kept: no records may be pruned yet".into(),
+        },
+        Done::Pruned(Pruned { from, to, blocks }) => {
+            format!("pruned: records {from} to {}, in {blocks} blocks", to.saturating_sub(1))
+        }
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
@@ -215,7 +227,11 @@ fn audit(page: &AuditPage) -> String {
         ]);
     }
     let more = page.next.map(|next| format!("more: --from {next}\n")).unwrap_or_default();
-    table.text() + &more
+    let pruned = match page.pruned_to.checked_sub(1) {
+        Some(last) => format!("records up to {last} were pruned; exports hold them\n"),
+        None => String::new(),
+    };
+    table.text() + &more + &pruned
 }
 
 /// Columns as wide as their widest entry.

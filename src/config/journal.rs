@@ -28,6 +28,9 @@ pub struct Journal {
     /// `checkpoint_s`: a checkpoint is signed at least this often while the chain grows. Default 60.
     #[serde(rename = "checkpoint_s", deserialize_with = "seconds::<_, 1, 3_600>")]
     pub checkpoint_every: Duration,
+    /// `retention_days`: records older than this are pruned daily, once an export of them is kept; 0 for never. Default 0.
+    #[serde(rename = "retention_days", deserialize_with = "days")]
+    pub retention: Option<Duration>,
 }
 
 impl Default for Journal {
@@ -38,8 +41,14 @@ impl Default for Journal {
             strict: Operations::default().with(Operation::Decrypt),
             disk_reserve_mib: 256,
             checkpoint_every: Duration::from_secs(60),
+            retention: None,
         }
     }
+}
+
+fn days<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let days: u32 = count::<_, _, 0, 36_525>(from)?;
+    Ok((days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400)))
 }
 
 fn operations<'de, D: Deserializer<'de>>(from: D) -> Result<Operations, D::Error> {

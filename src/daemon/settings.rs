@@ -50,6 +50,7 @@ pub(super) fn settings(
         },
         disk_reserve_bytes: u64::from(journal.disk_reserve_mib) << 20,
         checkpoint_every: journal.checkpoint_every,
+        retention: journal.retention,
         policies: ArcSwap::from_pointee(policies_of(config)),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
         clock,

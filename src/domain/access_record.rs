@@ -126,6 +126,22 @@ impl AccessRecord {
     }
 }
 
+/// The endpoint that a record is about; `None` when the bytes are no access record.
+#[must_use]
+pub fn endpoint_of(body: &[u8]) -> Option<EndpointId> {
+    let mut from = minicbor::Decoder::new(body);
+    // Members come in the order of their keys: the time, then the endpoint.
+    from.map().ok()??;
+    if from.u8().ok()? != 0 {
+        return None;
+    }
+    from.u64().ok()?;
+    if from.u8().ok()? != 1 {
+        return None;
+    }
+    Some(EndpointId::from_bytes(from.bytes().ok()?.try_into().ok()?))
+}
+
 /// Adds one item to the groups.
 pub fn count_item(
     groups: &mut Vec<Group>,

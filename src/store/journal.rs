@@ -9,7 +9,7 @@ use super::batch::Journalled;
 use super::disk::Rows;
 use super::error::StoreError;
 use super::keys::StoreKeys;
-use super::table::{RowName, SCAN_ROWS_MAX, Table};
+use super::table::{self, RowName, SCAN_ROWS_MAX, Table};
 use crate::crypto::block::{BlockHeader, Leaf, Leaves, merkle_root};
 
 /// Where the chain stands: what the next block links to.
@@ -192,13 +192,61 @@ pub(super) fn descent(
     Ok(Descent::Unbroken(blocks))
 }
 
+/// The first sequence of the block at or before record `sequence`.
+pub(super) fn block_at(rows: &Rows, sequence: u64) -> Result<Option<u64>, StoreError> {
+    let (first, last) = (Table::Blocks.place(&[]), Table::Blocks.place(&sequence.to_be_bytes()));
+    let mut headers = rows.between(Bound::Included(&first), Bound::Included(&last))?;
+    headers.next_back().map(|row| row.map(|(place, _)| first_sequence(place.value()))).transpose()
+}
+
+/// Headers of blocks whose first sequence is `from` or later.
+#[expect(
+    clippy::type_complexity,
+    reason = "a name would hide that each header is there or damaged by itself"
+)]
+pub(super) fn headers(
+    rows: &Rows,
+    keys: &StoreKeys,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<(u64, Result<BlockHeader, StoreError>)>, StoreError> {
+    let (first, last) = (Table::Blocks.place(&from.to_be_bytes()), Table::BlockBodies.place(&[]));
+    rows.between(Bound::Included(&first), Bound::Excluded(&last))?
+        .take(limit.min(SCAN_ROWS_MAX))
+        .map(|row| {
+            let (place, stored) = row?;
+            let at = first_sequence(place.value());
+            let header = open_header(keys, place.value(), stored.value());
+            Ok((at, header.and_then(|header| in_its_place(header, at, place.value()))))
+        })
+        .collect()
+}
+
+/// A place binds a record to its row, so only who has the store key can make another header stand here.
+fn in_its_place(header: BlockHeader, at: u64, place: &[u8]) -> Result<BlockHeader, StoreError> {
+    if header.first_sequence == at {
+        return Ok(header);
+    }
+    Err(StoreError::Damaged { row: RowName::at(place), why: "it is the header of another block" })
+}
+
+/// Of a block's place; a forged place of another length counts as the end of the journal.
+fn first_sequence(place: &[u8]) -> u64 {
+    let (_, key) = table::split(place);
+    key.try_into().map_or(u64::MAX, u64::from_be_bytes)
+}
+
 fn open_header(keys: &StoreKeys, place: &[u8], stored: &[u8]) -> Result<BlockHeader, StoreError> {
     let opened = keys.open(place, stored)?;
     BlockHeader::parse(&opened.value)
         .map_err(|malformed| StoreError::Damaged { row: RowName::at(place), why: malformed.0 })
 }
 
-fn with_leaves(rows: &Rows<'_>, keys: &StoreKeys, header: BlockHeader) -> Result<Block, StoreError> {
+pub(super) fn with_leaves(
+    rows: &Rows<'_>,
+    keys: &StoreKeys,
+    header: BlockHeader,
+) -> Result<Block, StoreError> {
     let place = Table::BlockBodies.place(&header.first_sequence.to_be_bytes());
     let Some(stored) = rows.at(&place)? else { return Ok(Block { header, leaves: None }) };
     let bytes = keys.open(&place, stored.value())?.value;

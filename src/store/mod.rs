@@ -57,6 +57,7 @@ pub use table::{
     BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, KEY_BYTES_MAX, RowName, SCAN_ROWS_MAX, Table, VALUE_BYTES_MAX,
 };
 
+use crate::crypto::block::BlockHeader;
 use crate::crypto::record::NONCE_LEN;
 use commit::{Chain, Failed, Gate, Sealed};
 use disk::{Disk, guarded};
@@ -299,6 +300,41 @@ impl Store {
         guarded("compact", || self.0.disk.compact()).inspect_err(|error| {
             let disputed = matches!(chain.gate, Gate::Disputed);
             chain.gate = Gate::Stopped(Box::new(Failed { why: error.to_string(), pending: None, disputed }));
+        })
+    }
+
+    /// The first sequence of the block at or before record `sequence`, by its place alone; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn block_at(&self, sequence: u64) -> Result<Option<u64>, StoreError> {
+        guarded("read a block", || journal::block_at(&self.0.disk.read()?, sequence))
+    }
+
+    /// Headers of blocks whose first sequence is `from` or later, in order, at most `limit` and [`SCAN_ROWS_MAX`], each with
+    /// the first sequence it lies at.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`]; a damaged header stands in its place as the error that names it.
+    #[expect(
+        clippy::type_complexity,
+        reason = "a name would hide that each header is there or damaged by itself"
+    )]
+    pub fn headers(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Result<BlockHeader, StoreError>)>, StoreError> {
+        guarded("read block headers", || journal::headers(&self.0.disk.read()?, &self.0.keys, from, limit))
+    }
+
+    /// The leaves of the block that `header` heads, checked against it; `None` once they were pruned.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names the body, [`StoreError::Disk`].
+    pub fn leaves(&self, header: &BlockHeader) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        guarded("read a block", || {
+            journal::with_leaves(&self.0.disk.read()?, &self.0.keys, *header).map(|block| block.leaves)
         })
     }
 

@@ -2,6 +2,7 @@
 //! line itself and the quickstart.
 
 mod admittance;
+mod audit;
 mod certificates;
 mod life;
 #[path = "../support/mod.rs"]
