@@ -59,10 +59,6 @@ impl Request {
                 appliance.unlocked()?.enable_user(actor, &name, now)?;
                 Ok(Done::Changed)
             }
-            Self::Audit(request::Audit::List { from, limit }) => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                Ok(Done::Audit(appliance.unlocked()?.audit(from, limit)?.into()))
-            }
             Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Clock(request::Clock::Acknowledge) => {
                 appliance.unlocked()?.acknowledge_clock(actor, now)?;
