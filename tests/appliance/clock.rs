@@ -61,6 +61,7 @@ fn open(softhsm: &SoftHsm) -> Appliance {
         },
         disk_reserve_bytes: 0,
         checkpoint_every: Duration::from_secs(60),
+        retention: None,
         policies: ArcSwap::from_pointee(policies),
         memory_protection: "not locked".into(),
         clock,
