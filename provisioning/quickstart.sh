@@ -186,6 +186,7 @@ refuse_busy_port() {
 
 start() {
   export GEMBOK_CONFIG=$sandbox/gembok.toml SOFTHSM2_CONF=$sandbox/softhsm2.conf
+  "$root/provisioning/keep-token.sh" "$sandbox/tokens"
   "$gembok" serve 2>"$sandbox/gembok.log" &
   daemon=$!
   echo "$daemon" >"$sandbox/gembok.pid"

@@ -4,11 +4,13 @@
  *   nothing or "ok"    they pass
  *   "errno N"          they fail with that error number
  *   "slow N"           syncs take N milliseconds longer
+ *   "cut"              the process dies when it has emptied a token's file
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,19 +20,30 @@
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-static int is_store(int fd) {
+static int is_file(int fd, const char *name) {
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length < 0) return 0;
     path[length] = 0;
-    return strstr(path, "gembok.redb") != NULL;
+    return strstr(path, name) != NULL;
+}
+
+/* SoftHSM empties the file that is the token, and then writes it. */
+static int dies_when_cut(int fd) {
+    const char *command = getenv("GEMBOK_TEST_DISK");
+    char word[4] = "";
+    int control = command ? open(command, O_RDONLY | O_CLOEXEC) : -1;
+    if (control < 0) return 0;
+    ssize_t length = read(control, word, 3);
+    close(control);
+    return length == 3 && !strcmp(word, "cut") && is_file(fd, "token.object");
 }
 
 /* The error number to fail with; 0 to go on, after the time it takes. */
 static int verdict(int fd, int is_sync) {
     const char *command = getenv("GEMBOK_TEST_DISK");
-    if (!command || !is_store(fd)) return 0;
+    if (!command || !is_file(fd, "gembok.redb")) return 0;
     char word[64] = "";
     int control = open(command, O_RDONLY | O_CLOEXEC);
     if (control < 0) return 0;
@@ -71,12 +84,16 @@ ssize_t write(int fd, const void *bytes, size_t count) {
 
 int ftruncate(int fd, off_t length) {
     PASS(fd, 0);
-    return NEXT(ftruncate)(fd, length);
+    int result = NEXT(ftruncate)(fd, length);
+    if (dies_when_cut(fd)) raise(SIGKILL);
+    return result;
 }
 
 int ftruncate64(int fd, off64_t length) {
     PASS(fd, 0);
-    return NEXT(ftruncate64)(fd, length);
+    int result = NEXT(ftruncate64)(fd, length);
+    if (dies_when_cut(fd)) raise(SIGKILL);
+    return result;
 }
 
 int fdatasync(int fd) {

@@ -17,7 +17,7 @@ const EROFS: i32 = 30;
 const NO_RESERVE: &str = "[journal]\nflush_ms = 5\ndisk_reserve_mib = 0\n";
 
 /// The folder's preloaded library, which obeys its file `disk`.
-fn preload(sandbox: &Sandbox) -> PathBuf {
+pub(crate) fn preload(sandbox: &Sandbox) -> PathBuf {
     let library = sandbox.path("disk.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/disk.c");
     let built = Command::new("cc")

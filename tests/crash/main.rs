@@ -18,6 +18,7 @@ mod rounds;
 mod snapshot;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;
 #[allow(dead_code, reason = "of other tests; a part of it is used here")]
 #[path = "../appliance/vault.rs"]
 mod vault;

@@ -203,7 +203,7 @@ impl Driver {
     }
 
     /// `SoftHSM` empties its token's file and writes it again at each login. Killed in between, it has lost the token: only a
-    /// copy helps. The daemon has to say so, keep the store, and unlock by itself once the file is back.
+    /// copy helps (`tokens.rs`). The daemon has to say so, keep the store, and unlock by itself once the file is back.
     fn put_token_back(&mut self, daemon: &Daemon) {
         let (token, copy) =
             (self.sandbox.softhsm().token_file("token.object"), self.sandbox.path("token.copy"));
