@@ -63,6 +63,7 @@ impl Finding {
     pub(super) fn of(verdict: Verdict, store: &Store, anchor: Option<Anchor>) -> Result<Self, Stop> {
         let (damaged, altered) = match verdict {
             Verdict::Intact => (Vec::new(), false),
+            Verdict::Rotten => (vec!["none, but pages of its file are damaged".into()], false),
             Verdict::Damaged(rows) => (rows.iter().map(ToString::to_string).collect(), false),
             Verdict::Altered => (Vec::new(), true),
         };

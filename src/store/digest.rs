@@ -29,6 +29,9 @@ pub enum Verdict {
     /// It differs, and these rows, at most [`DAMAGED_ROWS_NAMED_MAX`] of them, do not open. Whether other rows were put
     /// back or taken out besides cannot be told.
     Damaged(Vec<RowName>),
+    /// It is the same, but other pages of the file are not as they were written. It is read, and written only once
+    /// [`super::Store::accept_damage`] has brought its rows into a new one.
+    Rotten,
     /// It differs, and every row opens: rows were put back or taken out.
     Altered,
 }

@@ -1,46 +1,66 @@
 //! The one file that talks to redb. Two tables lie in the database: `rows`, at `table u16 | row key` the stored bytes, and
 //! `format`, at `version` the number of this layout, in clear so that a program that is too old can say so.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use parking_lot::{RwLock, RwLockReadGuard};
 use redb::backends::FileBackend;
 use redb::{
-    Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition,
-    WriteTransaction,
+    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
+    StorageBackend, StorageError, TableDefinition, TransactionError, WriteTransaction,
 };
 
 use super::error::StoreError;
+use super::making::replace_whole;
 use super::migration;
+use super::settled::{Settled, ended_uncleanly};
 
 /// Every row of the store.
 pub(super) const ROWS: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("rows");
 /// The layout's version.
 pub(super) const FORMAT: TableDefinition<'static, &'static str, u32> = TableDefinition::new("format");
 
-/// Makes a panic of the database the error it should have been. redb verifies checksums when it repairs a file, not when it
+const PANICKED: &str =
+    "a page of the file is damaged; keep a copy of it, and restore the store from a backup";
+
+/// Makes a panic of the database the error it should have been. redb verifies checksums when it checks a file, not when it
 /// reads a page, and panics on some pages that are not as it wrote them; a rotten disk must not take a thread of ours along.
-/// (The check it offers at opening is no way out: it refuses the whole file for one flipped bit in one value.)
 pub(super) fn guarded<T>(
     doing: &'static str,
     call: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        Err(StoreError::Disk { doing, why: "the structure of the database file is damaged".into() })
-    })
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(StoreError::Disk { doing, why: PANICKED.into() }))
+}
+
+/// The database as it was found.
+enum Opened {
+    /// Ours to read and write.
+    Sound(Database),
+    /// Some page is not as it was written. redb could take a page in use for a free one, and ends the whole process when it
+    /// stumbles while it writes: such a file is read, as far as that goes, and never written.
+    Rotten(ReadOnlyDatabase, String),
+}
+
+impl Opened {
+    fn begin_read(&self) -> Result<ReadTransaction, TransactionError> {
+        match self {
+            Self::Sound(database) => database.begin_read(),
+            Self::Rotten(database, _) => database.begin_read(),
+        }
+    }
 }
 
 /// The open database, exclusively ours.
 pub(super) struct Disk {
     /// Shared by whoever reads or writes, exclusive while it is opened anew or compacted: those wait then. `None` when it
     /// could not be opened anew, and when it is dropped.
-    database: RwLock<Option<Database>>,
-    open: Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>,
+    database: RwLock<Option<Opened>>,
+    open: Box<dyn Fn() -> Result<Opened, StoreError> + Send + Sync>,
     path: PathBuf,
 }
 
@@ -54,14 +74,14 @@ pub struct Compacted {
 }
 
 impl Disk {
-    /// Opens the file at `path`, or makes it, readable and writable by its owner only.
+    /// Opens the file at `path`. It makes none: one that vanished must not come back empty.
     pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
         let at = path.to_owned();
         let backend = move || {
             let unopenable =
                 |error: io::Error| StoreError::Unopenable { path: at.clone(), why: error.to_string() };
-            FileBackend::new(open_or_create(&at).map_err(unopenable)?)
-                .map_err(StoreError::disk("open the file"))
+            let file = File::options().read(true).write(true).open(&at);
+            FileBackend::new(file.map_err(unopenable)?).map_err(StoreError::disk("open the file"))
         };
         Self::over(backend, path, cache_bytes)
     }
@@ -73,9 +93,8 @@ impl Disk {
         cache_bytes: usize,
     ) -> Result<Self, StoreError> {
         let at = path.to_owned();
-        let open = Box::new(move || open_in(backend()?, &at, cache_bytes));
+        let open = Box::new(move || open_in(&backend, &at, cache_bytes));
         let database = open()?;
-        migration::bring_up(&database, path)?;
         Ok(Self { database: RwLock::new(Some(database)), open, path: path.to_owned() })
     }
 
@@ -90,10 +109,12 @@ impl Disk {
     /// Begins to write. redb makes a commit durable before it returns, and rolls back what is dropped.
     pub(super) fn write(&self) -> Result<Transaction<'_>, StoreError> {
         let open = self.database.read();
-        let mut transaction =
-            usable(open.as_ref())?.begin_write().map_err(StoreError::disk("begin to write"))?;
-        // After an unclean end redb would otherwise read every page to find the free ones: slow for a large store, and meant to
-        // keep one rotten bit in a value from refusing the whole file. The latter has no test yet.
+        let database = match usable(open.as_ref())? {
+            Opened::Sound(database) => database,
+            Opened::Rotten(_, why) => return Err(StoreError::Rotten { why: why.clone() }),
+        };
+        let mut transaction = database.begin_write().map_err(StoreError::disk("begin to write"))?;
+        // What a commit leaves can then be read without being mended first, also when one rotten bit in it would refuse that.
         transaction.set_quick_repair(true);
         Ok(Transaction { transaction, _open: open })
     }
@@ -107,6 +128,30 @@ impl Disk {
         Ok(())
     }
 
+    /// What is wrong with the file, if it can only be read.
+    pub(super) fn rot(&self) -> Option<String> {
+        match self.database.read().as_ref() {
+            Some(Opened::Rotten(_, why)) => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    /// Copies every row that can be read from a rotten file to a new one, which takes its place; the old one stays beside it
+    /// under the name that is returned. A file that can be written is left alone.
+    pub(super) fn rebuild(&self) -> Result<Option<PathBuf>, StoreError> {
+        let mut open = self.database.write();
+        let Some(Opened::Rotten(rotten, _)) = open.as_ref() else { return Ok(None) };
+        let reading = rotten.begin_read().map_err(StoreError::disk("begin to read"))?;
+        let damaged = replace_whole(&self.path, |new| {
+            let fresh = Database::create(new).map_err(StoreError::disk("open the file"))?;
+            migration::copy(&reading, &fresh)
+        })?;
+        drop(reading);
+        close(open.take());
+        *open = Some((self.open)()?);
+        Ok(Some(damaged))
+    }
+
     /// Gives unused space back to the file system. Whoever wants to read or write waits.
     pub(super) fn compact(&self) -> Result<Compacted, StoreError> {
         let length = || {
@@ -114,14 +159,17 @@ impl Disk {
             length.map_err(|error| StoreError::Disk { doing: "compact", why: error.to_string() })
         };
         let mut open = self.database.write();
-        let database = open.as_mut().ok_or_else(closed)?;
+        let database = match open.as_mut().ok_or_else(closed)? {
+            Opened::Sound(database) => database,
+            Opened::Rotten(_, why) => return Err(StoreError::Rotten { why: why.clone() }),
+        };
         let before_bytes = length()?;
         database.compact().map_err(|error| StoreError::Disk { doing: "compact", why: error.to_string() })?;
         Ok(Compacted { before_bytes, after_bytes: length()? })
     }
 }
 
-fn usable(database: Option<&Database>) -> Result<&Database, StoreError> {
+fn usable(database: Option<&Opened>) -> Result<&Opened, StoreError> {
     database.ok_or_else(closed)
 }
 
@@ -129,23 +177,52 @@ fn closed() -> StoreError {
     StoreError::Disk { doing: "begin", why: "it could not be opened again after a failure".into() }
 }
 
-fn open_in(backend: impl StorageBackend, path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
-    let opened = Database::builder().set_cache_size(cache_bytes).create_with_backend(backend);
-    opened.map_err(|error| match error {
+/// Opens what lies in `backend`. After an unclean end every page is checked first; what fails that is opened to be read.
+fn open_in<B: StorageBackend>(
+    backend: &impl Fn() -> Result<B, StoreError>,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Opened, StoreError> {
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes);
+    let opened = guarded("open the file", || {
+        let backend = backend()?;
+        builder.set_check_integrity_on_open(ended_uncleanly(&backend)?);
+        let database = builder.create_with_backend(backend).map_err(|error| unopened(error, path))?;
+        migration::bring_up(&database, path)?;
+        Ok(database)
+    });
+    let why = match opened {
+        Ok(database) => return Ok(Opened::Sound(database)),
+        Err(StoreError::Rotten { why }) => why,
+        Err(StoreError::Disk { why, .. }) if why == PANICKED => why,
+        Err(other) => return Err(other),
+    };
+    let rotten = || StoreError::Rotten { why: why.clone() };
+    let readable = guarded("open the file", || {
+        let database = builder.open_read_only_with_backend(Settled(backend()?)).map_err(|_| rotten())?;
+        migration::recognise(&database)?;
+        Ok(database)
+    });
+    readable.map(|database| Opened::Rotten(database, why.clone())).map_err(|_| rotten())
+}
+
+fn unopened(error: DatabaseError, path: &Path) -> StoreError {
+    match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
             StoreError::InUse { path: path.to_owned() }
         }
-        DatabaseError::Storage(redb::StorageError::Io(error))
-            if error.kind() == io::ErrorKind::InvalidData =>
-        {
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
             StoreError::NotAStore { path: path.to_owned() }
         }
+        DatabaseError::Storage(StorageError::Corrupted(why)) => StoreError::Rotten { why },
+        DatabaseError::UpgradeRequired(_) => StoreError::Rotten { why: error.to_string() },
         other => StoreError::disk("open the file")(other),
-    })
+    }
 }
 
 /// Closing writes, and so can meet a damaged page. What was committed is durable already.
-fn close(database: Option<Database>) {
+fn close(database: Option<Opened>) {
     let _ = guarded("close the file", || {
         drop(database);
         Ok(())
@@ -161,7 +238,7 @@ impl Drop for Disk {
 /// A snapshot of all rows as they lie.
 pub(super) struct Rows<'d> {
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    _open: RwLockReadGuard<'d, Option<Database>>,
+    _open: RwLockReadGuard<'d, Option<Opened>>,
 }
 
 /// One row's place and stored bytes, borrowed from the database's cache.
@@ -190,7 +267,7 @@ impl Rows<'_> {
 /// A write under way.
 pub(super) struct Transaction<'d> {
     transaction: WriteTransaction,
-    _open: RwLockReadGuard<'d, Option<Database>>,
+    _open: RwLockReadGuard<'d, Option<Opened>>,
 }
 
 impl Transaction<'_> {
@@ -202,20 +279,5 @@ impl Transaction<'_> {
     /// Makes it durable.
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.transaction.commit().map_err(StoreError::disk("commit"))
-    }
-}
-
-/// A new file's name is made durable too: else a power cut could lose a store that was answered for.
-fn open_or_create(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    match options.clone().create_new(true).open(path) {
-        Ok(file) => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-            Ok(file)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
-        Err(error) => Err(error),
     }
 }

@@ -88,6 +88,11 @@ pub enum StoreError {
         /// The database's reason.
         why: String,
     },
+    /// Pages of the database file are not as they were written: it is not written to.
+    Rotten {
+        /// The database's reason.
+        why: String,
+    },
     /// The kernel gave no randomness; nothing was changed.
     NoRandomness,
 }
@@ -127,7 +132,7 @@ impl fmt::Display for StoreError {
             Self::NotAStore { path } => write!(
                 out,
                 "{} is not a Gembok store. Point the configuration at the right file, or at a name that \
-                 does not exist yet",
+                 does not exist yet; if it was one, its head is damaged: keep a copy, and restore it from a backup",
                 path.display()
             ),
             Self::NewerFormat { found, known } => write!(
@@ -178,6 +183,11 @@ impl fmt::Display for StoreError {
             Self::Disk { doing, why } => {
                 write!(out, "the database failed to {doing}: {why}. Look at the disk and the system log")
             }
+            Self::Rotten { why } => write!(
+                out,
+                "the structure of the database file is damaged ({why}), so it is left as it is. Keep a copy of it, look \
+                 at the disk, and restore the store from a backup"
+            ),
             Self::NoRandomness => NoRandomness.fmt(out),
         }
     }

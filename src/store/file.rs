@@ -122,7 +122,7 @@ impl StoreFile {
         let header = journal::last_header(&rows, keys)?.ok_or(StoreError::ChainMissing)?;
         let (digest, count) = digest::recompute(&rows, &keys.state)?;
         let verdict = if digest.seal(&keys.state) == header.state {
-            Verdict::Intact
+            if self.disk.rot().is_some() { Verdict::Rotten } else { Verdict::Intact }
         } else {
             digest::examine(&rows, keys)?
         };

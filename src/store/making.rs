@@ -1,35 +1,73 @@
-//! A store file that was not there before: made beside its place and moved there whole. redb begins a file by stretching
+//! A store file that was not there before, or takes another's place: made beside it and moved there whole. redb begins a file by stretching
 //! it, and what a crash leaves then cannot be told from a file that is no store: the next start would refuse it.
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 
-/// If nothing lies at `path`, lets `make` make it under another name. Its name is durable when this returns: else a power
+/// If nothing lies at `path`, lets `fill` fill an empty file, its owner's alone, under another name. Its name is durable when this returns: else a power
 /// cut could lose a store that was answered for.
 pub(super) fn make_whole(
     path: &Path,
-    make: impl FnOnce(&Path) -> Result<(), StoreError>,
+    fill: impl FnOnce(&Path) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let unopenable =
-        |error: io::Error| StoreError::Unopenable { path: path.to_owned(), why: error.to_string() };
+    let unopenable = |error: io::Error| unopenable(path, &error);
     if path.try_exists().map_err(unopenable)? {
         return Ok(());
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = File::open(parent.unwrap_or(Path::new("."))).map_err(unopenable)?;
+    let folder = folder_of(path).map_err(unopenable)?;
     // Until the folder is closed nobody else makes a store in it.
     folder.lock().map_err(unopenable)?;
     if path.try_exists().map_err(unopenable)? {
         return Ok(());
     }
-    let half_made = path.with_extension("redb-new");
-    match fs::remove_file(&half_made) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unopenable(error)),
+    let half_made = fill_beside(path, fill)?;
+    fs::rename(&half_made, path).and_then(|()| folder.sync_all()).map_err(unopenable)
+}
+
+/// Lets `fill` fill an empty file that takes the place of the one at `path`, at one stroke. The old one is kept beside it,
+/// under the name that is returned.
+pub(super) fn replace_whole(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), StoreError>,
+) -> Result<PathBuf, StoreError> {
+    let unopenable = |error: io::Error| unopenable(path, &error);
+    let folder = folder_of(path).map_err(unopenable)?;
+    folder.lock().map_err(unopenable)?;
+    let kept = path.with_extension("redb-damaged");
+    let new = fill_beside(path, fill)?;
+    match fs::hard_link(path, &kept) {
+        // An older one is the better evidence.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unopenable(error)),
         _ => {}
     }
-    make(&half_made)?;
-    fs::rename(&half_made, path).and_then(|()| folder.sync_all()).map_err(unopenable)
+    fs::rename(&new, path).and_then(|()| folder.sync_all()).map_err(unopenable)?;
+    Ok(kept)
+}
+
+fn fill_beside(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), StoreError>,
+) -> Result<PathBuf, StoreError> {
+    let half_made = path.with_extension("redb-new");
+    match fs::remove_file(&half_made) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unopenable(path, &error)),
+        _ => {}
+    }
+    let made = File::options().write(true).create_new(true).mode(0o600).open(&half_made);
+    made.map_err(|error| unopenable(path, &error))?;
+    fill(&half_made)?;
+    Ok(half_made)
+}
+
+fn folder_of(path: &Path) -> io::Result<File> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))
+}
+
+fn unopenable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unopenable { path: path.to_owned(), why: error.to_string() }
 }

@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, TableError, TableHandle, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, TableError, TableHandle, WriteTransaction,
+};
 
 use super::disk::{FORMAT, ROWS};
 use super::error::StoreError;
@@ -13,7 +15,7 @@ use super::error::StoreError;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Leads from the version in front of it to the next.
-type Step = (u32, fn(&WriteTransaction) -> Result<(), StoreError>);
+pub(super) type Step = (u32, fn(&WriteTransaction) -> Result<(), StoreError>);
 
 /// One step per older version. Format 1 is the first.
 const STEPS: &[Step] = &[];
@@ -30,7 +32,30 @@ pub(super) fn bring_up(database: &Database, path: &Path) -> Result<(), StoreErro
     }
 }
 
-fn found(database: &Database) -> Result<Option<u32>, StoreError> {
+/// Whether this is a store that this program reads as it lies.
+pub(super) fn recognise(database: &impl ReadableDatabase) -> Result<(), StoreError> {
+    match found(database)? {
+        Some(FORMAT_VERSION) => Ok(()),
+        _ => Err(StoreError::Rotten { why: "its format cannot be read".into() }),
+    }
+}
+
+/// Brings every row that `reading` shows into `fresh`, an empty database, as it lies.
+pub(super) fn copy(reading: &ReadTransaction, fresh: &Database) -> Result<(), StoreError> {
+    let old = reading.open_table(ROWS).map_err(StoreError::disk("read records"))?;
+    let writing = fresh.begin_write().map_err(StoreError::disk("begin to write"))?;
+    {
+        let mut new = writing.open_table(ROWS).map_err(StoreError::disk("begin to write"))?;
+        for row in old.iter().map_err(StoreError::disk("read records"))? {
+            let (place, stored) = row.map_err(StoreError::disk("read records"))?;
+            new.insert(place.value(), stored.value()).map_err(StoreError::disk("write a record"))?;
+        }
+    }
+    set_version(&writing, FORMAT_VERSION)?;
+    writing.commit().map_err(StoreError::disk("commit"))
+}
+
+pub(super) fn found(database: &impl ReadableDatabase) -> Result<Option<u32>, StoreError> {
     let reading = database.begin_read().map_err(StoreError::disk("read the format"))?;
     match reading.open_table(FORMAT) {
         Ok(table) => {
@@ -55,13 +80,13 @@ fn write_version(database: &Database, version: u32) -> Result<(), StoreError> {
     writing.commit().map_err(StoreError::disk("write the format"))
 }
 
-fn set_version(writing: &WriteTransaction, version: u32) -> Result<(), StoreError> {
+pub(super) fn set_version(writing: &WriteTransaction, version: u32) -> Result<(), StoreError> {
     let mut table = writing.open_table(FORMAT).map_err(StoreError::disk("write the format"))?;
     table.insert(VERSION, version).map_err(StoreError::disk("write the format"))?;
     Ok(())
 }
 
-fn climb(database: &Database, found: u32, known: u32, steps: &[Step]) -> Result<(), StoreError> {
+pub(super) fn climb(database: &Database, found: u32, known: u32, steps: &[Step]) -> Result<(), StoreError> {
     if found > known {
         return Err(StoreError::NewerFormat { found, known });
     }

@@ -12,7 +12,7 @@
 //! | `journal` | the chain of blocks |
 //! | `digest` | the state digest recomputed, and the verdict |
 //! | `migration` | the way up from older layouts |
-//! | `disk` | redb |
+//! | `disk`, `settled` | redb, and a damaged file of its that is only read |
 //! | `error` | what can go wrong, and what to do |
 //!
 //! Every value but the boot row is sealed with its table and key as associated data ([`crate::crypto::record`]), so a record
@@ -30,8 +30,11 @@ mod failing_disk;
 mod file;
 mod journal;
 mod keys;
+#[cfg(test)]
+mod killed_migration;
 mod making;
 mod migration;
+mod settled;
 mod table;
 
 use std::ops::Bound;
@@ -166,12 +169,21 @@ impl Store {
         self.write(batch, false)
     }
 
-    /// Commits `batch` on top of what lies on the disk now, whatever the verdict was: nothing is removed or repaired, and
-    /// the state digest goes on from here. The batch says who took that upon them.
+    /// Commits `batch` on top of what lies on the disk now, whatever the verdict was: no row is removed or repaired, and
+    /// the state digest goes on from here. The batch says who took that upon them. A file whose structure is damaged is
+    /// kept as `.redb-damaged`; its rows are brought into a new one first.
     ///
     /// # Errors
     /// As [`Store::commit`].
     pub fn accept_damage(&self, batch: Batch) -> Result<Committed, StoreError> {
+        guarded("read records", || {
+            if self.0.disk.rebuild()?.is_some() {
+                // A row under a key that rotted lies elsewhere now.
+                let (digest, _) = digest::recompute(&self.0.disk.read()?, &self.0.keys.state)?;
+                self.0.chain.lock().digest = digest;
+            }
+            Ok(())
+        })?;
         self.write(batch, true)
     }
 

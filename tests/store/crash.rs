@@ -32,27 +32,7 @@ fn a_killed_process_loses_nothing_it_answered_for() {
     let (rig, file, store) = Rig::initialised();
     drop((store, file));
     for round in 1..=4 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "crash::child_commits_until_killed", "--ignored", "--nocapture"])
-            .env("GEMBOK_TEST_STORE", rig.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut answered = None;
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        for line in
-            lines.by_ref().map_while(Result::ok).filter(|line| line.contains("durable")).take(17 * round)
-        {
-            answered = sequence(&line).or(answered);
-        }
-        child.kill().unwrap();
-        // What it still said before it died counts as answered.
-        for line in lines.map_while(Result::ok) {
-            answered = sequence(&line).or(answered);
-        }
-        child.wait().unwrap();
-
-        let answered = answered.unwrap();
+        let answered = killed_while_committing(&rig, 17 * round);
         let (_file, store, unlocked) = rig.unlocked();
         assert_eq!(unlocked.verdict, Verdict::Intact);
         let next = store.head().next_sequence;
@@ -66,6 +46,28 @@ fn a_killed_process_loses_nothing_it_answered_for() {
         assert_eq!(blocks.len() as u64, next);
         crate::chain::verify(&blocks);
     }
+}
+
+/// Lets another process commit to the store of `rig`, kills it after so many commits; the last sequence it answered for.
+pub(crate) fn killed_while_committing(rig: &Rig, commits: usize) -> u64 {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::child_commits_until_killed", "--ignored", "--nocapture"])
+        .env("GEMBOK_TEST_STORE", rig.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answered = None;
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for line in lines.by_ref().map_while(Result::ok).filter(|line| line.contains("durable")).take(commits) {
+        answered = sequence(&line).or(answered);
+    }
+    child.kill().unwrap();
+    // What it still said before it died counts as answered.
+    for line in lines.map_while(Result::ok) {
+        answered = sequence(&line).or(answered);
+    }
+    child.wait().unwrap();
+    answered.unwrap()
 }
 
 fn sequence(line: &str) -> Option<u64> {

@@ -4,6 +4,7 @@ mod chain;
 mod crash;
 mod file;
 mod model;
+mod rot;
 mod rows;
 mod support;
 mod tampering;
