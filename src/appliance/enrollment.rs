@@ -1,4 +1,4 @@
-//! Endpoints, their API keys and grants: who may come in, and for what.
+//! Endpoints and their API keys: who may come in.
 
 use crate::crypto::random;
 use crate::domain::actor::Actor;
@@ -7,11 +7,9 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::grant::Grant;
-use crate::domain::id::{ApiKeyId, EndpointId, ObjectId};
+use crate::domain::id::{ApiKeyId, EndpointId};
 use crate::domain::limits::RateLimits;
 use crate::domain::name::Name;
-use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Row, Table};
@@ -51,16 +49,6 @@ pub struct ApiKeyView {
     pub disabled: Option<Timestamp>,
     /// How much it may do.
     pub limits: RateLimits,
-}
-
-/// A grant in a list.
-pub struct GrantView {
-    /// On which object.
-    pub object: ObjectId,
-    /// The object's name.
-    pub object_name: Name,
-    /// To do what.
-    pub operation: Operation,
 }
 
 /// What is asked for when an API key is made.
@@ -248,97 +236,6 @@ impl Operational {
         Ok(views)
     }
 
-    /// Lets an endpoint do `operations` on an object. What was granted stays; when all of it was, nothing is recorded.
-    ///
-    /// # Errors
-    /// `not-found` for endpoint or object.
-    pub fn grant(
-        &self,
-        actor: Actor,
-        project: &str,
-        endpoint: &str,
-        object: &str,
-        operations: &[Operation],
-        now: Now,
-    ) -> Result<(), Stop> {
-        let (endpoint, object) = self.both(project, endpoint, object)?;
-        let new = self.grants_that(false, endpoint, object, operations)?;
-        if new.is_empty() {
-            return Ok(());
-        }
-        self.change(now, |batch| {
-            let batch = new.iter().fold(batch, |batch, operation| {
-                let row_key = Grant::row_key(endpoint, object, *operation);
-                batch.put(Table::Grants, &row_key, cbor::encode(&Grant { created: now.time }))
-            });
-            Ok((batch, grant_audit(now, actor, "grant.create", endpoint, object, &new), ()))
-        })
-    }
-
-    /// Takes grants away. One that is not there stays away; when none is, nothing is recorded.
-    ///
-    /// # Errors
-    /// `not-found` for endpoint or object.
-    pub fn revoke_grant(
-        &self,
-        actor: Actor,
-        project: &str,
-        endpoint: &str,
-        object: &str,
-        operations: &[Operation],
-        now: Now,
-    ) -> Result<(), Stop> {
-        let (endpoint, object) = self.both(project, endpoint, object)?;
-        let ended = self.grants_that(true, endpoint, object, operations)?;
-        if ended.is_empty() {
-            return Ok(());
-        }
-        self.withdraw(now, |batch| {
-            let batch = ended.iter().fold(batch, |batch, operation| {
-                batch.delete(Table::Grants, &Grant::row_key(endpoint, object, *operation))
-            });
-            Ok((batch, grant_audit(now, actor, "grant.revoke", endpoint, object, &ended), ()))
-        })
-    }
-
-    /// Those of `operations`, each once, whose grant is there, or is not.
-    fn grants_that(
-        &self,
-        are_there: bool,
-        endpoint: EndpointId,
-        object: ObjectId,
-        operations: &[Operation],
-    ) -> Result<Vec<Operation>, Stop> {
-        let mut found = Vec::new();
-        for operation in operations {
-            let row = self.store.get(Table::Grants, &Grant::row_key(endpoint, object, *operation))?;
-            if row.is_some() == are_there && !found.contains(operation) {
-                found.push(*operation);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Grants of an endpoint.
-    ///
-    /// # Errors
-    /// `not-found` for the endpoint.
-    pub fn grants(&self, project: &str, endpoint: &str) -> Result<Vec<GrantView>, Stop> {
-        let endpoint = self.endpoint_named(project, endpoint)?;
-        let mut views = Vec::new();
-        self.each(Table::Grants, endpoint.id.as_bytes(), |row_key, _| {
-            if let Some((_, object, operation)) = Grant::from_row_key(row_key) {
-                let found: Option<crate::domain::object::Object> =
-                    self.read(Table::Objects, object.as_bytes())?;
-                if let Some(found) = found {
-                    views.push(GrantView { object, object_name: found.name, operation });
-                }
-            }
-            Ok(())
-        })?;
-        Ok(views)
-    }
-
     /// The id of an endpoint, also of a revoked one.
     ///
     /// # Errors
@@ -363,12 +260,6 @@ impl Operational {
         let id = self.store.get(Table::Names, &name_key)?.ok_or_else(|| not_found("endpoint", name))?;
         self.read(Table::Endpoints, &id.value)?.ok_or_else(|| not_found("endpoint", name))
     }
-
-    fn both(&self, project: &str, endpoint: &str, object: &str) -> Result<(EndpointId, ObjectId), Stop> {
-        let endpoint = self.endpoint_named(project, endpoint)?;
-        let found = self.object_named(endpoint.project, object)?;
-        Ok((endpoint.id, found.ok_or_else(|| not_found("object", object))?.id))
-    }
 }
 
 impl ApiKeyView {
@@ -376,21 +267,6 @@ impl ApiKeyView {
         let ApiKey { id, label, created, expires, revoked, limits, disabled, .. } = api_key;
         Self { id, label, created, expires, revoked, disabled, limits }
     }
-}
-
-fn grant_audit(
-    now: Now,
-    actor: Actor,
-    act: &'static str,
-    endpoint: EndpointId,
-    object: ObjectId,
-    operations: &[Operation],
-) -> AuditRecord {
-    let operations: Vec<&str> = operations.iter().map(|operation| operation.name()).collect();
-    AuditRecord::new(now.time, actor, act)
-        .with("endpoint", endpoint)
-        .with("object", object)
-        .with("operations", operations.join(" "))
 }
 
 fn check_limits(limits: RateLimits) -> Result<RateLimits, Refusal> {

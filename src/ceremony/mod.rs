@@ -8,6 +8,7 @@
 //! Who was admitted is the actor of the audit record, by the uid the kernel gave: nothing in a request can say who asks.
 
 pub mod answer;
+mod audit_answer;
 mod budget;
 mod perform;
 pub mod request;

@@ -4,6 +4,7 @@
 //! says what happened, then what to do. No secret is ever taken from the command line, where every process could read it.
 
 mod arguments;
+mod audit_arguments;
 mod budget;
 mod client;
 mod error;

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::ceremony::answer::{
-    ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, ExportKept, Grant, Initialised, Issued,
-    MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status,
+    ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, ExportKept, Grant, Initialised,
+    Issued, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status,
 };
 
 /// What an answer shows.
