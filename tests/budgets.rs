@@ -114,12 +114,12 @@ fn a_refusal_names_the_budget_and_what_is_left_and_charges_neither() {
     assert_eq!(process.decrypt(90, hour(1_000)), Ok(()));
     let refusal = process.decrypt(11, hour(1_000)).unwrap_err();
     let met = refusal.limit.unwrap();
-    assert_eq!((met.name, met.quota, met.left), ("decrypted-fields-api-key", 100, 10));
+    assert_eq!((met.name, met.quota, met.left), ("decrypted-fields-api-key", 100, Some(10)));
     assert_eq!(met.window_s, Some(86_400));
     let other = process.purse(OTHER_KEY);
     let refusal = process.spend(&other, 61, hour(1_000)).unwrap_err();
     let met = refusal.limit.unwrap();
-    assert_eq!((met.name, met.quota, met.left), ("decrypted-fields-endpoint", 150, 60));
+    assert_eq!((met.name, met.quota, met.left), ("decrypted-fields-endpoint", 150, Some(60)));
     // Had the refusals been charged, these would not fit.
     assert_eq!(process.decrypt(10, hour(1_000)), Ok(()));
     assert_eq!(process.spend(&other, 50, hour(1_000)), Ok(()));

@@ -74,6 +74,8 @@ prepare_rust() {
         echo "cargo is missing: install Rust 1.90 or later from https://rustup.rs" >&2
         return 1
     fi
+    # Whole, also what no build here needs: cargo-deny looks at all of it, and asks nobody.
+    [[ $install = no ]] || cargo fetch --quiet --locked || return 1
     local component
     for component in rustfmt clippy; do
         cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 && continue

@@ -90,7 +90,9 @@ pub(super) fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
         let window = parameter("w", window_s.map(|seconds| seconds.to_string()));
         let resets = parameter("t", wait_s.map(|seconds| seconds.to_string()));
         headers.insert("ratelimit-policy", value(&format!("\"{name}\";q={quota}{unit}{window}")));
-        headers.insert("ratelimit", value(&format!("\"{name}\";r={left}{resets}")));
+        if let Some(left) = left {
+            headers.insert("ratelimit", value(&format!("\"{name}\";r={left}{resets}")));
+        }
     }
 }
 

@@ -146,7 +146,7 @@ impl Failures {
             quota: who.free_failures().into(),
             unit: None,
             window_s: Some(FORGOTTEN_AFTER.as_secs()),
-            left: 0,
+            left: Some(0),
         };
         Refusal {
             limit: Some(Box::new(limit)),

@@ -29,7 +29,7 @@ impl Gauge {
             quota: places as u64,
             unit: Some("concurrent-requests"),
             window_s: None,
-            left: 0,
+            left: Some(0),
         };
         Err(Refusal { limit: Some(Box::new(limit)), ..Refusal::new(Code::TooManyInFlight) })
     }

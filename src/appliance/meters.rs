@@ -1,11 +1,16 @@
 //! How much one API key may do: requests and fields per second, each with its burst. A meter takes all that is asked or
-//! refuses, and says when to come again.
-//!
-//! Each is a leaky bucket, kept as one number: the moment at which it will have run empty (GCRA). Taking is one atomic
-//! exchange; a refusal takes nothing.
+//! refuses, and says when to come again. The leaky buckets are governor's; the time is the one that was passed in.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 
 use crate::domain::limits::RateLimits;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
@@ -36,74 +41,93 @@ impl Meters {
 
     /// Takes one request, or says when one may come.
     pub(super) fn take_request(&self, now: Instant) -> Result<(), Refusal> {
-        self.requests.take(1, now).map_err(|short| {
-            let limit = self.requests.met("requests", short.left);
-            Refusal {
-                limit: Some(Box::new(limit)),
-                ..Refusal::new(Code::RequestsLimited).retry_after(short.wait)
-            }
-        })
+        self.requests
+            .take(1, now)
+            .map_err(|short| self.requests.refuse("requests", Code::RequestsLimited, short))
     }
 
     /// Takes all the fields of a request or none.
     pub(super) fn take_fields(&self, fields: usize, now: Instant) -> Result<(), Refusal> {
-        let fields = fields as u64;
-        self.fields.take(fields, now).map_err(|short| {
-            let limit = Some(Box::new(self.fields.met("fields", short.left)));
-            let burst = self.fields.burst;
-            if fields > burst {
-                return Refusal { limit, ..Refusal::new(Code::BatchOverBurst) }.detail(format!(
-                    "The batch has {fields} fields; the API key's fields burst is {burst}."
-                ));
-            }
-            Refusal { limit, ..Refusal::new(Code::FieldsLimited).retry_after(short.wait) }
+        self.fields.take(fields, now).map_err(|short| match short {
+            Short::Until { .. } => self.fields.refuse("fields", Code::FieldsLimited, short),
+            Short::Never => self.fields.refuse("fields", Code::BatchOverBurst, short).detail(format!(
+                "The batch has {fields} fields; the API key's fields burst is {}.",
+                self.fields.burst
+            )),
         })
     }
 }
 
 /// A leaky bucket.
 struct Meter {
-    /// What `empty_at` counts from.
+    /// What `arrivals` counts from.
     origin: Instant,
-    /// Nanoseconds after the origin at which all that was taken will have run out.
-    empty_at: AtomicU64,
-    /// Nanoseconds in which one runs out.
-    each_ns: u64,
-    per_s: u64,
-    burst: u64,
+    arrivals: Arrivals,
+    bucket: RateLimiter<NotKeyed, InMemoryState, Arrivals, NoOpMiddleware<Nanos>>,
+    per_s: NonZeroU32,
+    burst: NonZeroU32,
+}
+
+/// A clock that only knows what it was told: the latest arrival. One that comes late finds no more than was there.
+#[derive(Clone, Default)]
+struct Arrivals(Arc<AtomicU64>);
+
+impl Clock for Arrivals {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(self.0.load(Ordering::Acquire))
+    }
 }
 
 /// There is not as much left.
 #[derive(Debug, PartialEq, Eq)]
-struct Short {
-    left: u64,
-    wait: Duration,
+enum Short {
+    /// But there will be.
+    Until { left: u64, wait: Duration },
+    /// And there never is.
+    Never,
 }
 
 impl Meter {
     fn new(per_s: u32, burst: u32, now: Instant) -> Self {
-        let (per_s, burst) = (u64::from(per_s.max(1)), u64::from(burst.max(1)));
-        Self { origin: now, empty_at: AtomicU64::new(0), each_ns: (SECOND_NS / per_s).max(1), per_s, burst }
+        let at_least_one = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let (per_s, burst, arrivals) = (at_least_one(per_s), at_least_one(burst), Arrivals::default());
+        let quota = Quota::per_second(per_s).allow_burst(burst);
+        let bucket = RateLimiter::direct_with_clock(quota, arrivals.clone());
+        Self { origin: now, arrivals, bucket, per_s, burst }
     }
 
-    fn take(&self, count: u64, now: Instant) -> Result<(), Short> {
-        let now =
-            u64::try_from(now.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX / 2);
-        let (adds, holds) = (count.saturating_mul(self.each_ns), self.burst * self.each_ns);
-        let taken = self.empty_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, |empty_at| {
-            let empty_at = empty_at.max(now).saturating_add(adds);
-            (empty_at - now <= holds).then_some(empty_at)
-        });
-        taken.map(drop).map_err(|empty_at| {
-            let held = empty_at.saturating_sub(now);
-            let over = held.saturating_add(adds).saturating_sub(holds);
-            Short { left: holds.saturating_sub(held) / self.each_ns, wait: Duration::from_nanos(over) }
-        })
+    fn take(&self, count: usize, now: Instant) -> Result<(), Short> {
+        let since = now.saturating_duration_since(self.origin).as_nanos();
+        self.arrivals.0.fetch_max(u64::try_from(since).unwrap_or(u64::MAX / 2), Ordering::AcqRel);
+        let count = u32::try_from(count).map_err(|_| Short::Never)?;
+        let Some(count) = NonZeroU32::new(count) else { return Ok(()) };
+        match self.bucket.check_n(count) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(until)) => {
+                let wait = until.wait_time_from(self.arrivals.now());
+                let each_ns = u128::from((SECOND_NS / u64::from(self.per_s.get())).max(1));
+                let lacking = u64::try_from(wait.as_nanos().div_ceil(each_ns)).unwrap_or(u64::MAX);
+                Err(Short::Until { left: u64::from(count.get()).saturating_sub(lacking), wait })
+            }
+            Err(_) => Err(Short::Never),
+        }
     }
 
-    fn met(&self, name: &'static str, left: u64) -> LimitMet {
-        let window_s = self.burst.div_ceil(self.per_s);
-        LimitMet { name, quota: self.burst, unit: None, window_s: Some(window_s), left }
+    fn refuse(&self, name: &'static str, code: Code, short: Short) -> Refusal {
+        let (left, wait) = match short {
+            Short::Until { left, wait } => (Some(left), Some(wait)),
+            Short::Never => (None, None),
+        };
+        let window_s = u64::from(self.burst.get().div_ceil(self.per_s.get()));
+        let limit =
+            LimitMet { name, quota: self.burst.get().into(), unit: None, window_s: Some(window_s), left };
+        let refusal = Refusal { limit: Some(Box::new(limit)), ..Refusal::new(code) };
+        match wait {
+            Some(wait) => refusal.retry_after(wait),
+            None => refusal,
+        }
     }
 }
 
@@ -111,22 +135,26 @@ impl Meter {
 mod tests {
     use super::*;
 
+    fn until(left: u64, wait_ms: u64) -> Result<(), Short> {
+        Err(Short::Until { left, wait: Duration::from_millis(wait_ms) })
+    }
+
     #[test]
     fn a_burst_goes_at_once_and_then_the_rate() {
         let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);
         let meter = Meter::new(10, 30, start);
         assert_eq!(meter.take(30, start), Ok(()));
-        let wait = Duration::from_millis(100);
-        assert_eq!(meter.take(1, start), Err(Short { left: 0, wait }));
-        assert_eq!(meter.take(1, after(99)), Err(Short { left: 0, wait: Duration::from_millis(1) }));
+        assert_eq!(meter.take(1, start), until(0, 100));
+        assert_eq!(meter.take(1, after(99)), until(0, 1));
         assert_eq!(meter.take(1, after(100)), Ok(()));
         // All or nothing: what was refused was not taken.
-        assert_eq!(meter.take(6, after(600)), Err(Short { left: 5, wait }));
+        assert_eq!(meter.take(6, after(600)), until(5, 100));
         assert_eq!(meter.take(5, after(600)), Ok(()));
         // Never more than the burst, however long nobody asked.
-        assert_eq!(meter.take(31, after(1 << 30)).unwrap_err().left, 30);
+        assert_eq!(meter.take(31, after(1 << 30)), Err(Short::Never));
         assert_eq!(meter.take(30, after(1 << 30)), Ok(()));
+        assert_eq!(meter.take(0, after(1 << 30)), Ok(()));
     }
 
     #[test]
@@ -141,10 +169,11 @@ mod tests {
     fn the_largest_limits_do_not_overflow() {
         let start = Instant::now();
         let meter = Meter::new(u32::MAX, u32::MAX, start);
-        assert_eq!(meter.take(u64::from(u32::MAX), start), Ok(()));
-        assert!(meter.take(u64::MAX, start).is_err());
+        assert_eq!(meter.take(u32::MAX as usize, start), Ok(()));
+        assert_eq!(meter.take(usize::MAX, start), Err(Short::Never));
         let slow = Meter::new(1, u32::MAX, start);
-        assert_eq!(slow.take(u64::from(u32::MAX), start), Ok(()));
+        assert_eq!(slow.take(u32::MAX as usize, start), Ok(()));
+        assert!(slow.take(u32::MAX as usize, start).is_err());
     }
 
     #[test]
@@ -156,11 +185,11 @@ mod tests {
         assert_eq!(meters.take_request(start).unwrap_err().code, Code::RequestsLimited);
         let over = meters.take_fields(11, start).unwrap_err();
         assert_eq!((over.code, over.retry_after), (Code::BatchOverBurst, None));
-        assert_eq!(over.limit.unwrap().left, 10, "a batch that could never go took nothing");
-        assert_eq!(meters.take_fields(7, start), Ok(()));
+        assert_eq!(over.limit.unwrap().quota, 10);
+        assert_eq!(meters.take_fields(7, start), Ok(()), "a batch that could never go took nothing");
         let short = meters.take_fields(4, start).unwrap_err();
         assert_eq!((short.code, short.retry_after), (Code::FieldsLimited, Some(Duration::from_millis(200))));
         let limit = short.limit.unwrap();
-        assert_eq!((limit.quota, limit.window_s, limit.left), (10, Some(2), 3));
+        assert_eq!((limit.quota, limit.window_s, limit.left), (10, Some(2), Some(3)));
     }
 }

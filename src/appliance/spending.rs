@@ -159,7 +159,7 @@ impl Spending {
             quota: limit,
             unit: None,
             window_s: Some(crate::domain::budget::WINDOW_S),
-            left,
+            left: Some(left),
         }));
         if fields > limit {
             return Refusal { limit: met, ..Refusal::new(Code::BatchOverBudget) }.detail(format!(

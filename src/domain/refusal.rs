@@ -186,8 +186,8 @@ pub struct LimitMet {
     pub unit: Option<&'static str>,
     /// Seconds in which what was used comes back, where time brings it back.
     pub window_s: Option<u64>,
-    /// How much is left; less than was asked for.
-    pub left: u64,
+    /// How much is left, less than was asked for; not said where even all of it would be less.
+    pub left: Option<u64>,
 }
 
 impl Refusal {

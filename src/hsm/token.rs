@@ -283,8 +283,14 @@ impl Token {
     ) -> Result<T, TokenError> {
         let until = Instant::now() + self.inner.config.deadline;
         self.inner.standing.admit(self.errand)?;
-        let answer =
-            self.inner.pool.read().as_ref().ok_or(TokenError::Closed)?.submit(until, self.errand, work)?;
+        let answer = match &*self.inner.pool.read() {
+            Some(pool) => pool.submit(until, self.errand, work)?,
+            None => {
+                // It is lost before its workers go: without them and not away, it was closed.
+                self.inner.standing.admit(self.errand)?;
+                return Err(TokenError::Closed);
+            }
+        };
         pool::wait(&answer, until)
     }
 

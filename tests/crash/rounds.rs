@@ -311,12 +311,22 @@ impl Driver {
     fn kill_first_start(&mut self) -> Vec<Phase> {
         let sandbox = Sandbox::new();
         let mut daemon = sandbox.spawn();
-        let store = sandbox.path("state/gembok.redb");
         let start = Instant::now();
-        while !store.exists() && start.elapsed() < PATIENCE {
-            thread::yield_now();
-        }
-        thread::sleep(Duration::from_micros(self.dice.below(20_000)));
+        let is_making = || fs::read_dir(sandbox.path("state")).is_ok_and(|mut files| files.next().is_some());
+        let until = match self.dice.below(2) {
+            // Anywhere on the way to the local socket.
+            0 => {
+                Duration::from_micros(self.dice.below(u64::try_from(self.socket_after.as_micros()).unwrap()))
+            }
+            // While the store file is made.
+            _ => {
+                while !is_making() && start.elapsed() < PATIENCE {
+                    thread::yield_now();
+                }
+                start.elapsed() + Duration::from_micros(self.dice.below(3_000))
+            }
+        };
+        thread::sleep(until.saturating_sub(start.elapsed()));
         daemon.signal(Signal::KILL);
         daemon.wait();
         healthy(&daemon);
