@@ -11,7 +11,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
@@ -110,7 +110,9 @@ impl Listener {
             backoff_ms = ACCEPT_BACKOFF_MS.0;
             self.traffic.accepted.fetch_add(1, Ordering::Relaxed);
             let address = address.ip().to_canonical();
-            let Some(place) = places.take(address, self.client == ClientCertificate::Required) else {
+            let Some(place) =
+                places.take(address, self.client == ClientCertificate::Required, Instant::now())
+            else {
                 self.traffic.refused.fetch_add(1, Ordering::Relaxed);
                 debug!(listener = %self.address, %address, "refused: too many connections");
                 continue;

@@ -5,18 +5,23 @@
 //!                                            └─ none (control plane): keeps the stranger's, and not for long
 //! ```
 //! Whoever has proved nothing shares the strangers' places. When they are all taken, the newcomer gets one of the network
-//! that holds the most, its oldest, unless that is his own: one machine cannot keep another from its handshake, however
-//! many connections it opens.
+//! that holds the most, its oldest: one machine cannot keep another from its handshake, however many connections it opens.
+//! Where that network is his own, the oldest must have had time for a handshake: silent connections cannot keep the honest
+//! ones of the same machine out, and a mass of honest ones does not starve itself.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config;
+
+/// What a place holds undisturbed by newcomers of its own network: several handshakes' time on a busy machine.
+const HANDSHAKE_GRACE: Duration = Duration::from_millis(500);
 
 /// Whom an address counts as: an IPv4 address itself, an IPv6 address its /64, because a host may have as many as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +56,13 @@ pub(super) struct Places {
 struct Strangers {
     next: u64,
     count: usize,
-    by_network: HashMap<Network, BTreeMap<u64, oneshot::Sender<()>>>,
+    by_network: HashMap<Network, BTreeMap<u64, Held>>,
+}
+
+/// A stranger's place as the others see it.
+struct Held {
+    since: Instant,
+    take_away: oneshot::Sender<()>,
 }
 
 #[derive(Default)]
@@ -93,7 +104,12 @@ impl Places {
 
     /// A place for a connection that was just accepted; `None` when it must be closed at once. With `for_clients_only` a
     /// connection that could get no client's place is spared the handshake.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, for_clients_only: bool) -> Option<StrangersPlace> {
+    pub(super) fn take(
+        self: &Arc<Self>,
+        address: IpAddr,
+        for_clients_only: bool,
+        now: Instant,
+    ) -> Option<StrangersPlace> {
         let network = Network::of(address);
         if for_clients_only && !self.clients.lock().has_room(self, network) {
             return None;
@@ -102,10 +118,10 @@ impl Places {
         let (tell, taken_away) = oneshot::channel();
         let number = {
             let mut strangers = self.strangers.lock();
-            if strangers.count >= self.strangers_max && !strangers.make_room(network) {
+            if strangers.count >= self.strangers_max && !strangers.make_room(network, now) {
                 return None;
             }
-            strangers.add(network, tell)
+            strangers.add(network, Held { since: now, take_away: tell })
         };
         Some(StrangersPlace { places: Arc::clone(self), network, number, taken_away, open: Some(open) })
     }
@@ -118,15 +134,15 @@ impl Places {
 }
 
 impl Strangers {
-    fn add(&mut self, network: Network, tell: oneshot::Sender<()>) -> u64 {
+    fn add(&mut self, network: Network, place: Held) -> u64 {
         self.next += 1;
         self.count += 1;
-        self.by_network.entry(network).or_default().insert(self.next, tell);
+        self.by_network.entry(network).or_default().insert(self.next, place);
         self.next
     }
 
     /// Takes the oldest place of the network with the most away. Whether there is room then.
-    fn make_room(&mut self, newcomer: Network) -> bool {
+    fn make_room(&mut self, newcomer: Network, now: Instant) -> bool {
         let own = self.by_network.get(&newcomer).map_or(0, BTreeMap::len);
         // Of those with equally many, the one whose oldest has been there longest.
         let most = self.by_network.iter().filter_map(|(network, places)| {
@@ -135,13 +151,15 @@ impl Strangers {
         });
         let most = most.max_by_key(|(count, oldest, _)| (*count, *oldest));
         let Some((count, _, network)) = most else { return false };
-        if count <= own {
+        // Among equals nobody takes from another.
+        let network = if count > own { network } else { newcomer };
+        let Some(places) = self.by_network.get_mut(&network) else { return false };
+        let Some(oldest) = places.first_entry() else { return false };
+        if network == newcomer && now.duration_since(oldest.get().since) < HANDSHAKE_GRACE {
             return false;
         }
-        let first = self.by_network.get_mut(&network).and_then(BTreeMap::pop_first);
-        let Some((_, tell)) = first else { return false };
         // Whoever just ended by itself need not be told.
-        let _ = tell.send(());
+        let _ = oldest.remove().take_away.send(());
         self.count -= 1;
         self.forget_if_empty(network);
         true
@@ -236,14 +254,15 @@ mod tests {
 
     #[test]
     fn one_machine_cannot_keep_another_out() {
-        let places = places(4);
-        let mut greedy: Vec<_> = (0..4).map(|_| places.take(address(1), false).unwrap()).collect();
-        assert!(places.take(address(1), false).is_none(), "nor can it take its own places away");
-        let mut others: Vec<_> = (2..5).map(|last| places.take(address(last), false).unwrap()).collect();
+        let (places, now) = (places(4), Instant::now());
+        let take = |last| places.take(address(last), false, now);
+        let mut greedy: Vec<_> = (0..4).map(|_| take(1).unwrap()).collect();
+        assert!(take(1).is_none(), "nor does it take its own places away at once");
+        let mut others: Vec<_> = (2..5).map(|last| take(last).unwrap()).collect();
         assert_eq!(greedy.iter_mut().map(is_taken_away).collect::<Vec<_>>(), [true, true, true, false]);
         assert!(!others.iter_mut().any(is_taken_away));
         // With one each, whoever has been there longest makes room.
-        let _last = places.take(address(9), false).unwrap();
+        let _last = take(9).unwrap();
         assert!(is_taken_away(&mut greedy[3]));
         drop((greedy, others));
         let strangers = places.strangers.lock();
@@ -253,17 +272,32 @@ mod tests {
     }
 
     #[test]
+    fn silent_connections_do_not_keep_their_own_machine_out_for_long() {
+        let (places, start) = (places(2), Instant::now());
+        let take = |after| places.take(address(1), false, start + after);
+        let mut silent = [take(Duration::ZERO).unwrap(), take(Duration::from_millis(1)).unwrap()];
+        assert!(take(Duration::from_millis(499)).is_none(), "it may be shaking hands still");
+        let mut late = take(HANDSHAKE_GRACE).unwrap();
+        assert_eq!(silent.each_mut().map(is_taken_away), [true, false]);
+        assert!(take(HANDSHAKE_GRACE).is_none(), "the second has a moment left");
+        assert!(!is_taken_away(&mut late));
+        drop((silent, late));
+        assert_eq!(places.strangers.lock().count, 0);
+    }
+
+    #[test]
     fn a_client_gives_its_strangers_place_back() {
-        let places = places(1);
-        let first = places.take(address(1), true).unwrap().settle().unwrap();
-        let second = places.take(address(1), true).unwrap().settle().unwrap();
-        assert!(places.take(address(1), true).is_none(), "two of one address");
-        assert!(places.take(address(1), false).unwrap().settle().is_none());
-        let third = places.take(address(2), true).unwrap().settle().unwrap();
-        assert!(places.take(address(3), true).is_none(), "three in all");
+        let (places, now) = (places(1), Instant::now());
+        let take = |last, clients| places.take(address(last), clients, now);
+        let first = take(1, true).unwrap().settle().unwrap();
+        let second = take(1, true).unwrap().settle().unwrap();
+        assert!(take(1, true).is_none(), "two of one address");
+        assert!(take(1, false).unwrap().settle().is_none());
+        let third = take(2, true).unwrap().settle().unwrap();
+        assert!(take(3, true).is_none(), "three in all");
         drop((first, second, third));
         assert!(places.clients.lock().by_network.is_empty());
-        assert!(places.take(address(3), true).unwrap().settle().is_some());
+        assert!(take(3, true).unwrap().settle().is_some());
     }
 
     #[test]

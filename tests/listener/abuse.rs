@@ -86,7 +86,7 @@ async fn nobody_can_keep_another_machine_from_its_handshake() {
             silent.push(TcpStream::connect(server.address).await.unwrap());
         }
         until(|| server.traffic.refused.load(Relaxed) == 2).await;
-        assert!(server.connect(&client).await.is_err(), "from the same address there is no place");
+        assert!(server.connect(&client).await.is_err(), "from the same address there is no place yet");
         for _ in 0..8 {
             let stream = from(Ipv4Addr::new(127, 0, 0, 2), server.address).await.unwrap();
             let mut stream = server.shake_hands(&client, stream).await.unwrap();
