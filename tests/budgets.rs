@@ -41,8 +41,9 @@ const fn minute(of_hour: u64, number: u64) -> Timestamp {
 impl Process {
     fn new(api_key_fields_per_day: u64, endpoint_fields_per_day: u64, time: Timestamp) -> Self {
         let (rig, file, store) = Rig::initialised();
-        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }, false).unwrap();
         let defaults = DefaultBudgets { api_key_fields_per_day, endpoint_fields_per_day };
+        let now = Now { time, instant: Instant::now() };
+        let budgets = Budgets::load(&store, now, false, defaults).unwrap();
         Self { rig, _file: file, store, budgets, defaults }
     }
 
@@ -51,7 +52,8 @@ impl Process {
         let Self { rig, _file: held, store, budgets, defaults } = self;
         drop((budgets, store, held));
         let (file, store, _) = rig.unlocked();
-        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }, false).unwrap();
+        let now = Now { time, instant: Instant::now() };
+        let budgets = Budgets::load(&store, now, false, defaults).unwrap();
         Self { rig, _file: file, store, budgets, defaults }
     }
 

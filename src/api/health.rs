@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::appliance::Appliance;
+use crate::crypto::hex::to_hex;
 use crate::domain::refusal::Refusal;
 
 use super::credentials::Arrival;
@@ -55,6 +56,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                 })),
                 "clock": health.clock.map(|clock| clock.to_string()),
                 "witness": health.witness.map(|witness| json!({
+                    "checkpoint_key": to_hex(&witness.checkpoint_key),
                     "checkpoint_sequence": witness.checkpoint.map(|(sequence, _)| sequence),
                     "checkpoint_time": witness.checkpoint.map(|(_, time)| time.to_string()),
                     "failing_since": witness.failing.as_ref().map(|(since, _)| since.to_string()),
@@ -66,6 +68,11 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "of": spender.to_string(),
                     "fields_per_day": standing.fields_per_day,
                     "used": standing.used,
+                })).collect::<Vec<_>>(),
+                "worn_keys": health.worn_keys.into_iter().map(|worn| json!({
+                    "key": worn.key.to_string(),
+                    "uses": worn.uses,
+                    "uses_max": worn.uses_max,
                 })).collect::<Vec<_>>(),
                 "memory": health.memory,
             });

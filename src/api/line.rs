@@ -308,7 +308,7 @@ impl Verb for Encrypt {
             None => {
                 let operational = Arc::clone(operational);
                 hop(move || {
-                    let keys = operational.load_sealing_keys(&admitted, now);
+                    let keys = operational.load_sealing_keys(&admitted, now)?;
                     Ok((admitted, keys))
                 })
                 .await?

@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::budget::{
-    Budget, BudgetTime, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender, WARNING_PERCENT, trusted_time,
+    Budget, BudgetTime, DefaultBudgets, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender,
+    WARNING_PERCENT, trusted_time,
 };
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, EndpointId};
@@ -74,12 +75,17 @@ pub struct BudgetView {
 
 impl Budgets {
     /// Reads every budget. A row that does not open counts as spent whole in this hour, so that damage never gives anybody a
-    /// new budget; an operator may raise it. Where the clock is trusted though it is behind the journal, an operator has said
+    /// new budget; an operator may raise it. What its own size was is lost with it, so `defaults` say what the whole is. Where the clock is trusted though it is behind the journal, an operator has said
     /// that it is right.
     ///
     /// # Errors
     /// A fault of the disk.
-    pub fn load(store: &Store, now: Now, clock_is_trusted: bool) -> Result<Self, Stop> {
+    pub fn load(
+        store: &Store,
+        now: Now,
+        clock_is_trusted: bool,
+        defaults: DefaultBudgets,
+    ) -> Result<Self, Stop> {
         let journal = Timestamp::from_micros(store.head().time_us);
         let time = if clock_is_trusted { now.time } else { now.time.max(journal) };
         let started = Now { time, ..now };
@@ -100,7 +106,7 @@ impl Budgets {
                 let mut budget = budget.unwrap_or_else(|error| {
                     tracing::error!(%error, of = %spender, "a budget is lost; it counts as spent for 24 hours");
                     let mut spent = Budget::default();
-                    spent.reserve(time.seconds() / HOUR_S, u64::MAX);
+                    spent.exhaust(spender.default_of(defaults), time);
                     spent
                 });
                 if clock_is_trusted {
@@ -192,13 +198,7 @@ impl Budgets {
         );
         let batch = plans.iter().fold(batch, |batch, plan| put(batch, plan));
         // After a failure the leases stay empty: what they held counts as used.
-        store.commit(batch).map_err(|error| match error {
-            StoreError::Disk { .. } | StoreError::Stopped { .. } => {
-                tracing::error!(%error, "decrypted fields could not be reserved in their budgets");
-                Code::JournalFull.into()
-            }
-            other => Stop::from(other),
-        })?;
+        store.commit(batch).map_err(|error| Stop::unreserved(error, "decrypted fields"))?;
         plans.into_iter().for_each(Plan::install);
         Ok(())
     }
@@ -218,7 +218,7 @@ impl Operational {
     pub(super) fn charge(&self, purse: &Purse, fields: usize, now: Now) -> Result<(), Stop> {
         let (time, default_of) = (self.budget_time(now), |spender| self.default_budget(spender));
         let charged = self.budgets.charge(purse, fields, default_of, time, &self.store);
-        if matches!(&charged, Err(Stop::Refused(refusal)) if refusal.code == Code::JournalFull) {
+        if charged.as_ref().is_err_and(Stop::is_journal_full) {
             self.recorder().report_trouble("decrypted fields could not be reserved in their budgets".into());
         }
         charged

@@ -21,9 +21,8 @@ use crate::store::{Batch, Scan, Table};
 use super::fault::{Fault, Stop};
 use super::keyring::kek_row_key;
 use super::operational::Operational;
+use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
-/// Wraps one MK generation may do (SP 800-38D §8.3 halved): its nonces are 96 random bits.
-const TOKEN_WRAPS_MAX: u64 = 1 << 31;
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
 /// Context names an object may require.
@@ -69,6 +68,8 @@ pub struct KeyVersionView {
     pub state: KeyState,
     /// Seals reserved by leases.
     pub uses_reserved: u64,
+    /// Whether it seals and has been used half as often as it may be.
+    pub is_worn: bool,
     /// Characters a database column needs for 16 bytes of plaintext.
     pub width_16: usize,
 }
@@ -277,6 +278,9 @@ impl Operational {
                 ))
                 .into());
         }
+        if wraps >= TOKEN_WRAPS_ROTATE {
+            tracing::warn!(generation, wraps, "the MK has made half the wraps it may; rotate the master key");
+        }
         Ok(batch.put(Table::Counters, &row_key, cbor::encode(&wraps)))
     }
 }
@@ -297,6 +301,8 @@ pub(super) fn view(object: Object, versions: &[KeyVersion]) -> ObjectView {
         algorithm: version.algorithm,
         state: version.state,
         uses_reserved: version.uses_reserved,
+        is_worn: version.state == KeyState::Active
+            && version.uses_reserved >= version.algorithm.rotate_at_uses(),
         width_16: envelope::text_len(version.algorithm, 16),
     });
     ObjectView { versions: versions.collect(), object }

@@ -68,17 +68,25 @@ impl Operational {
 
     /// The keys for `admitted`, unwrapped and leased as need be; what keeps one from being had stands in its items' places.
     /// Blocks.
-    #[must_use]
-    pub fn load_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> SealingKeys {
+    ///
+    /// # Errors
+    /// `journal-full` when uses cannot be reserved durably: then nothing else can be made durable either.
+    pub fn load_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Result<SealingKeys, Stop> {
         let mut keys = Vec::with_capacity(admitted.items().len());
         for (served, run) in runs(admitted.items()) {
             let key = match served {
                 Err(denied) => Err(denied.code),
-                Ok(served) => self.load_sealing_key(served, run as u64, now).map_err(|stop| stop.told().code),
+                Ok(served) => match self.load_sealing_key(served, run as u64, now) {
+                    Err(stop) if stop.is_journal_full() => {
+                        self.recorder().report_trouble("uses of a key version could not be reserved".into());
+                        return Err(stop);
+                    }
+                    key => key.map_err(|stop| stop.told().code),
+                },
             };
             keys.extend(std::iter::repeat_n(key, run));
         }
-        SealingKeys(keys)
+        Ok(SealingKeys(keys))
     }
 
     fn load_sealing_key(&self, served: &Served, uses: u64, now: Now) -> Result<Arc<Held<DataKey>>, Stop> {

@@ -7,6 +7,7 @@
 //! key versions of the other two              2^36 uses more
 //! objects, projects                          the next key version, the next KEK version: 1,000 higher
 //! CRL number, wraps by each MK generation    2^20 higher
+//! budgets of endpoints and API keys          spent: what was decrypted was not counted
 //! ```
 //!
 //! The first commit opens the epoch and notes that the jumps are owed; each further one does a page of them and notes how
@@ -19,6 +20,7 @@ use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::{self, AuditRecord};
+use crate::domain::budget::{Budget, DefaultBudgets, Spender};
 use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::key_version::{KeyState, KeyVersion};
@@ -100,7 +102,7 @@ pub(super) fn open(
         .with("checkpoint-key", to_hex(&key.fingerprint()));
     tracing::warn!(
         epoch,
-        "a new epoch: users, endpoints and API keys are disabled until they are enabled again"
+        "a new epoch: users, endpoints and API keys are disabled until they are enabled again, and budgets are spent"
     );
     let records = [unlock, opened];
     let batch = records.iter().fold(batch, record);
@@ -108,14 +110,14 @@ pub(super) fn open(
     Ok(boot)
 }
 
-/// Does the jumps that are owed, if any are.
-pub(super) fn settle(store: &Store, now: Now) -> Result<(), Stop> {
+/// Does the jumps that are owed, if any are. `budgets` are the policy's, for those who have none of their own.
+pub(super) fn settle(store: &Store, budgets: DefaultBudgets, now: Now) -> Result<(), Stop> {
     while let Some(row) = store.get(Table::Counters, OWED)? {
         let owed: Owed = cbor::decode(&row.value)?;
         let batch = Batch::new(now.time.micros()).expect_at(Table::Counters, OWED, row.revision);
         let audit = AuditRecord::new(now.time, Actor::System, "epoch.jump");
         let batch = match TABLES.get(usize::from(owed.table)) {
-            Some(table) => jump_page(store, batch, &owed, *table, audit, now.time)?,
+            Some(table) => jump_page(store, batch, &owed, *table, budgets, audit, now.time)?,
             None => record(batch.delete(Table::Counters, OWED), &audit.with("all", "done")),
         };
         store.commit(batch)?;
@@ -129,6 +131,7 @@ fn jump_page(
     mut batch: Batch,
     owed: &Owed,
     table: Table,
+    budgets: DefaultBudgets,
     audit: AuditRecord,
     now: Timestamp,
 ) -> Result<Batch, Stop> {
@@ -149,6 +152,10 @@ fn jump_page(
         if let Some(jumped) = jump(table, &row.value, now)? {
             batch = batch.put(table, &key, jumped);
             changed += 1;
+        }
+        if let Some(spender) = spender(table, &row.value)? {
+            let budget = spent(store, spender, budgets, now)?;
+            batch = batch.put(Table::Budgets, &spender.row_key(), cbor::encode(&budget));
         }
     }
     let batch = batch.put(Table::Counters, OWED, cbor::encode(&next));
@@ -183,6 +190,27 @@ fn jump(table: Table, row: &[u8], now: Timestamp) -> Result<Option<Vec<u8>>, Sto
         }
         _ => None,
     })
+}
+
+/// Whose budget goes with a row.
+fn spender(table: Table, row: &[u8]) -> Result<Option<Spender>, Stop> {
+    Ok(match table {
+        Table::Endpoints => Some(Spender::Endpoint(cbor::decode::<Endpoint>(row)?.id)),
+        Table::ApiKeys => Some(Spender::ApiKey(cbor::decode::<ApiKey>(row)?.id)),
+        _ => None,
+    })
+}
+
+/// The budget of `spender`, spent whole, also where none was stored: its first field may have been decrypted in the time
+/// that is lost. By the later of the clock and the last block, as budgets are read.
+fn spent(store: &Store, spender: Spender, defaults: DefaultBudgets, now: Timestamp) -> Result<Budget, Stop> {
+    let mut budget = match store.get(Table::Budgets, &spender.row_key()) {
+        Ok(row) => row.map(|row| cbor::decode::<Budget>(&row.value)).transpose()?.unwrap_or_default(),
+        Err(StoreError::Damaged { .. }) => Budget::default(),
+        Err(other) => return Err(other.into()),
+    };
+    budget.exhaust(spender.default_of(defaults), now.max(Timestamp::from_micros(store.head().time_us)));
+    Ok(budget)
 }
 
 fn jump_version(version: KeyVersion) -> Option<KeyVersion> {

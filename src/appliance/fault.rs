@@ -87,6 +87,23 @@ impl From<StoreError> for Stop {
     }
 }
 
+impl Stop {
+    /// `what` is to be durable before it is used, and could not be made so: then no record can either.
+    pub(super) fn unreserved(error: StoreError, what: &'static str) -> Self {
+        match error {
+            StoreError::Disk { .. } | StoreError::Stopped { .. } => {
+                tracing::error!(%error, "{what} could not be reserved");
+                Code::JournalFull.into()
+            }
+            other => other.into(),
+        }
+    }
+
+    pub(super) fn is_journal_full(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == Code::JournalFull)
+    }
+}
+
 impl From<TokenError> for Stop {
     fn from(error: TokenError) -> Self {
         match error.class() {

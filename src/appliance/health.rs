@@ -8,6 +8,7 @@ use crate::domain::timestamp::Timestamp;
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
 use super::spending::Standing;
+use super::wear::WornKey;
 use super::witness::WitnessHealth;
 use super::{Appliance, LockReason, State};
 
@@ -66,6 +67,8 @@ pub struct Health {
     pub refused_locked: u64,
     /// Budgets of decrypted fields of which four fifths are used or more.
     pub strained_budgets: Vec<(Spender, Standing)>,
+    /// Keys that have been used half as often as they may be.
+    pub worn_keys: Vec<WornKey>,
     /// What protects memory.
     pub memory: String,
 }
@@ -131,6 +134,7 @@ impl Appliance {
             data_keys: 0,
             refused_locked: self.refused_locked.load(Ordering::Relaxed),
             strained_budgets: Vec::new(),
+            worn_keys: Vec::new(),
             memory: self.settings.memory_protection.clone(),
         };
         match &**state {
@@ -143,6 +147,7 @@ impl Appliance {
                 health.clock = Some(operational.clock());
                 health.data_keys = operational.keyring.data_keys();
                 health.strained_budgets = operational.strained_budgets(operational.now());
+                health.worn_keys = operational.worn_keys();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),
                     present: !operational.token.is_away(),
@@ -183,14 +188,14 @@ impl std::fmt::Display for LockReason {
                 "rollback or damage: the store is not what its last block describes, and these rows do not open: {}; \
                  restore a backup, or look at what was lost and run gembok unlock --accept-damage: others may have been put \
                  back besides, so it opens a new epoch, in which users, endpoints and API keys are disabled until each is \
-                 enabled again",
+                 enabled again and decrypt budgets count as spent",
                 rows.join(", ")
             ),
             Self::Rollback(what) => write!(
                 out,
                 "rollback: {what}; restore a backup, or look at what was lost and, in a sandbox, run gembok unlock \
                  --accept-rollback: it opens a new epoch, in which users, endpoints and API keys are disabled until each is \
-                 enabled again"
+                 enabled again and decrypt budgets count as spent"
             ),
         }
     }

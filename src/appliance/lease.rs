@@ -21,6 +21,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Batch, Store, Table};
 
 use super::fault::{Fault, Stop};
+use super::wear::Worn;
 
 /// Uses of the first lease.
 const FIRST_USES: u64 = 1 << 10;
@@ -30,6 +31,7 @@ const USES_MAX: u64 = 1 << 20;
 /// The leases of the key versions in use. A bounded number: what falls out is forfeited, as after a crash.
 pub(super) struct Leases {
     open: Cache<(u32, u32), Arc<Lease>>,
+    pub(super) worn: Worn,
     granting: Mutex<()>,
 }
 
@@ -42,7 +44,7 @@ impl Leases {
     /// No lease yet, and never more than `entries_max`.
     #[must_use]
     pub(super) fn new(entries_max: usize) -> Self {
-        Self { open: Cache::new(entries_max), granting: Mutex::new(()) }
+        Self { open: Cache::new(entries_max), worn: Worn::default(), granting: Mutex::new(()) }
     }
 
     /// Takes `uses` out of what is reserved; `false` when more must be reserved first ([`Leases::grant`]).
@@ -58,7 +60,8 @@ impl Leases {
     /// Reserves more uses, durably, and takes `uses` out of them. Blocks for one commit.
     ///
     /// # Errors
-    /// `key-exhausted` at the algorithm's limit.
+    /// `key-exhausted` at the algorithm's limit; `journal-full` when the reservation cannot be made durable: what it may have
+    /// reserved all the same is forfeited.
     pub(super) fn grant(
         &self,
         version: &KeyVersion,
@@ -82,6 +85,7 @@ impl Leases {
         let wanted = (lease.granted.load(Ordering::Acquire) * 2).min(USES_MAX).max(uses);
         let granted = fit(stored.algorithm, stored.uses_reserved, wanted);
         if granted < uses {
+            self.worn.look(&stored);
             return Err(Code::KeyExhausted.into());
         }
         stored.uses_reserved += granted;
@@ -93,7 +97,8 @@ impl Leases {
             .expect_at(Table::KeyVersions, &row_key, row.revision)
             .put(Table::KeyVersions, &row_key, cbor::encode(&stored))
             .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
-        store.commit(batch)?;
+        store.commit(batch).map_err(|error| Stop::unreserved(error, "uses of a key version"))?;
+        self.worn.look(&stored);
         lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
         lease.left.fetch_add(granted - uses, Ordering::AcqRel);
         self.open.insert(key, lease);
@@ -109,6 +114,54 @@ fn fit(algorithm: Algorithm, reserved: u64, wanted: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::key_version::KeyState;
+    use crate::store::failing_disk::Failing;
+
+    #[test]
+    fn a_reservation_that_is_not_durable_is_journal_full_and_is_never_used() {
+        let version = KeyVersion {
+            key_id: 7,
+            version: 1,
+            algorithm: Algorithm::Aes256Gcm,
+            state: KeyState::Active,
+            kek_version: 1,
+            wrapped: vec![1; 79],
+            uses_reserved: 0,
+            created: Timestamp::from_seconds(1),
+        };
+        let row_key = KeyVersion::row_key(7, 1);
+        let reserved = |store: &Store| {
+            let row = store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
+            cbor::decode::<KeyVersion>(&row.value).unwrap().uses_reserved
+        };
+        let now = Timestamp::from_seconds(2);
+        let (mut landed, mut lost) = (0, 0);
+        for operations in 0.. {
+            let batch = Batch::new(2).put(Table::KeyVersions, &row_key, cbor::encode(&version));
+            let (disk, _file, store) = Failing::store(batch.record(audit_record::KIND, 1, b"made"));
+            let leases = Leases::new(4);
+            disk.let_through(operations);
+            let granted = leases.grant(&version, 5, &store, now);
+            if granted.is_ok() {
+                break;
+            }
+            assert!(granted.is_err_and(|stop| stop.is_journal_full()), "{operations}");
+            // Nor while the store is stopped.
+            assert!(leases.grant(&version, 5, &store, now).is_err_and(|stop| stop.is_journal_full()));
+            assert!(!leases.take(&version, 1), "{operations}");
+            disk.let_through(i64::MAX);
+            match store.recover().unwrap() {
+                Some(_) => landed += 1,
+                None => lost += 1,
+            }
+            let before = reserved(&store);
+            assert!(before == 0 || before == FIRST_USES, "{before}");
+            leases.grant(&version, 5, &store, now).unwrap();
+            assert_eq!(reserved(&store), before + FIRST_USES);
+            assert!(leases.take(&version, FIRST_USES - 5) && !leases.take(&version, 1));
+        }
+        assert!(lost > 3, "the disk never failed: {landed} landed");
+    }
 
     #[test]
     fn no_lease_reaches_past_the_limit() {

@@ -56,6 +56,7 @@ mod statistics;
 mod tend;
 mod tenure;
 mod unlock;
+mod wear;
 mod witness;
 
 use std::path::PathBuf;
@@ -97,10 +98,11 @@ pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
 pub use retention::{PruneUntil, Pruned};
-pub use rollback::{Acceptance, Rollback};
+pub use rollback::{Acceptance, Rollback, WentPast};
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
+pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
 
 /// Everything the appliance is told from outside.

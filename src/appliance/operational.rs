@@ -91,7 +91,8 @@ impl Operational {
         let witness = Witness::new(checkpoint_signer, settings.checkpoint_every)?;
         let clock = ClockWatch::start(&store, (settings.clock)())?;
         let is_trusted = clock.verdict() == ClockVerdict::Trusted;
-        let budgets = Budgets::load(&store, (settings.clock)(), is_trusted)?;
+        let budgets =
+            Budgets::load(&store, (settings.clock)(), is_trusted, settings.policies.load().budgets)?;
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;

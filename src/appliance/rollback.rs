@@ -29,6 +29,15 @@ pub struct Acceptance {
     pub rollback: bool,
 }
 
+/// What an unlock went past on an operator's word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WentPast {
+    /// Rows, or pages of the file, that are lost.
+    pub damage: bool,
+    /// A store that is another than the token last knew.
+    pub rollback: bool,
+}
+
 /// In what way the store is not the one the token last knew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rollback {
@@ -91,7 +100,7 @@ impl Finding {
         self,
         acceptance: Acceptance,
         sandbox: bool,
-    ) -> Result<Option<Accepted>, (Stop, LockReason)> {
+    ) -> Result<Option<(WentPast, Accepted)>, (Stop, LockReason)> {
         let refuse = |reason: LockReason, accepted: bool| {
             let stop = if accepted && !sandbox {
                 Refusal::new(Code::WrongState)
@@ -105,6 +114,7 @@ impl Finding {
             };
             Err((stop, reason))
         };
+        let past = WentPast { damage: !self.damaged.is_empty(), rollback: self.rollback.is_some() };
         let mut accepted = Vec::new();
         if let Some(rollback) = self.rollback {
             if !acceptance.rollback || !sandbox {
@@ -118,7 +128,7 @@ impl Finding {
             }
             accepted.push(("damage-accepted", self.damaged.join(", ")));
         }
-        Ok((!accepted.is_empty()).then_some(accepted))
+        Ok((!accepted.is_empty()).then_some((past, accepted)))
     }
 }
 
@@ -172,10 +182,9 @@ mod tests {
                 let suffices = (damage || !damaged) && (rollback || !rolled_back);
                 assert_eq!(admitted.is_ok(), suffices);
                 if let Ok(accepted) = admitted {
-                    assert_eq!(
-                        accepted.map_or(0, |words| words.len()),
-                        usize::from(damaged) + usize::from(rolled_back)
-                    );
+                    let (past, words) = accepted.unwrap_or_default();
+                    assert_eq!(past, WentPast { damage: damaged, rollback: rolled_back });
+                    assert_eq!(words.len(), usize::from(damaged) + usize::from(rolled_back));
                 }
             }
         }

@@ -92,6 +92,9 @@ impl Operational {
             versions.push(version);
             Ok((batch, audit, (object, versions)))
         })?;
+        for version in versions.iter().filter(|version| version.version != object.current_version) {
+            self.leases.worn.forget(version.key_id, version.version);
+        }
         Ok(view(object, &versions))
     }
 }

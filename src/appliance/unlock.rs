@@ -29,31 +29,32 @@ use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
 use super::pki::{Pki, PkiFiles};
 use super::recorder::FIELDS_UNRECORDED_MAX;
-use super::rollback::{Acceptance, Finding};
+use super::rollback::{Acceptance, Finding, WentPast};
 use super::tenure;
 use super::{Appliance, LockReason, State, Transition};
 
 impl Appliance {
-    /// Unlocks with the PIN in the configured file. `acceptance` is an operator's word on what would keep it locked.
+    /// Unlocks with the PIN in the configured file. `acceptance` is an operator's word on what would keep it locked; what it
+    /// went past on that word is returned.
     ///
     /// # Errors
     /// `wrong-state` unless it is locked. A fault says what is wrong and what to do; the appliance stays locked and shows
     /// the same in its health.
-    pub fn unlock(&self, actor: Actor, acceptance: Acceptance, now: Now) -> Result<(), Stop> {
+    pub fn unlock(&self, actor: Actor, acceptance: Acceptance, now: Now) -> Result<WentPast, Stop> {
         let mut transition = self.transition.lock();
         match &*self.state() {
             State::Locked(_) => {}
             other => return Err(Stop::Refused(other.into())),
         }
         match self.unlock_with(&mut transition, actor, acceptance, now) {
-            Ok(operational) => {
+            Ok((operational, past)) => {
                 if operational.is_sandbox() {
                     tracing::warn!(
                         "this is a sandbox: one person made its keys; never put real data under them"
                     );
                 }
                 self.enter(State::Operational(Arc::new(operational)));
-                Ok(())
+                Ok(past)
             }
             Err(Halt { stop, reason }) => {
                 let reason = reason.unwrap_or_else(|| LockReason::UnlockFailed(stop.to_string()));
@@ -70,7 +71,7 @@ impl Appliance {
         actor: Actor,
         acceptance: Acceptance,
         now: Now,
-    ) -> Result<Operational, Halt> {
+    ) -> Result<(Operational, WentPast), Halt> {
         let settings = &self.settings;
         let boot = transition
             .file
@@ -103,6 +104,7 @@ impl Appliance {
             .admit(acceptance, boot.sandbox)
             .map_err(|(stop, reason)| Halt { stop, reason: Some(reason) })?;
         let begun = tenure::begin(&store, FIELDS_UNRECORDED_MAX, now)?;
+        let past = accepted.as_ref().map(|(past, _)| *past).unwrap_or_default();
         let boot = match accepted {
             None => {
                 let record = cbor::encode(&audit);
@@ -110,7 +112,7 @@ impl Appliance {
                 store.commit(batch).map_err(Stop::from)?;
                 boot
             }
-            Some(accepted) => {
+            Some((_, accepted)) => {
                 for (what, found) in &accepted {
                     tracing::warn!(what, found, "an operator accepted this");
                 }
@@ -118,7 +120,7 @@ impl Appliance {
                 epoch::open(&store, &token, &boot, anchor, begun, audit, now)?
             }
         };
-        epoch::settle(&store, now)?;
+        epoch::settle(&store, settings.policies.load().budgets, now)?;
         let id = ApplianceId::from_bytes(boot.appliance_id);
         let signer = token.signer(&boot.ca_key.label).map_err(said)?;
         let checkpoint_signer = open_checkpoint_key(&token, &boot)?;
@@ -138,7 +140,7 @@ impl Appliance {
         operational.refresh_crl(now)?;
         operational.bear_witness(now)?;
         closing.keep();
-        Ok(operational)
+        Ok((operational, past))
     }
 }
 

@@ -59,6 +59,8 @@ struct Thinning {
 
 /// Whether the chain is witnessed.
 pub struct WitnessHealth {
+    /// SHA-256 of the SPKI of the key that signs in this epoch.
+    pub checkpoint_key: [u8; 32],
     /// Of the newest checkpoint: what sequence number comes next, and when it was signed.
     pub checkpoint: Option<(u64, Timestamp)>,
     /// Since when none could be made, and why.
@@ -143,7 +145,11 @@ impl Operational {
         let told = |last: &Arc<Testimony>| {
             (last.statement.next_sequence, Timestamp::from_micros(last.statement.time_us))
         };
-        WitnessHealth { checkpoint: borne.last.as_ref().map(told), failing: borne.failing.clone() }
+        WitnessHealth {
+            checkpoint_key: self.witness.key.fingerprint(),
+            checkpoint: borne.last.as_ref().map(told),
+            failing: borne.failing.clone(),
+        }
     }
 
     fn make_checkpoint(&self, head: &Head, thinning: &mut Thinning, now: Now) -> Result<(), Stop> {

@@ -7,6 +7,7 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
+pub use super::status_answer::{JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
 #[derive(Serialize, Deserialize)]
@@ -82,6 +83,16 @@ pub enum Done {
     Projects(Vec<Project>),
     /// Of `status`.
     Status(Box<Status>),
+    /// Of an `unlock` that went past something on the operator's word.
+    Unlocked(Unlocked),
+}
+
+/// What is to be done after an unlock that went past something.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unlocked {
+    /// One sentence each.
+    pub next: Vec<String>,
 }
 
 /// What an init made.
@@ -190,6 +201,8 @@ pub struct KeyVersion {
     pub state: String,
     /// Seals reserved by leases.
     pub uses_reserved: u64,
+    /// Whether it encrypts and has been used half as often as it may be.
+    pub worn: bool,
     /// Characters a database column needs for a plaintext of 16 bytes.
     pub width_16: usize,
 }
@@ -286,70 +299,6 @@ impl<'de> Deserialize<'de> for ShownOnce {
     }
 }
 
-/// The whole health.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Status {
-    /// `unprovisioned`, `locked`, `operational` or `degraded`.
-    pub state: String,
-    /// Why it is locked, and what to do.
-    pub reason: Option<String>,
-    /// Made by one person alone, never to hold real data. Told while locked, too.
-    pub sandbox: bool,
-    /// Whether the token answers.
-    pub token: Option<TokenStatus>,
-    /// The chain and the journal.
-    pub journal: Option<JournalStatus>,
-    /// `trusted`, or what is wrong with the clock and what to do.
-    pub clock: Option<String>,
-    /// Checkpoints and anchor.
-    pub witness: Option<WitnessStatus>,
-    /// Data keys in memory.
-    pub data_keys: usize,
-    /// Requests answered `locked` since the start.
-    pub refused_locked: u64,
-    /// Budgets of decrypted fields of which four fifths are used or more.
-    pub strained_budgets: Vec<StrainedBudget>,
-    /// What protects memory.
-    pub memory: String,
-}
-
-/// How the token is.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenStatus {
-    /// Its serial number.
-    pub serial: String,
-    /// Whether it answers.
-    pub present: bool,
-    /// Why it counts as away, then what to do.
-    pub trouble: Option<String>,
-    /// The MK generation that wraps.
-    pub master_key_generation: u32,
-    /// For eyes only.
-    pub kcv: String,
-}
-
-/// How the journal is.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JournalStatus {
-    /// Counts restores.
-    pub epoch: u32,
-    /// Of the next record.
-    pub next_sequence: u64,
-    /// When the last block was closed.
-    pub last_block: String,
-    /// Why requests on data are refused as `journal-full` at present.
-    pub trouble: Option<String>,
-    /// Records that found no place since the start.
-    pub unrecorded: u64,
-    /// Free space of the store's disk.
-    pub disk_free_bytes: Option<u64>,
-    /// What requests on data leave alone of it.
-    pub disk_reserve_bytes: Option<u64>,
-}
-
 /// What a compaction came to.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -358,18 +307,4 @@ pub struct Compacted {
     pub before_bytes: u64,
     /// Bytes of the store's file after.
     pub after_bytes: u64,
-}
-
-/// Whether the chain is witnessed.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WitnessStatus {
-    /// The next record when the newest checkpoint was signed.
-    pub checkpoint_sequence: Option<u64>,
-    /// When it was signed.
-    pub checkpoint_time: Option<String>,
-    /// Since when none could be made.
-    pub failing_since: Option<String>,
-    /// Why not.
-    pub trouble: Option<String>,
 }

@@ -13,5 +13,6 @@ mod budget;
 mod perform;
 pub mod request;
 pub mod socket;
+mod status_answer;
 mod stream;
 mod view;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::appliance::{Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Stop};
+use crate::appliance::{
+    Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Stop, WentPast,
+};
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::limits::RateLimits;
@@ -35,8 +37,8 @@ impl Request {
             }
             Self::Unlock { accept_damage, accept_rollback } => {
                 let acceptance = Acceptance { damage: accept_damage, rollback: accept_rollback };
-                appliance.unlock(actor, acceptance, now)?;
-                Ok(Done::Changed)
+                let past = appliance.unlock(actor, acceptance, now)?;
+                Ok(if past == WentPast::default() { Done::Changed } else { Done::Unlocked(past.into()) })
             }
             Self::Lock => {
                 appliance.lock(actor, now)?;

@@ -90,6 +90,7 @@ impl From<appliance::KeyVersionView> for answer::KeyVersion {
             algorithm: view.algorithm.name().into(),
             state: view.state.name().into(),
             uses_reserved: view.uses_reserved,
+            worn: view.is_worn,
             width_16: view.width_16,
         }
     }
@@ -213,8 +214,43 @@ impl From<appliance::Health> for answer::Status {
                     used: standing.used,
                 })
                 .collect(),
+            worn_keys: all(health.worn_keys),
             memory: health.memory,
         }
+    }
+}
+
+impl From<appliance::WornKey> for answer::WornKey {
+    fn from(worn: appliance::WornKey) -> Self {
+        let appliance::WornKey { key, uses, uses_max } = worn;
+        Self { key: key.to_string(), uses, uses_max }
+    }
+}
+
+impl From<appliance::WentPast> for answer::Unlocked {
+    fn from(past: appliance::WentPast) -> Self {
+        let mut next = vec![
+            "A new epoch has begun. Users, endpoints and API keys are disabled until each is enabled again: gembok user, \
+             endpoint and api-key enable."
+                .to_owned(),
+            "Decrypt budgets count as spent for 24 hours: gembok budget raise gives more.".to_owned(),
+            "Key versions of aes-256-gcm and aes-256-gcm-siv only decrypt: gembok key rotate makes the next.".to_owned(),
+        ];
+        if past.damage {
+            next.push(
+                "Blocks of the journal may be lost or damaged, too: run gembok audit check, and prove an export with gembok \
+                 audit verify against a checkpoint that was kept elsewhere."
+                    .to_owned(),
+            );
+        }
+        if past.rollback {
+            next.push(
+                "Do again what was done in the time that is lost, revocations above all. Checkpoints that were kept elsewhere \
+                 tell how long that was."
+                    .to_owned(),
+            );
+        }
+        Self { next }
     }
 }
 
@@ -223,6 +259,7 @@ impl From<appliance::WitnessHealth> for answer::WitnessStatus {
         let (sequence, time) = health.checkpoint.unzip();
         let (since, trouble) = health.failing.unzip();
         Self {
+            checkpoint_key: to_hex(&health.checkpoint_key),
             checkpoint_sequence: sequence,
             checkpoint_time: told(time),
             failing_since: told(since),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::ceremony::answer::{
     ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, ExportKept, Grant, Initialised,
-    Issued, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status,
+    Issued, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
 /// What an answer shows.
@@ -49,7 +49,7 @@ pub(super) fn text(done: &Done) -> String {
                 table.row([
                     version.version.to_string(),
                     version.algorithm.clone(),
-                    version.state.clone(),
+                    if version.worn { format!("{}, WORN", version.state) } else { version.state.clone() },
                     version.uses_reserved.to_string(),
                     version.width_16.to_string(),
                 ]);
@@ -66,6 +66,7 @@ pub(super) fn text(done: &Done) -> String {
         ),
         Done::Projects(listed) => projects(listed),
         Done::Status(how) => status(how),
+        Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
 }
 
@@ -115,6 +116,7 @@ fn status(how: &Status) -> String {
         line("clock", clock.clone());
     }
     if let Some(witness) = &how.witness {
+        line("signed by", witness.checkpoint_key.clone());
         if let (Some(sequence), Some(time)) = (witness.checkpoint_sequence, &witness.checkpoint_time) {
             line("checkpoint", format!("up to record {sequence}, signed {time}"));
         }
@@ -127,6 +129,10 @@ fn status(how: &Status) -> String {
     for budget in &how.strained_budgets {
         let (of, used, size) = (&budget.of, budget.used, budget.fields_per_day);
         line("BUDGET", format!("{of} has decrypted {used} of {size} fields in 24 hours"));
+    }
+    for worn in &how.worn_keys {
+        let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
+        line("WORN", format!("{key} has {uses} of {most} uses; rotate it"));
     }
     line("memory", how.memory.clone());
     text

@@ -219,6 +219,15 @@ impl Budget {
         }
     }
 
+    /// Counts all that it has at `time` as reserved, where the policy says `default`: nobody knows any more what was used.
+    pub fn exhaust(&mut self, default: u64, time: Timestamp) {
+        let hour = self.hour_of(time);
+        let left = self.limit(default, time).saturating_sub(self.used(hour));
+        if left > 0 {
+            self.reserve(hour, left);
+        }
+    }
+
     /// Counts what was reserved in hours that have not come yet as reserved in `hour`: an operator says that the clock, which
     /// was ahead, is right now.
     pub fn come_back_to(&mut self, hour: u64) {
@@ -317,6 +326,24 @@ mod tests {
         assert_eq!(budget.hours, [Hour { hour: 100, fields: 7 }, Hour { hour: 103, fields: 5 }]);
         budget.come_back_to(103);
         assert_eq!((budget.used(103), budget.used(126), budget.used(127)), (12, 5, 0));
+    }
+
+    #[test]
+    fn one_that_nobody_knows_is_spent_for_24_hours_and_a_raise_gives_more() {
+        let raise = Some(Raise { fields_per_day: 50, until: at(110) });
+        for (own, raise, limit) in [(None, None, 99), (Some(10), None, 10), (Some(10), raise, 50)] {
+            let mut budget = Budget { fields_per_day: own, raise, ..spent(&[(90, 7)]) };
+            budget.exhaust(99, at(100));
+            budget.exhaust(99, at(100));
+            assert_eq!((budget.used(100), budget.used(123), budget.used(124)), (limit, limit - 7, 0));
+            let more = Some(Raise { fields_per_day: 70_000, until: at(101) });
+            let raised = Budget { raise: more, ..budget };
+            assert_eq!(raised.limit(99, at(100)) - raised.used(100), 70_000 - limit);
+        }
+        // What was reserved in an hour to come is no reason to reserve before it.
+        let mut ahead = spent(&[(200, 7)]);
+        ahead.exhaust(99, at(100));
+        assert_eq!(ahead.hours, [Hour { hour: 200, fields: 99 }]);
     }
 
     #[test]

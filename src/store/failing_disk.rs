@@ -15,7 +15,7 @@ use crate::crypto::secret::SecretKey;
 
 /// A disk that lets so many writes and syncs through, then none.
 #[derive(Debug, Clone)]
-struct Failing {
+pub(crate) struct Failing {
     disk: Arc<InMemoryBackend>,
     left: Arc<AtomicI64>,
 }
@@ -32,8 +32,16 @@ impl Failing {
         }
     }
 
-    fn let_through(&self, operations: i64) {
+    pub(crate) fn let_through(&self, operations: i64) {
         self.left.store(operations, Ordering::SeqCst);
+    }
+
+    /// A store on such a disk, with what `batch` puts into it.
+    pub(crate) fn store(batch: Batch) -> (Self, StoreFile, Store) {
+        let disk = Self::new();
+        let file = disk.open();
+        let store = file.initialise(sample(), keys(), batch).unwrap();
+        (disk, file, store)
     }
 
     fn open(&self) -> StoreFile {
@@ -81,9 +89,7 @@ fn value(store: &Store, n: u8) -> Option<Vec<u8>> {
 fn a_failed_write_moves_nothing_and_stops_the_writing_until_the_file_is_opened_anew() {
     let mut failures = 0;
     for operations in 0.. {
-        let disk = Failing::new();
-        let file = disk.open();
-        let store = file.initialise(sample(), keys(), batch(1)).unwrap();
+        let (disk, file, store) = Failing::store(batch(1));
         let before = store.head();
 
         disk.let_through(operations);
@@ -113,9 +119,7 @@ fn a_failed_write_moves_nothing_and_stops_the_writing_until_the_file_is_opened_a
 fn a_store_recovers_where_it_stands_and_knows_whether_the_write_landed() {
     let (mut landings, mut losses) = (0, 0);
     for operations in 0.. {
-        let disk = Failing::new();
-        let file = disk.open();
-        let store = file.initialise(sample(), keys(), batch(1)).unwrap();
+        let (disk, file, store) = Failing::store(batch(1));
         let before = store.head();
 
         disk.let_through(operations);

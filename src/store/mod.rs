@@ -26,7 +26,7 @@ mod digest;
 mod disk;
 mod error;
 #[cfg(test)]
-mod failing_disk;
+pub(crate) mod failing_disk;
 mod file;
 mod journal;
 mod keys;

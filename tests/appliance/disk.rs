@@ -12,7 +12,7 @@ use gembok::domain::operation::Operation;
 use serde_json::json;
 
 use crate::client::refusal;
-use crate::support::daemon::{OBJECT, Sandbox};
+use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::support::recount;
 use crate::support::softhsm::in_child;
 use crate::vault::{Record, Vault};
@@ -128,6 +128,58 @@ fn a_full_disk_refuses_loses_nothing_and_recovers_by_itself() {
         drop(vault);
         drop(disk);
     });
+}
+
+/// Uses of AES-GCM are reserved before they are made: the disk may be full at just that commit, too.
+#[test]
+fn a_lease_that_a_full_disk_refuses_is_journal_full_and_forfeits_at_most_itself() {
+    let Some((world, disk)) = world_on(24, "[journal]\ndisk_reserve_mib = 0\n") else { return };
+    let absensi = Application { api_key: world.generous(), ..world.absensi() };
+    let failed = || world.daemon.said("uses of a key version could not be reserved").count();
+    let (mut objects, mut refused) = (0, 0);
+    for round in 0.. {
+        assert!(round < 15, "a lease never was what failed: {objects} objects, {refused} refusals");
+        // Each object's first field takes a lease, and its record a block: one of the two meets the full disk first.
+        let names: Vec<String> = (0..8).map(|n| format!("alamat-{round}-{n}")).collect();
+        for name in &names {
+            world.done(&format!("object create {name} --project {PROJECT} --algorithm aes-256-gcm"));
+            world.grant("encrypt", name, ENDPOINT);
+        }
+        objects += names.len();
+        disk.fill_to(0);
+        let mut sealed = vec![0; names.len()];
+        for (name, sealed) in names.iter().zip(&mut sealed) {
+            let field = json!({ "object": name, "plaintext": "eHh4" });
+            // A batch is refused whole: what was reserved for others of its items could not be recorded either.
+            let batch = json!({ "items": vec![field.clone(); 1_000] });
+            for (item, count) in [(&field, 1), (&batch, 1_000), (&batch, 1_000)] {
+                let answer = absensi.encrypt(item);
+                if answer.status == 200 {
+                    *sealed += count;
+                    continue;
+                }
+                refused += 1;
+                assert_eq!(answer.problem(), refusal(503, "journal-full"));
+                assert!(answer.header("retry-after").is_some());
+            }
+        }
+        disk.free();
+        let item = json!({ "object": names[0], "plaintext": "eHh4" });
+        world.daemon.wait_until("it serves again", || absensi.encrypt(&item).status == 200);
+        for (name, sealed) in names.iter().zip(sealed) {
+            assert_eq!(absensi.encrypt(&json!({ "object": name, "plaintext": "eHh4" })).status, 200);
+            let shown = world.done(&format!("object show {name} --project {PROJECT}"));
+            let reserved = shown["object"]["versions"][0]["uses_reserved"].as_u64().unwrap();
+            assert!(reserved > sealed, "{name}: {reserved} reserved, {sealed} answered and one more");
+        }
+        if failed() > 0 {
+            break;
+        }
+    }
+    assert!(refused > 0);
+    println!("{objects} objects, {refused} refusals, {} leases among them", failed());
+    drop(world);
+    drop(disk);
 }
 
 #[test]

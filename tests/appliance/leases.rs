@@ -16,6 +16,7 @@ use crate::vault::Vault;
 use crate::world::{Application, World};
 
 const LIMIT: u64 = 1 << 32;
+const HALF: u64 = 1 << 31;
 const GCM: &str = "alamat";
 const SIV: &str = "bpjs";
 
@@ -72,27 +73,31 @@ fn leases_double_and_a_crash_never_lowers_the_count() {
     assert_eq!(reserved(&world, GCM), 7_168 + 1_024);
 }
 
+/// Sets the uses of every version that is leased, as its row would be after so many.
+fn set_uses(vault: &Vault, uses_reserved: u64) {
+    let scan = gembok::store::Scan { prefix: b"", after: None, limit: 10 };
+    for (key, row) in vault.store.scan(Table::KeyVersions, scan).unwrap() {
+        let version: KeyVersion = cbor::decode(&row.unwrap().value).unwrap();
+        if version.algorithm.is_leased() {
+            put(vault, Table::KeyVersions, &key, cbor::encode(&KeyVersion { uses_reserved, ..version }));
+        }
+    }
+}
+
+fn put(vault: &Vault, table: Table, key: &[u8], value: Vec<u8>) {
+    let now = Timestamp::from_micros(vault.store.head().time_us);
+    let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.exhaust"));
+    let batch = Batch::new(now.micros()).put(table, key, value);
+    vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+}
+
 #[test]
 fn a_version_at_its_limit_refuses_and_the_others_go_on() {
     in_child("leases::a_version_at_its_limit_refuses_and_the_others_go_on", |softhsm| {
         let World { sandbox, daemon } = world();
         assert!(daemon.stop().success());
         let vault = Vault::open(&sandbox, softhsm);
-        let scan = gembok::store::Scan { prefix: b"", after: None, limit: 10 };
-        for (key, row) in vault.store.scan(Table::KeyVersions, scan).unwrap() {
-            let row = row.unwrap();
-            let version: KeyVersion = cbor::decode(&row.value).unwrap();
-            if !version.algorithm.is_leased() {
-                continue;
-            }
-            let version = KeyVersion { uses_reserved: LIMIT - 100, ..version };
-            let now = Timestamp::from_micros(vault.store.head().time_us);
-            let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.exhaust"));
-            let batch = Batch::new(now.micros())
-                .put(Table::KeyVersions, &key, cbor::encode(&version))
-                .record(audit_record::KIND, audit_record::VERSION, &audit);
-            vault.store.commit(batch).unwrap();
-        }
+        set_uses(&vault, LIMIT - 100);
         drop(vault);
 
         let daemon = sandbox.resume();
@@ -123,5 +128,98 @@ fn a_version_at_its_limit_refuses_and_the_others_go_on() {
         let world = world.restart();
         let answer = world.absensi().encrypt(&json!({ "object": GCM, "plaintext": "" }));
         assert_eq!(answer.problem(), refusal(409, "key-exhausted"), "a restart gives nothing back");
+    });
+}
+
+fn warned(world: &World) -> usize {
+    world.daemon.said("a key is half used up; run gembok key rotate for its object").count()
+}
+
+#[test]
+fn a_version_half_used_up_is_named_until_it_is_rotated() {
+    in_child("leases::a_version_half_used_up_is_named_until_it_is_rotated", |softhsm| {
+        let World { sandbox, daemon } = world();
+        assert!(daemon.stop().success());
+        let vault = Vault::open(&sandbox, softhsm);
+        set_uses(&vault, HALF - 1_024);
+        drop(vault);
+
+        let daemon = sandbox.resume();
+        let world = World { sandbox, daemon };
+        let versions = |world: &World| {
+            let shown = world.done(&format!("object show {GCM} --project {PROJECT}"));
+            shown["object"]["versions"].clone()
+        };
+        assert_eq!(versions(&world)[0]["worn"], false);
+        assert_eq!(world.status()["worn_keys"], json!([]));
+        // The first lease reaches half; the warning comes with it, once, long before anything is refused.
+        for count in [1, 1_000, 500] {
+            seal(&world.absensi(), GCM, count);
+        }
+        assert_eq!(warned(&world), 1);
+        let worn = world.status()["worn_keys"].clone();
+        assert_eq!(worn.as_array().unwrap().len(), 1, "{worn}");
+        assert_eq!((&worn[0]["uses"], &worn[0]["uses_max"]), (&json!(HALF + 2_048), &json!(LIMIT)));
+        assert!(worn[0]["key"].as_str().unwrap().starts_with("version 1 of key "), "{worn}");
+        assert_eq!(world.admin().get("/health/state").json()["worn_keys"], worn);
+        let output = world.sandbox.run(&["status"]);
+        assert!(String::from_utf8_lossy(&output.stdout).contains("WORN"), "{output:?}");
+        assert_eq!(versions(&world)[0]["worn"], true);
+
+        // The count is the store's, so a restart changes nothing, and its next lease says so again.
+        let world = world.restart();
+        assert_eq!(versions(&world)[0]["worn"], true);
+        assert_eq!(reserved(&world, GCM), HALF + 2_048);
+        seal(&world.absensi(), GCM, 1);
+        assert_eq!((warned(&world), reserved(&world, GCM)), (1, HALF + 3_072));
+        assert_eq!(world.status()["worn_keys"].as_array().unwrap().len(), 1);
+
+        world.done(&format!("key rotate {GCM} --project {PROJECT}"));
+        assert_eq!(world.status()["worn_keys"], json!([]));
+        assert_eq!(versions(&world)[0]["worn"], false, "it only decrypts");
+        seal(&world.absensi(), GCM, 1);
+        assert_eq!(versions(&world)[1]["uses_reserved"], 1_024);
+    });
+}
+
+#[test]
+fn an_mk_that_has_wrapped_its_share_is_named_and_then_wraps_no_more() {
+    in_child("leases::an_mk_that_has_wrapped_its_share_is_named_and_then_wraps_no_more", |softhsm| {
+        const WRAPS_MAX: u64 = 1 << 31;
+        let counter = [b"token-wraps".as_slice(), &1u32.to_be_bytes()].concat();
+        let set = |world: World, wraps: u64| {
+            let World { sandbox, daemon } = world;
+            assert!(daemon.stop().success());
+            let vault = Vault::open(&sandbox, softhsm);
+            let stored = vault.store.get(Table::Counters, &counter).unwrap().unwrap();
+            let before: u64 = cbor::decode(&stored.value).unwrap();
+            put(&vault, Table::Counters, &counter, cbor::encode(&wraps));
+            drop(vault);
+            let daemon = sandbox.resume();
+            (before, World { sandbox, daemon })
+        };
+        let (wrapped, world) = set(World::new(""), WRAPS_MAX / 2 - 1);
+        assert!((1..10).contains(&wrapped), "{wrapped}");
+        assert_eq!(world.status()["worn_keys"], json!([]));
+        world.done("project create separuh");
+        let named = json!([{ "key": "MK generation 1", "uses": WRAPS_MAX / 2, "uses_max": WRAPS_MAX }]);
+        assert_eq!(world.status()["worn_keys"], named);
+        assert_eq!(
+            world.daemon.said("the MK has made half the wraps it may; rotate the master key").count(),
+            1
+        );
+        let world = world.restart();
+        assert_eq!(world.status()["worn_keys"], named, "a restart changes nothing");
+
+        let (wrapped, world) = set(world, WRAPS_MAX - 1);
+        assert_eq!(wrapped, WRAPS_MAX / 2);
+        world.done("project create terakhir");
+        let refused = |world: &World| world.sandbox.refused(&["project", "create", "lebih"]);
+        assert_eq!(refused(&world), "key-exhausted");
+        let world = world.restart();
+        assert_eq!(refused(&world), "key-exhausted", "a restart gives nothing back");
+        // What is wrapped already serves.
+        let absensi = world.absensi();
+        assert_eq!(absensi.open(OBJECT, &absensi.seal(OBJECT, b"tetap")), b"tetap");
     });
 }

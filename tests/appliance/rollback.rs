@@ -15,8 +15,10 @@ use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::support::softhsm::in_child;
 use crate::vault::{Vault, copy, put_stored, row_keys, store_path, stored, take_stored};
 use crate::witness::{keys, logged};
-use crate::world::World;
+use crate::world::{Application, World};
 
+/// Of the algorithms that are left.
+const OTHERS: [(&str, &str); 2] = [("tanggal-lahir", "aes-256-gcm-siv"), ("bpjs", "xchacha20-poly1305")];
 const SELDOM: &str = "[journal]\ncheckpoint_s = 3600\n";
 
 fn reason(world: &World) -> String {
@@ -42,6 +44,9 @@ fn an_older_file_is_noticed_and_accepted_only_with_every_jump() {
         let world = World::new(SELDOM);
         world.done(&format!("object create alamat --project {PROJECT} --algorithm aes-256-gcm"));
         world.grant("encrypt decrypt", "alamat", ENDPOINT);
+        for (object, algorithm) in OTHERS {
+            world.done(&format!("object create {object} --project {PROJECT} --algorithm {algorithm}"));
+        }
         let (lost, _) = world.new_api_key(PROJECT, ENDPOINT, "");
         let absensi = world.absensi();
         let sealed = [OBJECT, "alamat"].map(|object| absensi.seal(object, b"sebelum"));
@@ -60,8 +65,15 @@ fn an_older_file_is_noticed_and_accepted_only_with_every_jump() {
         let absensi = world.absensi();
         let item = |object: &str| json!({ "object": object, "plaintext": "" });
         assert_eq!(absensi.encrypt(&item(OBJECT)).problem(), refusal(503, "locked"));
-        world.done("unlock --accept-rollback");
+        let unlocked = world.done("unlock --accept-rollback");
+        let next = unlocked["unlocked"]["next"].to_string();
+        for named in ["api-key enable", "budget raise", "key rotate", "revocations above all"] {
+            assert!(next.contains(named), "{next}");
+        }
+        assert!(!next.contains("audit verify"), "there was no damage: {next}");
         assert_eq!(world.status()["journal"]["epoch"], 1);
+        let announced = world.done("audit key")["checkpoint-keys"].clone();
+        assert_eq!(world.status()["witness"]["checkpoint_key"], announced[1]["fingerprint"]);
 
         // Nobody comes in who was not let in again.
         assert_eq!(absensi.encrypt(&item(OBJECT)).problem(), refusal(403, "endpoint-disabled"));
@@ -98,31 +110,25 @@ fn an_older_file_is_noticed_and_accepted_only_with_every_jump() {
             (&versions[0]["state"], &versions[0]["uses_reserved"]),
             (&json!("active"), &json!(1u64 << 36))
         );
+        let others = OTHERS.map(|(object, _)| {
+            let version = shown(object)["object"]["versions"][0].clone();
+            (version["state"].as_str().unwrap().to_owned(), version["uses_reserved"].as_u64().unwrap())
+        });
+        assert_eq!(others, [("decrypt_only".to_owned(), 0), ("active".to_owned(), 1 << 36)]);
         let rotated = world.done(&format!("key rotate alamat --project {PROJECT}"))["object"].clone();
         assert_eq!(rotated["object"]["current_version"], 1_002);
         let states: Vec<_> =
             rotated["versions"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
         assert_eq!(states, ["decrypt_only", "active"]);
+
+        assert_budgets_spent(&world, &absensi, &sealed[0]);
+        world.raise_budgets();
         for (object, sealed) in [OBJECT, "alamat"].into_iter().zip(&sealed) {
             assert_eq!(absensi.open(object, sealed), b"sebelum");
             assert_eq!(absensi.open(object, &absensi.seal(object, b"sesudah")), b"sesudah");
         }
 
-        // All of it is on record.
-        let trail = world.trail();
-        let of = |act: &str| trail.iter().filter(|entry| entry["act"] == act).collect::<Vec<_>>();
-        let accepted = of("appliance.unlock")
-            .into_iter()
-            .rfind(|entry| entry["details"]["rollback-accepted"].is_string());
-        assert!(accepted.unwrap()["actor"].as_str().unwrap().starts_with("local:"));
-        assert_eq!(of("epoch.open")[0]["details"]["epoch"], "1");
-        assert!(!of("epoch.jump").is_empty());
-        for act in ["endpoint.enable", "api-key.enable", "user.enable", "key.rotate"] {
-            assert!(!of(act).is_empty(), "{act}");
-        }
-        let number: u64 =
-            of("crl.sign").last().unwrap()["details"]["number"].as_str().unwrap().parse().unwrap();
-        assert!(number > 1 << 20, "{number}");
+        assert_on_record(&world);
 
         // What was accepted needs no second word, and the new epoch has a key of its own.
         let world = world.restart();
@@ -133,19 +139,56 @@ fn an_older_file_is_noticed_and_accepted_only_with_every_jump() {
         let keys = keys(&sandbox);
         let [(0, old_key), (1, new_key)] = keys[..] else { panic!("{keys:?}") };
         assert!(new.verify(&new_key).is_ok() && new.verify(&old_key).is_err());
-        let vault = Vault::open(&sandbox, softhsm);
-        let all = Scan { prefix: &[], after: None, limit: 10 };
-        let project: Project =
-            cbor::decode(&vault.store.scan(Table::Projects, all).unwrap().remove(0).1.unwrap().value)
-                .unwrap();
-        assert_eq!(project.next_kek_version(), 1_002);
-        for (_, row) in vault.store.scan(Table::Objects, all).unwrap() {
-            let object: Object = cbor::decode(&row.unwrap().value).unwrap();
-            let rotated = object.name.as_str() == "alamat";
-            assert_eq!(object.next_version(), if rotated { 1_003 } else { 1_002 });
-        }
-        vault.records();
+        assert_numbers_jumped(&Vault::open(&sandbox, softhsm));
     });
+}
+
+/// Nothing more is decrypted before an operator says so, though nobody had decrypted when the copy was made.
+fn assert_budgets_spent(world: &World, absensi: &Application, sealed: &str) {
+    let opening = json!({ "object": OBJECT, "ciphertext": sealed });
+    let spent = |whose: &str| {
+        let refused = absensi.decrypt(&opening);
+        assert_eq!(refused.problem(), refusal(429, "budget-exhausted"));
+        assert!(refused.text().contains(whose), "{}", refused.text());
+    };
+    spent("The endpoint's budget of 200000 decrypted fields in 24 hours has 0 left");
+    let of_endpoint = format!("--project {PROJECT} --endpoint {ENDPOINT}");
+    world.done(&format!("budget raise {of_endpoint} --fields 300000 --for 1h"));
+    spent("The API key's budget of 100000 decrypted fields in 24 hours has 0 left");
+}
+
+/// All of it.
+fn assert_on_record(world: &World) {
+    let trail = world.trail();
+    let of = |act: &str| trail.iter().filter(|entry| entry["act"] == act).collect::<Vec<_>>();
+    let accepted =
+        of("appliance.unlock").into_iter().rfind(|entry| entry["details"]["rollback-accepted"].is_string());
+    assert!(accepted.unwrap()["actor"].as_str().unwrap().starts_with("local:"));
+    assert_eq!(of("epoch.open")[0]["details"]["epoch"], "1");
+    assert!(!of("epoch.jump").is_empty());
+    for act in ["endpoint.enable", "api-key.enable", "user.enable", "key.rotate"] {
+        assert!(!of(act).is_empty(), "{act}");
+    }
+    let number: u64 = of("crl.sign").last().unwrap()["details"]["number"].as_str().unwrap().parse().unwrap();
+    assert!(number > 1 << 20, "{number}");
+}
+
+/// No number is given twice.
+fn assert_numbers_jumped(vault: &Vault) {
+    let all = Scan { prefix: &[], after: None, limit: 10 };
+    let project: Project =
+        cbor::decode(&vault.store.scan(Table::Projects, all).unwrap().remove(0).1.unwrap().value).unwrap();
+    assert_eq!(project.next_kek_version(), 1_002);
+    let wraps = [b"token-wraps".as_slice(), &1u32.to_be_bytes()].concat();
+    let wraps = vault.store.get(Table::Counters, &wraps).unwrap().unwrap();
+    let wraps: u64 = cbor::decode(&wraps.value).unwrap();
+    assert!(wraps > 1 << 20, "{wraps}");
+    for (_, row) in vault.store.scan(Table::Objects, all).unwrap() {
+        let object: Object = cbor::decode(&row.unwrap().value).unwrap();
+        let rotated = object.name.as_str() == "alamat";
+        assert_eq!(object.next_version(), if rotated { 1_003 } else { 1_002 });
+    }
+    vault.records();
 }
 
 #[test]
@@ -288,7 +331,7 @@ fn an_acceptance_that_a_crash_interrupts_is_finished_at_the_next_unlock() {
     let world = started_locked(sandbox);
     // Killed somewhere in it: at the first sign of the new epoch.
     let mut accepting = world.sandbox.command(&["unlock", "--accept-rollback"]).spawn().unwrap();
-    let marker = "a new epoch: users, endpoints and API keys are disabled until they are enabled again";
+    let marker = "a new epoch: users, endpoints and API keys are disabled until they are enabled again, and budgets are spent";
     world.daemon.wait_until("it begins", || world.daemon.said(marker).next().is_some());
     let World { sandbox, daemon } = world;
     drop(daemon);

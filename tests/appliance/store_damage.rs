@@ -39,10 +39,13 @@ fn a_damaged_row_is_named_and_accepted_and_nothing_else_suffers() {
     assert!(String::from_utf8_lossy(&output.stderr).contains(&row), "{output:?}");
     assert_eq!(world.sandbox.state(), "locked");
 
-    world.done("unlock --accept-damage");
+    let next = world.done("unlock --accept-damage")["unlocked"]["next"].to_string();
+    assert!(next.contains("audit check") && next.contains("audit verify"), "{next}");
     // Rows may have been put back besides, and nobody can tell: who may come in is decided anew.
     assert_eq!(absensi.decrypt(&opening).problem(), refusal(403, "endpoint-disabled"));
     world.enable();
+    assert_eq!(absensi.decrypt(&opening).problem(), refusal(429, "budget-exhausted"));
+    world.raise_budgets();
     assert_eq!(absensi.open(OBJECT, &healthy), b"selamat");
     assert_eq!(absensi.open(OBJECT, &absensi.seal(OBJECT, b"baru")), b"baru");
     let opening = json!({ "object": "rusak", "ciphertext": lost });

@@ -212,6 +212,16 @@ impl World {
         }
     }
 
+    /// Gives the provisioned endpoint with all its API keys more to decrypt than a new epoch left them, which is nothing.
+    pub(crate) fn raise_budgets(&self) {
+        let more = "--fields 100000000 --for 1h";
+        self.done(&format!("budget raise --project {PROJECT} --endpoint {ENDPOINT} {more}"));
+        let listed = self.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"));
+        for api_key in listed["api-keys"].as_array().unwrap() {
+            self.done(&format!("budget raise --api-key {} {more}", api_key["id"].as_str().unwrap()));
+        }
+    }
+
     /// The audit trail, from the first record on.
     pub(crate) fn trail(&self) -> Vec<Value> {
         self.done("audit list --limit 1000")["audit"]["entries"].as_array().unwrap().clone()

@@ -48,7 +48,11 @@ fn bad(output: &Output) -> Value {
 fn note_key(sandbox: &Sandbox) -> String {
     let keys = sandbox.done(&["audit", "key"])["checkpoint-keys"].clone();
     fs::write(sandbox.path("noted.pem"), keys[0]["pem"].as_str().unwrap()).unwrap();
-    keys[0]["fingerprint"].as_str().unwrap().to_owned()
+    let fingerprint = keys[0]["fingerprint"].as_str().unwrap().to_owned();
+    assert_eq!(sandbox.done(&["status"])["status"]["witness"]["checkpoint_key"], fingerprint);
+    let shown = sandbox.run(&["status"]).stdout;
+    assert!(String::from_utf8_lossy(&shown).contains(&format!("signed by     {fingerprint}")));
+    fingerprint
 }
 
 /// First sequence numbers of the rows of a table in the closed store.

@@ -1,0 +1,99 @@
+//! What `status` answers: the whole health.
+
+use serde::{Deserialize, Serialize};
+
+use super::budget::StrainedBudget;
+
+/// The whole health.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// `unprovisioned`, `locked`, `operational` or `degraded`.
+    pub state: String,
+    /// Why it is locked, and what to do.
+    pub reason: Option<String>,
+    /// Made by one person alone, never to hold real data. Told while locked, too.
+    pub sandbox: bool,
+    /// Whether the token answers.
+    pub token: Option<TokenStatus>,
+    /// The chain and the journal.
+    pub journal: Option<JournalStatus>,
+    /// `trusted`, or what is wrong with the clock and what to do.
+    pub clock: Option<String>,
+    /// Checkpoints and anchor.
+    pub witness: Option<WitnessStatus>,
+    /// Data keys in memory.
+    pub data_keys: usize,
+    /// Requests answered `locked` since the start.
+    pub refused_locked: u64,
+    /// Budgets of decrypted fields of which four fifths are used or more.
+    pub strained_budgets: Vec<StrainedBudget>,
+    /// Keys that have been used half as often as they may be.
+    pub worn_keys: Vec<WornKey>,
+    /// What protects memory.
+    pub memory: String,
+}
+
+/// How the token is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenStatus {
+    /// Its serial number.
+    pub serial: String,
+    /// Whether it answers.
+    pub present: bool,
+    /// Why it counts as away, then what to do.
+    pub trouble: Option<String>,
+    /// The MK generation that wraps.
+    pub master_key_generation: u32,
+    /// For eyes only.
+    pub kcv: String,
+}
+
+/// How the journal is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalStatus {
+    /// Counts restores.
+    pub epoch: u32,
+    /// Of the next record.
+    pub next_sequence: u64,
+    /// When the last block was closed.
+    pub last_block: String,
+    /// Why requests on data are refused as `journal-full` at present.
+    pub trouble: Option<String>,
+    /// Records that found no place since the start.
+    pub unrecorded: u64,
+    /// Free space of the store's disk.
+    pub disk_free_bytes: Option<u64>,
+    /// What requests on data leave alone of it.
+    pub disk_reserve_bytes: Option<u64>,
+}
+
+/// Whether the chain is witnessed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessStatus {
+    /// Of the key that signs checkpoints in this epoch: SHA-256 of the public key, as `audit key` shows it.
+    pub checkpoint_key: String,
+    /// The next record when the newest checkpoint was signed.
+    pub checkpoint_sequence: Option<u64>,
+    /// When it was signed.
+    pub checkpoint_time: Option<String>,
+    /// Since when none could be made.
+    pub failing_since: Option<String>,
+    /// Why not.
+    pub trouble: Option<String>,
+}
+
+/// A key that should be rotated.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WornKey {
+    /// Which.
+    pub key: String,
+    /// Uses so far; reserved ones count.
+    pub uses: u64,
+    /// Uses at which it refuses.
+    pub uses_max: u64,
+}
