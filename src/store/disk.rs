@@ -16,7 +16,7 @@ use redb::{
 
 use super::error::StoreError;
 use super::making::replace_whole;
-use super::migration;
+use super::migration::{self, Ladder};
 use super::settled::{Settled, ended_uncleanly};
 
 /// Every row of the store.
@@ -75,7 +75,7 @@ pub struct Compacted {
 
 impl Disk {
     /// Opens the file at `path`. It makes none: one that vanished must not come back empty.
-    pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, cache_bytes: usize, ladder: Ladder) -> Result<Self, StoreError> {
         let at = path.to_owned();
         let backend = move || {
             let unopenable =
@@ -83,7 +83,7 @@ impl Disk {
             let file = File::options().read(true).write(true).open(&at);
             FileBackend::new(file.map_err(unopenable)?).map_err(StoreError::disk("open the file"))
         };
-        Self::over(backend, path, cache_bytes)
+        Self::over(backend, path, cache_bytes, ladder)
     }
 
     /// Opens the database that lies in `backend`; `path` is what messages call it.
@@ -91,9 +91,10 @@ impl Disk {
         backend: impl Fn() -> Result<B, StoreError> + Send + Sync + 'static,
         path: &Path,
         cache_bytes: usize,
+        ladder: Ladder,
     ) -> Result<Self, StoreError> {
         let at = path.to_owned();
-        let open = Box::new(move || open_in(&backend, &at, cache_bytes));
+        let open = Box::new(move || open_in(&backend, &at, cache_bytes, ladder));
         let database = open()?;
         Ok(Self { database: RwLock::new(Some(database)), open, path: path.to_owned() })
     }
@@ -182,6 +183,7 @@ fn open_in<B: StorageBackend>(
     backend: &impl Fn() -> Result<B, StoreError>,
     path: &Path,
     cache_bytes: usize,
+    ladder: Ladder,
 ) -> Result<Opened, StoreError> {
     let mut builder = Builder::new();
     builder.set_cache_size(cache_bytes);
@@ -189,7 +191,7 @@ fn open_in<B: StorageBackend>(
         let backend = backend()?;
         builder.set_check_integrity_on_open(ended_uncleanly(&backend)?);
         let database = builder.create_with_backend(backend).map_err(|error| unopened(error, path))?;
-        migration::bring_up(&database, path)?;
+        migration::bring_up(&database, path, ladder)?;
         Ok(database)
     });
     let why = match opened {

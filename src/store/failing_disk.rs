@@ -10,6 +10,7 @@ use redb::backends::InMemoryBackend;
 
 use super::boot::tests::sample;
 use super::disk::Disk;
+use super::migration::Ladder;
 use super::{Batch, Store, StoreError, StoreFile, StoreKeys, Table, Verdict};
 use crate::crypto::secret::SecretKey;
 
@@ -46,7 +47,8 @@ impl Failing {
 
     fn open(&self) -> StoreFile {
         let disk = self.clone();
-        StoreFile::on(Disk::over(move || Ok(disk.clone()), Path::new("failing"), 1 << 20).unwrap())
+        let disk = Disk::over(move || Ok(disk.clone()), Path::new("failing"), 1 << 20, Ladder::OURS);
+        StoreFile::on(disk.unwrap())
     }
 }
 

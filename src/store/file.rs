@@ -16,7 +16,7 @@ use super::error::StoreError;
 use super::journal::{self, Head};
 use super::keys::StoreKeys;
 use super::making::make_whole;
-use super::migration::FORMAT_VERSION;
+use super::migration::{FORMAT_VERSION, Ladder};
 use super::table::Table;
 use super::{Inner, Store};
 use crate::crypto::block::BlockHeader;
@@ -46,9 +46,17 @@ impl StoreFile {
     /// [`StoreError::InUse`], [`StoreError::Unopenable`], [`StoreError::NotAStore`], [`StoreError::NewerFormat`],
     /// [`StoreError::OlderFormat`], [`StoreError::Disk`].
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
+        Self::open_by(path, cache_bytes, Ladder::OURS)
+    }
+
+    /// The same by another ladder.
+    ///
+    /// # Errors
+    /// Those of [`StoreFile::open`].
+    pub fn open_by(path: &Path, cache_bytes: usize, ladder: Ladder) -> Result<Self, StoreError> {
         guarded("open the file", || {
-            make_whole(path, |path| Disk::open(path, cache_bytes).map(drop))?;
-            Disk::open(path, cache_bytes).map(Self::on)
+            make_whole(path, |path| Disk::open(path, cache_bytes, ladder).map(drop))?;
+            Disk::open(path, cache_bytes, ladder).map(Self::on)
         })
     }
 

@@ -15,19 +15,30 @@ use super::error::StoreError;
 pub const FORMAT_VERSION: u32 = 1;
 
 /// Leads from the version in front of it to the next.
-pub(super) type Step = (u32, fn(&WriteTransaction) -> Result<(), StoreError>);
+pub type Step = (u32, fn(&WriteTransaction) -> Result<(), StoreError>);
 
-/// One step per older version. Format 1 is the first.
-const STEPS: &[Step] = &[];
+/// The layouts a program knows. The product climbs [`Ladder::OURS`]; while that has no step, only tests have another.
+#[derive(Debug, Clone, Copy)]
+pub struct Ladder {
+    /// The layout it writes.
+    pub top: u32,
+    /// One step per older one it can bring up.
+    pub steps: &'static [Step],
+}
+
+impl Ladder {
+    /// This program's. Format 1 is the first.
+    pub const OURS: Self = Self { top: FORMAT_VERSION, steps: &[] };
+}
 
 const VERSION: &str = "version";
 
 /// Makes an empty database a store of this format, or brings an older one up to it; all in one transaction.
-pub(super) fn bring_up(database: &Database, path: &Path) -> Result<(), StoreError> {
+pub(super) fn bring_up(database: &Database, path: &Path, ladder: Ladder) -> Result<(), StoreError> {
     match found(database)? {
-        Some(FORMAT_VERSION) => Ok(()),
-        Some(version) => climb(database, version, FORMAT_VERSION, STEPS),
-        None if is_empty(database)? => write_version(database, FORMAT_VERSION),
+        Some(version) if version == ladder.top => Ok(()),
+        Some(version) => climb(database, version, ladder.top, ladder.steps),
+        None if is_empty(database)? => write_version(database, ladder.top),
         None => Err(StoreError::NotAStore { path: path.to_owned() }),
     }
 }
@@ -147,7 +158,7 @@ mod tests {
     fn a_newer_layout_is_refused_by_number() {
         let database = of_format_1();
         write_version(&database, FORMAT_VERSION + 1).unwrap();
-        let error = bring_up(&database, Path::new("store")).unwrap_err();
+        let error = bring_up(&database, Path::new("store"), Ladder::OURS).unwrap_err();
         assert!(
             error.to_string().contains("has format 2, and this program knows formats up to 1"),
             "{error}"

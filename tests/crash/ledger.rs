@@ -1,6 +1,7 @@
 //! What was asked and what was acknowledged: the driver's own books, compared with the daemon's after each crash.
 
 use std::collections::HashMap;
+use std::ops::AddAssign;
 
 use gembok::domain::id::ApiKeyId;
 
@@ -31,6 +32,20 @@ pub(crate) struct Page {
     pub(crate) uses: HashMap<String, u64>,
 }
 
+/// Acknowledged requests that no record tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lost {
+    pub(crate) requests: u64,
+    pub(crate) fields: u64,
+}
+
+impl AddAssign for Lost {
+    fn add_assign(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.fields += more.fields;
+    }
+}
+
 /// An object the operator asked for.
 pub(crate) struct Made {
     pub(crate) name: String,
@@ -49,19 +64,25 @@ impl Page {
         self.sent.iter().filter(|sent| sent.is_acknowledged).count()
     }
 
-    /// Compares with what the journal has of this client, in order. How many acknowledged requests are not in it: the end
+    /// Fields of acknowledged decrypts: the strict ones.
+    pub(crate) fn opened(&self) -> u64 {
+        let acknowledged = self.sent.iter().filter(|sent| self.is_strict && sent.is_acknowledged);
+        acknowledged.map(|sent| u64::from(sent.fields)).sum()
+    }
+
+    /// Compares with what the journal has of this client, in order. The acknowledged requests that are not in it: the end
     /// of a batched journal may be missing, and nothing else.
-    pub(crate) fn unrecorded(&self, recorded: &[u32]) -> Result<usize, String> {
+    pub(crate) fn lost(&self, recorded: &[u32]) -> Result<Lost, String> {
         let mut recorded = recorded.iter().copied().peekable();
-        let mut unrecorded = 0;
+        let mut lost = Lost::default();
         for (at, sent) in self.sent.iter().enumerate() {
-            if unrecorded == 0 && recorded.next_if_eq(&sent.fields).is_some() {
+            if lost == Lost::default() && recorded.next_if_eq(&sent.fields).is_some() {
                 continue;
             }
             if !sent.is_acknowledged {
                 continue;
             }
-            unrecorded += 1;
+            lost += Lost { requests: 1, fields: sent.fields.into() };
             if self.is_strict {
                 return Err(format!(
                     "strict request {at} of {} was acknowledged and is lost",
@@ -70,7 +91,7 @@ impl Page {
             }
         }
         match recorded.next() {
-            None => Ok(unrecorded),
+            None => Ok(lost),
             Some(fields) => Err(format!(
                 "a record of {fields} fields is in the journal that nobody asked for, or a record \
                                          before it is lost"
@@ -89,13 +110,13 @@ fn a_page_finds_what_is_lost_and_what_was_never_asked() {
     for is_strict in [true, false] {
         let page = page(is_strict, &asked);
         for all in [&[1, 2, 4][..], &[1, 2, 3, 4], &[1, 2, 3, 4, 5]] {
-            assert_eq!(page.unrecorded(all), Ok(0));
+            assert_eq!(page.lost(all), Ok(Lost::default()));
         }
         for wrong in [&[2, 4][..], &[1, 4], &[1, 2, 4, 6], &[1, 1, 2, 4], &[1, 2, 5]] {
-            assert!(page.unrecorded(wrong).is_err(), "{wrong:?}");
+            assert!(page.lost(wrong).is_err(), "{wrong:?}");
         }
-        assert_eq!(page.unrecorded(&[1, 2]).is_ok(), !is_strict);
+        assert_eq!(page.lost(&[1, 2]).is_ok(), !is_strict);
     }
-    assert_eq!(page(false, &asked).unrecorded(&[1]), Ok(2));
-    assert_eq!(page(false, &asked).unrecorded(&[]), Ok(3));
+    assert_eq!(page(false, &asked).lost(&[1]), Ok(Lost { requests: 2, fields: 6 }));
+    assert_eq!(page(false, &asked).lost(&[]), Ok(Lost { requests: 3, fields: 7 }));
 }

@@ -1,7 +1,6 @@
 //! The load: clients over mutual TLS that seal, open and use up leases, an operator who changes the catalog, and the books
 //! each of them keeps.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -299,11 +298,4 @@ fn ask(socket: &Path, request: &Value) -> Option<Value> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     serde_json::from_slice(&answer).ok()
-}
-
-/// Seals of all pages by object.
-pub(crate) fn add_uses(sum: &mut HashMap<String, u64>, pages: &[Page]) {
-    for (object, uses) in pages.iter().flat_map(|page| &page.uses) {
-        *sum.entry(object.clone()).or_default() += uses;
-    }
 }

@@ -4,9 +4,11 @@
 //!
 //! `GEMBOK_CRASH_ROUNDS` says how often it is killed; `tests/run.sh` asks for 100.
 
+mod books;
 #[allow(dead_code, reason = "a client of other tests; a part of it is used here")]
 #[path = "../appliance/client.rs"]
 mod client;
+mod climb;
 mod desk;
 mod disks;
 mod floods;
@@ -14,6 +16,7 @@ mod kill;
 mod ledger;
 mod load;
 mod phase;
+mod proof;
 mod rounds;
 mod snapshot;
 #[path = "../support/mod.rs"]

@@ -9,6 +9,8 @@ use std::fs;
 pub(crate) enum Phase {
     /// Making a store that was not there.
     FirstStart,
+    /// Bringing the store up to a newer layout.
+    Migration,
     /// From its first instruction until the local socket listens.
     StartUp,
     /// From there until it is operational.
@@ -28,8 +30,9 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::FirstStart,
+        Self::Migration,
         Self::StartUp,
         Self::Unlock,
         Self::CertificateExchange,
@@ -42,7 +45,7 @@ impl Phase {
 
     /// What the round aims at: all in turn, those under load more often.
     pub(crate) fn aim(round: usize) -> Self {
-        const TURNS: [Phase; 12] = [
+        const TURNS: [Phase; 13] = [
             Phase::Serving,
             Phase::Commit,
             Phase::StartUp,
@@ -52,6 +55,7 @@ impl Phase {
             Phase::CertificateExchange,
             Phase::Commit,
             Phase::Drain,
+            Phase::Migration,
             Phase::FirstStart,
             Phase::Lease,
             Phase::Unlock,
@@ -64,6 +68,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::FirstStart => "first start",
+            Self::Migration => "migration",
             Self::StartUp => "start-up",
             Self::Unlock => "unlock",
             Self::CertificateExchange => "certificate exchange",

@@ -1,9 +1,8 @@
 //! Rounds: the daemon is started, put under load, killed with SIGKILL, and looked at; the next round starts what is left.
 //! A round has a thousand acknowledged requests, or the kill falls into the start.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,12 +10,14 @@ use std::time::{Duration, Instant};
 use gembok::store::StoreFile;
 use rustix::process::Signal;
 
+use crate::books::Books;
 use crate::client::Client;
+use crate::climb::{Climbed, KILLS, kill_climbs};
 use crate::kill::{healthy, kill, wait_for};
-use crate::ledger::{Made, Page, Sealed};
-use crate::load::{Duty, Field, OBJECTS, Worker, add_uses, open_all, operate};
+use crate::ledger::{Page, Sealed};
+use crate::load::{Duty, Field, OBJECTS, Worker, open_all, operate};
 use crate::phase::{Dice, Phase};
-use crate::snapshot::{Chain, Found};
+use crate::proof::{note_key, prove};
 use crate::support::daemon::{Daemon, ENDPOINT, PROJECT, Sandbox};
 use crate::support::softhsm::{SoftHsm, in_child_aloud};
 use crate::tell;
@@ -29,6 +30,8 @@ const ROUNDS_FOR_EACH_PHASE: usize = 60;
 pub(crate) const ACKNOWLEDGED_MIN: usize = 1_000;
 /// Objects the operator makes in a round.
 const MADE_MAX: usize = 3;
+/// An outsider verifies the journal after so many rounds, and at the end.
+const ROUNDS_TO_PROOF: usize = 20;
 /// Envelopes of all rounds and keys that are opened again in each.
 const OPENED_AGAIN: usize = 40;
 /// Only a bug waits that long.
@@ -55,15 +58,12 @@ fn a_killed_daemon_loses_nothing_it_acknowledged() {
 struct Driver {
     sandbox: Sandbox,
     workers: Vec<Worker>,
-    /// Of the one who opens what was sealed in earlier rounds.
-    auditor: String,
-    chain: Chain,
+    /// The one who opens what was sealed in earlier rounds.
+    auditor: Worker,
+    books: Books,
     dice: Dice,
     /// Envelopes of all rounds.
     archive: Vec<Sealed>,
-    made: Vec<Made>,
-    /// Acknowledged seals by object, over all rounds.
-    uses: HashMap<String, u64>,
     /// What the last start was configured with.
     server_names: usize,
     /// From the start of the process: until the local socket listened, until it was operational.
@@ -75,7 +75,6 @@ struct Driver {
 #[derive(Default)]
 struct Tally {
     acknowledged: usize,
-    unrecorded: usize,
     hit: BTreeMap<Phase, usize>,
     slowest_restart: Duration,
     /// Times SoftHSM was killed while it rewrote its token's file, and that was put back from a copy.
@@ -111,7 +110,8 @@ impl Driver {
             })
             .collect();
         sandbox.done(&[&["budget", "set", "--fields", "1000000000"], &of[..]].concat());
-        let auditor = workers.pop().unwrap().api_key;
+        let auditor = workers.pop().unwrap();
+        note_key(&sandbox);
         assert!(daemon.stop().success());
         fs::copy(sandbox.softhsm().token_file("token.object"), sandbox.path("token.copy")).unwrap();
         let file = StoreFile::open(&sandbox.path("state/gembok.redb"), 1 << 20).unwrap();
@@ -121,17 +121,15 @@ impl Driver {
             sandbox,
             workers,
             auditor,
-            chain: Chain::new(keys),
+            books: Books::new(keys),
             dice: Dice::new(),
             archive: Vec::new(),
-            made: Vec::new(),
-            uses: HashMap::new(),
             server_names: 0,
             socket_after: Duration::ZERO,
             operational_after: Duration::ZERO,
             tally: Tally::default(),
         };
-        driver.look();
+        driver.books.look(&driver.sandbox);
         driver
     }
 
@@ -140,6 +138,7 @@ impl Driver {
         let aim = Phase::aim(round);
         let (hit, acknowledged) = match aim {
             Phase::FirstStart => (self.kill_first_start(), 0),
+            Phase::Migration => (self.kill_migrating(), 0),
             Phase::StartUp | Phase::Unlock | Phase::CertificateExchange => (self.kill_starting(aim), 0),
             Phase::Serving | Phase::Commit | Phase::Lease | Phase::Change | Phase::Drain => {
                 self.kill_under_load(round, aim)
@@ -155,26 +154,47 @@ impl Driver {
             "round {round}: {acknowledged} acknowledged, killed in {}, {took} ms",
             hit.join(" + ")
         ));
+        if round.is_multiple_of(ROUNDS_TO_PROOF) {
+            let daemon = self.started();
+            self.prove(round);
+            assert!(daemon.stop().success());
+            self.books.look(&self.sandbox);
+        }
+    }
+
+    /// Over a running daemon.
+    fn prove(&mut self, round: usize) {
+        let proof = prove(&self.sandbox, round);
+        // The gap of the kill before this start is not looked at yet.
+        assert!([self.books.gaps, self.books.gaps + 1].contains(&proof.gaps), "{} gaps", proof.gaps);
+        tell(format_args!(
+            "after round {round}: an outsider proves {} records, {} gaps among them, by {} checkpoints of all the daemons",
+            proof.records, proof.gaps, proof.checkpoints
+        ));
     }
 
     fn end(&mut self, rounds: usize, took: Duration) {
         // And once in peace: it starts, opens everything, stops cleanly.
         let daemon = self.started();
         let client = self.client(&daemon);
-        open_all(&client, &self.auditor, self.archive.clone());
+        self.open_all(&client, self.archive.clone());
+        self.prove(rounds);
         assert!(daemon.stop().success());
-        let found = self.look();
-        self.check_objects(&found);
-        let Tally { acknowledged, unrecorded, hit, slowest_restart, token_put_back } = &self.tally;
+        self.books.look(&self.sandbox);
+        assert!(self.books.is_even(), "no gap for what the last kill lost");
+        let Books { made, lost, most_lost, gaps, .. } = &self.books;
+        let Tally { acknowledged, hit, slowest_restart, token_put_back } = &self.tally;
         let hits: Vec<String> = hit.iter().map(|(phase, times)| format!("{phase} {times}")).collect();
         tell(format_args!(
-            "{rounds} rounds in {} s, {acknowledged} acknowledged; killed in: {}; batched and not recorded {unrecorded}; \
-             {} envelopes of {} objects opened again; tokens SoftHSM lost \
+            "{rounds} rounds in {} s, {acknowledged} acknowledged; killed in: {}; batched and not recorded {} with {} fields, \
+             at most {most_lost} in one of {gaps} gaps; {} envelopes of {} objects opened again; tokens SoftHSM lost \
              {token_put_back}; slowest restart {} ms",
             took.as_secs(),
             hits.join(", "),
+            lost.requests,
+            lost.fields,
             self.archive.len(),
-            self.made.len() + OBJECTS.len(),
+            made.len() + OBJECTS.len(),
             slowest_restart.as_millis()
         ));
         if rounds >= ROUNDS_FOR_EACH_PHASE {
@@ -225,7 +245,7 @@ impl Driver {
         let daemon = self.started();
         let client = self.client(&daemon);
         self.open_some_again(&client);
-        let granted = self.made.iter().filter(|made| made.is_granted).map(|made| made.name.clone());
+        let granted = self.books.made.iter().filter(|made| made.is_granted).map(|made| made.name.clone());
         let pool: Vec<Sealed> = (0..OPENED_AGAIN.min(self.archive.len()))
             .map(|_| self.dice.pick(&self.archive).clone())
             .collect();
@@ -250,19 +270,10 @@ impl Driver {
             (pages, operating.join().unwrap(), hit, daemon)
         });
         healthy(&daemon);
-        add_uses(&mut self.uses, &pages);
         let acknowledged = pages.iter().map(Page::acknowledged).sum();
         assert!(acknowledged >= ACKNOWLEDGED_MIN, "{acknowledged} acknowledged");
-        self.made.extend(made);
-        let found = self.look();
-        for page in &pages {
-            let recorded = found.recorded.get(&page.api_key).map_or(&[][..], Vec::as_slice);
-            match page.unrecorded(recorded) {
-                Ok(unrecorded) => self.tally.unrecorded += unrecorded,
-                Err(wrong) => panic!("round {round}: {wrong}"),
-            }
-        }
-        self.check_objects(&found);
+        let settled = self.books.settle(&self.sandbox, &pages, made);
+        settled.unwrap_or_else(|wrong| panic!("round {round}: {wrong}"));
         self.archive.extend(pages.into_iter().flat_map(|page| page.sealed));
         (hit, acknowledged)
     }
@@ -296,7 +307,7 @@ impl Driver {
         daemon.signal(Signal::KILL);
         daemon.wait();
         healthy(&daemon);
-        self.look();
+        self.books.look(&self.sandbox);
         let log = daemon.log();
         let phase = match () {
             () if half_made() => Phase::CertificateExchange,
@@ -305,6 +316,18 @@ impl Driver {
             () => Phase::StartUp,
         };
         vec![phase]
+    }
+
+    /// In a program of which the store's layout is one too old; the next round's daemon starts over what it brought up.
+    fn kill_migrating(&mut self) -> Vec<Phase> {
+        let Climbed { inside, begun_again, takes } = kill_climbs(&self.sandbox, &mut self.dice);
+        self.books.look(&self.sandbox);
+        tell(format_args!(
+            "{inside} of {KILLS} kills fell into a climb, which takes {} ms; {begun_again} times it began again",
+            takes.as_millis()
+        ));
+        assert!(inside > 0, "no kill fell into the climb");
+        vec![Phase::Migration]
     }
 
     /// Over an empty folder. What is left must start, and be as empty.
@@ -338,32 +361,15 @@ impl Driver {
         vec![if is_early { Phase::FirstStart } else { Phase::Serving }]
     }
 
-    /// Looks at what lies there, before the next start can mend it.
-    fn look(&mut self) -> Found {
-        let copy: PathBuf = self.sandbox.path("copy.redb");
-        fs::copy(self.sandbox.path("state/gembok.redb"), &copy).unwrap();
-        self.chain.follow(&copy)
-    }
-
     fn open_some_again(&mut self, client: &Client) {
         let some = (0..OPENED_AGAIN.min(self.archive.len())).map(|_| self.dice.pick(&self.archive).clone());
-        open_all(client, &self.auditor, some.collect());
+        let some = some.collect();
+        self.open_all(client, some);
     }
 
-    /// Every object that was answered for is there with its keys, and no use is missing from what is reserved.
-    fn check_objects(&self, found: &Found) {
-        for made in self.made.iter().filter(|made| made.is_answered) {
-            assert!(found.objects.contains(&made.name), "object {} was acknowledged and is lost", made.name);
-        }
-        let algorithms: HashMap<&str, &str> = OBJECTS.into_iter().collect();
-        for (object, uses) in &self.uses {
-            // Of those the operator makes every second is leased, by the last digit of its name.
-            let is_leased = match algorithms.get(object.as_str()) {
-                Some(algorithm) => algorithm.starts_with("aes-256-gcm"),
-                None => object.ends_with("-1"),
-            };
-            let reserved = found.reserved[object];
-            assert!(reserved >= *uses || !is_leased, "{object}: {reserved} reserved, {uses} used");
-        }
+    fn open_all(&mut self, client: &Client, some: Vec<Sealed>) {
+        let fields = some.len() as u64;
+        open_all(client, &self.auditor.api_key, some);
+        self.books.opened(self.auditor.id, fields);
     }
 }

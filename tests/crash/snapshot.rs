@@ -7,16 +7,26 @@ use std::path::Path;
 use gembok::crypto::block::Leaves;
 use gembok::domain::access_record;
 use gembok::domain::audit_record;
+use gembok::domain::budget::{Budget, Spender};
 use gembok::domain::cbor;
-use gembok::domain::gap;
+use gembok::domain::gap::{self, Gap};
 use gembok::domain::id::ApiKeyId;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::object::Object;
 use gembok::domain::statistics::{Counters, Fold};
 use gembok::store::{Scan, Store, StoreFile, Table, Verdict};
+use minicbor::Decode;
 
 use crate::support::recount::read_access;
 use crate::vault::Keys;
+
+/// The row that says that the journal is open.
+#[derive(Decode)]
+#[cbor(map)]
+struct Tenure {
+    #[n(1)]
+    fields_max: u64,
+}
 
 /// The chain so far, and everything folded from it.
 pub(crate) struct Chain {
@@ -25,6 +35,8 @@ pub(crate) struct Chain {
     previous: [u8; 32],
     time_us: u64,
     fold: Fold,
+    /// At the last look the journal was open, and promised to leave no more fields than these unrecorded.
+    open: Option<u64>,
 }
 
 /// What one look found.
@@ -38,13 +50,17 @@ pub(crate) struct Found {
     pub(crate) objects: Vec<String>,
     /// Access records since the last look.
     pub(crate) records: usize,
-    /// Unclean ends the journal tells of since the last look.
-    pub(crate) gaps: usize,
+    /// What the journal says of the end that was looked at last.
+    pub(crate) gap: Option<Gap>,
+    /// The journal was open when the daemon ended.
+    pub(crate) is_open: bool,
+    /// Fields charged to decrypt budgets.
+    pub(crate) spent: HashMap<Spender, u64>,
 }
 
 impl Chain {
     pub(crate) fn new(keys: Keys) -> Self {
-        Self { keys, next: 0, previous: [0; 32], time_us: 0, fold: Fold::default() }
+        Self { keys, next: 0, previous: [0; 32], time_us: 0, fold: Fold::default(), open: None }
     }
 
     /// Opens the copy at `path`: the rows are those the last block describes, the chain goes on from where it was and is
@@ -57,22 +73,41 @@ impl Chain {
         self.walk(&store, &mut found);
         self.recount(&store);
         look_at_keys(&store, &mut found);
+        for (key, value) in rows(&store, Table::Budgets) {
+            let budget: Budget = cbor::decode(&value).unwrap();
+            let fields = budget.hours.iter().map(|hour| hour.fields).sum();
+            found.spent.insert(Spender::from_row_key(&key).unwrap(), fields);
+        }
+        self.open =
+            rows(&store, Table::Counters).iter().find(|(key, _)| key == b"journal-open").map(|(_, row)| {
+                let Tenure { fields_max } = minicbor::decode(row).unwrap();
+                fields_max
+            });
+        found.is_open = self.open.is_some();
         found
     }
 
     fn walk(&mut self, store: &Store, found: &mut Found) {
         let head = store.head();
+        let first = self.next;
         while self.next < head.next_sequence {
             for block in store.blocks(self.next, 1_000).unwrap() {
                 let block = block.unwrap();
                 let header = &block.header;
+                let last_block = self.time_us;
                 assert_eq!(header.chain, head.chain);
                 assert_eq!((header.first_sequence, header.previous), (self.next, self.previous));
                 assert!(header.time_us >= self.time_us, "the journal's time went back");
                 (self.previous, self.time_us) = (header.hash(), header.time_us);
                 self.next += u64::from(header.count);
-                for leaf in Leaves::new(&block.leaves.unwrap()) {
+                for (at, leaf) in (header.first_sequence..).zip(Leaves::new(&block.leaves.unwrap())) {
                     let leaf = leaf.unwrap();
+                    let is_owed = at == first && self.open.is_some();
+                    assert_eq!(
+                        leaf.kind == gap::KIND,
+                        is_owed,
+                        "a gap is the first record after an unclean end"
+                    );
                     match leaf.kind {
                         access_record::KIND => {
                             let record = read_access(leaf.body);
@@ -84,7 +119,12 @@ impl Chain {
                             }
                         }
                         audit_record::KIND => {}
-                        gap::KIND => found.gaps += 1,
+                        gap::KIND => {
+                            let gap: Gap = cbor::decode(leaf.body).unwrap();
+                            let told = (gap.last_block.micros(), Some(gap.fields_max));
+                            assert_eq!(told, (last_block, self.open), "the end before was another one");
+                            found.gap = Some(gap);
+                        }
                         other => panic!("a record of kind {other}"),
                     }
                 }
