@@ -4,6 +4,7 @@
 mod admittance;
 mod audit;
 mod certificates;
+mod forks;
 mod life;
 #[path = "../support/mod.rs"]
 mod support;
