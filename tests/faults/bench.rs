@@ -1,10 +1,13 @@
 //! A token behind the shim with one of everything in it, and what can be asked of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gembok::crypto::secret::SecretKey;
 use gembok::crypto::wrapped_key::{Binding, WrappedKey};
-use gembok::hsm::{Healing, MasterKey, Pin, PinBackoff, Signer, Token, TokenChoice, TokenConfig, TokenError};
+use gembok::hsm::{
+    Anchor, Healing, MasterKey, Pin, PinBackoff, Signer, Token, TokenChoice, TokenConfig, TokenError,
+};
 
 use crate::support::shim::Shim;
 use crate::support::softhsm::SoftHsm;
@@ -20,11 +23,14 @@ pub(crate) struct Bench {
     pub(crate) signer: Signer,
     pub(crate) wrapped: WrappedKey,
     pub(crate) plain: SecretKey,
+    /// The last one that was to be made.
+    anchors: AtomicU64,
 }
 
 /// What is asked of the token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Work {
+    Anchor,
     Destroy,
     Find,
     Generate,
@@ -66,7 +72,7 @@ impl Bench {
         let signer = token.generate_signer("gembok-ca").unwrap();
         let plain = SecretKey::generate().unwrap();
         let wrapped = key.wrap(&plain, &place()).unwrap();
-        Self { shim, token, key, signer, wrapped, plain }
+        Self { shim, token, key, signer, wrapped, plain, anchors: AtomicU64::new(0) }
     }
 
     /// The same, with little patience once everything is made.
@@ -85,6 +91,12 @@ impl Bench {
 
     pub(crate) fn does(&self, work: Work) -> Result<(), TokenError> {
         match work {
+            Work::Anchor => {
+                let next = self.further();
+                self.token.put_anchor(&next)?;
+                assert_eq!(self.token.anchor()?, Some(next));
+                Ok(())
+            }
             Work::Destroy => self.token.destroy_pending().map(drop),
             Work::Find => self.token.master_key(1).map(drop),
             Work::Generate => self.token.generate_master_key(9).map(drop),
@@ -97,6 +109,12 @@ impl Bench {
             }
             Work::Wrap => self.key.wrap(&self.plain, &place()).map(drop),
         }
+    }
+
+    /// An anchor that the token does not hold yet. It is known here what it holds, so that nothing is asked of it.
+    pub(crate) fn further(&self) -> Anchor {
+        let next_sequence = self.anchors.fetch_add(1, Ordering::Relaxed) + 1;
+        Anchor { epoch: 0, next_sequence, hash: [7; 32] }
     }
 
     pub(crate) fn heal(&self) -> Result<(), TokenError> {

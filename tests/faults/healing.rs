@@ -98,6 +98,36 @@ fn an_answer_that_was_lost_leaves_a_key_that_is_found() {
 }
 
 #[test]
+fn an_anchor_is_the_old_one_or_the_new_one_whatever_becomes_of_its_making() {
+    let case = "healing::an_anchor_is_the_old_one_or_the_new_one_whatever_becomes_of_its_making";
+    in_child(case, |softhsm| {
+        let bench = Bench::new(softhsm);
+        for (code, kind) in CODES {
+            bench.does(Work::Anchor).unwrap();
+            let held = bench.token.anchor().unwrap();
+            for how in ["answer", "lose"] {
+                let what = format!("{code:#x}, {how}");
+                let next = bench.further();
+                bench.shim.order(&[&format!("C_CreateObject 0 1 {how} {code}")]);
+                let made = bench.token.put_anchor(&next);
+                bench.recovers(&what);
+                let expected = match (made, how) {
+                    // Made, and only the answer was not heard: it is found, and is the further one.
+                    (Ok(()), _) | (Err(_), "lose") => Some(next),
+                    (Err(_), _) => held,
+                };
+                assert_eq!(bench.token.anchor().unwrap(), expected, "{what} ({kind:?})");
+            }
+        }
+        // However many were made twice or left behind: the next one puts it in order.
+        bench.does(Work::Anchor).unwrap();
+        let mark = bench.shim.mark();
+        bench.does(Work::Anchor).unwrap();
+        assert_eq!(bench.shim.count(mark, "C_DestroyObject 0"), 1);
+    });
+}
+
+#[test]
 fn a_slow_token_is_waited_for_until_the_deadline() {
     in_child("healing::a_slow_token_is_waited_for_until_the_deadline", |softhsm| {
         let bench = Bench::impatient(softhsm);

@@ -51,7 +51,7 @@ pub(crate) const CODES: [(u64, Kind); 27] = [
     (0x8000_0001, Kind::Doubtful), // VENDOR_DEFINED
 ];
 
-const PLACES: [(&str, Work); 12] = [
+const PLACES: [(&str, Work); 13] = [
     ("C_FindObjectsInit", Work::Find),
     ("C_FindObjects", Work::Find),
     ("C_GetAttributeValue", Work::Find),
@@ -62,6 +62,7 @@ const PLACES: [(&str, Work); 12] = [
     ("C_SignInit", Work::Sign),
     ("C_Sign", Work::Sign),
     ("C_GenerateKey", Work::Generate),
+    ("C_CreateObject", Work::Anchor),
     ("C_DestroyObject", Work::Destroy),
     ("C_OpenSession", Work::Unwrap),
 ];
