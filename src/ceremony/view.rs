@@ -152,7 +152,7 @@ impl From<appliance::AuditPage> for answer::AuditPage {
             time: entry.record.time.to_string(),
             actor: entry.record.actor,
             act: entry.record.act,
-            details: entry.record.details,
+            details: entry.record.details.into_pairs().collect(),
         });
         Self { entries: entries.collect(), next: page.next, pruned_to: page.pruned_to }
     }

@@ -3,17 +3,16 @@
 //! Kind 2, version 1. The body is deterministic CBOR:
 //!
 //! ```text
-//! { 0: time µs, 1: actor, 2: act, 3: { name: value … } (sorted by name) }
+//! { 0: time µs, 1: actor, 2: act, 3: { name: value … } (shorter names first, then by their bytes) }
 //! ```
 //!
 //! `actor` is text (`local:0`, `user:<uuid>`, `system`), `act` is noun and verb (`api-key.create`). Details are text and
 //! never a secret.
 
-use std::collections::BTreeMap;
-
 use minicbor::{Decode, Encode};
 
 use super::actor::Actor;
+use super::details::Details;
 use super::timestamp::Timestamp;
 
 /// The record's kind in its leaf.
@@ -36,20 +35,20 @@ pub struct AuditRecord {
     pub act: String,
     /// On what, with what.
     #[n(3)]
-    pub details: BTreeMap<String, String>,
+    pub details: Details,
 }
 
 impl AuditRecord {
     /// `actor` did `act`.
     #[must_use]
     pub fn new(time: Timestamp, actor: Actor, act: &'static str) -> Self {
-        Self { time, actor: actor.to_string(), act: act.to_owned(), details: BTreeMap::new() }
+        Self { time, actor: actor.to_string(), act: act.to_owned(), details: Details::default() }
     }
 
     /// The same with one more detail.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.details.insert(name.to_owned(), value.to_string());
+        self.details.insert(name, value.to_string());
         self
     }
 }

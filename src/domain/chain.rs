@@ -194,7 +194,7 @@ impl ChainCheck {
         let unreadable = || Flaw::at(first, "records", "an audit record in it cannot be read".into());
         let record: AuditRecord = cbor::decode(leaf.body).map_err(|_| unreadable())?;
         if record.act == PRUNE_ACT {
-            let to = record.details.get(PRUNE_TO).and_then(|to| to.parse().ok());
+            let to = record.details.value(PRUNE_TO).and_then(|to| to.parse().ok());
             self.pruned_to = self.pruned_to.max(to.ok_or_else(unreadable)?);
         }
         Ok(())

@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod chain;
 pub mod chain_report;
 pub mod chain_witness;
+pub mod details;
 pub mod endpoint;
 pub mod gap;
 pub mod grant;

@@ -1,4 +1,4 @@
-//! Proves floor 0 from outside, and beside it the boot row and the verifier of chains: the formats against `tests/vectors`,
+//! Proves floor 0 from outside, and beside it the boot row, the journal's records and the verifier of chains: the formats against `tests/vectors`,
 //! which a second implementation wrote; the algorithms against Project Wycheproof, the C2SP vectors and other people's
 //! libraries; the laws against random input.
 
@@ -6,6 +6,7 @@ mod boot;
 mod export;
 mod injective;
 mod inverse;
+mod journal;
 mod oracles;
 mod testkit;
 mod vectors;

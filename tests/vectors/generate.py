@@ -325,7 +325,7 @@ class Omitted:
 
 
 def cbor(value):
-    """Deterministic CBOR (RFC 8949 §4.2): shortest heads, map keys in ascending order, definite lengths."""
+    """Deterministic CBOR (RFC 8949 §4.2): shortest heads, map keys in ascending order of their encodings, definite lengths."""
     def head(major, number):
         for size, extra, pack in [(24, None, None), (1 << 8, 24, u8), (1 << 16, 25, u16), (1 << 32, 26, u32)]:
             if number < size:
@@ -342,8 +342,8 @@ def cbor(value):
         return head(3, len(value.encode())) + value.encode()
     if isinstance(value, list):
         return head(4, len(value)) + b"".join(map(cbor, value))
-    members = sorted((key, item) for key, item in value.items() if item is not Omitted)
-    return head(5, len(members)) + b"".join(cbor(key) + cbor(item) for key, item in members)
+    members = sorted((cbor(key), cbor(item)) for key, item in value.items() if item is not Omitted)
+    return head(5, len(members)) + b"".join(key + item for key, item in members)
 
 
 def boots():
@@ -539,6 +539,44 @@ def leaf_of(kind, body):
 def audit_leaf(time_us, act, details):
     body = cbor(0) + cbor(time_us) + cbor(1) + cbor("local:0") + cbor(2) + cbor(act) + cbor(3) + cbor(details)
     return leaf_of(2, u8(0xa4) + body)
+
+
+def journal():
+    start = 1_735_689_600_000_000
+    details = [
+        {},
+        {"to": "2", "from": "0", "at": "kantor"},
+        {"name": "", "uses-reserved": "1024", "key-id": "0000002a", "version": "1", "naam": "é"},
+        {letter * length: f"{length}" for length in [1, 23, 24, 255, 256] for letter in "zaé"},
+    ]
+    for number, named in enumerate(details):
+        body = audit_leaf(start, "test.audit", named)[8:]
+        in_order = sorted(named, key=lambda name: (len(name.encode()), name.encode()))
+        lines = [line for name in in_order for line in (("name", name), ("value", named[name]))]
+        yield [("case", f"audit record {number}"), ("kind", 2), ("version", 1), ("time-us", start),
+               ("actor", "local:0"), ("act", "test.audit"), *lines, ("body", body), ("expect", "parses")]
+    ordered = cbor({"to": "2", "from": "0"})
+    body = audit_leaf(start, "test.audit", {"to": "2", "from": "0"})[8:]
+    by_text = u8(0xa2) + cbor("from") + cbor("0") + cbor("to") + cbor("2")
+    twice = u8(0xa2) + (cbor("to") + cbor("2")) * 2
+    for why, malformed in [("names in the order of their text", body.replace(ordered, by_text)),
+                           ("a name twice", body.replace(ordered, twice)),
+                           ("a byte less", body[:-1]), ("nothing at all", b"")]:
+        yield [("case", f"malformed audit record: {why}"), ("kind", 2), ("body", malformed), ("expect", "malformed")]
+
+    def gap_of(time_us, last_block_us, fields_max):
+        return cbor({0: time_us, 1: last_block_us, 2: fields_max})
+
+    for number, values in enumerate([(start + 5_000_000, start, 1 << 18), (0, 0, 0), (2**64 - 1, 2**64 - 1, 2**64 - 1)]):
+        yield [("case", f"gap {number}"), ("kind", 3), ("version", 1), ("time-us", values[0]),
+               ("last-block-us", values[1]), ("fields-max", values[2]), ("body", gap_of(*values)), ("expect", "parses")]
+    good = gap_of(24, 23, 1 << 18)
+    for why, malformed in [("a byte less", good[:-1]), ("a byte more", good + b"\x00"), ("nothing at all", b""),
+                           ("a member less", cbor({0: 24, 1: 23})), ("a member not known", cbor({0: 24, 1: 23, 2: 1, 3: 0})),
+                           ("members in another order", u8(0xa3) + b"\x01\x17\x00\x18\x18\x02\x01"),
+                           ("a number longer than it need be", good.replace(b"\x01\x17", b"\x01\x18\x17"))]:
+        assert malformed != good, why
+        yield [("case", f"malformed gap: {why}"), ("kind", 3), ("body", malformed), ("expect", "malformed")]
 
 
 class Chain:
@@ -773,6 +811,13 @@ Blocks of the journal, each chained to the one before (big-endian):
 
 139 bytes; its hash is SHA-256("gembok/block/v1" 00 | header). A leaf is `kind u16 | version u16 | length u32 | body`,
 the root that of the RFC 6962 tree over the leaves. The bodies here are no CBOR: the tree does not look inside."""),
+    "journal.txt": (journal, """
+Bodies of the journal's records, deterministic CBOR:
+
+    kind 2, audit    {0: time us, 1: actor, 2: act, 3: {name: value ...}}       names in the order of their encodings
+    kind 3, gap      {0: time us, 1: time us of the last block before the end, 2: most fields that may be unrecorded}
+
+`name` and `value` are the details in that order. `expect` is `parses` or `malformed`."""),
     "checkpoint.txt": (checkpoints, """
 Checkpoints: seven lines, each ended by LF, numbers decimal, hex lower-case:
 

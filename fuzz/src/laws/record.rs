@@ -85,7 +85,7 @@ fn item(bytes: &[u8], depth: u32) -> Option<&[u8]> {
             for _ in 0..argument {
                 let after = item(rest, depth + 1)?;
                 let key = &rest[..rest.len() - after.len()];
-                if previous.is_some_and(|previous| !is_in_order(previous, key)) {
+                if previous.is_some_and(|previous| previous >= key) {
                     return None;
                 }
                 previous = Some(key);
@@ -96,11 +96,4 @@ fn item(bytes: &[u8], depth: u32) -> Option<&[u8]> {
         7 => (width == 0 && (20..=22).contains(&more)).then_some(rest),
         _ => None,
     }
-}
-
-/// Keys ascend by their encoding; names, of which only an audit record's details are made, by their text.
-fn is_in_order(one: &[u8], next: &[u8]) -> bool {
-    let is_name = |key: &[u8]| key[0] >> 5 == 3;
-    let text = |key: &[u8]| key[if key[0] & 31 < 24 { 1 } else { 2 }..].to_vec();
-    if is_name(one) && is_name(next) { text(one) < text(next) } else { one < next }
 }
