@@ -105,6 +105,10 @@ impl Appliance {
 
     fn tend_journal(operational: &Operational, tending: &mut Tending, now: Now) {
         let Some(kept) = operational.settings.retention else { return };
+        // Nothing is old by a clock that cannot be right.
+        if !operational.clock_is_trusted() {
+            return;
+        }
         if tending.pruned.is_some_and(|at| now.instant.saturating_duration_since(at) < PRUNE_EVERY) {
             return;
         }

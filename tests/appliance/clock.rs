@@ -25,7 +25,7 @@ static AHEAD_S: AtomicI64 = AtomicI64::new(0);
 const OPERATOR: Actor = Actor::Local(0);
 
 #[expect(clippy::disallowed_methods, reason = "a test is its own edge")]
-fn clock() -> Now {
+pub(crate) fn clock() -> Now {
     let ahead = AHEAD_S.load(Ordering::Relaxed);
     let apart = Duration::from_secs(ahead.unsigned_abs());
     let time = if ahead < 0 { SystemTime::now() - apart } else { SystemTime::now() + apart };
@@ -33,6 +33,18 @@ fn clock() -> Now {
 }
 
 fn open(softhsm: &SoftHsm) -> Appliance {
+    Appliance::open(settings(softhsm)).unwrap()
+}
+
+/// Makes a sandbox of it.
+pub(crate) fn init(appliance: &Appliance, now: Now) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    appliance.init_sandbox(OPERATOR, "admin".parse().unwrap(), &csr, now).unwrap();
+}
+
+/// Of an appliance in this process.
+pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
     let state_directory = softhsm.elsewhere().join("state");
     std::fs::create_dir_all(&state_directory).unwrap();
     let policies = Policies {
@@ -42,7 +54,7 @@ fn open(softhsm: &SoftHsm) -> Appliance {
         in_flight_per_certificate_max: 16,
         default_algorithm: Algorithm::Xaes256Gcm,
     };
-    Appliance::open(Settings {
+    Settings {
         cache_bytes: 1 << 20,
         token: TokenConfig {
             module: MODULE.into(),
@@ -67,8 +79,7 @@ fn open(softhsm: &SoftHsm) -> Appliance {
         clock,
         notify: Box::new(|| ()),
         state_directory,
-    })
-    .unwrap()
+    }
 }
 
 fn create_project(appliance: &Appliance, name: &str) -> Result<(), Stop> {
@@ -90,9 +101,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         "clock::a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_acknowledged";
     in_child(case, |softhsm| {
         let appliance = open(softhsm);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
-        appliance.init_sandbox(OPERATOR, "admin".parse().unwrap(), &csr, clock()).unwrap();
+        init(&appliance, clock());
         let mut tending = Tending::default();
         let mut tend = |appliance: &Appliance| appliance.tend(&mut tending, clock());
         tend(&appliance);

@@ -18,6 +18,7 @@ mod limits;
 mod open_routes;
 mod order;
 mod published;
+mod retention;
 mod revocation;
 mod rollback;
 mod states;
