@@ -5,6 +5,7 @@ mod crash;
 mod file;
 mod model;
 mod rot;
+mod rot_after_stop;
 mod rows;
 mod support;
 mod tampering;

@@ -10,7 +10,7 @@ use gembok::store::{Batch, Scan, Store, StoreError, StoreFile, Table, Verdict};
 use crate::crash::killed_while_committing;
 use crate::support::{CACHE_BYTES, Rig, keys, noted};
 
-const PAGE_BYTES: usize = 4_096;
+pub(crate) const PAGE_BYTES: usize = 4_096;
 /// Rows there before the process that is killed adds its own.
 const ROWS: u32 = 600;
 /// Commits after a start that found everything.
@@ -58,7 +58,7 @@ fn a_bit_that_rots_in_any_page_of_a_killed_process_s_file_is_harmless_or_named()
 }
 
 /// A byte of the page's own head and one of its middle; of the first page, which is the database's head, many.
-fn places(number: usize, page: &[u8]) -> Vec<usize> {
+pub(crate) fn places(number: usize, page: &[u8]) -> Vec<usize> {
     let written: Vec<usize> = (0..page.len()).filter(|at| page[*at] != 0).collect();
     match number {
         0 => written,
@@ -66,7 +66,7 @@ fn places(number: usize, page: &[u8]) -> Vec<usize> {
     }
 }
 
-fn filled() -> Rig {
+pub(crate) fn filled() -> Rig {
     let (rig, _file, store) = Rig::initialised();
     let batch = (0..ROWS).fold(noted(2), |batch: Batch, n| batch.put(Table::Objects, &key(n), vec![7; 300]));
     store.commit(batch).unwrap();
@@ -74,21 +74,21 @@ fn filled() -> Rig {
 }
 
 /// Spread as random ids are.
-fn key(n: u32) -> Vec<u8> {
+pub(crate) fn key(n: u32) -> Vec<u8> {
     n.wrapping_mul(0x9E37_79B1).to_be_bytes().to_vec()
 }
 
 type Place = (u16, Vec<u8>);
-type Rows = BTreeMap<Place, Vec<u8>>;
+pub(crate) type Rows = BTreeMap<Place, Vec<u8>>;
 
 /// Every row that the killed process had made durable.
-fn committed(rig: &Rig) -> Rows {
+pub(crate) fn committed(rig: &Rig) -> Rows {
     let (_file, store, unlocked) = rig.unlocked();
     assert_eq!(unlocked.verdict, Verdict::Intact);
     rows(&store).into_iter().map(|(place, row)| (place, row.unwrap())).collect()
 }
 
-fn rows(store: &Store) -> Vec<(Place, Result<Vec<u8>, StoreError>)> {
+pub(crate) fn rows(store: &Store) -> Vec<(Place, Result<Vec<u8>, StoreError>)> {
     let mut all = Vec::new();
     for table in [Table::Objects, Table::Users, Table::Counters] {
         match store.scan(table, Scan { prefix: b"", after: None, limit: 10_000 }) {
