@@ -44,7 +44,7 @@ fn record(operation: Operation, object: u8) -> AccessRecord {
         operation: Some(operation),
         latency_us: 10,
         outcome: None,
-        groups: vec![Group { object, key_version: 1, outcome: None, fields: 2, bytes: 32 }],
+        groups: [Group { object, key_version: 1, outcome: None, fields: 2, bytes: 32 }].into(),
         repeated: 0,
     }
 }

@@ -14,7 +14,7 @@ use crate::appliance::{
     Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Operate,
     Operational, Recorder, Room, Sealed, Stop,
 };
-use crate::domain::access_record::{AccessRecord, Group};
+use crate::domain::access_record::{AccessRecord, Groups};
 use crate::domain::api_key::ApiKeyDigest;
 use crate::domain::id::ApiKeyId;
 use crate::domain::limits::RequestLimits;
@@ -39,13 +39,15 @@ pub(super) type Results = Vec<Result<String, Refusal>>;
 /// A request from an enrolled certificate.
 pub(super) struct Line {
     hold: Hold,
+    /// When it last had nothing to wait for from its client.
+    now: Now,
     enrolled: Arc<Enrolled>,
     peer: Arc<Peer>,
     arrival: Arrival,
     /// What the access record will say beside.
     pub operation: Option<Operation>,
     api_key: Option<ApiKeyId>,
-    groups: Vec<Group>,
+    groups: Groups,
     /// Its place among the requests under way, until it is answered.
     in_flight: Option<InFlight>,
     is_recorded: bool,
@@ -79,12 +81,13 @@ impl Line {
         };
         Ok(Self {
             hold: Hold::AtWork(operational),
+            now: arrival.now,
             enrolled,
             peer,
             arrival,
             operation: None,
             api_key: None,
-            groups: Vec::new(),
+            groups: Groups::new(),
             in_flight: None,
             is_recorded: false,
             room: None,
@@ -148,7 +151,9 @@ impl Line {
         self.let_go();
         let read = reading.await?;
         if let Hold::Waiting(operational) = &self.hold {
-            self.hold = Hold::AtWork(operational.upgrade().ok_or(Code::Locked)?);
+            let operational = operational.upgrade().ok_or(Code::Locked)?;
+            self.now = operational.now();
+            self.hold = Hold::AtWork(operational);
         }
         Ok(read)
     }
@@ -164,8 +169,7 @@ impl Line {
         work: Vec<Item<'_>>,
     ) -> Result<Results, Refusal> {
         let Hold::AtWork(operational) = &self.hold else { return Err(Code::Locked.into()) };
-        // The body may have been long on its way.
-        let now = operational.now();
+        let now = self.now;
         if !operational.is_current(&caller) {
             let (operational, peer) = (Arc::clone(operational), Arc::clone(&self.peer));
             caller = hop(move || operational.renew(&caller, &peer, now)).await?;
@@ -213,7 +217,7 @@ impl Line {
         told.await.unwrap_or_else(|_| Err(Code::JournalFull.into()))
     }
 
-    fn record(&self, operational: &Operational, groups: Vec<Group>) -> AccessRecord {
+    fn record(&self, operational: &Operational, groups: Groups) -> AccessRecord {
         let began = self.arrival.now;
         let latency = operational.now().instant.duration_since(began.instant);
         AccessRecord {

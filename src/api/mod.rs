@@ -133,28 +133,24 @@ enum DataRoute<'a> {
 
 impl<'a> DataRoute<'a> {
     fn of(method: &Method, path: &'a str) -> Option<Self> {
-        let path = path.strip_prefix('/')?;
-        let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
-        let route: [Option<&str>; 5] = std::array::from_fn(|_| segments.next());
-        let found = match route {
-            [Some("v1"), Some("endpoints"), Some(endpoint), Some("encrypt"), None]
-                if method == Method::POST =>
-            {
-                Self::Encrypt { endpoint }
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (found, endpoint) = if let Some(rest) = path.strip_prefix("/v1/endpoints/") {
+            if method != Method::POST {
+                return None;
             }
-            [Some("v1"), Some("endpoints"), Some(endpoint), Some("decrypt"), None]
-                if method == Method::POST =>
-            {
-                Self::Decrypt { endpoint }
+            if let Some(endpoint) = rest.strip_suffix("/encrypt") {
+                (Self::Encrypt { endpoint }, endpoint)
+            } else {
+                let endpoint = rest.strip_suffix("/decrypt")?;
+                (Self::Decrypt { endpoint }, endpoint)
             }
+        } else {
+            let rest =
+                path.strip_prefix("/cryptAPI/Crypt/").or_else(|| path.strip_prefix("/CryptAPI/Crypt/"));
             // Which method it takes is said in its own words.
-            [Some("cryptAPI" | "CryptAPI"), Some("Crypt"), Some(endpoint), None, None] => {
-                Self::Published { endpoint }
-            }
-            _ => return None,
+            rest.map(|endpoint| (Self::Published { endpoint }, endpoint))?
         };
-        let (Self::Encrypt { endpoint } | Self::Decrypt { endpoint } | Self::Published { endpoint }) = found;
-        (!endpoint.is_empty()).then_some(found)
+        (!endpoint.is_empty() && !endpoint.contains('/')).then_some(found)
     }
 }
 

@@ -59,16 +59,14 @@ async fn serve<Op: Verb>(
     let limits = line.limits()?;
     let body = line.read(body, limits.body_bytes_max).await?;
     let mut work = V1Body::parse(&body, Op::TAKES, limits.items_max)?;
-    let references: Vec<_> = work.items.iter_mut().map(|item| item.reference.take()).collect();
-    let results = line.carry_out::<Op>(caller, work.items).await?;
     if work.is_batch {
+        let references: Vec<_> = work.items.iter_mut().map(|item| item.reference.take()).collect();
+        let results = line.carry_out::<Op>(caller, work.items).await?;
         return Ok((respond(batch(Op::GIVES, &results, &references)), None));
     }
-    match results.into_iter().next() {
-        Some(Ok(value)) => {
-            let reference = references.first().and_then(|reference| reference.as_deref());
-            Ok((respond(single(Op::GIVES, &value, reference)), None))
-        }
+    let reference = work.items.first_mut().and_then(|item| item.reference.take());
+    match line.carry_out::<Op>(caller, work.items).await?.into_iter().next() {
+        Some(Ok(value)) => Ok((respond(single(Op::GIVES, &value, reference.as_deref())), None)),
         Some(Err(refusal)) => Err(refusal),
         None => Err(Code::Fault.into()),
     }

@@ -13,6 +13,8 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::domain::api_key::{ApiKey, ApiKeyDigest};
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
@@ -108,7 +110,7 @@ pub struct Denied {
 /// Leave to do `Op` on these objects, the fields already taken from the meter. One entry per item of the request: the
 /// object, or why just this item has none.
 pub struct Admitted<Op> {
-    items: Vec<Result<Arc<Served>, Denied>>,
+    items: SmallVec<[Result<Arc<Served>, Denied>; 1]>,
     operation: PhantomData<Op>,
 }
 
@@ -296,7 +298,8 @@ impl Operational {
         now: Now,
     ) -> Option<Result<Admitted<Op>, Stop>> {
         let enrolled = &caller.enrolled;
-        let mut items: Vec<Result<Arc<Served>, Denied>> = Vec::with_capacity(objects.size_hint().0);
+        let mut items: SmallVec<[Result<Arc<Served>, Denied>; 1]> =
+            SmallVec::with_capacity(objects.size_hint().0);
         for name in objects {
             // A batch mostly speaks of one object.
             let same = items
@@ -334,7 +337,7 @@ impl Operational {
         objects: &[String],
         now: Now,
     ) -> Result<Admitted<Op>, Stop> {
-        let items: Vec<_> = objects
+        let items: SmallVec<_> = objects
             .iter()
             .map(|name| match self.load_served(&caller.enrolled, name) {
                 Ok(served) => served.for_operation::<Op>(),

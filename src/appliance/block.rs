@@ -10,6 +10,8 @@ use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, RowName, Store, St
 
 /// Bytes of leaves at which a block is closed; the last record may go beyond it.
 const BYTES_ENOUGH: usize = 1 << 20;
+/// What most leaves have.
+const LEAF_BYTES_ABOUT: usize = 192;
 /// Rows of statistics at which a block is closed; the last record may go beyond it.
 const ROWS_ENOUGH: usize = 20_000;
 
@@ -23,11 +25,12 @@ pub(super) struct Block {
 
 impl Block {
     /// As many of `records`, from the first on, as make a block.
-    pub(super) fn gather<'a>(records: impl Iterator<Item = &'a AccessRecord>) -> Self {
+    pub(super) fn gather<'a>(records: impl ExactSizeIterator<Item = &'a AccessRecord>) -> Self {
         const { assert!(BYTES_ENOUGH * 8 <= BLOCK_BYTES_MAX) };
         const { assert!(ROWS_ENOUGH * 2 <= BATCH_CHANGES_MAX) };
-        let mut block = Self { leaves: Vec::new(), fold: Fold::default(), count: 0 };
-        let mut body = Vec::new();
+        let leaves = Vec::with_capacity((records.len() * LEAF_BYTES_ABOUT).min(BYTES_ENOUGH));
+        let mut block = Self { leaves, fold: Fold::default(), count: 0 };
+        let mut body = Vec::with_capacity(LEAF_BYTES_ABOUT);
         for record in records {
             body.clear();
             record.write(&mut body);

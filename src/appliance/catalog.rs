@@ -1,11 +1,13 @@
 //! Projects, objects and their first key version: what there is to protect.
 
+use std::sync::Arc;
+
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::envelope;
 use crate::crypto::kcv::Kcv;
 use crate::crypto::random;
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::Binding;
+use crate::crypto::wrapped_key::{Binding, WrappingKey};
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
@@ -19,7 +21,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Scan, Table};
 
 use super::fault::{Fault, Stop};
-use super::keyring::kek_row_key;
+use super::keyring::{Held, kek_row_key};
 use super::operational::Operational;
 use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
@@ -103,6 +105,15 @@ impl Operational {
         Ok(ProjectView { id, name: project.name, created: now.time })
     }
 
+    /// The KEK that wraps a project's new keys.
+    ///
+    /// # Errors
+    /// `token-away`; a fault when it does not open.
+    pub(super) fn load_kek(&self, project: &Project, now: Now) -> Result<Arc<Held<WrappingKey>>, Stop> {
+        let (store, master_keys) = (&self.store, &self.master_keys);
+        self.keyring.load_kek(project.id, project.kek_version, store, master_keys, now.instant)
+    }
+
     /// Makes an object with its first key version, which seals at once.
     ///
     /// # Errors
@@ -117,13 +128,7 @@ impl Operational {
         let project = self.project_named(project)?;
         let required_context = check_required(new.required_context)?;
         let id = ObjectId::from_random(random::bytes()?);
-        let kek = self.keyring.load_kek(
-            project.id,
-            project.kek_version,
-            &self.store,
-            &self.master_keys,
-            now.instant,
-        )?;
+        let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
         let (object, version) = self.change(now, |batch| {
             let key_id = self.draw_key_id()?;

@@ -18,6 +18,9 @@ use super::tenure;
 /// How long to wait before a commit that failed is tried again, and between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Places a buffer of records keeps after a rush.
+const RECORDS_KEPT: usize = 4_096;
+
 pub(super) struct Committer {
     shared: Arc<Shared>,
     store: Store,
@@ -35,8 +38,9 @@ impl Committer {
     /// Until the journal is closed.
     pub(super) fn run(self) {
         let mut looked = Instant::now();
+        let mut records = Vec::new();
         loop {
-            let (mut records, closing) = self.wait();
+            let closing = self.wait(&mut records);
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
                 self.look_at_disk();
@@ -60,6 +64,7 @@ impl Committer {
                     }
                 }
             }
+            records.shrink_to(RECORDS_KEPT);
             if closing {
                 self.end();
                 return;
@@ -69,26 +74,29 @@ impl Committer {
 
     /// Waits for a first record, then as long as it may wait for others: not at all where somebody waits for one. Comes back
     /// without any when it is time to look at the disk.
-    fn wait(&self) -> (Vec<Waiting>, bool) {
-        let mut open = self.shared.open.lock();
+    ///
+    /// `records` is empty and becomes the next buffer, so that neither grows anew each time. Whether the journal is closing.
+    fn wait(&self, records: &mut Vec<Waiting>) -> bool {
+        let mut open = self.shared.open();
         if open.records.is_empty() && !open.closing {
-            self.shared.news.wait_for(&mut open, LOOK_EVERY);
+            open.wait_until(Instant::now() + LOOK_EVERY);
         }
         let until = Instant::now() + self.shared.limits.flush_after;
         while !open.records.is_empty() && !open.urgent && !open.closing {
-            if self.shared.news.wait_until(&mut open, until).timed_out() {
+            if open.wait_until(until) {
                 break;
             }
         }
         open.urgent = false;
         open.weight = 0;
-        (std::mem::take(&mut open.records), open.closing)
+        std::mem::swap(&mut open.records, records);
+        open.closing
     }
 
     fn look_at_disk(&self) {
         match self.reserve.measure() {
             Ok(disk) => {
-                let mut open = self.shared.open.lock();
+                let mut open = self.shared.open();
                 let was_short = open.disk.is_some_and(super::DiskSpace::is_short);
                 open.disk = Some(disk);
                 drop(open);
@@ -118,7 +126,7 @@ impl Committer {
         if let Some(why) = &failed {
             tracing::error!(%why, "the store cannot be opened again yet");
         }
-        self.shared.open.lock().trouble = failed;
+        self.shared.open().trouble = failed;
     }
 
     /// Opens the store again after a commit that failed. `true` when that commit had become durable all the same.
@@ -160,7 +168,7 @@ impl Committer {
                 }
             }
         }
-        if self.shared.open.lock().trouble.take().is_some() {
+        if self.shared.open().trouble.take().is_some() {
             tracing::info!("access records are committed again");
         }
     }
@@ -168,7 +176,7 @@ impl Committer {
     /// Not durable: the records go back to the front of the buffer, in order, until the next try: nothing is lost while the
     /// process lives. `false` when there will be none, because the journal is closing.
     fn keep(&self, records: &mut Vec<Waiting>, why: String) -> bool {
-        let mut open = self.shared.open.lock();
+        let mut open = self.shared.open();
         open.trouble = Some(why);
         records.append(&mut open.records);
         // Told under the lock: who is refused now and comes again is refused by `check_room`.
@@ -181,14 +189,14 @@ impl Committer {
         }
         open.weight = records.iter().map(Waiting::weight).sum();
         open.records = std::mem::take(records);
-        self.shared.news.wait_for(&mut open, LOOK_EVERY);
+        open.wait_until(Instant::now() + LOOK_EVERY);
         true
     }
 
     /// The last records were committed; one that came meanwhile is too late. Where nothing is owed any more, the journal says
     /// that it is closed.
     fn end(&self) {
-        let mut open = self.shared.open.lock();
+        let mut open = self.shared.open();
         open.closed = true;
         open.unrecorded += open.records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();
         let mut late = std::mem::take(&mut open.records);

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
 use crate::crypto::envelope::Envelope;
-use crate::domain::access_record::count_item;
+use crate::domain::access_record::{Groups, count_item};
 use crate::domain::key_version::{KeyVersion, Opening};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
@@ -28,7 +29,7 @@ pub struct Sealed<'a> {
 }
 
 /// The keys for an admitted decrypt; one per item.
-pub struct OpeningKeys(Vec<Result<Arc<Held<DataKey>>, Code>>);
+pub struct OpeningKeys(SmallVec<[Result<Arc<Held<DataKey>>, Code>; 1]>);
 
 impl Operational {
     /// The keys for `sealed`, if all are in memory.
@@ -85,7 +86,7 @@ impl Operational {
     ) -> Result<Done<Zeroizing<Vec<u8>>>, Stop> {
         self.check_not_ended()?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Vec::new() };
+        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new() };
         for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let mut number = 0;

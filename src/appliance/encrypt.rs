@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
 use crate::crypto::random::Nonces;
-use crate::domain::access_record::{Group, count_item};
+use crate::domain::access_record::{Groups, count_item};
 use crate::domain::key_version::{KeyVersion, Sealing};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
@@ -30,7 +31,7 @@ pub struct Done<T> {
     /// One per item.
     pub items: Vec<Result<T, Refusal>>,
     /// The same, counted.
-    pub groups: Vec<Group>,
+    pub groups: Groups,
 }
 
 impl<T> Done<T> {
@@ -43,13 +44,14 @@ impl<T> Done<T> {
 }
 
 /// The keys for an admitted encrypt, uses already taken from their leases; one per item.
-pub struct SealingKeys(Vec<Result<Arc<Held<DataKey>>, Code>>);
+pub struct SealingKeys(SmallVec<[Result<Arc<Held<DataKey>>, Code>; 1]>);
 
 impl Operational {
     /// The keys for `admitted`, if all are in memory and their leases hold enough uses.
     #[must_use]
     pub fn recall_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Option<SealingKeys> {
-        let mut keys: Vec<Result<Arc<Held<DataKey>>, Code>> = Vec::with_capacity(admitted.items().len());
+        let mut keys: SmallVec<[Result<Arc<Held<DataKey>>, Code>; 1]> =
+            SmallVec::with_capacity(admitted.items().len());
         for (served, run) in runs(admitted.items()) {
             let key = match served.as_ref().map_err(|denied| denied.code).and_then(|served| sealing(served)) {
                 Err(code) => Err(code),
@@ -72,7 +74,7 @@ impl Operational {
     /// # Errors
     /// `journal-full` when uses cannot be reserved durably: then nothing else can be made durable either.
     pub fn load_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Result<SealingKeys, Stop> {
-        let mut keys = Vec::with_capacity(admitted.items().len());
+        let mut keys = SmallVec::with_capacity(admitted.items().len());
         for (served, run) in runs(admitted.items()) {
             let key = match served {
                 Err(denied) => Err(denied.code),
@@ -109,7 +111,7 @@ impl Operational {
         self.check_not_ended()?;
         let mut nonces = Nonces::draw(fields.len())?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Vec::new() };
+        let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Groups::new() };
         for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut version, mut bytes) = (0, 0);

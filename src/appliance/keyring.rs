@@ -98,7 +98,7 @@ impl Keyring {
         if let Some(held) = self.recall(version, now) {
             return Ok(held);
         }
-        let kek = self.kek(object.project, version.kek_version, store, master_keys, now)?;
+        let kek = self.load_kek(object.project, version.kek_version, store, master_keys, now)?;
         let binding = Binding::data_key(
             version.algorithm,
             *object.project.as_bytes(),
@@ -120,21 +120,6 @@ impl Keyring {
         Ok(held)
     }
 
-    /// A project's KEK for wrapping a new key. Blocks, as [`Keyring::load`] does.
-    ///
-    /// # Errors
-    /// As [`Keyring::load`].
-    pub(super) fn load_kek(
-        &self,
-        project: ProjectId,
-        version: u32,
-        store: &Store,
-        master_keys: &[MasterKey],
-        now: Instant,
-    ) -> Result<Arc<Held<WrappingKey>>, Stop> {
-        self.kek(project, version, store, master_keys, now)
-    }
-
     /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
     pub(super) fn forget_expired(&self, now: Instant) {
         self.keks.retain(|_, held| now < held.until);
@@ -153,7 +138,11 @@ impl Keyring {
         self.data_keys.len()
     }
 
-    fn kek(
+    /// A version of a project's KEK, unwrapped if need be. Blocks, as [`Keyring::load`] does.
+    ///
+    /// # Errors
+    /// As [`Keyring::load`].
+    pub(super) fn load_kek(
         &self,
         project: ProjectId,
         version: u32,

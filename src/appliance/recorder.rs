@@ -3,12 +3,14 @@
 //! commits is in `committer`.
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use foldhash::fast::RandomState;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::domain::access_record::AccessRecord;
 use crate::domain::operation::{Operation, Operations};
@@ -45,8 +47,10 @@ pub struct Recorder {
 
 pub(super) struct Shared {
     pub(super) limits: JournalLimits,
-    pub(super) open: Mutex<Open>,
-    pub(super) news: Condvar,
+    open: Mutex<Open>,
+    /// What [`Open::refuses`] said last.
+    refuses: AtomicBool,
+    news: Condvar,
     pub(super) totals: Mutex<Totals>,
     /// Fields that have room: carried out, or about to be, and not yet durable.
     pub(super) fields: AtomicU64,
@@ -55,7 +59,7 @@ pub(super) struct Shared {
 }
 
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
-pub type Totals = HashMap<(Option<Operation>, u16), Counters>;
+pub type Totals = HashMap<(Option<Operation>, u16), Counters, RandomState>;
 
 /// How whoever waits for a record is told what became of it: durable, or why not. Called once, from the journal's thread
 /// or from within [`Recorder::record_strict`]; it must not block.
@@ -99,7 +103,7 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) const fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         1 + self.record.groups.len()
     }
 
@@ -115,6 +119,59 @@ impl Waiting {
 impl Open {
     fn is_short(&self) -> bool {
         self.disk.is_some_and(DiskSpace::is_short)
+    }
+
+    /// Whether no request may begin.
+    fn refuses(&self, limits: &JournalLimits) -> bool {
+        self.weight >= limits.buffer_records_max || self.trouble.is_some() || self.is_short()
+    }
+}
+
+/// The open block under its lock. Letting go of it publishes whether requests may begin, so that asking takes no lock.
+pub(super) struct Turn<'a> {
+    shared: &'a Shared,
+    open: MutexGuard<'a, Open>,
+}
+
+impl Shared {
+    pub(super) fn open(&self) -> Turn<'_> {
+        Turn { shared: self, open: self.open.lock() }
+    }
+}
+
+impl Turn<'_> {
+    /// Lets go until there is news, at most until `deadline`; whether that came first.
+    pub(super) fn wait_until(&mut self, deadline: Instant) -> bool {
+        self.publish();
+        self.shared.news.wait_until(&mut self.open, deadline).timed_out()
+    }
+
+    fn publish(&self) {
+        let refuses = self.open.refuses(&self.shared.limits);
+        // Mostly nothing has changed; then the line stays in every processor's cache.
+        if self.shared.refuses.load(Ordering::Relaxed) != refuses {
+            self.shared.refuses.store(refuses, Ordering::Release);
+        }
+    }
+}
+
+impl Deref for Turn<'_> {
+    type Target = Open;
+
+    fn deref(&self) -> &Open {
+        &self.open
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut Open {
+        &mut self.open
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.publish();
     }
 }
 
@@ -133,6 +190,7 @@ impl Recorder {
         let shared = Arc::new(Shared {
             limits,
             open: Mutex::default(),
+            refuses: AtomicBool::new(false),
             news: Condvar::new(),
             totals: Mutex::default(),
             fields: AtomicU64::new(0),
@@ -158,9 +216,7 @@ impl Recorder {
     /// # Errors
     /// `journal-full`.
     pub fn check_room(&self) -> Result<(), Refusal> {
-        let open = self.shared.open.lock();
-        let full = open.weight >= self.shared.limits.buffer_records_max;
-        if full || open.trouble.is_some() || open.is_short() { Err(Code::JournalFull.into()) } else { Ok(()) }
+        if self.shared.refuses.load(Ordering::Acquire) { Err(Code::JournalFull.into()) } else { Ok(()) }
     }
 
     /// Whether waiting a little is all it takes: the store is being compacted.
@@ -198,7 +254,7 @@ impl Recorder {
     }
 
     fn put(&self, mut waiting: Waiting) {
-        let mut open = self.shared.open.lock();
+        let mut open = self.shared.open();
         // The next try is a second away, and need not succeed.
         if open.trouble.is_some() {
             waiting.fail();
@@ -224,7 +280,7 @@ impl Recorder {
     /// Says that something else could not be made durable: nobody is let in until a block was committed again. The refusals
     /// that follow make the journal try.
     pub(super) fn report_trouble(&self, why: String) {
-        self.shared.open.lock().trouble.get_or_insert(why);
+        self.shared.open().trouble.get_or_insert(why);
     }
 
     /// Requests whose records found no place since the start.
@@ -264,7 +320,7 @@ impl Recorder {
     /// Commits what waits and ends the thread. A commit that fails now is not tried again: what waited is lost, and the next
     /// unlock says so by a gap.
     pub fn close(&self) {
-        self.shared.open.lock().closing = true;
+        self.shared.open().closing = true;
         self.shared.news.notify_one();
         if let Some(thread) = self.thread.lock().take() {
             // A panicked journal thread has been reported by the panic hook.

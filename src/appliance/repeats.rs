@@ -96,7 +96,7 @@ impl Repeat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::access_record::count_item;
+    use crate::domain::access_record::{Groups, count_item};
     use crate::domain::id::EndpointId;
     use crate::domain::timestamp::Timestamp;
 
@@ -110,7 +110,7 @@ mod tests {
             operation: None,
             latency_us,
             outcome: code,
-            groups: Vec::new(),
+            groups: Groups::new(),
             repeated: 0,
         }
     }

@@ -33,13 +33,7 @@ impl Operational {
         now: Now,
     ) -> Result<ObjectView, Stop> {
         let project = self.project_named(project)?;
-        let kek = self.keyring.load_kek(
-            project.id,
-            project.kek_version,
-            &self.store,
-            &self.master_keys,
-            now.instant,
-        )?;
+        let kek = self.load_kek(&project, now)?;
         let (object, versions) = self.change(now, |mut batch| {
             let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
             let mut versions = self.key_versions(&object)?;

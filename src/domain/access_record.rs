@@ -15,6 +15,7 @@
 use std::net::IpAddr;
 
 use minicbor::Encoder;
+use smallvec::SmallVec;
 
 use super::id::{ApiKeyId, EndpointId, ObjectId};
 use super::operation::Operation;
@@ -58,10 +59,13 @@ pub struct AccessRecord {
     /// How the whole request ended.
     pub outcome: Outcome,
     /// What was done, by object, key version and outcome.
-    pub groups: Vec<Group>,
+    pub groups: Groups,
     /// Further refusals like this one, a moment earlier, that are not recorded by themselves.
     pub repeated: u32,
 }
+
+/// The groups of one request; mostly there is one.
+pub type Groups = SmallVec<[Group; 1]>;
 
 /// Items of one request that went alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +148,7 @@ pub fn endpoint_of(body: &[u8]) -> Option<EndpointId> {
 
 /// Adds one item to the groups.
 pub fn count_item(
-    groups: &mut Vec<Group>,
+    groups: &mut Groups,
     object: Option<ObjectId>,
     key_version: u32,
     outcome: Outcome,

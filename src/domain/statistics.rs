@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use minicbor::{Decode, Encode};
 
 use super::access_record::{AccessRecord, outcome_number};
@@ -160,7 +161,7 @@ impl Counters {
 
 /// The statistics of the records of one block, before they are added to what is stored.
 #[derive(Debug, Default)]
-pub struct Fold(HashMap<(u64, Series), Counters>);
+pub struct Fold(HashMap<(u64, Series), Counters, RandomState>);
 
 impl Fold {
     /// Counts one record, into the minute it arrived in.
@@ -188,8 +189,9 @@ impl Fold {
 
     /// Every row the counts belong into, and what to add there.
     #[must_use]
-    pub fn rows(&self) -> HashMap<[u8; ROW_KEY_LEN], Counters> {
-        let mut rows: HashMap<_, Counters> = HashMap::with_capacity(self.0.len() * Resolution::ALL.len());
+    pub fn rows(&self) -> HashMap<[u8; ROW_KEY_LEN], Counters, RandomState> {
+        let mut rows: HashMap<_, Counters, _> =
+            HashMap::with_capacity_and_hasher(self.rows_at_most(), RandomState::default());
         for ((minute, series), counters) in &self.0 {
             for resolution in Resolution::ALL {
                 let bucket = resolution.bucket(Timestamp::from_seconds(*minute));
@@ -203,10 +205,10 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::access_record::{Group, count_item};
+    use crate::domain::access_record::{Groups, count_item};
     use crate::domain::refusal::Code;
 
-    fn record(time_s: u64, groups: Vec<Group>) -> AccessRecord {
+    fn record(time_s: u64, groups: Groups) -> AccessRecord {
         AccessRecord {
             time: Timestamp::from_seconds(time_s),
             endpoint: EndpointId::from_bytes([1; 16]),
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_record_that_stands_for_many_counts_as_many() {
-        let refused = AccessRecord { repeated: 41, ..record(60, Vec::new()) };
+        let refused = AccessRecord { repeated: 41, ..record(60, Groups::new()) };
         let mut fold = Fold::default();
         fold.count(&refused);
         let whole = Counters { requests: 42, latency_sum_us: 420, latency_max_us: 10, ..Counters::default() };
@@ -243,7 +245,7 @@ mod tests {
     #[test]
     fn a_batch_is_one_request_and_many_fields() {
         let object = Some(ObjectId::from_bytes([9; 16]));
-        let mut groups = Vec::new();
+        let mut groups = Groups::new();
         count_item(&mut groups, object, 1, None, 16);
         count_item(&mut groups, object, 1, None, 4);
         count_item(&mut groups, object, 0, Some(Code::BadBase64), 0);

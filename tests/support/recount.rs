@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gembok::crypto::block::Leaves;
-use gembok::domain::access_record::{self, AccessRecord, Group};
+use gembok::domain::access_record::{self, AccessRecord, Group, Groups};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
@@ -107,7 +107,7 @@ pub(crate) fn read_access(body: &[u8]) -> AccessRecord {
         operation: None,
         latency_us: 0,
         outcome: None,
-        groups: Vec::new(),
+        groups: Groups::new(),
         repeated: 0,
     };
     for _ in 0..from.map().unwrap().unwrap() {
