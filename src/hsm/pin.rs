@@ -1,11 +1,12 @@
 //! The PIN, and our own patience with wrong ones: `SoftHSM` never locks, and a hardware token that does lock may erase
 //! itself. So every login asks here first.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
-use super::error::{PinProblem, TokenError};
+use super::error::{Code, PinProblem, TokenError};
 
 /// Bytes of the longest PIN taken; `SoftHSM`'s own limit.
 pub const PIN_LEN_MAX: usize = 255;
@@ -49,13 +50,18 @@ impl Pin {
 pub struct PinBackoff {
     wrong: u32,
     until: Option<Instant>,
+    /// What becomes of a login that took longer than anybody waited: no other may be tried before that is known.
+    late: Option<Arc<LateLogin>>,
 }
+
+/// Once it came back: whether the PIN was wrong.
+pub(super) type LateLogin = OnceLock<bool>;
 
 impl PinBackoff {
     /// Nothing wrong yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { wrong: 0, until: None }
+        Self { wrong: 0, until: None, late: None }
     }
 
     /// Leave to try a PIN at `now`.
@@ -67,6 +73,32 @@ impl PinBackoff {
             Some(wait) if !wait.is_zero() => Err(TokenError::Pin(PinProblem::BackedOff { wait })),
             _ => Ok(()),
         }
+    }
+
+    /// Settles a login that nobody waited for to the end: a PIN that it found wrong counts now, and is not tried again.
+    ///
+    /// # Errors
+    /// [`TokenError::Away`] while it has not come back; [`PinProblem::Incorrect`] when it found the PIN wrong.
+    pub(super) fn settle(&mut self, now: Instant) -> Result<(), TokenError> {
+        let Some(late) = self.late.take() else { return Ok(()) };
+        match late.get() {
+            // Whoever would say so still shares it.
+            None if Arc::strong_count(&late) > 1 => {
+                self.late = Some(late);
+                Err(TokenError::Away(Code::words("a login of before has not come back")))
+            }
+            Some(true) => {
+                let wrong = Err(TokenError::Pin(PinProblem::Incorrect));
+                self.note(&wrong, now);
+                wrong
+            }
+            Some(false) | None => Ok(()),
+        }
+    }
+
+    /// A login that nobody waits for any longer.
+    pub(super) fn leave(&mut self, late: Arc<LateLogin>) {
+        self.late = Some(late);
     }
 
     /// Takes note of how a login that began at `now` went. Only a wrong PIN counts, only a right one clears the count.

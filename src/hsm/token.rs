@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 use super::error::{Code, PinProblem, TokenError, Verdict};
 use super::master_key::MasterKey;
 use super::module::Module;
-use super::pin::{Pin, PinBackoff};
+use super::pin::{LateLogin, Pin, PinBackoff};
 use super::pool::{self, Errand, Pool, Standing};
 use super::session::{Failure, Session};
 
@@ -121,10 +121,22 @@ impl Token {
         now: Instant,
     ) -> Result<Self, TokenError> {
         config.check()?;
+        backoff.settle(now)?;
         backoff.admit(now)?;
         let own = config.clone();
-        let opened = aside("token-open", move || Self::open_with(&own, pin))
-            .and_then(|answer| pool::wait(&answer, Instant::now() + OPEN_PATIENCE));
+        let late = Arc::new(LateLogin::new());
+        let outcome = Arc::clone(&late);
+        let opened = aside("token-open", move || {
+            let opened = Self::open_with(&own, pin);
+            let is_wrong = matches!(opened, Err(TokenError::Pin(PinProblem::Incorrect)));
+            // Nobody else sets it.
+            let _ = outcome.set(is_wrong);
+            opened
+        })
+        .and_then(|answer| pool::wait(&answer, Instant::now() + OPEN_PATIENCE));
+        if matches!(opened, Err(TokenError::Deadline)) {
+            backoff.leave(late);
+        }
         backoff.note(&opened, now);
         opened
     }

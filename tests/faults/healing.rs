@@ -4,9 +4,9 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use gembok::crypto::wrapped_key::Binding;
-use gembok::hsm::{Class, PinProblem, TokenError};
+use gembok::hsm::{Class, Pin, PinBackoff, PinProblem, Token, TokenError};
 
-use crate::bench::{Bench, Work, config, open, place};
+use crate::bench::{Bench, PIN, Work, config, open, place};
 use crate::support::softhsm::in_child;
 use crate::table::{CODES, Kind};
 
@@ -80,6 +80,35 @@ fn a_refused_pin_is_never_tried_again() {
             bench.reopen(&config());
             bench.recovers("a PIN put right");
         }
+    });
+}
+
+#[test]
+fn a_login_that_nobody_waited_for_counts_when_it_comes_back() {
+    in_child("healing::a_login_that_nobody_waited_for_counts_when_it_comes_back", |softhsm| {
+        let bench = Bench::new(softhsm);
+        bench.token.close().unwrap();
+        bench.shim.order(&["C_Login 0 * hang 0"]);
+        let (mark, mut backoff) = (bench.shim.mark(), PinBackoff::new());
+        let mut open = |pin: &[u8]| {
+            let pin = Pin::from_bytes(pin).unwrap();
+            Token::open(&config(), pin, &mut backoff, Instant::now())
+        };
+        assert_eq!(open(b"9999-wrong").err(), Some(TokenError::Deadline));
+        for _ in 0..3 {
+            assert_eq!(open(b"9999-wrong").err().map(|error| error.class()), Some(Class::Token));
+        }
+        bench.shim.obey();
+        let late = loop {
+            match open(b"9999-wrong") {
+                Err(TokenError::Away(_)) => sleep(Duration::from_millis(20)),
+                other => break other,
+            }
+        };
+        // It is told now, and the wrong PIN was tried once in all.
+        assert_eq!(late.err(), Some(TokenError::Pin(PinProblem::Incorrect)));
+        assert_eq!(bench.shim.count(mark, "C_Login begun"), 1);
+        open(PIN).unwrap().close().unwrap();
     });
 }
 
