@@ -16,7 +16,6 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::domain::api_key::{ApiKey, ApiKeyDigest};
-use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
@@ -27,7 +26,7 @@ use crate::domain::operation::{Operation, Operations};
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::store::{Scan, Table};
+use crate::store::Table;
 
 use super::fault::Stop;
 use super::in_flight::Gauge;
@@ -40,8 +39,6 @@ use super::spending::Purse;
 const API_KEYS_REMEMBERED_MAX: usize = 64;
 /// Objects remembered per endpoint.
 const OBJECTS_REMEMBERED_MAX: usize = 16_384;
-/// Key versions of one object.
-pub(super) const KEY_VERSIONS_MAX: usize = 4_096;
 
 /// An operation as a type: [`Admitted<Encrypt>`] cannot be spent on a decrypt.
 pub trait Operate {
@@ -374,16 +371,6 @@ impl Operational {
         }
         let versions = self.key_versions(&object)?;
         Ok(enrolled.objects.keep(name.into(), enrolled.revision, Served { object, granted, versions }))
-    }
-
-    /// Every key version of an object, oldest first.
-    ///
-    /// # Errors
-    /// A fault when one is damaged.
-    pub fn key_versions(&self, object: &Object) -> Result<Vec<KeyVersion>, Stop> {
-        let range = Scan { prefix: &object.key_id.to_be_bytes(), after: None, limit: KEY_VERSIONS_MAX };
-        let rows = self.store.scan(Table::KeyVersions, range)?;
-        rows.into_iter().map(|(_, row)| Ok(cbor::decode(&row?.value)?)).collect()
     }
 }
 

@@ -10,14 +10,26 @@ use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::store::Table;
+use crate::store::{Scan, Table};
 
-use super::admission::KEY_VERSIONS_MAX;
 use super::catalog::{ObjectView, not_found, view};
 use super::fault::Stop;
 use super::operational::Operational;
 
+/// Key versions of one object.
+const KEY_VERSIONS_MAX: usize = 4_096;
+
 impl Operational {
+    /// Every key version of an object, oldest first.
+    ///
+    /// # Errors
+    /// A fault when one is damaged.
+    pub fn key_versions(&self, object: &Object) -> Result<Vec<KeyVersion>, Stop> {
+        let range = Scan { prefix: &object.key_id.to_be_bytes(), after: None, limit: KEY_VERSIONS_MAX };
+        let rows = self.store.scan(Table::KeyVersions, range)?;
+        rows.into_iter().map(|(_, row)| Ok(cbor::decode(&row?.value)?)).collect()
+    }
+
     /// Makes the next key version of an object and lets it seal from now on; of the same algorithm as the one before it
     /// unless another is named.
     ///

@@ -1,7 +1,7 @@
 //! Accepts connections, within limits, and ends them in good order.
 //!
 //! ```text
-//! accept ─ place ─ handshake (time limit) ─ certificate → Peer ─ requests (time limits) ─ finish, or be cut
+//! accept ─ place ─ worker ─ handshake (time limit) ─ certificate → Peer ─ requests (time limits) ─ finish, or be cut
 //!                                                                      │ new TLS generation, age, drain: asked to finish
 //! ```
 //! Under a newer TLS generation a client is verified again before its next request: a revoked one begins no more, so its
@@ -32,6 +32,7 @@ use super::connection::{BoxError, Drain, End, Protocols};
 use super::places::{Places, StrangersPlace};
 use super::standing::{Generation, Standing};
 use super::tls::{ClientCertificate, Tls};
+use super::workers::Workers;
 
 /// Waits after a failed accept (no descriptors, no memory): the first, then doubled up to the last.
 const ACCEPT_BACKOFF_MS: (u64, u64) = (10, 1_000);
@@ -74,6 +75,7 @@ impl Listener {
         self,
         tls: &Tls,
         limits: &config::Tls,
+        workers: &Workers,
         service: S,
         stop: impl Future<Output = ()>,
     ) where
@@ -110,6 +112,8 @@ impl Listener {
             backoff_ms = ACCEPT_BACKOFF_MS.0;
             self.traffic.accepted.fetch_add(1, Ordering::Relaxed);
             let address = address.ip().to_canonical();
+            // It belongs to this event loop, and is to belong to a worker's.
+            let Ok(stream) = stream.into_std() else { continue };
             let Some(place) =
                 places.take(address, self.client == ClientCertificate::Required, Instant::now())
             else {
@@ -129,7 +133,7 @@ impl Listener {
                 complaints: Arc::clone(&complaints),
             };
             let (protocols, service) = (Arc::clone(&protocols), service.clone());
-            tokio::spawn(newcomer.attend(stream, place, protocols, service));
+            workers.run(move || newcomer.attend(stream, place, protocols, service));
         }
         drop(self.socket);
         drain.send_replace(true);
@@ -158,7 +162,7 @@ struct Newcomer {
 impl Newcomer {
     async fn attend<S, B>(
         mut self,
-        stream: TcpStream,
+        stream: std::net::TcpStream,
         mut place: StrangersPlace,
         protocols: Arc<Protocols>,
         service: S,
@@ -207,7 +211,11 @@ impl Newcomer {
     }
 
     /// The handshake, under its time limit, and what its certificate says.
-    async fn identify(&mut self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Standing), BoxError> {
+    async fn identify(
+        &mut self,
+        stream: std::net::TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Standing), BoxError> {
+        let stream = TcpStream::from_std(stream)?;
         stream.set_nodelay(true)?;
         let stream = tokio::select! {
             biased;

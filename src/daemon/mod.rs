@@ -2,8 +2,8 @@
 //! certificates, and nothing of keys, requests or answers.
 //!
 //! [`memory`] and [`telemetry`] come first at start-up; [`tls`] turns files into configurations and swaps them;
-//! [`listener`] accepts where `places` has room, and hands each connection to `connection`, which ends it when its `pulse`
-//! says so; `frames` counts what HTTP/2 clients send, `purse` what their requests hold in memory until the `answer` was
+//! [`listener`] accepts where `places` has room, and hands each connection to one of the [`workers`], where `connection`
+//! serves it and ends it when its `pulse` says so; `frames` counts what HTTP/2 clients send, `purse` what their requests hold in memory until the `answer` was
 //! taken. [`certificate`] reads who is at the other end, `standing` asks whether it is still trusted, and `complaints`
 //! tells of failed handshakes. [`serve`] wires all of it to the appliance and the edges, and `planes` opens and closes the
 //! two listeners as the appliance's state wants them.
@@ -26,3 +26,4 @@ mod settings;
 mod standing;
 pub mod telemetry;
 pub mod tls;
+pub mod workers;

@@ -23,6 +23,7 @@ use super::connection::BoxError;
 use super::listener::Listener;
 use super::serve::ServeError;
 use super::tls::{ClientCertificate, Tls};
+use super::workers::Workers;
 
 /// What the PKI's directory holds.
 const PKI_FILES: [&str; 4] = ["ca.pem", "crl.pem", "server.pem", "server.key"];
@@ -32,6 +33,7 @@ pub(super) struct Planes {
     data: SocketAddr,
     control: SocketAddr,
     limits: Arc<config::Tls>,
+    workers: Arc<Workers>,
     pki: PathBuf,
     open: Option<Open>,
 }
@@ -45,12 +47,13 @@ struct Open {
 }
 
 impl Planes {
-    pub(super) fn new(config: &Config, appliance: &Arc<Appliance>) -> Self {
+    pub(super) fn new(config: &Config, appliance: &Arc<Appliance>, workers: Workers) -> Self {
         Self {
             appliance: Arc::clone(appliance),
             data: config.data.listen,
             control: config.control.listen,
             limits: Arc::new(config.tls.clone()),
+            workers: Arc::new(workers),
             pki: config.state.pki(),
             open: None,
         }
@@ -128,9 +131,10 @@ impl Planes {
         tracing::info!(plane, address = %listener.address(), "listening");
         let (tls, limits, mut stop) =
             (Arc::clone(&open.tls), Arc::clone(&self.limits), open.stop.subscribe());
+        let workers = Arc::clone(&self.workers);
         open.listeners.spawn(async move {
             let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-            listener.serve(&tls, &limits, service, stopped).await;
+            listener.serve(&tls, &limits, &workers, service, stopped).await;
         });
         Ok(())
     }

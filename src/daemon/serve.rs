@@ -28,6 +28,7 @@ use crate::domain::refusal::Code;
 
 use super::planes::Planes;
 use super::telemetry::{self, Telemetry};
+use super::workers::Workers;
 use super::{memory, settings};
 
 /// Between two looks at everything.
@@ -68,13 +69,18 @@ pub fn serve(file: &Path) -> Result<(), ServeError> {
             tracing::warn!(place = finding.place, what = finding.what, hint = finding.hint, "look at this");
         }
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        ServeError(format!("no threads can be started: {error}; raise the limit on tasks"))
-    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| no_threads(&error))?;
     let outcome = runtime.block_on(Daemon { config, appliance, changed, telemetry }.run());
     // Something may be in a call that never comes back; it has had its time.
     runtime.shutdown_timeout(STRAGGLERS_MAY_TAKE);
     outcome
+}
+
+fn no_threads(error: &std::io::Error) -> ServeError {
+    ServeError(format!("no threads can be started: {error}; raise the limit on tasks"))
 }
 
 /// Ends the process at once. PKCS#11 modules leave exit handlers behind, which crash while a call into the module has not
@@ -97,7 +103,8 @@ impl Daemon {
         let socket = LocalSocket::bind(&self.config.local.socket).map_err(ServeError::of)?;
         tracing::info!(socket = %self.config.local.socket.display(), "listening for the operator");
         let (stop, _) = watch::channel(false);
-        let mut planes = Planes::new(&self.config, &self.appliance);
+        let workers = Workers::start().map_err(|error| no_threads(&error))?;
+        let mut planes = Planes::new(&self.config, &self.appliance, workers);
         planes.probe().await?;
         planes.follow().await?;
         let local = tokio::spawn(socket.serve(Arc::clone(&self.appliance), now, told(&stop)));

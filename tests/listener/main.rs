@@ -20,6 +20,7 @@ use std::time::Duration;
 use gembok::config;
 use gembok::daemon::listener::{Listener, Traffic};
 use gembok::daemon::tls::{ClientCertificate, Tls};
+use gembok::daemon::workers::Workers;
 use gembok::domain::peer::Peer;
 use pki::{ENDPOINT, Pki, Says, uri};
 use rcgen::SanType;
@@ -363,8 +364,10 @@ impl Server {
         let (address, traffic) = (listener.address(), listener.traffic());
         let stop = Arc::new(Notify::new());
         let (shared, stopped) = (Arc::clone(&tls), Arc::clone(&stop));
-        let task =
-            tokio::spawn(async move { listener.serve(&shared, &limits, service, stopped.notified()).await });
+        let workers = Workers::start().unwrap();
+        let task = tokio::spawn(async move {
+            listener.serve(&shared, &limits, &workers, service, stopped.notified()).await;
+        });
         Self { address, pki, tls, traffic, gate, large, stop, task }
     }
 
