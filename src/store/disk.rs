@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use parking_lot::{RwLock, RwLockReadGuard};
 use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction, ReadableDatabase,
-    StorageBackend, StorageError, TableDefinition, TransactionError, WriteTransaction,
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction,
+    ReadableDatabase, StorageBackend, StorageError, TableDefinition, TransactionError, WriteTransaction,
 };
 
 use super::error::StoreError;
@@ -115,8 +115,9 @@ impl Disk {
             Opened::Rotten(_, why) => return Err(StoreError::Rotten { why: why.clone() }),
         };
         let mut transaction = database.begin_write().map_err(StoreError::disk("begin to write"))?;
-        // What a commit leaves can then be read without being mended first, also when one rotten bit in it would refuse that.
-        transaction.set_quick_repair(true);
+        // What a commit leaves is whole by itself, so that it can be read without being mended first. (Quick repair would write
+        // redb's map of the whole file with each commit, for a start that checks every page anyway.)
+        transaction.set_two_phase_commit(true);
         Ok(Transaction { transaction, _open: open })
     }
 
@@ -201,6 +202,8 @@ fn open_in<B: StorageBackend>(
         Err(other) => return Err(other),
     };
     let rotten = || StoreError::Rotten { why: why.clone() };
+    // Whoever reads beside a writer asks for no map of free pages; a crash leaves none.
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     let readable = guarded("open the file", || {
         let database = builder.open_read_only_with_backend(Settled(backend()?)).map_err(|_| rotten())?;
         migration::recognise(&database)?;
