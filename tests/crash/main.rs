@@ -17,6 +17,7 @@ mod ledger;
 mod load;
 mod phase;
 mod proof;
+mod rot;
 mod rounds;
 mod snapshot;
 #[path = "../support/mod.rs"]

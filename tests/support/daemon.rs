@@ -276,6 +276,22 @@ impl Daemon {
         self.wait()
     }
 
+    /// Waits until it has unlocked itself, or tried and stays locked, or ended, and says how.
+    pub(crate) fn settled(&mut self) -> Option<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            let is_operational = self.said("state").any(|line| line["state"] == "operational");
+            if is_operational || self.said("still locked").next().is_some() {
+                return None;
+            }
+            assert!(start.elapsed() < PATIENCE, "it is not clear how it is; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// How it ended by itself.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let start = Instant::now();
