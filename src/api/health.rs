@@ -31,10 +31,14 @@ pub(super) fn ready(appliance: &Appliance) -> Answer {
 
 /// `GET /health/state`: everything, for a user. While it is locked nobody can be signed in; the local socket tells then.
 pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
-    match signed_in(&appliance, &arrival).await {
+    if let Err(refusal) = signed_in(&appliance, &arrival).await {
+        return problem::answer(&refusal);
+    }
+    let asked = Arc::clone(&appliance);
+    // Some of it is read from the store.
+    match hop(move || Ok(asked.health())).await {
         Err(refusal) => problem::answer(&refusal),
-        Ok(()) => {
-            let health = appliance.health();
+        Ok(health) => {
             let whole = json!({
                 "state": health.state.as_str(),
                 "sandbox": health.sandbox,

@@ -12,16 +12,18 @@ use crate::domain::refusal::Code;
 
 use super::credentials::Arrival;
 use super::health::signed_in;
+use super::line::hop;
 use super::{Answer, problem};
 
 /// Answers a scrape.
 pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
-    match signed_in(&appliance, &arrival).await {
+    if let Err(refusal) = signed_in(&appliance, &arrival).await {
+        return problem::answer(&refusal);
+    }
+    // Some of it is read from the store.
+    match hop(move || Ok(text(&appliance))).await {
         Err(refusal) => problem::answer(&refusal),
-        Ok(()) => {
-            let text = text(&appliance);
-            problem::respond(StatusCode::OK, "text/plain; version=0.0.4", text.into_bytes())
-        }
+        Ok(text) => problem::respond(StatusCode::OK, "text/plain; version=0.0.4", text.into_bytes()),
     }
 }
 

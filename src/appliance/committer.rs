@@ -178,8 +178,9 @@ impl Committer {
     fn keep(&self, records: &mut Vec<Waiting>, why: String) -> bool {
         let mut open = self.shared.open();
         open.trouble = Some(why);
+        // First: who is told no and comes again is refused by `check_room`.
+        open.publish();
         records.append(&mut open.records);
-        // Told under the lock: who is refused now and comes again is refused by `check_room`.
         records.iter_mut().for_each(Waiting::fail);
         open.urgent = false;
         if open.closing {

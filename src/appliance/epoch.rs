@@ -205,7 +205,8 @@ fn spender(table: Table, row: &[u8]) -> Result<Option<Spender>, Stop> {
 /// that is lost. By the later of the clock and the last block, as budgets are read.
 fn spent(store: &Store, spender: Spender, defaults: DefaultBudgets, now: Timestamp) -> Result<Budget, Stop> {
     let mut budget = match store.get(Table::Budgets, &spender.row_key()) {
-        Ok(row) => row.map(|row| cbor::decode::<Budget>(&row.value)).transpose()?.unwrap_or_default(),
+        // What cannot be read is spent all the same.
+        Ok(row) => row.and_then(|row| cbor::decode::<Budget>(&row.value).ok()).unwrap_or_default(),
         Err(StoreError::Damaged { .. }) => Budget::default(),
         Err(other) => return Err(other.into()),
     };

@@ -146,7 +146,8 @@ impl Turn<'_> {
         self.shared.news.wait_until(&mut self.open, deadline).timed_out()
     }
 
-    fn publish(&self) {
+    /// Says so already before it lets go.
+    pub(super) fn publish(&self) {
         let refuses = self.open.refuses(&self.shared.limits);
         // Mostly nothing has changed; then the line stays in every processor's cache.
         if self.shared.refuses.load(Ordering::Relaxed) != refuses {

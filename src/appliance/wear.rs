@@ -10,7 +10,7 @@ use std::fmt;
 use parking_lot::Mutex;
 
 use crate::domain::cbor;
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::store::{Store, Table};
 
 use super::operational::Operational;
@@ -64,7 +64,8 @@ impl Worn {
     /// Looks at a version as it is stored now; the first time that it is worn goes to the log.
     pub(super) fn look(&self, version: &KeyVersion) {
         let (uses, uses_max) = (version.uses_reserved, version.algorithm.uses_max());
-        if uses < version.algorithm.rotate_at_uses() {
+        // One that a rotation took out of use meanwhile is nobody's worry.
+        if uses < version.algorithm.rotate_at_uses() || version.state != KeyState::Active {
             return;
         }
         let mut worn = self.0.lock();
@@ -114,7 +115,6 @@ fn token_wraps(store: &Store, generation: u32) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
-    use crate::domain::key_version::KeyState;
     use crate::domain::timestamp::Timestamp;
 
     #[test]

@@ -10,6 +10,9 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+/// Threads that may wait for the store or the token at once, over all workers; further work queues.
+const BLOCKING_THREADS_MAX: usize = 512;
+
 /// Ended when dropped; what is still under way then is dropped too.
 pub struct Workers(Vec<Worker>);
 
@@ -30,7 +33,8 @@ impl Workers {
     /// The system's, when it gives no threads.
     pub fn start() -> io::Result<Self> {
         let count = thread::available_parallelism()?.get();
-        (0..count).map(Worker::start).collect::<io::Result<_>>().map(Self)
+        let blocking_threads = BLOCKING_THREADS_MAX.div_ceil(count);
+        (0..count).map(|number| Worker::start(number, blocking_threads)).collect::<io::Result<_>>().map(Self)
     }
 
     /// Runs what `serve` makes, on the worker that has the fewest connections. Called within its event loop, so that sockets
@@ -53,8 +57,9 @@ impl Workers {
 }
 
 impl Worker {
-    fn start(number: usize) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+    fn start(number: usize, blocking_threads: usize) -> io::Result<Self> {
+        let runtime =
+            Builder::new_current_thread().enable_all().max_blocking_threads(blocking_threads).build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
@@ -91,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_connection_goes_where_the_fewest_are_and_stays_there() {
-        let workers = Workers((0..3).map(Worker::start).collect::<io::Result<_>>().unwrap());
+        let workers =
+            Workers((0..3).map(|number| Worker::start(number, 1)).collect::<io::Result<_>>().unwrap());
         let (tell, told) = mpsc::channel();
         let mut ends = Vec::new();
         let mut begin = || {

@@ -81,19 +81,23 @@ impl PinBackoff {
     /// [`TokenError::Away`] while it has not come back; [`PinProblem::Incorrect`] when it found the PIN wrong.
     pub(super) fn settle(&mut self, now: Instant) -> Result<(), TokenError> {
         let Some(late) = self.late.take() else { return Ok(()) };
-        match late.get() {
-            // Whoever would say so still shares it.
-            None if Arc::strong_count(&late) > 1 => {
-                self.late = Some(late);
-                Err(TokenError::Away(Code::words("a login of before has not come back")))
-            }
-            Some(true) => {
-                let wrong = Err(TokenError::Pin(PinProblem::Incorrect));
-                self.note(&wrong, now);
-                wrong
-            }
-            Some(false) | None => Ok(()),
+        // Whoever would say how it went shares it until it is said.
+        let found_wrong = match Arc::try_unwrap(late) {
+            Ok(over) => over.into_inner(),
+            Err(late) => match late.get() {
+                None => {
+                    self.late = Some(late);
+                    return Err(TokenError::Away(Code::words("a login of before has not come back")));
+                }
+                known => known.copied(),
+            },
+        };
+        if found_wrong != Some(true) {
+            return Ok(());
         }
+        let wrong = Err(TokenError::Pin(PinProblem::Incorrect));
+        self.note(&wrong, now);
+        wrong
     }
 
     /// A login that nobody waits for any longer.
