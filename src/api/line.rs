@@ -184,7 +184,7 @@ impl Line {
                 hop(move || operational.load_admitted::<Op>(&caller, &objects, now)).await?
             }
         };
-        let done = Op::perform(operational, self.arrival.now, admitted, work).await?;
+        let done = Op::perform(operational, now, admitted, work).await?;
         self.groups = done.groups;
         Ok(done.items)
     }

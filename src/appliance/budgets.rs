@@ -75,8 +75,8 @@ pub struct BudgetView {
 
 impl Budgets {
     /// Reads every budget. A row that does not open counts as spent whole in this hour, so that damage never gives anybody a
-    /// new budget; an operator may raise it. What its own size was is lost with it, so `defaults` say what the whole is. Where the clock is trusted though it is behind the journal, an operator has said
-    /// that it is right.
+    /// new budget; an operator may raise it. What its own size was is lost with it, so `defaults` say what the whole is.
+    /// Where the clock is trusted though it is behind the journal, an operator has said that it is right.
     ///
     /// # Errors
     /// A fault of the disk.

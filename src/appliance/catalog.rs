@@ -306,8 +306,7 @@ pub(super) fn view(object: Object, versions: &[KeyVersion]) -> ObjectView {
         algorithm: version.algorithm,
         state: version.state,
         uses_reserved: version.uses_reserved,
-        is_worn: version.state == KeyState::Active
-            && version.uses_reserved >= version.algorithm.rotate_at_uses(),
+        is_worn: version.is_worn(),
         width_16: envelope::text_len(version.algorithm, 16),
     });
     ObjectView { versions: versions.collect(), object }

@@ -10,7 +10,7 @@ use std::fmt;
 use parking_lot::Mutex;
 
 use crate::domain::cbor;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::store::{Store, Table};
 
 use super::operational::Operational;
@@ -63,11 +63,11 @@ pub(super) struct Worn(Mutex<BTreeMap<(u32, u32), (u64, u64)>>);
 impl Worn {
     /// Looks at a version as it is stored now; the first time that it is worn goes to the log.
     pub(super) fn look(&self, version: &KeyVersion) {
-        let (uses, uses_max) = (version.uses_reserved, version.algorithm.uses_max());
         // One that a rotation took out of use meanwhile is nobody's worry.
-        if uses < version.algorithm.rotate_at_uses() || version.state != KeyState::Active {
+        if !version.is_worn() {
             return;
         }
+        let (uses, uses_max) = (version.uses_reserved, version.algorithm.uses_max());
         let mut worn = self.0.lock();
         let place = (version.key_id, version.version);
         if worn.len() >= VERSIONS_MAX && !worn.contains_key(&place) {
@@ -115,6 +115,7 @@ fn token_wraps(store: &Store, generation: u32) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
+    use crate::domain::key_version::KeyState;
     use crate::domain::timestamp::Timestamp;
 
     #[test]
@@ -137,6 +138,7 @@ mod tests {
             assert_eq!(worn.0.lock().get(&(7, 1)), Some(&(uses, 1 << 32)));
         }
         worn.forget(7, 1);
+        worn.look(&KeyVersion { state: KeyState::DecryptOnly, ..version(1 << 32) });
         assert!(worn.0.lock().is_empty());
     }
 }

@@ -95,6 +95,12 @@ impl KeyVersion {
         key
     }
 
+    /// Whether it seals and has been used half as often as its algorithm allows: time to rotate it.
+    #[must_use]
+    pub const fn is_worn(&self) -> bool {
+        matches!(self.state, KeyState::Active) && self.uses_reserved >= self.algorithm.rotate_at_uses()
+    }
+
     /// The header of what it seals.
     #[must_use]
     pub const fn header(&self) -> Header {
