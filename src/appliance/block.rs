@@ -2,6 +2,7 @@
 //! statistics always equal a recount of the journal.
 
 use crate::crypto::block::write_leaf;
+use crate::crypto::data_key::buffer_capacity;
 use crate::domain::access_record::{self, AccessRecord};
 use crate::domain::cbor;
 use crate::domain::statistics::{Counters, Fold};
@@ -28,7 +29,8 @@ impl Block {
     pub(super) fn gather<'a>(records: impl ExactSizeIterator<Item = &'a AccessRecord>) -> Self {
         const { assert!(BYTES_ENOUGH * 8 <= BLOCK_BYTES_MAX) };
         const { assert!(ROWS_ENOUGH * 2 <= BATCH_CHANGES_MAX) };
-        let leaves = Vec::with_capacity((records.len() * LEAF_BYTES_ABOUT).min(BYTES_ENOUGH));
+        let leaves_bytes = (records.len() * LEAF_BYTES_ABOUT).min(BYTES_ENOUGH);
+        let leaves = Vec::with_capacity(buffer_capacity(leaves_bytes));
         let mut block = Self { leaves, fold: Fold::default(), count: 0 };
         let mut body = Vec::with_capacity(LEAF_BYTES_ABOUT);
         for record in records {

@@ -277,14 +277,14 @@ impl TryFrom<TokenTable> for Token {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
-    /// `cache_mib`: memory for pages of the database. Default 16.
+    /// `cache_mib`: memory for pages of the database. Default 4: what requests read stays in the keyring.
     #[serde(deserialize_with = "count::<_, _, 1, 4_096>")]
     pub cache_mib: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { cache_mib: 16 }
+        Self { cache_mib: 4 }
     }
 }
 

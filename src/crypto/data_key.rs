@@ -85,6 +85,15 @@ impl DataKey {
     }
 }
 
+/// Bytes from which buffers come in powers of two.
+const LARGE_BUFFER_BYTES: usize = 1 << 15;
+
+/// How large a buffer to ask for that takes `len` bytes. Blocks of the journal are never of one length twice, and an allocator
+/// keeps some memory for every size class it has seen; so large buffers share few.
+pub(crate) const fn buffer_capacity(len: usize) -> usize {
+    if len < LARGE_BUFFER_BYTES { len } else { len.next_power_of_two() }
+}
+
 /// `head | nonce | ciphertext | tag`, in one buffer and in place.
 pub(super) fn seal<C: AeadInOut, const N: usize>(
     cipher: &C,
@@ -95,7 +104,7 @@ pub(super) fn seal<C: AeadInOut, const N: usize>(
 ) -> Result<Vec<u8>, NotAuthentic> {
     let nonce: [u8; N] = nonce.spend();
     let body = head.len() + N;
-    let mut out = Vec::with_capacity(body + plaintext.len() + TAG_LEN);
+    let mut out = Vec::with_capacity(buffer_capacity(body + plaintext.len() + TAG_LEN));
     out.extend_from_slice(head);
     out.extend_from_slice(&nonce);
     out.extend_from_slice(plaintext);
