@@ -84,13 +84,13 @@ impl Operational {
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
         let id = ProjectId::from_random(random::bytes()?);
         let project = Project { id, name, created: now.time, kek_version: 1, kek_version_floor: None };
-        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
-        let binding = Binding::kek(*id.as_bytes(), 1, master_key.generation());
+        // Asked before the token is, and held again by the commit.
+        let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
+        if self.store.get(Table::Names, &name_key)?.is_some() {
+            return Err(Code::AlreadyExists.into());
+        }
+        let kek = self.new_kek(actor.clone(), id, 1, now)?;
         self.change(now, |batch| {
-            let batch = self.count_token_wrap(batch, master_key.generation())?;
-            let wrapped = master_key.wrap(&SecretKey::generate()?, &binding)?;
-            let kek =
-                Kek { master_key: master_key.generation(), wrapped: wrapped.to_bytes(), created: now.time };
             let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
             let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
                 Table::Keks,
@@ -103,6 +103,34 @@ impl Operational {
             Ok((batch, audit, ()))
         })?;
         Ok(ProjectView { id, name: project.name, created: now.time })
+    }
+
+    /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
+    /// counted, so the stored number is never low.
+    fn new_kek(&self, actor: Actor, project: ProjectId, version: u32, now: Now) -> Result<Kek, Stop> {
+        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
+        let generation = master_key.generation();
+        self.change(now, |batch| {
+            let row_key = token_wraps_key(generation);
+            let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;
+            if wraps > TOKEN_WRAPS_MAX {
+                return Err(Refusal::new(Code::KeyExhausted)
+                    .detail(format!(
+                        "MK generation {generation} has wrapped as many keys as it may; rotate the master key."
+                    ))
+                    .into());
+            }
+            if wraps >= TOKEN_WRAPS_ROTATE {
+                tracing::warn!(generation, wraps, "the MK has made half the wraps it may; rotate the master key");
+            }
+            let audit = AuditRecord::new(now.time, actor, "master-key.wrap")
+                .with("generation", generation)
+                .with("wraps", wraps);
+            Ok((batch.put(Table::Counters, &row_key, cbor::encode(&wraps)), audit, ()))
+        })?;
+        let binding = Binding::kek(*project.as_bytes(), version, generation);
+        let wrapped = master_key.wrap(&SecretKey::generate()?, &binding)?;
+        Ok(Kek { master_key: generation, wrapped: wrapped.to_bytes(), created: now.time })
     }
 
     /// The KEK that wraps a project's new keys.
@@ -270,23 +298,6 @@ impl Operational {
             }
         }
         Err(Fault::new("no free key id was found in 16 draws; the randomness cannot be right").into())
-    }
-
-    /// Counts one wrap by the token before it is made.
-    pub(super) fn count_token_wrap(&self, batch: Batch, generation: u32) -> Result<Batch, Stop> {
-        let row_key = token_wraps_key(generation);
-        let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;
-        if wraps > TOKEN_WRAPS_MAX {
-            return Err(Refusal::new(Code::KeyExhausted)
-                .detail(format!(
-                    "MK generation {generation} has wrapped as many keys as it may; rotate the master key."
-                ))
-                .into());
-        }
-        if wraps >= TOKEN_WRAPS_ROTATE {
-            tracing::warn!(generation, wraps, "the MK has made half the wraps it may; rotate the master key");
-        }
-        Ok(batch.put(Table::Counters, &row_key, cbor::encode(&wraps)))
     }
 }
 

@@ -60,6 +60,7 @@ fn every_request_is_recorded_and_nothing_secret_is_kept() {
             "appliance.init",
             "user.create",
             "certificate.issue",
+            "master-key.wrap",
             "project.create",
             "object.create",
             "endpoint.create",

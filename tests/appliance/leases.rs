@@ -203,7 +203,9 @@ fn an_mk_that_has_wrapped_its_share_is_named_and_then_wraps_no_more() {
         assert_eq!(world.status()["worn_keys"], json!([]));
         world.done("project create separuh");
         let named = json!([{ "key": "MK generation 1", "uses": WRAPS_MAX / 2, "uses_max": WRAPS_MAX }]);
-        assert_eq!(world.status()["worn_keys"], named);
+        let taken = world.sandbox.refused(&["project", "create", "separuh"]);
+        assert_eq!(taken, "already-exists");
+        assert_eq!(world.status()["worn_keys"], named, "a name that is taken costs no wrap");
         assert_eq!(
             world.daemon.said("the MK has made half the wraps it may; rotate the master key").count(),
             1

@@ -77,6 +77,7 @@ fn every_change_is_recorded_with_the_uid_that_asked() {
             "appliance.init",
             "user.create",
             "certificate.issue",
+            "master-key.wrap",
             "project.create",
             "object.create",
             "endpoint.create",
