@@ -7,7 +7,7 @@
 #   benches/run.sh --headline      one field at 64 connections only, half a minute: to see what a change did
 #   benches/run.sh --million       a million objects against ten, and the start-up with them; then the headline
 #   benches/run.sh --strict        the strict journal against the batched one; then the headline
-#   benches/run.sh --soak MINUTES  half load, with the certificates read anew by SIGHUP each minute
+#   benches/run.sh --soak MINUTES  half load, with another server certificate put in force by SIGHUP each minute
 #   benches/run.sh --sandbox DIR   drives a sandbox that is serving already, and leaves it serving
 #   benches/run.sh --pin           servers on the first processor, load on the others: steadier
 #   benches/run.sh --self          echo against echo: the noise of the harness; needs no gembok
@@ -207,6 +207,28 @@ compare() {
     read -r ratio p99_ratio rate rss <"$work/ratios"
 }
 
+# Two server keys with their certificates: the one there is, and the one that an unlock makes when it finds none.
+make_second_pair() {
+    mkdir "$work/pair0" "$work/pair1"
+    cp -p "$pki/server.key" "$pki/server.pem" "$work/pair0"
+    rm "$pki/server.pem"
+    "$release/gembok" lock >&2
+    "$release/gembok" unlock >&2
+    cp -p "$pki/server.key" "$pki/server.pem" "$work/pair1"
+    ! cmp --silent "$work/pair0/server.pem" "$work/pair1/server.pem" || fail "there is no second server certificate"
+    pair=1
+}
+
+exchange_server_pair() {
+    local file
+    pair=$((1 - pair))
+    for file in server.key server.pem; do
+        cp -p "$work/pair$pair/$file" "$pki/$file.next"
+        mv "$pki/$file.next" "$pki/$file"
+    done
+    kill -HUP "$candidate_pid"
+}
+
 figures=()
 # Small sandboxes with ten objects, one of them strict with encrypt; both daemons stopped.
 ten_objects() {
@@ -284,12 +306,13 @@ fi
 rm -f "$summary"
 
 if [[ -n $soak ]]; then
+    make_second_pair
     timeout --signal=TERM "$((soak * 60 + 120))" chrt --batch 0 "$release/load" "${candidate[@]}" \
         --candidate-pid "$candidate_pid" --ca "$GEMBOK_CA" --cert "$GEMBOK_CERT" --key "$GEMBOK_KEY" \
         --soak "$soak" --summary "$results/soak.json" &
     load_pid=$!
     children+=("$load_pid")
-    while sleep 60 && kill -0 "$load_pid" 2>/dev/null; do kill -HUP "$candidate_pid"; done &
+    while sleep 60 && kill -0 "$load_pid" 2>/dev/null; do exchange_server_pair; done &
     children+=("$!")
     wait "$load_pid" || fail "the soak failed (exit status $?)"
     say "written: $results/soak.json"
