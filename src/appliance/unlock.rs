@@ -21,7 +21,7 @@ use crate::domain::cbor;
 use crate::domain::id::ApplianceId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::hsm::{Class, MasterKey, Pin, Signer, Token, TokenError};
+use crate::hsm::{MasterKey, Pin, Signer, Token, TokenError};
 use crate::store::{Boot, MasterKeyState, StoreKeys};
 
 use super::epoch;
@@ -80,7 +80,38 @@ impl Appliance {
             .ok_or_else(|| Fault::new("the store has no boot row"))?;
         let pin = read_pin(&settings.pin_file)?;
         let token = Token::open(&settings.token, pin, &mut transition.backoff, now.instant).map_err(said)?;
-        let closing = CloseUnlessKept(Some(token.clone()));
+        self.unlock_over(transition, token.clone(), &boot, actor, acceptance, now).map_err(|halt| {
+            // The next try must be able to load the module again.
+            if let Err(error) = token.close() {
+                tracing::error!(%error, "the token could not be closed");
+            }
+            match token.pin_refusal() {
+                Ok(None) => halt,
+                // A login that was lost half-way was to be had again. Whatever that call came to: no further try.
+                Ok(Some(refusal)) => {
+                    transition.backoff.note::<()>(&Err(refusal.clone()), now.instant);
+                    said(refusal).into()
+                }
+                Err(_) => Fault::new(
+                    "a login has not come back, so nobody knows whether the token refused the PIN; look after the token, then \
+                     unlock again",
+                )
+                .into(),
+            }
+        })
+    }
+
+    /// What comes after the login. The token is closed by the caller when it fails.
+    fn unlock_over(
+        &self,
+        transition: &mut Transition,
+        token: Token,
+        boot: &Boot,
+        actor: Actor,
+        acceptance: Acceptance,
+        now: Now,
+    ) -> Result<(Operational, WentPast), Halt> {
+        let settings = &self.settings;
         if token.serial() != boot.token_serial {
             return Err(Fault::new(format!(
                 "the token has serial number {}, the store belongs to {}; configure that one",
@@ -93,8 +124,8 @@ impl Appliance {
         if pending > 0 {
             tracing::warn!(pending, "half-made master keys of an abandoned ceremony were destroyed");
         }
-        let master_keys = open_master_keys(&token, &boot)?;
-        let (keys, store_key) = unwrap_store_keys(&master_keys, &boot)?;
+        let master_keys = open_master_keys(&token, boot)?;
+        let (keys, store_key) = unwrap_store_keys(&master_keys, boot)?;
         let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
         let boot = store.boot().map_err(Stop::from)?;
         let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
@@ -139,7 +170,6 @@ impl Appliance {
         operational.renew_server_certificate(now);
         operational.refresh_crl(now)?;
         operational.bear_witness(now)?;
-        closing.keep();
         Ok((operational, past))
     }
 }
@@ -153,23 +183,6 @@ struct Halt {
 impl<E: Into<Stop>> From<E> for Halt {
     fn from(error: E) -> Self {
         Self { stop: error.into(), reason: None }
-    }
-}
-
-/// Closes the token on every way out but the good one: the next try must be able to load the module again.
-struct CloseUnlessKept(Option<Token>);
-
-impl CloseUnlessKept {
-    fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for CloseUnlessKept {
-    fn drop(&mut self) {
-        if let Some(Err(error)) = self.0.take().map(|token| token.close()) {
-            tracing::error!(%error, "the token could not be closed");
-        }
     }
 }
 
@@ -261,11 +274,24 @@ pub(super) fn unwrap_store_key(
 }
 
 /// A token's error during an unlock or init is the operator's affair in full. One that may pass by itself is told apart:
-/// no PIN was refused, so trying again does no harm.
+/// no PIN was refused and nothing is known to be wrong with what is configured or stored, so trying again does no harm.
+/// A code that explains nothing, from a token that is well, is one of these.
 pub(super) fn said(error: TokenError) -> Stop {
-    let passes = matches!(error.class(), Class::Token | Class::Deadline | Class::Session | Class::Login);
-    if passes || matches!(error, TokenError::NotFound(_)) {
-        return Refusal::new(Code::TokenAway).detail(error.to_string()).into();
+    match &error {
+        TokenError::Away(_)
+        | TokenError::Busy
+        | TokenError::Closed
+        | TokenError::Deadline
+        | TokenError::InUse
+        | TokenError::Login(_)
+        | TokenError::NotFound(_)
+        | TokenError::Session(_)
+        | TokenError::Unexpected(_) => Refusal::new(Code::TokenAway).detail(error.to_string()).into(),
+        TokenError::Ambiguous { .. }
+        | TokenError::Configuration(_)
+        | TokenError::Data
+        | TokenError::Exists(_)
+        | TokenError::NonConforming(_)
+        | TokenError::Pin(_) => Fault::new(error.to_string()).into(),
     }
-    Fault::new(error.to_string()).into()
 }

@@ -18,6 +18,7 @@ use crate::store::{Head, Scan, StoreError, Table};
 
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
+use super::unlock::said;
 
 /// How long every checkpoint is kept; of older ones the first of each hour.
 const KEPT_WHOLE: Duration = Duration::from_secs(86_400);
@@ -156,14 +157,14 @@ impl Operational {
         let Head { chain, epoch, next_sequence, hash, .. } = *head;
         let statement = Statement { chain, epoch, next_sequence, hash, time_us: now.time.micros() };
         let witness = &self.witness;
-        let signature = witness.signer.sign_digest(&statement.digest())?;
+        let signature = witness.signer.sign_digest(&statement.digest()).map_err(said)?;
         let checkpoint = statement.signed(witness.key.id(), signature);
         checkpoint.verify(&witness.key).map_err(|_| {
             Fault::new(
                 "the token signed a checkpoint with a signature that does not verify; look at the token",
             )
         })?;
-        self.token.put_anchor(&Anchor { epoch, next_sequence, hash })?;
+        self.token.put_anchor(&Anchor { epoch, next_sequence, hash }).map_err(said)?;
         let line: Arc<str> = checkpoint.to_line().into();
         tracing::info!(checkpoint = &*line, "checkpoint");
         witness.borne.lock().last = Some(Arc::new(Testimony { statement, line }));

@@ -190,8 +190,8 @@ fn waiting_sections(old: &Config, new: &Config) -> Vec<&'static str> {
     pairs.into_iter().filter(|(_, same)| !same).map(|(section, _)| section).collect()
 }
 
-/// Unlocks after a start. A token that is away is tried again; anything else waits for the operator, because a wrong PIN
-/// tried again may lock the token.
+/// Unlocks after a start. What may pass at the token is tried again; anything else waits for the operator, because a wrong
+/// PIN tried again may lock the token.
 async fn unlock_by_itself(appliance: Arc<Appliance>) {
     let mut wait = UNLOCK_WAIT_FIRST;
     loop {
@@ -203,7 +203,10 @@ async fn unlock_by_itself(appliance: Arc<Appliance>) {
             spawn_blocking(move || unlocking.unlock(Actor::System, Acceptance::default(), now())).await;
         match tried {
             Ok(Err(Stop::Refused(refusal))) if refusal.code == Code::TokenAway => {
-                tracing::warn!(retry_s = wait.as_secs(), "the token is away; the unlock is tried again");
+                tracing::warn!(
+                    retry_s = wait.as_secs(),
+                    "the token may come round; the unlock is tried again"
+                );
             }
             _ => return,
         }

@@ -1,10 +1,11 @@
 //! The PKCS#11 module of this process. `C_Initialize` and `C_Finalize` are acts of the whole process, and finalizing with
 //! a call in flight kills it (`SoftHSM`: SIGSEGV). So one [`Module`] exists at a time, and every thread that may call into
 //! it holds an [`Access`]; while one exists, there is no way to finalize. A module that was let go of while a call was in
-//! flight is kept aside, and finalized by the next who wants one, once that call has come back.
+//! flight, or that refused to be finalized, is kept aside, and finalized by the next who wants one, as often as that takes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -22,25 +23,33 @@ const DRAIN_POLL: Duration = Duration::from_millis(2);
 
 /// What this process has loaded. Nothing is ever unloaded: libraries leave threads and exit handlers behind.
 struct Process {
-    loaded: Vec<(PathBuf, Pkcs11)>,
+    loaded: Vec<(PathBuf, Library)>,
     in_use: bool,
     left: Option<Left>,
 }
 
 static PROCESS: Mutex<Process> = Mutex::new(Process { loaded: Vec::new(), in_use: false, left: None });
 
-/// An initialized module that nobody uses any more, but into which somebody is still calling.
-struct Left {
+/// A loaded module. Clones are the same one.
+#[derive(Clone)]
+struct Library {
     pkcs11: Pkcs11,
+    /// Whether it was ever we who had it initialized. A module is one for the whole process, and what it answers cannot be
+    /// relied on: it may be initialized after it said that it was finalized, or that it could not be initialized.
+    ours: Arc<AtomicBool>,
+}
+
+/// An initialized module that nobody uses any more, but into which somebody is still calling, or which refused to be
+/// finalized.
+struct Left {
+    library: Library,
     leave: Arc<()>,
 }
 
 /// The initialized module, held by one user of this process.
 pub(super) struct Module {
-    pkcs11: Pkcs11,
+    library: Library,
     initialized: bool,
-    /// Whether it was ever initialized by us.
-    ours: bool,
     /// Shared with every [`Access`].
     leave: Arc<()>,
 }
@@ -54,6 +63,24 @@ pub(super) struct Access {
     _leave: Arc<()>,
 }
 
+impl Process {
+    /// The library at `path`, loaded when it is not.
+    fn load(&mut self, path: &Path) -> Result<Library, TokenError> {
+        if let Some((_, library)) = self.loaded.iter().find(|(loaded, _)| loaded == path) {
+            return Ok(library.clone());
+        }
+        let pkcs11 = Pkcs11::new(path).map_err(|error| {
+            TokenError::Configuration(format!(
+                "the PKCS#11 module {} cannot be loaded ({error}); check its path and rights",
+                path.display()
+            ))
+        })?;
+        let library = Library { pkcs11, ours: Arc::default() };
+        self.loaded.push((path.to_owned(), library.clone()));
+        Ok(library)
+    }
+}
+
 impl Module {
     /// Loads the module, once per process, and initializes it.
     pub(super) fn acquire(path: &Path) -> Result<Self, TokenError> {
@@ -61,32 +88,25 @@ impl Module {
         if process.in_use {
             return Err(TokenError::InUse);
         }
-        if let Some(mut left) = process.left.take() {
-            if drain(&mut left.leave, ACQUIRE_PATIENCE).is_err() {
-                process.left = Some(left);
-                return Err(TokenError::Away(Code::words(
-                    "a call of before has not come back from its module",
-                )));
-            }
-            let _ = left.pkcs11.finalize();
-        }
-        let loaded =
-            process.loaded.iter().find(|(loaded, _)| loaded == path).map(|(_, pkcs11)| pkcs11.clone());
-        let pkcs11 = if let Some(pkcs11) = loaded {
-            pkcs11
-        } else {
-            let pkcs11 = Pkcs11::new(path).map_err(|error| {
-                TokenError::Configuration(format!(
-                    "the PKCS#11 module {} cannot be loaded ({error}); check its path and rights",
-                    path.display()
-                ))
-            })?;
-            process.loaded.push((path.to_owned(), pkcs11.clone()));
-            pkcs11
-        };
+        let library = process.load(path)?;
         process.in_use = true;
+        let left = process.left.take();
         drop(process);
-        let mut module = Self { pkcs11, initialized: false, ours: false, leave: Arc::new(()) };
+        let mut module = match left {
+            None => Self { library, initialized: false, leave: Arc::new(()) },
+            Some(Left { library: before, leave }) => {
+                // Dropped on the way out, it is kept aside again.
+                let mut module = Self { library: before, initialized: true, leave };
+                module.finalize(ACQUIRE_PATIENCE).map_err(|error| match error {
+                    TokenError::Deadline => {
+                        TokenError::Away(Code::words("a call of before has not come back from its module"))
+                    }
+                    other => other,
+                })?;
+                module.library = library;
+                module
+            }
+        };
         module.initialize()?;
         Ok(module)
     }
@@ -96,18 +116,26 @@ impl Module {
         if self.initialized {
             return Ok(());
         }
-        match self.pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        let ours = &self.library.ours;
+        match self.library.pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             Ok(()) => {
-                (self.initialized, self.ours) = (true, true);
+                ours.store(true, Ordering::Release);
+                self.initialized = true;
                 Ok(())
             }
             // It said that it was finalized, and was not: once more.
-            Err(error @ ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) if self.ours => {
+            Err(error @ ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _))
+                if ours.load(Ordering::Acquire) =>
+            {
                 self.initialized = true;
                 Err(TokenError::Away(Code::of(&error)))
             }
             Err(ModuleError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Err(TokenError::InUse),
-            Err(error) => Err(TokenError::Away(Code::of(&error))),
+            Err(error) => {
+                // Nobody else had it, and it may be initialized all the same.
+                ours.store(true, Ordering::Release);
+                Err(TokenError::Away(Code::of(&error)))
+            }
         }
     }
 
@@ -121,7 +149,7 @@ impl Module {
             return Ok(());
         }
         drain(&mut self.leave, patience)?;
-        match self.pkcs11.clone().finalize() {
+        match self.library.pkcs11.clone().finalize() {
             Ok(()) | Err(ModuleError::Pkcs11(RvError::CryptokiNotInitialized, _)) => {
                 self.initialized = false;
                 Ok(())
@@ -152,28 +180,30 @@ impl Module {
 
     /// Every token that answers, with its slot.
     fn tokens(&self) -> Result<Vec<(Slot, TokenInfo)>, TokenError> {
-        let slots = self.pkcs11.get_slots_with_token().map_err(|error| TokenError::Away(Code::of(&error)))?;
+        let slots =
+            self.library.pkcs11.get_slots_with_token().map_err(|error| TokenError::Away(Code::of(&error)))?;
         // One broken token must not hide the others; if it is ours, it will not be found.
         Ok(slots
             .into_iter()
-            .filter_map(|slot| Some((slot, self.pkcs11.get_token_info(slot).ok()?)))
+            .filter_map(|slot| Some((slot, self.library.pkcs11.get_token_info(slot).ok()?)))
             .collect())
     }
 
     fn access(&self, slot: Slot, serial: &str) -> Access {
-        let pkcs11 = self.pkcs11.clone();
+        let pkcs11 = self.library.pkcs11.clone();
         Access { pkcs11, slot, serial: serial.into(), _leave: Arc::clone(&self.leave) }
     }
 }
 
 impl Drop for Module {
-    /// Calls in flight are not waited for here: the next user does, or the process ends without `C_Finalize`.
+    /// What is in the way is not waited for here: the next user does, or the process ends without `C_Finalize`.
     fn drop(&mut self) {
-        let drained = self.finalize(Duration::ZERO).is_ok();
+        let finalized = self.finalize(Duration::ZERO).is_ok();
         let mut process = PROCESS.lock();
         process.in_use = false;
-        if !drained {
-            process.left = Some(Left { pkcs11: self.pkcs11.clone(), leave: std::mem::take(&mut self.leave) });
+        if !finalized {
+            process.left =
+                Some(Left { library: self.library.clone(), leave: std::mem::take(&mut self.leave) });
         }
     }
 }

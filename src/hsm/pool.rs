@@ -61,6 +61,14 @@ impl Standing {
         self.away.store(None);
     }
 
+    /// What the token said of the PIN, if it refused it.
+    ///
+    /// # Errors
+    /// [`TokenError::Deadline`] while a login has not come back: then nobody knows.
+    pub(super) fn refusal(&self) -> Result<Option<TokenError>, TokenError> {
+        self.refused.try_lock().map(|refused| refused.clone()).ok_or(TokenError::Deadline)
+    }
+
     fn log_in(&self, session: &RawSession) -> Result<(), TokenError> {
         let mut refused = self.refused.lock();
         if let Some(refusal) = &*refused {

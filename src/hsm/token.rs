@@ -223,6 +223,15 @@ impl Token {
         self.inner.standing.trouble()
     }
 
+    /// What it said of its PIN, if it refused it since it was opened: [`TokenError::Pin`]. The PIN must not be tried again
+    /// then, whatever the call came to that had to log in.
+    ///
+    /// # Errors
+    /// [`TokenError::Deadline`] while a login has not come back: then nobody knows.
+    pub fn pin_refusal(&self) -> Result<Option<TokenError>, TokenError> {
+        self.inner.standing.refusal()
+    }
+
     /// Asks the token how it is.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 mod bench;
 mod healing;
+mod opening;
 #[path = "../support/mod.rs"]
 mod support;
 mod table;
