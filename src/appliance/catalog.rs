@@ -89,7 +89,7 @@ impl Operational {
         if self.store.get(Table::Names, &name_key)?.is_some() {
             return Err(Code::AlreadyExists.into());
         }
-        let kek = self.new_kek(actor.clone(), id, 1, now)?;
+        let kek = self.new_kek(actor, id, 1, now)?;
         self.change(now, |batch| {
             let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
             let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
