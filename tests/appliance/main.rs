@@ -29,6 +29,7 @@ mod strict;
 mod support;
 mod token_faults;
 mod token_swap;
+mod unlock_faults;
 mod v1;
 mod v1_limits;
 mod vault;
