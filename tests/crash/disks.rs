@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::desk::{Desk, done};
 use crate::support::daemon::Sandbox;
+use crate::support::mount::may_mount;
 use crate::tell;
 
 const EIO: i32 = 5;
@@ -30,8 +31,10 @@ pub(crate) fn preload(sandbox: &Sandbox) -> PathBuf {
     library
 }
 
-fn commanded() -> Desk {
+/// A desk whose disk obeys, with `more` at the end of its configuration.
+pub(crate) fn commanded(more: &str) -> Desk {
     let sandbox = Sandbox::new();
+    sandbox.configure(more);
     let library = preload(&sandbox);
     Desk::new(sandbox, |sandbox| {
         let disk = sandbox.path("disk");
@@ -40,7 +43,7 @@ fn commanded() -> Desk {
 }
 
 impl Desk {
-    fn disk(&self, command: &str) {
+    pub(crate) fn disk(&self, command: &str) {
         fs::write(self.sandbox.path("disk"), command).unwrap();
     }
 
@@ -99,7 +102,7 @@ impl Desk {
 #[test]
 fn a_disk_that_fails_or_is_full_or_read_only_acknowledges_nothing() {
     for (what, errno) in [("a failing disk", EIO), ("a full disk", ENOSPC), ("a read-only disk", EROFS)] {
-        let mut desk = commanded();
+        let mut desk = commanded("");
         desk.warm_up();
         desk.disk(&format!("errno {errno}"));
         desk.refuses(what);
@@ -110,7 +113,7 @@ fn a_disk_that_fails_or_is_full_or_read_only_acknowledges_nothing() {
 
 #[test]
 fn a_slow_disk_slows_strict_answers_and_nothing_else() {
-    let mut desk = commanded();
+    let mut desk = commanded("");
     desk.warm_up();
     desk.disk("slow 150");
     let start = Instant::now();
@@ -129,22 +132,16 @@ fn a_slow_disk_slows_strict_answers_and_nothing_else() {
     desk.goes_on("a slow disk");
 }
 
-/// A file system of one's own; `None`, said aloud, where that is not allowed.
+/// A file system of one's own.
 struct Mounted(PathBuf);
 
 impl Mounted {
-    fn new(at: &Path, args: &[&str]) -> Option<Self> {
+    fn new(at: &Path, args: &[&str]) -> Self {
         fs::create_dir_all(at).unwrap();
         let mounted = Command::new("mount").args(args).arg(at).output().unwrap();
-        if !mounted.status.success() {
-            tell(format_args!(
-                "SKIPPED, needs root and a mount: {}",
-                String::from_utf8_lossy(&mounted.stderr)
-            ));
-            return None;
-        }
+        assert!(mounted.status.success(), "{}", String::from_utf8_lossy(&mounted.stderr));
         fs::set_permissions(at, fs::Permissions::from_mode(0o700)).unwrap();
-        Some(Self(at.to_owned()))
+        Self(at.to_owned())
     }
 
     fn remount(&self, options: &str) {
@@ -162,10 +159,13 @@ impl Drop for Mounted {
 
 #[test]
 fn a_small_disk_that_fills_under_load_refuses_and_goes_on_with_more_room() {
+    if !may_mount("a small disk that fills") {
+        return;
+    }
     let sandbox = Sandbox::new();
     sandbox.configure(NO_RESERVE);
     let options = ["-t", "tmpfs", "-o", "size=6m", "tmpfs"];
-    let Some(mounted) = Mounted::new(&sandbox.path("state"), &options) else { return };
+    let mounted = Mounted::new(&sandbox.path("state"), &options);
     let mut desk = Desk::new(sandbox, Sandbox::spawn);
     desk.warm_up();
     // What nobody else may do on a real disk, and everybody does: fill it.
@@ -193,17 +193,17 @@ fn a_small_disk_that_fills_under_load_refuses_and_goes_on_with_more_room() {
 
 #[test]
 fn a_file_system_that_turns_read_only_refuses_and_goes_on_when_mounted_anew() {
+    if !may_mount("a file system that turns read-only") {
+        return;
+    }
     let sandbox = Sandbox::new();
     sandbox.configure(NO_RESERVE);
     let image = sandbox.path("image");
     fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
     let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image).status();
-    if !made.is_ok_and(|made| made.success()) {
-        tell(format_args!("SKIPPED, needs mkfs.ext4 (e2fsprogs)"));
-        return;
-    }
+    assert!(made.is_ok_and(|made| made.success()), "it needs mkfs.ext4: install e2fsprogs");
     let (state, image) = (sandbox.path("state"), image.to_str().unwrap().to_owned());
-    let Some(mounted) = Mounted::new(&state, &["-o", "loop", &image]) else { return };
+    let mounted = Mounted::new(&state, &["-o", "loop", &image]);
     let mut desk = Desk::new(sandbox, Sandbox::spawn);
     desk.warm_up();
     // What ext4 does to itself when its disk fails.
@@ -212,9 +212,7 @@ fn a_file_system_that_turns_read_only_refuses_and_goes_on_when_mounted_anew() {
     desk.daemon.signal(rustix::process::Signal::TERM);
     desk.daemon.wait();
     drop(mounted);
-    let Some(mounted) = Mounted::new(&state, &["-o", "loop", &image]) else {
-        panic!("it does not mount again")
-    };
+    let mounted = Mounted::new(&state, &["-o", "loop", &image]);
     desk.restart();
     desk.goes_on("an ext4 mounted again");
     drop(desk);
