@@ -268,11 +268,15 @@ impl Drop for Line {
     }
 }
 
-/// Asks again as long as the store is only being compacted: nobody is refused for that.
+/// Asks again as long as there is only a compaction's pause: nobody is refused for that.
 async fn patiently<T>(
     recorder: &Recorder,
     ask: impl Fn(&Recorder) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
+    if let Ok(done) = ask(recorder) {
+        return Ok(done);
+    }
+    let _wait = recorder.wait_in_pause();
     loop {
         match ask(recorder) {
             Err(_) if recorder.is_paused() => tokio::time::sleep(ASK_AGAIN_AFTER).await,

@@ -40,6 +40,7 @@ impl Committer {
         let mut looked = Instant::now();
         let mut records = Vec::new();
         loop {
+            let catching_up = self.shared.pause.catching_up_since();
             let closing = self.wait(&mut records);
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
@@ -63,6 +64,9 @@ impl Committer {
                         }
                     }
                 }
+            }
+            if let Some(since) = catching_up {
+                self.shared.pause.caught_up(since);
             }
             records.shrink_to(RECORDS_KEPT);
             if closing {

@@ -9,15 +9,17 @@ use super::fault::Stop;
 use super::operational::Operational;
 
 impl Operational {
-    /// Compacts the store. Requests that need it meanwhile wait, and nobody is refused for it.
+    /// Compacts the store. Requests that need it meanwhile wait, and nobody is refused for it; nor for what gathered in the
+    /// journal until it was over (`pause`).
     ///
     /// # Errors
     /// The store's.
     pub fn compact_store(&self, actor: Actor, now: Now) -> Result<Compacted, Stop> {
         self.check_clock(&actor.to_string(), "store.compact")?;
-        self.recorder().set_paused(true);
+        let pause = self.recorder().begin_compaction();
+        tracing::info!("the store is being compacted; requests that need it wait");
         let compacted = self.store.compact();
-        self.recorder().set_paused(false);
+        drop(pause);
         let compacted = compacted?;
         let Compacted { before_bytes, after_bytes } = compacted;
         tracing::info!(before_bytes, after_bytes, "the store was compacted");

@@ -114,7 +114,11 @@ impl Appliance {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match &**self.state.load() {
-            State::Operational(operational) => operational.recorder().check_room().is_ok(),
+            // Those who come in a pause are served after it.
+            State::Operational(operational) => {
+                let recorder = operational.recorder();
+                recorder.check_room().is_ok() || recorder.is_paused()
+            }
             State::Unprovisioned | State::Locked(_) => false,
         }
     }

@@ -154,9 +154,13 @@ impl Keyring {
         if let Some(held) = held() {
             return Ok(held);
         }
+        // Here and not in flight: the others are patient with the token, and a store that is being compacted takes longer.
+        let missing = || Fault::new(format!("version {version} of the KEK of project {project} is missing"));
+        let row = store.get(Table::Keks, &kek_row_key(project, version))?.ok_or_else(missing)?;
+        let kek: Kek = cbor::decode(&row.value)?;
         let unwrapped = self.unwrapping.run((project, version), || {
             // The one before may have landed since we looked.
-            held().map_or_else(|| self.unwrap_kek(project, version, store, master_keys, now), Ok)
+            held().map_or_else(|| self.unwrap_kek(project, version, &kek, master_keys, now), Ok)
         });
         // Whoever does not come to wait, or waits in vain, finds the token too slow.
         unwrapped.unwrap_or_else(|| Err(Code::TokenAway.into()))
@@ -166,13 +170,10 @@ impl Keyring {
         &self,
         project: ProjectId,
         version: u32,
-        store: &Store,
+        kek: &Kek,
         master_keys: &[MasterKey],
         now: Instant,
     ) -> Result<Arc<Held<WrappingKey>>, Stop> {
-        let missing = || Fault::new(format!("version {version} of the KEK of project {project} is missing"));
-        let row = store.get(Table::Keks, &kek_row_key(project, version))?.ok_or_else(missing)?;
-        let kek: Kek = cbor::decode(&row.value)?;
         let master_key =
             master_keys.iter().find(|key| key.generation() == kek.master_key).ok_or_else(|| {
                 Fault::new(format!(

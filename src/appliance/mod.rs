@@ -42,6 +42,7 @@ mod lock;
 mod memo;
 mod meters;
 mod operational;
+mod pause;
 mod pki;
 mod provision;
 mod recorder;

@@ -22,6 +22,7 @@ use crate::store::Store;
 use super::committer::Committer;
 use super::disk_reserve::{DiskReserve, DiskSpace};
 use super::fault::{Fault, Stop};
+use super::pause::{Compaction, Pause, PauseWait};
 use super::tenure;
 
 /// Most fields carried out whose records are not yet durable: what an unclean end can lose, and a gap states. Half a second
@@ -54,8 +55,7 @@ pub(super) struct Shared {
     pub(super) totals: Mutex<Totals>,
     /// Fields that have room: carried out, or about to be, and not yet durable.
     pub(super) fields: AtomicU64,
-    /// The store is being compacted.
-    paused: AtomicBool,
+    pub(super) pause: Pause,
 }
 
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
@@ -195,7 +195,7 @@ impl Recorder {
             news: Condvar::new(),
             totals: Mutex::default(),
             fields: AtomicU64::new(0),
-            paused: AtomicBool::new(false),
+            pause: Pause::default(),
         });
         let committer = Committer::new(Arc::clone(&shared), store, reserve, clock);
         let thread = std::thread::Builder::new()
@@ -220,15 +220,20 @@ impl Recorder {
         if self.shared.refuses.load(Ordering::Acquire) { Err(Code::JournalFull.into()) } else { Ok(()) }
     }
 
-    /// Whether waiting a little is all it takes: the store is being compacted.
+    /// Whether waiting a little is all it takes: the store is being compacted, or the journal catches up after it.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.shared.paused.load(Ordering::Acquire)
+        self.shared.pause.is_under_way(Instant::now(), || self.trouble().is_none())
     }
 
-    /// Says that the store is being compacted, or no longer.
-    pub fn set_paused(&self, paused: bool) {
-        self.shared.paused.store(paused, Ordering::Release);
+    /// Waits for the end of a pause, if there is one: it does not end before what this returns is dropped.
+    pub fn wait_in_pause(&self) -> PauseWait<'_> {
+        self.shared.pause.wait()
+    }
+
+    /// Says that the store is being compacted, until what this returns is dropped.
+    pub(super) fn begin_compaction(&self) -> Compaction<'_> {
+        self.shared.pause.begin()
     }
 
     /// Takes room for the fields of one request; at most [`FIELDS_UNRECORDED_MAX`] have it at once.

@@ -9,6 +9,7 @@ mod books;
 #[path = "../appliance/client.rs"]
 mod client;
 mod climb;
+mod compaction;
 mod desk;
 mod disks;
 mod floods;
