@@ -1,7 +1,9 @@
 //! Too many descriptors, connections, handshakes; told to stop at any moment; started twice. Each ends in a clear state, and
 //! nothing that was acknowledged is lost.
 
+use std::collections::BTreeMap;
 use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -10,7 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::desk::{Desk, done};
-use crate::phase::Dice;
+use crate::phase::{Dice, LISTENS};
+use crate::proof::{note_key, prove};
 use crate::support::daemon::{Daemon, Sandbox};
 use crate::tell;
 
@@ -21,6 +24,9 @@ const HANDSHAKES_TO_WARM_UP: usize = 1_000;
 /// What the allocator may keep of a flood.
 const GROWTH_MAX_KIB: u64 = 32 << 10;
 const STOPS: usize = 20;
+/// Starts that are told to stop, and when at the latest.
+const STARTS: u64 = 40;
+const START_MAX_MS: u64 = 250;
 
 fn with_limits(limits: &str) -> Desk {
     let sandbox = Sandbox::new();
@@ -177,7 +183,7 @@ fn told_to_stop_at_any_moment_it_answers_what_it_began_and_ends_well() {
         assert!(!log.contains("\"ERROR\""), "{log}");
         assert!(told.elapsed() < Duration::from_secs(8), "stop {stop}: {:?}", told.elapsed());
         desk.restart();
-        assert!(!desk.daemon.log().contains("unclean"), "{}", desk.daemon.log());
+        assert!(!desk.daemon.log().contains("was not clean"), "{}", desk.daemon.log());
     }
     tell(format_args!(
         "{STOPS} stops under load, {} decrypts answered, the slowest end {slowest:?}",
@@ -185,6 +191,61 @@ fn told_to_stop_at_any_moment_it_answers_what_it_began_and_ends_well() {
     ));
     desk.sealed.truncate(200);
     desk.nothing_is_lost();
+    assert!(desk.daemon.stop().success());
+}
+
+/// From its first instruction on: the signal may end it by itself before it is heard, and then nothing was begun.
+#[test]
+fn told_to_stop_while_it_starts_it_ends_well_and_the_next_start_is_clean() {
+    let mut desk = with_limits("");
+    note_key(&desk.sandbox);
+    let mut dice = Dice::new();
+    let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut slowest = Duration::ZERO;
+    for start in 0..STARTS {
+        assert_eq!((desk.seal(), desk.open()), (done(), done()));
+        desk.daemon.signal(Signal::TERM);
+        assert!(desk.daemon.wait().success(), "{}", desk.daemon.log());
+        let mut starting = desk.sandbox.spawn();
+        // Closer together in the beginning, where more happens.
+        let latest = START_MAX_MS * 1_000 * (start + 1) * (start + 1) / (STARTS * STARTS);
+        thread::sleep(Duration::from_micros(1_000 + latest / 2 + dice.below(latest / 2)));
+        let reached = starting.log();
+        starting.signal(Signal::TERM);
+        let told = Instant::now();
+        let ended = starting.wait();
+        slowest = slowest.max(told.elapsed());
+        let log = starting.log();
+        let end = match ended.signal() {
+            Some(signal) => {
+                assert!(!reached.contains(LISTENS), "start {start}: it listened, and died of SIGTERM: {log}");
+                assert_eq!(signal, Signal::TERM.as_raw(), "start {start}: {log}");
+                "by the signal"
+            }
+            None => {
+                assert!(ended.success() && log.contains("\"stopped\""), "start {start}: {ended}; {log}");
+                match () {
+                    () if reached.contains("\"operational\"") => "in order, serving",
+                    () if reached.contains(LISTENS) => "in order, unlocking",
+                    () => "in order, before it listened",
+                }
+            }
+        };
+        *ends.entry(end).or_default() += 1;
+        assert!(!log.contains("\"ERROR\"") && !log.contains("panic"), "start {start}: {log}");
+        desk.restart();
+        let log = desk.daemon.log();
+        assert!(!log.contains("was not clean") && !log.contains("\"ERROR\""), "start {start}: {log}");
+    }
+    desk.nothing_is_lost();
+    let proof = prove(&desk.sandbox, 0);
+    assert_eq!(proof.gaps, 0);
+    tell(format_args!(
+        "{STARTS} starts told to stop within {START_MAX_MS} ms: {ends:?}, the slowest end {slowest:?}; an outsider proves {} \
+         records without a gap",
+        proof.records
+    ));
+    assert!(ends.keys().any(|end| *end != "by the signal"), "{ends:?}");
     assert!(desk.daemon.stop().success());
 }
 

@@ -64,6 +64,44 @@ impl Phase {
     }
 }
 
+/// What the log says once the local socket listens.
+pub(crate) const LISTENS: &str = "listening for the operator";
+
+impl Phase {
+    /// In which part of its start a daemon over a store was killed, by its log; `None` when it was over. `is_half_made` says
+    /// that the server's new key or certificate lies there.
+    pub(crate) fn of_start(log: &str, is_half_made: bool) -> Option<Self> {
+        match () {
+            () if is_half_made => Some(Self::CertificateExchange),
+            () if log.contains("\"operational\"") => None,
+            () if log.contains(LISTENS) => Some(Self::Unlock),
+            () => Some(Self::StartUp),
+        }
+    }
+
+    /// The same of a daemon over an empty folder.
+    pub(crate) fn of_first_start(log: &str) -> Option<Self> {
+        (!log.contains(LISTENS)).then_some(Self::FirstStart)
+    }
+}
+
+#[test]
+fn a_kill_after_the_start_is_no_kill_in_a_start_and_none_while_serving() {
+    let listens = format!("{{\"message\":\"{LISTENS}\"}}\n");
+    let serves = format!("{listens}{{\"message\":\"state\",\"state\":\"operational\"}}\n");
+    let found = [
+        Phase::of_start("", false),
+        Phase::of_start(&listens, false),
+        Phase::of_start(&serves, false),
+        Phase::of_start(&serves, true),
+        Phase::of_first_start(""),
+        Phase::of_first_start(&listens),
+    ];
+    let (start_up, unlock, exchange) = (Phase::StartUp, Phase::Unlock, Phase::CertificateExchange);
+    let expected = [Some(start_up), Some(unlock), None, Some(exchange), Some(Phase::FirstStart), None];
+    assert_eq!(found, expected);
+}
+
 impl fmt::Display for Phase {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {

@@ -1,5 +1,6 @@
 //! Rounds: the daemon is started, put under load, killed with SIGKILL, and looked at; the next round starts what is left.
-//! A round has a thousand acknowledged requests, or the kill falls into the start.
+//! A round has a thousand acknowledged requests, or the kill falls into the start; one whose kill comes too late for that
+//! does not count and is rolled again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +17,7 @@ use crate::climb::{Climbed, KILLS, kill_climbs};
 use crate::kill::{healthy, kill, wait_for};
 use crate::ledger::{Page, Sealed};
 use crate::load::{Duty, Field, OBJECTS, Worker, open_all, operate};
-use crate::phase::{Dice, Phase};
+use crate::phase::{Dice, LISTENS, Phase};
 use crate::proof::{note_key, prove};
 use crate::support::daemon::{Daemon, ENDPOINT, PROJECT, Sandbox};
 use crate::support::softhsm::{SoftHsm, in_child_aloud};
@@ -34,6 +35,8 @@ const MADE_MAX: usize = 3;
 const ROUNDS_TO_PROOF: usize = 20;
 /// Envelopes of all rounds and keys that are opened again in each.
 const OPENED_AGAIN: usize = 40;
+/// Times in a row that a kill aimed at a start may come too late.
+const LATE_MAX: usize = 8;
 /// Only a bug waits that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const CONFIGURATION: &str = "[journal]\nflush_ms = 5\n";
@@ -77,6 +80,8 @@ struct Tally {
     acknowledged: usize,
     hit: BTreeMap<Phase, usize>,
     slowest_restart: Duration,
+    /// Kills aimed at a start that came too late.
+    late: usize,
     /// Times SoftHSM was killed while it rewrote its token's file, and that was put back from a copy.
     token_put_back: usize,
 }
@@ -137,9 +142,11 @@ impl Driver {
         let start = Instant::now();
         let aim = Phase::aim(round);
         let (hit, acknowledged) = match aim {
-            Phase::FirstStart => (self.kill_first_start(), 0),
+            Phase::FirstStart => (vec![self.roll(round, Self::kill_first_start)], 0),
             Phase::Migration => (self.kill_migrating(), 0),
-            Phase::StartUp | Phase::Unlock | Phase::CertificateExchange => (self.kill_starting(aim), 0),
+            Phase::StartUp | Phase::Unlock | Phase::CertificateExchange => {
+                (vec![self.roll(round, |driver| driver.kill_starting(aim))], 0)
+            }
             Phase::Serving | Phase::Commit | Phase::Lease | Phase::Change | Phase::Drain => {
                 self.kill_under_load(round, aim)
             }
@@ -160,6 +167,18 @@ impl Driver {
             assert!(daemon.stop().success());
             self.books.look(&self.sandbox);
         }
+    }
+
+    /// Kills starting daemons until one is killed while it starts.
+    fn roll(&mut self, round: usize, kill: impl Fn(&mut Self) -> Option<Phase>) -> Phase {
+        for _ in 0..LATE_MAX {
+            if let Some(phase) = kill(self) {
+                return phase;
+            }
+            self.tally.late += 1;
+            tell(format_args!("round {round}: killed too late for a start; rolled again"));
+        }
+        panic!("round {round}: {LATE_MAX} kills came too late for a start");
     }
 
     /// Over a running daemon.
@@ -183,10 +202,10 @@ impl Driver {
         self.books.look(&self.sandbox);
         assert!(self.books.is_even(), "no gap for what the last kill lost");
         let Books { made, lost, most_lost, gaps, .. } = &self.books;
-        let Tally { acknowledged, hit, slowest_restart, token_put_back } = &self.tally;
+        let Tally { acknowledged, hit, slowest_restart, late, token_put_back } = &self.tally;
         let hits: Vec<String> = hit.iter().map(|(phase, times)| format!("{phase} {times}")).collect();
         tell(format_args!(
-            "{rounds} rounds in {} s, {acknowledged} acknowledged; killed in: {}; batched and not recorded {} with {} fields, \
+            "{rounds} rounds in {} s, {acknowledged} acknowledged; killed in: {}, and {late} times too late for a start; batched and not recorded {} with {} fields, \
              at most {most_lost} in one of {gaps} gaps; {} envelopes of {} objects opened again; tokens SoftHSM lost \
              {token_put_back}; slowest restart {} ms",
             took.as_secs(),
@@ -207,7 +226,7 @@ impl Driver {
     fn started(&mut self) -> Daemon {
         let start = Instant::now();
         let daemon = self.sandbox.spawn();
-        wait_for(&daemon, "listening for the operator");
+        wait_for(&daemon, LISTENS);
         self.socket_after = start.elapsed();
         daemon.wait_until("it has tried to unlock", || {
             let log = daemon.log();
@@ -278,7 +297,8 @@ impl Driver {
         (hit, acknowledged)
     }
 
-    fn kill_starting(&mut self, aim: Phase) -> Vec<Phase> {
+    /// In which part of its start it was killed; `None` when it came too late for that.
+    fn kill_starting(&mut self, aim: Phase) -> Option<Phase> {
         if aim == Phase::CertificateExchange {
             self.server_names = 1 - self.server_names;
             let names = SERVER_NAMES[self.server_names];
@@ -291,7 +311,7 @@ impl Driver {
         let moment = match aim {
             Phase::StartUp => self.dice.below(us(self.socket_after)),
             Phase::Unlock => {
-                wait_for(&daemon, "listening for the operator");
+                wait_for(&daemon, LISTENS);
                 self.dice.below(us(self.operational_after.saturating_sub(self.socket_after)))
             }
             _ => {
@@ -308,14 +328,7 @@ impl Driver {
         daemon.wait();
         healthy(&daemon);
         self.books.look(&self.sandbox);
-        let log = daemon.log();
-        let phase = match () {
-            () if half_made() => Phase::CertificateExchange,
-            () if log.contains("\"operational\"") => Phase::Serving,
-            () if log.contains("listening for the operator") => Phase::Unlock,
-            () => Phase::StartUp,
-        };
-        vec![phase]
+        Phase::of_start(&daemon.log(), half_made())
     }
 
     /// In a program of which the store's layout is one too old; the next round's daemon starts over what it brought up.
@@ -330,8 +343,8 @@ impl Driver {
         vec![Phase::Migration]
     }
 
-    /// Over an empty folder. What is left must start, and be as empty.
-    fn kill_first_start(&mut self) -> Vec<Phase> {
+    /// Over an empty folder. What is left must start, and be as empty. `None` when it was already waiting to be set up.
+    fn kill_first_start(&mut self) -> Option<Phase> {
         let sandbox = Sandbox::new();
         let mut daemon = sandbox.spawn();
         let start = Instant::now();
@@ -353,12 +366,12 @@ impl Driver {
         daemon.signal(Signal::KILL);
         daemon.wait();
         healthy(&daemon);
-        let is_early = !daemon.log().contains("listening for the operator");
+        let phase = Phase::of_first_start(&daemon.log());
         let daemon = sandbox.spawn();
-        wait_for(&daemon, "listening for the operator");
+        wait_for(&daemon, LISTENS);
         assert_eq!(sandbox.state(), "unprovisioned");
         assert!(daemon.stop().success());
-        vec![if is_early { Phase::FirstStart } else { Phase::Serving }]
+        phase
     }
 
     fn open_some_again(&mut self, client: &Client) {
