@@ -30,9 +30,19 @@ pub struct ChainCheck {
     bare: Vec<(u64, u64)>,
     /// Checkpoints of another epoch than the block they do not fit; first sequence and epoch of that block.
     strays: Vec<(Witness, u64, u32)>,
-    /// What prune records of this chain account for: everything below.
+    /// What prune records account for that a signature stands for: everything below.
     pruned_to: u64,
+    /// The furthest of those prune records that nothing signed has come behind yet.
+    claimed: Option<Claim>,
     report: Report,
+}
+
+/// What a prune record says, which anybody could have written until something signed stands behind it.
+struct Claim {
+    /// First sequence number of the block it is in.
+    block: u64,
+    /// The first record that was not pruned.
+    to: u64,
 }
 
 impl ChainCheck {
@@ -41,7 +51,15 @@ impl ChainCheck {
     pub fn new(witnesses: Witnesses) -> Self {
         let mut report = Report::default();
         report.key_was_named = witnesses.key_was_named();
-        Self { witnesses, last: None, bare: Vec::new(), strays: Vec::new(), pruned_to: 0, report }
+        Self {
+            witnesses,
+            last: None,
+            bare: Vec::new(),
+            strays: Vec::new(),
+            pruned_to: 0,
+            claimed: None,
+            report,
+        }
     }
 
     /// The next block.
@@ -195,7 +213,11 @@ impl ChainCheck {
         let record: AuditRecord = cbor::decode(leaf.body).map_err(|_| unreadable())?;
         if record.act == PRUNE_ACT {
             let to = record.details.value(PRUNE_TO).and_then(|to| to.parse().ok());
-            self.pruned_to = self.pruned_to.max(to.ok_or_else(unreadable)?);
+            // Nothing is pruned before it is in a block.
+            let to = to.map(|to: u64| to.min(first)).ok_or_else(unreadable)?;
+            if self.claimed.as_ref().is_none_or(|claim| claim.to < to) {
+                self.claimed = Some(Claim { block: first, to });
+            }
         }
         Ok(())
     }
@@ -218,6 +240,11 @@ impl ChainCheck {
             return Err(Flaw::at(header.first_sequence, "checkpoint", why));
         }
         self.report.signed(&witness);
+        if witness.counts
+            && let Some(claim) = self.claimed.take()
+        {
+            self.pruned_to = self.pruned_to.max(claim.to);
+        }
         Ok(())
     }
 
@@ -237,21 +264,25 @@ impl ChainCheck {
         self.report.last_signed().is_some_and(|last| last.epoch > witness.checkpoint.statement.epoch)
     }
 
+    /// Whether every block without its records was pruned. Where nothing at all is signed, an unsigned prune record will do:
+    /// that everything may be made up is said after this, and says more.
+    fn account_for_the_bare(&self) -> Result<(), Flaw> {
+        let claim = self.claimed.as_ref().filter(|claim| claim.to > self.pruned_to);
+        let is_unsigned = self.report.last_signed().is_none();
+        let pruned_to = claim.filter(|_| is_unsigned).map_or(self.pruned_to, |claim| claim.to);
+        let Some((first, _)) = self.bare.iter().find(|(_, end)| *end > pruned_to) else { return Ok(()) };
+        let from = pruned_to.max(*first);
+        Err(match claim.filter(|claim| claim.to > from) {
+            Some(claim) => Flaw::said_to_be_pruned(from, claim.block),
+            None => Flaw::removed(from, pruned_to),
+        })
+    }
+
     fn judge(&mut self) -> Result<(), Flaw> {
         if self.last.is_none() {
             return Err(Flaw::whole("empty", "there is no block in it".into()));
         }
-        for (first, end) in &self.bare {
-            if *end > self.pruned_to {
-                let from = self.pruned_to.max(*first);
-                let why = format!(
-                    "its records are not here and no prune record in this export covers them: they were taken away, or \
-                     the export ends before that record (then export again without --to). Prune records here reach to {}",
-                    self.pruned_to
-                );
-                return Err(Flaw::at(from, "removed", why));
-            }
-        }
+        self.account_for_the_bare()?;
         for (witness, block, epoch) in std::mem::take(&mut self.strays) {
             if !self.has_gone_on(&witness) {
                 return Err(Flaw::left_behind(block, &witness.checkpoint.statement, epoch));

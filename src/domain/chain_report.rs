@@ -168,6 +168,26 @@ impl Flaw {
         Self::at(one.first_sequence.max(other.first_sequence), "fork", why)
     }
 
+    /// Records that are not here, and no prune record says why. Those that are signed for reach to `pruned_to`.
+    pub(super) fn removed(block: u64, pruned_to: u64) -> Self {
+        let why = format!(
+            "its records are not here and no prune record in this export covers them: they were taken away, or the export \
+             ends before that record (then export again without --to). Prune records here reach to {pruned_to}"
+        );
+        Self::at(block, "removed", why)
+    }
+
+    /// Records that are not here, and the prune record in the block at `prune` says why, but nothing signed stands behind it.
+    pub(super) fn said_to_be_pruned(block: u64, prune: u64) -> Self {
+        let why = format!(
+            "its records are not here, and the prune record in the block at record {prune} does not prove that they were \
+             pruned: no checkpoint that counts stands behind it, so anybody could have added it to hide what was taken away. \
+             If it is the appliance's, export again once a checkpoint was made (gembok status names the newest), or give \
+             a later one with --checkpoint"
+        );
+        Self::at(block, "removed", why)
+    }
+
     /// A signed block of another epoch than the one here, and no later epoch of this chain is signed.
     pub(super) fn left_behind(block: u64, statement: &Statement, epoch: u32) -> Self {
         let why = format!(

@@ -75,6 +75,9 @@ fn each_day_what_is_old_enough_and_exported_goes_up_to_a_checkpoint() {
             "two days and older, up to the checkpoint behind it"
         );
         let unlocked = appliance.unlocked().unwrap();
+        let signed = Checkpoint::parse_line(&unlocked.checkpoint().unwrap()).unwrap();
+        let behind = unlocked.audit(signed.statement.next_sequence, 10).unwrap().entries;
+        assert!(behind.is_empty(), "the record of a prune is signed for before it is over");
         assert!(unlocked.audit(0, 10).unwrap().entries.iter().all(|entry| entry.sequence >= old));
         assert!(unlocked.audit(young - 1, 1).unwrap().entries.len() == 1);
 

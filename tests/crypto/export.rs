@@ -141,3 +141,16 @@ fn only_a_named_key_counts_when_one_is_named() {
     assert!(verify(&items, &without_keys, &[ours]).is_ok());
     assert_eq!(verify(&items, &without_keys, &[]).unwrap_err().kind, "signer");
 }
+
+/// Whoever hides what was taken away may sign that with a key made for it.
+#[test]
+fn a_prune_record_counts_only_by_a_key_that_counts() {
+    let hidden = sealed().into_iter().find(|(label, _)| label.contains("signed with another key"));
+    let (_, bytes) = hidden.unwrap();
+    let (items, trailer) = items(&bytes).unwrap();
+    let [ours, theirs] = trailer.keys[..] else { panic!("{} keys", trailer.keys.len()) };
+    let flaw = verify(&items, &trailer, &[ours]).unwrap_err();
+    assert_eq!((flaw.kind, flaw.block), ("removed", Some(2)), "{flaw}");
+    assert!(flaw.why.contains("the prune record in the block at record 10"), "{flaw}");
+    assert!(verify(&items, &trailer, &[ours, theirs]).is_ok());
+}

@@ -697,6 +697,47 @@ def exports():
     yield bad("records taken away without a prune record", chain.whole(0) + cbor({0: head}) + chain.whole(2) + end, "removed", 2)
     yield bad("records taken away beside pruned ones", bare + cbor({0: head}) + chain.whole(2) + end, "removed", 2)
     yield bad("pruned, and the record of it not in the export", bare + chain.whole(1) + unsigned, "removed", 0)
+    yield bad("pruned, and no signature behind the record of it", bare + chain.whole(1, 2) + unsigned, "removed", 0)
+    hidden, hidden_heads = chain_of()
+    hidden.add([audit_leaf(start, "journal.prune", {"from": "2", "to": "10"})])
+    hiding = bare + cbor({0: head}) + hidden.whole(2, 3)
+    yield bad("records taken away, and a block made up behind the last signature that says they were pruned",
+              hiding + end_of([signed(hidden_heads[2])], [keys[0][1]]), "removed", 2)
+    made_up = Chain()
+    made_up.add(chain.blocks[0][1])
+    made_up.add([audit_leaf(start, "journal.prune", {"from": "0", "to": "2"})])
+    own_key = end_of([signed(hidden_heads[2]), signed((hidden.sequence, hidden.previous), 1)], [key for _, key in keys])
+    yield proved("records hidden by a block that is signed with another key", hiding + own_key, 4, 0, 11, 4, 0, 0, 7, 0, False)
+    yield bad("the same between two signed blocks", bare + made_up.whole(1) + chain.whole(1, 2) + end, "sequence", 2)
+    made_up.add(chain.blocks[1][1][1:])
+    yield bad("the same in the place of a signed one", bare + made_up.whole(1, 2) + chain.whole(2) + anchored, "previous", 7)
+    more = Chain()
+    for records in [[access[0]], [audit_leaf(start, "journal.prune", {"from": "0", "to": "99"})], [access[1]]]:
+        more_head = more.add(records)
+    barest = [cbor({0: block}) for block, _ in more.blocks]
+    more_end = end_of([signed(more_head)], [keys[0][1]])
+    yield proved("a prune record that says more than there was", barest[0] + more.whole(1, 2) + more_end, 3, 0, 3, 2, 0, 0, 1,
+                 0, False)
+    yield bad("its own block without records, and one behind it", barest[0] + more.whole(1) + barest[2] + more_end, "removed",
+              2)
+    twice, twice_heads = Chain(), []
+    for records in [[access[0], access[1]], [access[2]], [audit_leaf(start, "journal.prune", {"from": "0", "to": "2"})],
+                    [access[3]], [audit_leaf(start, "journal.prune", {"from": "2", "to": "3"})], [access[4]]]:
+        twice_heads.append(twice.add(records))
+    barest = [cbor({0: block}) for block, _ in twice.blocks]
+
+    def twice_end(*numbers):
+        return end_of([signed(twice_heads[number]) for number in numbers], [keys[0][1]])
+
+    yield proved("pruned twice", barest[0] + barest[1] + twice.whole(2, 3, 4, 5) + twice_end(3, 5), 6, 0, 7, 4, 0, 0, 3, 0, False)
+    yield proved("pruned twice, by records that were signed together",
+                 barest[0] + barest[1] + twice.whole(2, 3, 4, 5) + twice_end(5), 6, 0, 7, 4, 0, 0, 3, 0, False)
+    yield proved("pruned once, and a second record behind the last signature",
+                 barest[0] + twice.whole(1, 2, 3, 4, 5) + twice_end(3), 6, 0, 7, 5, 0, 0, 2, 2, False)
+    yield bad("pruned twice, and only one record of it signed", barest[0] + barest[1] + twice.whole(2, 3, 4, 5) + twice_end(3),
+              "removed", 2)
+    yield proved("from where it was pruned to", twice.whole(2, 3, 4, 5) + twice_end(1, 5), 4, 3, 7, 4, 0, 0, 0, 0, True)
+    yield proved("from a pruned block on", barest[1] + twice.whole(2, 3, 4, 5) + twice_end(0, 5), 5, 2, 7, 4, 0, 0, 1, 0, True)
     yield bad("no block", end, "empty")
     yield bad("no checkpoint", chain.whole() + end_of([], [keys[0][1]]), "unsigned")
     yield bad("a checkpoint of another chain",
