@@ -50,21 +50,25 @@ fn find_checkpoints(text: &str) -> Result<Vec<Checkpoint>, (usize, &'static str)
     let mut rest = text;
     while let Some(at) = rest.find(TITLE) {
         let here = &rest[at..];
+        // No further than one checkpoint can reach: a log may be one long line.
         let (length, parsed) = match here.as_bytes().get(TITLE.len()) {
             Some(b'\n') => {
                 let length = here.match_indices('\n').nth(6).map_or(here.len(), |(end, _)| end + 1);
                 (length, Checkpoint::parse(&here[..length]))
             }
             _ => {
-                let length = here.find(|c: char| !c.is_ascii_alphanumeric() && !" /+=".contains(c));
-                let line = &here[..length.unwrap_or(here.len())];
-                // What stands behind the signature is not ours.
-                let end = line.match_indices(' ').nth(7).map_or(line.len(), |(end, _)| end);
-                (end, Checkpoint::parse_line(&line[..end]))
+                let mut blanks = 0;
+                let length = here.find(|c: char| {
+                    blanks += usize::from(c == ' ');
+                    // What stands behind the signature is not ours.
+                    blanks == 8 || !c.is_ascii_alphanumeric() && !" /+=".contains(c)
+                });
+                let length = length.unwrap_or(here.len());
+                (length, Checkpoint::parse_line(&here[..length]))
             }
         };
-        let line = text[..text.len() - here.len()].matches('\n').count() + 1;
-        found.push(parsed.map_err(|why| (line, why.0))?);
+        let line = || text[..text.len() - here.len()].matches('\n').count() + 1;
+        found.push(parsed.map_err(|why| (line(), why.0))?);
         rest = &here[length..];
     }
     Ok(found)
@@ -72,6 +76,8 @@ fn find_checkpoints(text: &str) -> Result<Vec<Checkpoint>, (usize, &'static str)
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::crypto::checkpoint::Statement;
 
@@ -93,5 +99,37 @@ mod tests {
         let cut = format!("a\nb {}", &two.to_line()[..90]);
         assert_eq!(find_checkpoints(&cut).unwrap_err().0, 2);
         assert!(find_checkpoints(&one.to_text()[..200]).is_err());
+    }
+
+    /// What this thread has worked, whatever else the machine had to do: in hundredths of a second, as Linux counts it.
+    fn worked() -> Duration {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+        Duration::from_millis(10 * (ticks(11) + ticks(12)))
+    }
+
+    /// A log of a year has five times as many. Whatever looks at all that was read for each one takes hours of it.
+    #[test]
+    fn a_long_log_is_read_in_one_pass() {
+        const LINES: usize = 100_000;
+        const TAKES_MAX: Duration = Duration::from_secs(30);
+        let line = format!("level=info checkpoint=\"{}\"\n", sample(1));
+        let one_line = format!("{} ", sample(1));
+        for (log, name) in [
+            (line.repeat(LINES), "lines"),
+            (sample(1).to_text().repeat(LINES), "texts"),
+            (one_line.repeat(LINES), "one line"),
+        ] {
+            let start = worked();
+            let found = find_checkpoints(&log).unwrap();
+            let took = worked().saturating_sub(start);
+            assert_eq!(found.len(), LINES, "{name}");
+            println!("{name}: {took:?}");
+            assert!(took < TAKES_MAX, "{name}: {took:?}");
+            // The line is told all the same.
+            let broken = format!("{log}\n{TITLE} x");
+            assert_eq!(find_checkpoints(&broken).unwrap_err().0, broken.lines().count(), "{name}");
+        }
     }
 }
