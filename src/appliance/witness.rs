@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::crypto::checkpoint::{Checkpoint, CheckpointKey, Statement};
+use crate::crypto::checkpoint::{CheckpointKey, Statement};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Anchor, Signer};
 use crate::store::{Head, Scan, StoreError, Table};
 
+use super::export::read_checkpoint;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::unlock::said;
@@ -155,7 +156,8 @@ impl Operational {
 
     fn make_checkpoint(&self, head: &Head, thinning: &mut Thinning, now: Now) -> Result<(), Stop> {
         let Head { chain, epoch, next_sequence, hash, .. } = *head;
-        let statement = Statement { chain, epoch, next_sequence, hash, time_us: now.time.micros() };
+        let time_us = self.time_to_sign(head, now)?.micros();
+        let statement = Statement { chain, epoch, next_sequence, hash, time_us };
         let witness = &self.witness;
         let signature = witness.signer.sign_digest(&statement.digest()).map_err(said)?;
         let checkpoint = statement.signed(witness.key.id(), signature);
@@ -173,12 +175,29 @@ impl Operational {
         Ok(self.store.keep_checkpoint(&key, checkpoint.to_text().as_bytes(), &thinned)?)
     }
 
+    /// Now, but never before the block that is named nor before the checkpoint made last: a clock that was set back must not
+    /// make a chain that was exported before look as if its end had been cut off since.
+    fn time_to_sign(&self, head: &Head, now: Now) -> Result<Timestamp, Stop> {
+        let made = self.witness.borne.lock().last.as_ref().map(|last| last.statement.time_us);
+        let last = match made {
+            Some(time_us) => Some(Timestamp::from_micros(time_us)),
+            // Before the unlock.
+            None => self.store.newest_checkpoint()?.and_then(|stored| time_of(&stored)),
+        };
+        Ok(now.time.max(Timestamp::from_micros(head.time_us)).max(last.unwrap_or_default()))
+    }
+
     /// The keys of checkpoints that need not be kept any longer. One that does not open stays where it is.
     fn thin(&self, thinning: &mut Thinning, now: Now) -> Result<Vec<Vec<u8>>, Stop> {
         let range = Scan { prefix: &[], after: thinning.after.as_deref(), limit: THINNED_ROWS_MAX };
         let mut thinned = Vec::new();
         for (key, row) in self.store.scan(Table::Checkpoints, range)? {
-            if let Some(time) = time_of(row)? {
+            let time = match row {
+                Ok(row) => time_of(&row.value),
+                Err(StoreError::Damaged { .. }) => None,
+                Err(other) => return Err(other.into()),
+            };
+            if let Some(time) = time {
                 if now.time.since(time) < KEPT_WHOLE {
                     break;
                 }
@@ -194,13 +213,7 @@ impl Operational {
 }
 
 /// When a stored checkpoint was signed; `None` when it cannot be read.
-fn time_of(row: Result<crate::store::Row, StoreError>) -> Result<Option<Timestamp>, Stop> {
-    let row = match row {
-        Ok(row) => row,
-        Err(StoreError::Damaged { .. }) => return Ok(None),
-        Err(other) => return Err(other.into()),
-    };
-    let text = std::str::from_utf8(&row.value).ok();
-    let checkpoint = text.and_then(|text| Checkpoint::parse(text).ok());
-    Ok(checkpoint.map(|checkpoint| Timestamp::from_micros(checkpoint.statement.time_us)))
+fn time_of(stored: &[u8]) -> Option<Timestamp> {
+    let checkpoint = read_checkpoint(stored)?;
+    Some(Timestamp::from_micros(checkpoint.statement.time_us))
 }

@@ -45,7 +45,8 @@ pub struct Statement {
     pub next_sequence: u64,
     /// Hash of the last block's header.
     pub hash: [u8; 32],
-    /// When it was signed, microseconds since 1970 UTC.
+    /// When it was signed, microseconds since 1970 UTC; never before the time of the block or of the checkpoint made before
+    /// it, whatever the clock said.
     pub time_us: u64,
 }
 

@@ -203,7 +203,7 @@ impl Flaw {
     pub(super) fn cut_off(next: u64, statement: &Statement) -> Self {
         let why = format!(
             "the chain ends before record {next}, but a checkpoint of {} names record {}, and this chain was signed later \
-             than that: its end was cut off, or the appliance's clock was set back in between",
+             than that. Times of checkpoints do not go back, so its end was cut off",
             Timestamp::from_micros(statement.time_us),
             statement.next_sequence
         );

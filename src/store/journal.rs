@@ -93,6 +93,24 @@ pub(super) fn last_header(rows: &Rows<'_>, keys: &StoreKeys) -> Result<Option<Bl
         .transpose()
 }
 
+/// The newest checkpoint that opens.
+pub(super) fn newest_checkpoint(
+    rows: &Rows<'_>,
+    keys: &StoreKeys,
+) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    // No number is longer than eight bytes.
+    let (first, last) = (Table::Checkpoints.place(&[]), Table::Checkpoints.place(&[0xff; 9]));
+    for row in rows.between(Bound::Included(&first), Bound::Excluded(&last))?.rev() {
+        let (place, stored) = row?;
+        match keys.open(place.value(), stored.value()) {
+            Ok(row) => return Ok(Some(row.value)),
+            Err(StoreError::Damaged { .. }) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(None)
+}
+
 /// The block that holds record `sequence`.
 pub(super) fn block_of(
     rows: &Rows<'_>,

@@ -204,6 +204,14 @@ impl Store {
         guarded("keep a checkpoint", || self.0.keep_checkpoint(key, checkpoint, thinned))
     }
 
+    /// The newest checkpoint that was kept and opens.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn newest_checkpoint(&self) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        guarded("read a checkpoint", || journal::newest_checkpoint(&self.0.disk.read()?, &self.0.keys))
+    }
+
     /// How the chain's head descends from one that was noted before: the header that `hash` is of must be in the chain and
     /// end at `next_sequence` in `epoch`, and from it to the head each header must follow the one before.
     ///

@@ -7,11 +7,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use gembok::appliance::{
-    Acceptance, Appliance, ClockVerdict, JournalLimits, KeyringLimits, Policies, Settings, Stop, Tending,
+    Acceptance, Appliance, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits, Operational, Policies,
+    Selection, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
+use gembok::crypto::checkpoint::Checkpoint;
+use gembok::crypto::export::Item;
 use gembok::domain::actor::Actor;
 use gembok::domain::budget::DefaultBudgets;
+use gembok::domain::chain::ChainCheck;
+use gembok::domain::chain_report::Report;
+use gembok::domain::chain_witness::Witnesses;
 use gembok::domain::limits::{RateLimits, RequestLimits};
 use gembok::domain::operation::Operations;
 use gembok::domain::refusal::Code;
@@ -141,6 +147,76 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         assert_eq!(acknowledged, 2);
         assert!(Arc::strong_count(&unlocked) > 1);
         drop(unlocked);
+        appliance.shut_down();
+    });
+}
+
+/// Exports everything, which has the head signed first: the bytes, and that checkpoint.
+fn export(unlocked: &Operational) -> (Vec<u8>, Checkpoint) {
+    let wanted = ExportWanted { from: None, to: None, selection: Selection::Everything };
+    let mut export = unlocked.begin_export(wanted, clock()).unwrap();
+    let mut bytes = Vec::new();
+    while let Some(page) = unlocked.export_page(&mut export).unwrap() {
+        bytes.extend(page);
+    }
+    (bytes, Checkpoint::parse_line(&unlocked.checkpoint().unwrap()).unwrap())
+}
+
+/// What an auditor finds who has kept a checkpoint besides.
+fn verified(mut bytes: &[u8], kept: &Checkpoint) -> Report {
+    let mut items = Vec::new();
+    while let Some((item, used)) = Item::parse(bytes).unwrap() {
+        items.push(item);
+        bytes = &bytes[used..];
+    }
+    let Some(Item::End(trailer)) = items.pop() else { panic!("no end") };
+    let checkpoints = [&trailer.checkpoints[..], &[*kept]].concat();
+    let mut chain = ChainCheck::new(Witnesses::new(&checkpoints, &trailer.keys, &[]).unwrap());
+    for item in items {
+        let Item::Block { header, records } = item else { panic!("two ends") };
+        chain.block(&header, &records).unwrap();
+    }
+    chain.finish()
+}
+
+#[test]
+fn a_clock_set_back_makes_no_honest_export_look_cut_off() {
+    in_child("clock::a_clock_set_back_makes_no_honest_export_look_cut_off", |softhsm| {
+        let appliance = open(softhsm);
+        init(&appliance, clock());
+        create_project(&appliance, "satu").unwrap();
+        AHEAD_S.store(50, Ordering::Relaxed);
+        let (exported, before) = export(&appliance.unlocked().unwrap());
+        assert_eq!(verified(&exported, &before).flaw, None);
+
+        // A time service sets it right: by too little to ask anybody.
+        AHEAD_S.store(0, Ordering::Relaxed);
+        create_project(&appliance, "dua").unwrap();
+        let (_, after) = export(&appliance.unlocked().unwrap());
+        assert!(appliance.unlocked().unwrap().clock_is_trusted());
+        let not_back = |after: &Checkpoint, earlier: &Checkpoint| {
+            let (after, earlier) = (&after.statement, &earlier.statement);
+            assert!(after.next_sequence > earlier.next_sequence, "{after:?} {earlier:?}");
+            assert!(after.time_us >= earlier.time_us, "{after:?} {earlier:?}");
+        };
+        not_back(&after, &before);
+        let report = verified(&exported, &after);
+        assert_eq!((report.flaw, report.notes.len()), (None, 1));
+
+        // Nor when nothing in memory knows when the last one was made.
+        appliance.lock(OPERATOR, clock()).unwrap();
+        appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
+        let (_, unlocked) = export(&appliance.unlocked().unwrap());
+        not_back(&unlocked, &after);
+        assert_eq!(verified(&exported, &unlocked).flaw, None);
+
+        // And never before the block that is named, though that is ahead of the clock.
+        AHEAD_S.store(100, Ordering::Relaxed);
+        create_project(&appliance, "tiga").unwrap();
+        let at_least = clock().time.micros();
+        AHEAD_S.store(50, Ordering::Relaxed);
+        let (_, named) = export(&appliance.unlocked().unwrap());
+        assert!(named.statement.time_us + 40_000_000 > at_least, "{named:?}");
         appliance.shut_down();
     });
 }
