@@ -2,6 +2,7 @@
 //! and by the operator's verbs. One module per floor or promise.
 
 mod admission;
+mod api_key_timing;
 mod attack;
 mod authentication_limits;
 mod budgets;

@@ -74,6 +74,11 @@ fn secrets_cannot_speak() {
 }
 
 #[test]
+fn no_api_keys_text_is_compared() {
+    each(rules::compared);
+}
+
+#[test]
 fn the_product_denies_what_only_tests_may_do() {
     none(rules::product_lints(&tree::text("src/lib.rs")));
 }

@@ -165,6 +165,36 @@ fn skip_attributes<'a>(head: &'a str, whole: &'a str) -> &'a str {
     whole.get(..(end + 64).min(whole.len())).unwrap_or(whole)
 }
 
+/// An API key is looked up by its digest: its text, whose time to compare would tell how much of it is right, is never
+/// compared with another. The check characters may be: they follow from what was sent.
+pub(crate) fn compared(source: &Source) -> Vec<String> {
+    const FILES: [&str; 2] = ["src/domain/api_key.rs", "src/api/credentials.rs"];
+    const SAID: &str = "an API key is looked up by its digest; its text is compared with none";
+    let code = source.code.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut complaints = Vec::new();
+    let mut at = 0;
+    for line in code.split_inclusive('\n') {
+        let compares = ["==", "!=", ".eq(", ".ne(", ".cmp(", "ct_eq", ".eq_ignore_ascii_case("];
+        let compares = compares.iter().any(|word| line.contains(word));
+        let of_text = ["text", "key.", "api_key", "body", "sent", "expose()"];
+        let of_text = of_text.iter().any(|word| line.contains(word));
+        if FILES.contains(&source.path.as_str()) && compares && of_text && !line.contains("== check(") {
+            complaints.push(source.complain(at, SAID));
+        }
+        at += line.len();
+    }
+    for said in ["PartialEq", "Eq", "PartialOrd", "Ord", "Hash", "Deref", "AsRef<str>", "Borrow<str>"] {
+        let head = format!("impl {said} for ApiKeyText");
+        complaints.extend(source.find(&head).map(|at| source.complain(at, SAID)));
+    }
+    let declared = source.find("struct ApiKeyText").filter(|at| {
+        let before = source.code[..*at].trim_end().trim_end_matches("pub").trim_end();
+        before.ends_with(")]") && before.rsplit("#[derive(").next().is_some_and(|last| last.contains("Eq"))
+    });
+    complaints.extend(declared.map(|at| source.complain(at, SAID)));
+    complaints
+}
+
 /// The list of secrets names types that exist.
 pub(crate) fn unknown_secrets(sources: &[Source]) -> Vec<String> {
     let exists = |name: &str| {

@@ -145,6 +145,28 @@ fn secrets_that_speak() {
 }
 
 #[test]
+fn api_keys_that_are_compared() {
+    finds(
+        rules::compared,
+        "src/domain/api_key.rs",
+        &[
+            "if text == known {}",
+            "self.0.as_bytes() == sent.as_bytes()",
+            "bool::from(text.ct_eq(&known))",
+            "#[derive(PartialEq)]\npub struct ApiKeyText(u8);",
+            "impl PartialEq for ApiKeyText {}",
+        ],
+        &[
+            "if known && sent.as_bytes() == check(body) {}",
+            "#[derive(PartialEq)]\nstruct A;\npub struct ApiKeyText(u8);",
+            "// text == known\n",
+            "#[cfg(test)]\nmod tests { fn f() { text == known } }",
+        ],
+    );
+    finds(rules::compared, "src/api/credentials.rs", &["if api_key.0 != known {}"], &["digest(key.trim())"]);
+}
+
+#[test]
 fn words_of_unfinished_work() {
     for word in [concat!("TO", "DO"), concat!("see DESI", "GN §4"), concat!("cd /wo", "rk/main")] {
         assert_eq!(rules::words("README.md", &format!("fine\n{word}")).len(), 1, "{word}");
