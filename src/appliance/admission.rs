@@ -20,8 +20,6 @@ use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
 use crate::domain::id::ObjectId;
-use crate::domain::key_version::KeyVersion;
-use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::{Code, Refusal};
@@ -30,9 +28,11 @@ use crate::store::Table;
 
 use super::fault::Stop;
 use super::in_flight::Gauge;
+use super::listed::Listed;
 use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::operational::Operational;
+use super::served::{Served, harmed};
 use super::spending::Purse;
 
 /// API keys remembered per endpoint.
@@ -80,14 +80,6 @@ struct KnownKey {
     purse: Purse,
 }
 
-/// An object as one endpoint may use it.
-pub struct Served {
-    /// The object.
-    pub object: Object,
-    granted: Operations,
-    versions: Vec<KeyVersion>,
-}
-
 /// A certificate and an API key of one endpoint, both proved, and one request taken from the key's meter.
 pub struct Caller {
     enrolled: Arc<Enrolled>,
@@ -109,27 +101,6 @@ pub struct Denied {
 pub struct Admitted<Op> {
     items: SmallVec<[Result<Arc<Served>, Denied>; 1]>,
     operation: PhantomData<Op>,
-}
-
-impl Served {
-    fn for_operation<Op: Operate>(self: Arc<Self>) -> Result<Arc<Self>, Denied> {
-        if self.granted.has(Op::OPERATION) {
-            return Ok(self);
-        }
-        Err(Denied { code: Code::NotGranted, object: Some(self.object.id) })
-    }
-
-    /// The key version that seals, if there is one in the catalog.
-    #[must_use]
-    pub fn current(&self) -> Option<&KeyVersion> {
-        self.version(self.object.current_version)
-    }
-
-    /// A key version by number.
-    #[must_use]
-    pub fn version(&self, number: u32) -> Option<&KeyVersion> {
-        self.versions.iter().find(|version| version.version == number)
-    }
 }
 
 impl Caller {
@@ -362,15 +333,25 @@ impl Operational {
             return Ok(served);
         }
         let object = self.object_named(enrolled.endpoint.project, name)?.ok_or(Code::ObjectUnknown)?;
-        let mut granted = Operations::default();
+        let (mut granted, mut lost) = (Operations::default(), Operations::default());
         for operation in Operation::ALL {
             let row_key = Grant::row_key(enrolled.endpoint.id, object.id, operation);
-            if self.read::<Grant>(Table::Grants, &row_key)?.is_some() {
-                granted = granted.with(operation);
+            match self.look_up::<Grant>(Table::Grants, &row_key)? {
+                Some(Listed::Sound(_)) => granted = granted.with(operation),
+                Some(Listed::Damaged(row)) => {
+                    harmed(&row);
+                    lost = lost.with(operation);
+                }
+                None => {}
             }
         }
         let versions = self.key_versions(&object)?;
-        Ok(enrolled.objects.keep(name.into(), enrolled.revision, Served { object, granted, versions }))
+        for version in &versions {
+            if let Listed::Damaged(row) = version {
+                harmed(row);
+            }
+        }
+        Ok(enrolled.objects.keep(name.into(), enrolled.revision, Served { object, granted, lost, versions }))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Scan, Store, StoreError, Table};
 
 use super::fault::Stop;
+use super::listed::Listed;
 use super::operational::Operational;
 use super::spending::{Plan, Purse, Spending, Standing};
 
@@ -234,9 +235,9 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn budgets(&self, project: &str, endpoint: &str, now: Now) -> Result<Vec<BudgetView>, Stop> {
-        let endpoint_id = self.endpoint_named(project, endpoint)?.id;
+        let endpoint_id = self.endpoint_id(project, endpoint)?;
         let mut views = vec![self.budget_view(Spender::Endpoint(endpoint_id), endpoint.to_owned(), now)];
-        for key in self.api_keys(project, endpoint)? {
+        for key in self.api_keys(project, endpoint)?.into_iter().filter_map(Listed::sound) {
             views.push(self.budget_view(Spender::ApiKey(key.id), key.label.to_string(), now));
         }
         Ok(views)

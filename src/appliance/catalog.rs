@@ -22,6 +22,7 @@ use crate::store::{Batch, Scan, Table};
 
 use super::fault::{Fault, Stop};
 use super::keyring::{Held, kek_row_key};
+use super::listed::Listed;
 use super::operational::Operational;
 use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
@@ -57,7 +58,7 @@ pub struct ObjectView {
     /// The object.
     pub object: Object,
     /// Oldest first.
-    pub versions: Vec<KeyVersionView>,
+    pub versions: Vec<Listed<KeyVersionView>>,
 }
 
 /// A key version without its key.
@@ -197,20 +198,20 @@ impl Operational {
                 .with("required-context", format!("{:?}", object.required_context));
             Ok((batch, audit, (object, version)))
         })?;
-        Ok(view(object, &[version]))
+        Ok(view(object, vec![Listed::Sound(version)]))
     }
 
-    /// Projects by id, at most a page.
+    /// Projects by id, at most a page; a damaged one by its row's name.
     ///
     /// # Errors
-    /// A fault when one is damaged.
-    pub fn projects(&self, after: Option<ProjectId>) -> Result<Vec<ProjectView>, Stop> {
+    /// The store's.
+    pub fn projects(&self, after: Option<ProjectId>) -> Result<Vec<Listed<ProjectView>>, Stop> {
         let after = after.map(|id| *id.as_bytes());
         let range =
             Scan { prefix: &[], after: after.as_ref().map(<[u8; 16]>::as_slice), limit: LIST_ROWS_MAX };
         let rows = self.store.scan(Table::Projects, range)?.into_iter().map(|(_, row)| {
-            let Project { id, name, created, .. } = cbor::decode(&row?.value)?;
-            Ok(ProjectView { id, name, created })
+            let project = Listed::of(row)?.decode()?;
+            Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
         });
         rows.collect()
     }
@@ -224,11 +225,12 @@ impl Operational {
         Ok(ProjectView { id, name, created })
     }
 
-    /// Objects of a project by id, without their versions, at most a page behind `after`.
+    /// Objects of a project by id, without their versions, at most a page behind `after`; and those whose row is damaged, of
+    /// whichever project they are.
     ///
     /// # Errors
-    /// `not-found` for the project; a fault when one is damaged.
-    pub fn objects(&self, project: &str, after: Option<ObjectId>) -> Result<Vec<Object>, Stop> {
+    /// `not-found` for the project.
+    pub fn objects(&self, project: &str, after: Option<ObjectId>) -> Result<Vec<Listed<Object>>, Stop> {
         let project = self.project_named(project)?;
         let mut after = after.map(|id| id.as_bytes().to_vec());
         let mut found = Vec::new();
@@ -239,8 +241,8 @@ impl Operational {
             let Some((last, _)) = page.last() else { return Ok(found) };
             after = Some(last.clone());
             for (_, row) in page {
-                let object: Object = cbor::decode(&row?.value)?;
-                if object.project == project.id {
+                let object = Listed::of(row)?.decode::<Object>()?;
+                if !matches!(&object, Listed::Sound(object) if object.project != project.id) {
                     found.push(object);
                 }
                 if found.len() == LIST_ROWS_MAX {
@@ -258,7 +260,7 @@ impl Operational {
         let project = self.project_named(project)?;
         let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
         let versions = self.key_versions(&object)?;
-        Ok(view(object, &versions))
+        Ok(view(object, versions))
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -311,16 +313,16 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
     Refusal::new(Code::NotFound).detail(format!("There is no {noun} {name:?}.")).into()
 }
 
-pub(super) fn view(object: Object, versions: &[KeyVersion]) -> ObjectView {
-    let versions = versions.iter().map(|version| KeyVersionView {
+pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectView {
+    let told = |version: KeyVersion| KeyVersionView {
         version: version.version,
         algorithm: version.algorithm,
         state: version.state,
         uses_reserved: version.uses_reserved,
         is_worn: version.is_worn(),
         width_16: envelope::text_len(version.algorithm, 16),
-    });
-    ObjectView { versions: versions.collect(), object }
+    };
+    ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
 }
 
 fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {

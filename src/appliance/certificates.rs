@@ -1,6 +1,6 @@
-//! Issuing, enrolling and revoking client certificates, and keeping the CRL fresh. What makes a certificate count is its
-//! enrolment; the CRL says the same to TLS. A revocation needs no token: the enrolment ends at once, the list follows when
-//! the token can sign.
+//! Issuing, enrolling and revoking client certificates. What makes a certificate count is its enrolment; the CRL
+//! ([`super::revocations`]) says the same to TLS. A revocation needs no token: the enrolment ends at once, the list follows
+//! when the token can sign.
 
 use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use sha2::{Digest, Sha256};
@@ -16,17 +16,16 @@ use crate::domain::certificate::Certificate;
 use crate::domain::peer::Identity;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::store::{Batch, Row, Scan, Table};
+use crate::store::{Batch, Row, Table};
 
 use super::catalog::not_found;
 use super::fault::Stop;
+use super::listed::Listed;
 use super::operational::Operational;
-use super::pki::{Pki, Revoked, Signed};
+use super::pki::{Pki, Signed};
 
 /// Row key of the CRL number in the counters.
 pub(super) const CRL_NUMBER: &[u8] = b"crl-number";
-/// Rows read at a time.
-const PAGE_ROWS: usize = 1_000;
 
 /// A certificate and what its holder needs beside it.
 pub struct Issued {
@@ -150,7 +149,11 @@ impl Operational {
     pub fn revoke_certificate(&self, actor: Actor, spki: &str, now: Now) -> Result<(), Stop> {
         let unknown = || not_found("certificate", spki);
         let row_key = unhex(spki).ok_or_else(unknown)?;
-        let row = self.store.get(Table::Certificates, &row_key)?.ok_or_else(unknown)?;
+        let row = self.store.get(Table::Certificates, &row_key).transpose().ok_or_else(unknown)?;
+        let row = match Listed::of(row)? {
+            Listed::Sound(row) => row,
+            Listed::Damaged(_) => return self.end_damaged(actor, spki, &row_key, now),
+        };
         let certificate: Certificate = cbor::decode(&row.value)?;
         let serial = (certificate.not_after >= now.time).then(|| certificate.serial.clone());
         if certificate.revoked.is_none() {
@@ -162,86 +165,50 @@ impl Operational {
         self.publish_revocations(&Vec::from_iter(serial), now)
     }
 
-    /// Signs a CRL that names all of `serials`, unless the present one does. While the token is away it has to wait.
-    pub(super) fn publish_revocations(&self, serials: &[Vec<u8>], now: Now) -> Result<(), Stop> {
-        if self.pki.crl_names(serials) {
-            return Ok(());
-        }
-        match self.refresh_crl(now) {
-            Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => Ok(()),
-            other => other,
-        }
+    /// Ends an enrolment whose row does not open. Whom it named and its serial number are lost; that its key is refused, also
+    /// when it is to be enrolled again, is what is left to write down.
+    fn end_damaged(&self, actor: Actor, spki: &str, row_key: &[u8; 32], now: Now) -> Result<(), Stop> {
+        let ended = Certificate {
+            endpoint: None,
+            user: None,
+            serial: Vec::new(),
+            not_before: now.time,
+            not_after: now.time,
+            revoked: Some(now.time),
+        };
+        self.withdraw(now, |batch| {
+            let audit = AuditRecord::new(now.time, actor, "certificate.revoke")
+                .with("spki", spki)
+                .with("row", "damaged");
+            Ok((batch.put(Table::Certificates, row_key, cbor::encode(&ended)), audit, ()))
+        })?;
+        // Its serial number is not known, so nobody can say whether the present list names it.
+        self.publish_revocations(&[Vec::new()], now)
     }
 
-    /// Every enrolment, by key.
+    /// Every enrolment, by key; a damaged one by its row's name.
     ///
     /// # Errors
-    /// A fault when one is damaged.
-    pub fn certificates(&self) -> Result<Vec<CertificateView>, Stop> {
+    /// The store's.
+    pub fn certificates(&self) -> Result<Vec<Listed<CertificateView>>, Stop> {
         let mut views = Vec::new();
-        self.each(Table::Certificates, &[], |row_key, row| {
-            let certificate: Certificate = cbor::decode(&row.value)?;
-            let identity = match (certificate.endpoint, certificate.user) {
-                (Some(id), _) => Identity::Endpoint(id.uuid()).to_uri(),
-                (_, Some(id)) => Identity::User(id.uuid()).to_uri(),
-                (None, None) => String::new(),
-            };
-            views.push(CertificateView {
-                spki: to_hex(row_key),
-                identity,
-                not_after: certificate.not_after,
-                revoked: certificate.revoked,
-            });
+        self.each_listed(Table::Certificates, &[], |row_key, row| {
+            views.push(row.decode()?.map(|certificate| CertificateView::of(row_key, &certificate)));
             Ok(())
         })?;
         Ok(views)
     }
+}
 
-    /// Signs a new CRL, writes it and tells the listeners. Certificates past their dates are left out: TLS refuses them.
-    ///
-    /// # Errors
-    /// `token-away`; a fault when the file cannot be written.
-    pub fn refresh_crl(&self, now: Now) -> Result<(), Stop> {
-        // From reading the revocations to the file: a list made later must not be overwritten by one that knows less.
-        let _one_at_a_time = self.signing_crl.lock();
-        let mut revoked = Vec::new();
-        self.each(Table::Revocations, &[], |serial, row| {
-            let (time, not_after): (Timestamp, Timestamp) = cbor::decode(&row.value)?;
-            if not_after >= now.time {
-                revoked.push(Revoked { serial: serial.to_vec(), time });
-            }
-            Ok(())
-        })?;
-        let count = revoked.len();
-        let number = self.change(now, |batch| {
-            let number = self.read::<u64>(Table::Counters, CRL_NUMBER)?.unwrap_or(0) + 1;
-            let audit = crl_audit(now, number, count);
-            Ok((batch.put(Table::Counters, CRL_NUMBER, cbor::encode(&number)), audit, number))
-        })?;
-        self.pki.write_crl(number, revoked, now.time)?;
-        (self.settings.notify)();
-        Ok(())
-    }
-
-    /// Visits every row of a table whose key begins with `prefix`, a page at a time.
-    pub(super) fn each(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        mut visit: impl FnMut(&[u8], Row) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let page = self.store.scan(table, Scan { prefix, after: after.as_deref(), limit: PAGE_ROWS })?;
-            let full = page.len() == PAGE_ROWS;
-            after = page.last().map(|(row_key, _)| row_key.clone());
-            for (row_key, row) in page {
-                visit(&row_key, row?)?;
-            }
-            if !full {
-                return Ok(());
-            }
-        }
+impl CertificateView {
+    fn of(spki: &[u8], certificate: &Certificate) -> Self {
+        let identity = match (certificate.endpoint, certificate.user) {
+            (Some(id), _) => Identity::Endpoint(id.uuid()).to_uri(),
+            (_, Some(id)) => Identity::User(id.uuid()).to_uri(),
+            (None, None) => String::new(),
+        };
+        let Certificate { not_after, revoked, .. } = *certificate;
+        Self { spki: to_hex(spki), identity, not_after, revoked }
     }
 }
 

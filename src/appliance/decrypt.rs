@@ -14,11 +14,12 @@ use crate::domain::key_version::{KeyVersion, Opening};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Decrypt, Served};
+use super::admission::{Admitted, Decrypt};
 use super::encrypt::Done;
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
 use super::operational::Operational;
+use super::served::Served;
 
 /// One envelope to open.
 pub struct Sealed<'a> {
@@ -67,7 +68,7 @@ impl Operational {
     ) -> OpeningKeys {
         let keys = versions.into_iter().map(|wanted| {
             let (served, number) = wanted?;
-            let version = served.version(number).ok_or(Code::CannotOpen)?;
+            let version = served.version(number)?.ok_or(Code::CannotOpen)?;
             let key = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant);
             key.map_err(|stop| stop.told().code)
         });
@@ -145,7 +146,7 @@ fn version_of<'s, 'e>(
     if envelope.header.key_id != served.object.key_id {
         return Err(Code::CannotOpen);
     }
-    let version = served.version(envelope.header.key_version).ok_or(Code::CannotOpen)?;
+    let version = served.version(envelope.header.key_version)?.ok_or(Code::CannotOpen)?;
     if version.algorithm != envelope.header.algorithm {
         return Err(Code::CannotOpen);
     }

@@ -13,10 +13,11 @@ use crate::domain::key_version::{KeyVersion, Sealing};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Denied, Encrypt, Served};
+use super::admission::{Admitted, Denied, Encrypt};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
 use super::operational::Operational;
+use super::served::Served;
 
 /// One field to seal.
 pub struct Field<'a> {
@@ -159,7 +160,7 @@ fn runs(
 }
 
 fn sealing(served: &Served) -> Result<Sealing<'_>, Code> {
-    served.current().ok_or(Code::KeyNotSealing)?.sealing()
+    served.current()?.ok_or(Code::KeyNotSealing)?.sealing()
 }
 
 fn require_context(served: &Served, context: &Context<'_>) -> Result<(), Refusal> {

@@ -7,7 +7,7 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{ApiKeyId, EndpointId};
+use crate::domain::id::{ApiKeyId, EndpointId, ProjectId};
 use crate::domain::limits::RateLimits;
 use crate::domain::name::Name;
 use crate::domain::refusal::{Code, Refusal};
@@ -16,7 +16,8 @@ use crate::store::{Row, Table};
 
 use super::catalog::not_found;
 use super::certificates::revoke;
-use super::fault::Stop;
+use super::fault::{Fault, Stop};
+use super::listed::Listed;
 use super::operational::Operational;
 
 /// An endpoint in a list.
@@ -89,12 +90,13 @@ impl Operational {
         Ok(EndpointView { id, name: endpoint.name, created: now.time, revoked: None, disabled: None })
     }
 
-    /// Refuses an endpoint from now on, with all its certificates. One with nothing left to refuse leaves no second record.
+    /// Refuses an endpoint from now on, with all its certificates. One with nothing left to refuse leaves no second record. One
+    /// whose row is damaged is written anew, as revoked.
     ///
     /// # Errors
     /// `not-found`.
     pub fn revoke_endpoint(&self, actor: Actor, project: &str, name: &str, now: Now) -> Result<(), Stop> {
-        let endpoint = self.endpoint_named(project, name)?;
+        let (endpoint, is_damaged) = self.endpoint_to_revoke(project, name, now)?;
         let (mut serials, mut live) = (Vec::new(), Vec::new());
         self.each(Table::Certificates, &[], |spki, row| {
             let certificate: Certificate = cbor::decode(&row.value)?;
@@ -115,6 +117,7 @@ impl Operational {
                 let audit = AuditRecord::new(now.time, actor, "endpoint.revoke")
                     .with("id", endpoint.id)
                     .with("certificates", live.len());
+                let audit = if is_damaged { audit.with("row", "damaged") } else { audit };
                 let batch = batch.put(Table::Endpoints, endpoint.id.as_bytes(), cbor::encode(&revoked));
                 let batch = live.into_iter().fold(batch, |batch, (spki, row, certificate)| {
                     revoke(batch, &spki, &row, certificate, now.time)
@@ -125,18 +128,17 @@ impl Operational {
         self.publish_revocations(&serials, now)
     }
 
-    /// Endpoints of a project.
+    /// Endpoints of a project, and those whose row is damaged, of whichever project they are.
     ///
     /// # Errors
     /// `not-found` for the project.
-    pub fn endpoints(&self, project: &str) -> Result<Vec<EndpointView>, Stop> {
+    pub fn endpoints(&self, project: &str) -> Result<Vec<Listed<EndpointView>>, Stop> {
         let project = self.project_named(project)?;
         let mut views = Vec::new();
-        self.each(Table::Endpoints, &[], |_, row| {
-            let endpoint: Endpoint = cbor::decode(&row.value)?;
-            if endpoint.project == project.id {
-                let Endpoint { id, name, created, revoked, disabled, .. } = endpoint;
-                views.push(EndpointView { id, name, created, revoked, disabled });
+        self.each_listed(Table::Endpoints, &[], |_, row| {
+            let endpoint = row.decode::<Endpoint>()?;
+            if !matches!(&endpoint, Listed::Sound(endpoint) if endpoint.project != project.id) {
+                views.push(endpoint.map(EndpointView::of));
             }
             Ok(())
         })?;
@@ -219,29 +221,51 @@ impl Operational {
         found.ok_or_else(|| not_found("API key", &id.to_string()))
     }
 
-    /// API keys of an endpoint.
+    /// API keys of an endpoint, and those whose row is damaged, of whichever endpoint they are.
     ///
     /// # Errors
     /// `not-found` for the endpoint.
-    pub fn api_keys(&self, project: &str, endpoint: &str) -> Result<Vec<ApiKeyView>, Stop> {
-        let endpoint = self.endpoint_named(project, endpoint)?;
+    pub fn api_keys(&self, project: &str, endpoint: &str) -> Result<Vec<Listed<ApiKeyView>>, Stop> {
+        let endpoint = self.endpoint_id(project, endpoint)?;
         let mut views = Vec::new();
-        self.each(Table::ApiKeys, &[], |_, row| {
-            let api_key: ApiKey = cbor::decode(&row.value)?;
-            if api_key.endpoint == endpoint.id {
-                views.push(ApiKeyView::of(api_key));
+        self.each_listed(Table::ApiKeys, &[], |_, row| {
+            let api_key = row.decode::<ApiKey>()?;
+            if !matches!(&api_key, Listed::Sound(api_key) if api_key.endpoint != endpoint) {
+                views.push(api_key.map(ApiKeyView::of));
             }
             Ok(())
         })?;
         Ok(views)
     }
 
-    /// The id of an endpoint, also of a revoked one.
+    /// The id of an endpoint, also of a revoked or damaged one.
     ///
     /// # Errors
     /// `not-found`.
     pub fn endpoint_id(&self, project: &str, name: &str) -> Result<EndpointId, Stop> {
-        Ok(self.endpoint_named(project, name)?.id)
+        self.endpoint_id_below(self.project_named(project)?.id, name)
+    }
+
+    fn endpoint_id_below(&self, project: ProjectId, name: &str) -> Result<EndpointId, Stop> {
+        let name_key = self.store.name_key(Table::Endpoints, project.as_bytes(), name);
+        let id = self.store.get(Table::Names, &name_key)?.ok_or_else(|| not_found("endpoint", name))?;
+        let id = id.value.as_slice().try_into();
+        Ok(EndpointId::from_bytes(id.map_err(|_| Fault::new("a name leads to something that is no id"))?))
+    }
+
+    /// An endpoint as it is, or as far as it can be told anew from its name when its row does not open.
+    fn endpoint_to_revoke(&self, project: &str, name: &str, now: Now) -> Result<(Endpoint, bool), Stop> {
+        let project = self.project_named(project)?.id;
+        let id = self.endpoint_id_below(project, name)?;
+        let missing = || not_found("endpoint", name);
+        match self.look_up::<Endpoint>(Table::Endpoints, id.as_bytes())?.ok_or_else(missing)? {
+            Listed::Sound(endpoint) => Ok((endpoint, false)),
+            Listed::Damaged(_) => {
+                let name = name.parse().map_err(|_| missing())?;
+                let created = now.time;
+                Ok((Endpoint { id, project, name, created, revoked: None, disabled: None }, true))
+            }
+        }
     }
 
     /// The endpoint of a name, unless it is revoked: nothing new is given to one that is.
@@ -255,10 +279,15 @@ impl Operational {
     }
 
     pub(super) fn endpoint_named(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {
-        let project = self.project_named(project)?;
-        let name_key = self.store.name_key(Table::Endpoints, project.id.as_bytes(), name);
-        let id = self.store.get(Table::Names, &name_key)?.ok_or_else(|| not_found("endpoint", name))?;
-        self.read(Table::Endpoints, &id.value)?.ok_or_else(|| not_found("endpoint", name))
+        let id = self.endpoint_id(project, name)?;
+        self.read(Table::Endpoints, id.as_bytes())?.ok_or_else(|| not_found("endpoint", name))
+    }
+}
+
+impl EndpointView {
+    fn of(endpoint: Endpoint) -> Self {
+        let Endpoint { id, name, created, revoked, disabled, .. } = endpoint;
+        Self { id, name, created, revoked, disabled }
     }
 }
 

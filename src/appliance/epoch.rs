@@ -10,6 +10,8 @@
 //! budgets of endpoints and API keys          spent: what was decrypted was not counted
 //! ```
 //!
+//! What is damaged and can be told from other rows is written anew on the way: names, and how far the journal was pruned.
+//!
 //! The first commit opens the epoch and notes that the jumps are owed; each further one does a page of them and notes how
 //! far it came. An unlock that finds a note goes on there, so a crash leaves none out and does none twice.
 
@@ -35,6 +37,7 @@ use super::catalog::token_wraps_key;
 use super::certificates::CRL_NUMBER;
 use super::fault::{Fault, Stop};
 use super::provision::checkpoint_label;
+use super::retention::{EXPORTED, PRUNED};
 use super::unlock::said;
 
 /// Added to the next version of every key.
@@ -100,6 +103,11 @@ pub(super) fn open(
     let opened = AuditRecord::new(now.time, Actor::System, "epoch.open")
         .with("epoch", epoch)
         .with("checkpoint-key", to_hex(&key.fingerprint()));
+    // As if nothing were exported: then nothing is pruned before it was exported again. As if what lies before the first
+    // block that has its records were pruned: an export shows by its prune records what was taken away besides.
+    let (batch, opened) = mend_counter(store, batch, opened, (EXPORTED, "journal-exported", 0))?;
+    let pruned = store.first_body()?.unwrap_or(0);
+    let (batch, opened) = mend_counter(store, batch, opened, (PRUNED, "journal-pruned", pruned))?;
     tracing::warn!(
         epoch,
         "a new epoch: users, endpoints and API keys are disabled until they are enabled again, and budgets are spent"
@@ -108,6 +116,55 @@ pub(super) fn open(
     let batch = records.iter().fold(batch, record);
     store.accept_damage(batch)?;
     Ok(boot)
+}
+
+/// Rewrites a counter that does not open as `to`, and records that.
+fn mend_counter(
+    store: &Store,
+    batch: Batch,
+    audit: AuditRecord,
+    (row_key, name, to): (&[u8], &'static str, u64),
+) -> Result<(Batch, AuditRecord), Stop> {
+    match store.get(Table::Counters, row_key) {
+        Err(StoreError::Damaged { row, .. }) => {
+            tracing::warn!(%row, to, "a damaged counter is written anew");
+            Ok((batch.put(Table::Counters, row_key, cbor::encode(&to)), audit.with(name, to)))
+        }
+        Err(other) => Err(other.into()),
+        Ok(_) => Ok((batch, audit)),
+    }
+}
+
+/// Writes the name of a row anew where its row in `names` is damaged: what it leads to is told by the row itself.
+fn mend_name(store: &Store, batch: Batch, table: Table, row: &[u8]) -> Result<Batch, Stop> {
+    let (parent, name, id) = match table {
+        Table::Users => {
+            let User { id, name, .. } = cbor::decode(row)?;
+            ([0; 16], name, *id.as_bytes())
+        }
+        Table::Endpoints => {
+            let Endpoint { id, project, name, .. } = cbor::decode(row)?;
+            (*project.as_bytes(), name, *id.as_bytes())
+        }
+        Table::Objects => {
+            let Object { id, project, name, .. } = cbor::decode(row)?;
+            (*project.as_bytes(), name, *id.as_bytes())
+        }
+        Table::Projects => {
+            let Project { id, name, .. } = cbor::decode(row)?;
+            ([0; 16], name, *id.as_bytes())
+        }
+        _ => return Ok(batch),
+    };
+    let name_key = store.name_key(table, &parent, name.as_str());
+    match store.get(Table::Names, &name_key) {
+        Err(StoreError::Damaged { row, .. }) => {
+            tracing::warn!(%row, "a damaged name is written anew");
+            Ok(batch.put(Table::Names, &name_key, id.to_vec()))
+        }
+        Err(other) => Err(other.into()),
+        Ok(_) => Ok(batch),
+    }
 }
 
 /// Does the jumps that are owed, if any are. `budgets` are the policy's, for those who have none of their own.
@@ -149,6 +206,7 @@ fn jump_page(
             Err(StoreError::Damaged { .. }) => continue,
             Err(other) => return Err(other.into()),
         };
+        batch = mend_name(store, batch, table, &row.value)?;
         if let Some(jumped) = jump(table, &row.value, now)? {
             batch = batch.put(table, &key, jumped);
             changed += 1;

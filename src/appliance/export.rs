@@ -30,7 +30,7 @@ const PAGE_BLOCKS: usize = 256;
 /// Checkpoints in an export at most: that of its start, and the newest.
 const CHECKPOINTS_MAX: usize = 1_024;
 /// Damaged blocks that are named one by one.
-const DAMAGE_NAMED_MAX: usize = 100;
+pub(super) const DAMAGE_NAMED_MAX: usize = 100;
 
 /// Which records are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

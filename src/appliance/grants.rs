@@ -9,10 +9,11 @@ use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
 use crate::domain::timestamp::Now;
-use crate::store::Table;
+use crate::store::{StoreError, Table};
 
 use super::catalog::not_found;
 use super::fault::Stop;
+use super::listed::Listed;
 use super::operational::Operational;
 
 /// A grant in a list.
@@ -26,7 +27,8 @@ pub struct GrantView {
 }
 
 impl Operational {
-    /// Lets an endpoint do `operations` on an object. What was granted stays; when all of it was, nothing is recorded.
+    /// Lets an endpoint do `operations` on an object. What was granted stays; when all of it was, nothing is recorded. A
+    /// damaged grant is given anew.
     ///
     /// # Errors
     /// `not-found` for endpoint or object.
@@ -53,7 +55,7 @@ impl Operational {
         })
     }
 
-    /// Takes grants away. One that is not there stays away; when none is, nothing is recorded.
+    /// Takes grants away, damaged ones too. One that is not there stays away; when none is, nothing is recorded.
     ///
     /// # Errors
     /// `not-found` for endpoint or object.
@@ -79,7 +81,8 @@ impl Operational {
         })
     }
 
-    /// Those of `operations`, each once, whose grant is there, or is not.
+    /// Those of `operations`, each once, whose grant is there, or is not. A damaged one is there to be taken away, and is not
+    /// there to count.
     fn grants_that(
         &self,
         are_there: bool,
@@ -89,27 +92,32 @@ impl Operational {
     ) -> Result<Vec<Operation>, Stop> {
         let mut found = Vec::new();
         for operation in operations {
-            let row = self.store.get(Table::Grants, &Grant::row_key(endpoint, object, *operation))?;
-            if row.is_some() == are_there && !found.contains(operation) {
+            let fits = match self.store.get(Table::Grants, &Grant::row_key(endpoint, object, *operation)) {
+                Ok(row) => row.is_some() == are_there,
+                Err(StoreError::Damaged { .. }) => true,
+                Err(other) => return Err(other.into()),
+            };
+            if fits && !found.contains(operation) {
                 found.push(*operation);
             }
         }
         Ok(found)
     }
 
-    /// Grants of an endpoint.
+    /// Grants of an endpoint; one that is damaged, or whose object is, by that row's name.
     ///
     /// # Errors
     /// `not-found` for the endpoint.
-    pub fn grants(&self, project: &str, endpoint: &str) -> Result<Vec<GrantView>, Stop> {
-        let endpoint = self.endpoint_named(project, endpoint)?;
+    pub fn grants(&self, project: &str, endpoint: &str) -> Result<Vec<Listed<GrantView>>, Stop> {
+        let endpoint = self.endpoint_id(project, endpoint)?;
         let mut views = Vec::new();
-        self.each(Table::Grants, endpoint.id.as_bytes(), |row_key, _| {
-            if let Some((_, object, operation)) = Grant::from_row_key(row_key) {
-                let found: Option<Object> = self.read(Table::Objects, object.as_bytes())?;
-                if let Some(found) = found {
-                    views.push(GrantView { object, object_name: found.name, operation });
-                }
+        self.each_listed(Table::Grants, endpoint.as_bytes(), |row_key, row| {
+            if let Listed::Damaged(row) = row {
+                views.push(Listed::Damaged(row));
+            } else if let Some((_, object, operation)) = Grant::from_row_key(row_key) {
+                let found = self.look_up::<Object>(Table::Objects, object.as_bytes())?;
+                let view = |found: Object| GrantView { object, object_name: found.name, operation };
+                views.extend(found.map(|found| found.map(view)));
             }
             Ok(())
         })?;
@@ -117,9 +125,9 @@ impl Operational {
     }
 
     fn both(&self, project: &str, endpoint: &str, object: &str) -> Result<(EndpointId, ObjectId), Stop> {
-        let endpoint = self.endpoint_named(project, endpoint)?;
-        let found = self.object_named(endpoint.project, object)?;
-        Ok((endpoint.id, found.ok_or_else(|| not_found("object", object))?.id))
+        let found = self.object_named(self.project_named(project)?.id, object)?;
+        let found = found.ok_or_else(|| not_found("object", object))?;
+        Ok((self.endpoint_id(project, endpoint)?, found.id))
     }
 }
 

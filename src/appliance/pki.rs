@@ -266,6 +266,11 @@ pub(super) fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Sto
     write().map_err(|error| unwritable(path, &error).into())
 }
 
+/// Whether bytes are a serial number as this CA draws them.
+pub(super) fn is_serial(bytes: &[u8]) -> bool {
+    bytes.len() == SERIAL_LEN && bytes[0] & 0xC0 == 0x40
+}
+
 fn serial() -> Result<([u8; SERIAL_LEN], SerialNumber), Stop> {
     let mut bytes: [u8; SERIAL_LEN] = random::bytes()?;
     // Positive, and without a leading zero byte that DER would drop.

@@ -21,9 +21,9 @@ use super::fault::Stop;
 use super::operational::Operational;
 
 /// Counter: behind the last record of which all before were exported, and kept.
-const EXPORTED: &[u8] = b"journal-exported";
+pub(super) const EXPORTED: &[u8] = b"journal-exported";
 /// Counter: behind the last record that was pruned.
-const PRUNED: &[u8] = b"journal-pruned";
+pub(super) const PRUNED: &[u8] = b"journal-pruned";
 /// Blocks pruned in one commit: other commits wait meanwhile.
 const PRUNED_BLOCKS_MAX: usize = 1_000;
 /// Finished exports that can still be called kept.

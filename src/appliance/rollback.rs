@@ -52,6 +52,8 @@ pub enum Rollback {
     },
     /// The store's chain has another block where the token's ended.
     Apart(u64),
+    /// The header of the block that the token knows the chain up to is damaged; it begins at this sequence number.
+    Unreadable(u64),
     /// A block is missing or exchanged at this sequence number, after the one the token knows.
     Broken(u64),
     /// The token has forgotten.
@@ -87,6 +89,7 @@ impl Finding {
                         found: (head.epoch, head.next_sequence),
                     }),
                     Descent::Apart => Some(Rollback::Apart(next_sequence)),
+                    Descent::Unreadable(at) => Some(Rollback::Unreadable(at)),
                     Descent::Broken(at) => Some(Rollback::Broken(at)),
                 }
             }
@@ -149,6 +152,11 @@ impl fmt::Display for Rollback {
                 out,
                 "the store's chain is not the one that the token knows up to record {at}: another copy of this appliance \
                  has run on, or blocks were exchanged"
+            ),
+            Self::Unreadable(at) => write!(
+                out,
+                "the header of the block at record {at}, up to which the token knows the chain, is damaged, so nobody can say \
+                 whether the store was put back"
             ),
             Self::Broken(at) => write!(
                 out,

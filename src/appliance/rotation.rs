@@ -14,20 +14,21 @@ use crate::store::{Scan, Table};
 
 use super::catalog::{ObjectView, not_found, view};
 use super::fault::Stop;
+use super::listed::Listed;
 use super::operational::Operational;
 
 /// Key versions of one object.
 const KEY_VERSIONS_MAX: usize = 4_096;
 
 impl Operational {
-    /// Every key version of an object, oldest first.
+    /// Every key version of an object, oldest first; a damaged one by its row's name.
     ///
     /// # Errors
-    /// A fault when one is damaged.
-    pub fn key_versions(&self, object: &Object) -> Result<Vec<KeyVersion>, Stop> {
+    /// The store's.
+    pub fn key_versions(&self, object: &Object) -> Result<Vec<Listed<KeyVersion>>, Stop> {
         let range = Scan { prefix: &object.key_id.to_be_bytes(), after: None, limit: KEY_VERSIONS_MAX };
         let rows = self.store.scan(Table::KeyVersions, range)?;
-        rows.into_iter().map(|(_, row)| Ok(cbor::decode(&row?.value)?)).collect()
+        rows.into_iter().map(|(_, row)| Listed::of(row)?.decode()).collect()
     }
 
     /// Makes the next key version of an object and lets it seal from now on; of the same algorithm as the one before it
@@ -57,7 +58,10 @@ impl Operational {
                     .into());
             }
             let (key_id, number) = (object.key_id, object.next_version());
-            let before = versions.iter_mut().find(|version| version.version == object.current_version);
+            let before = versions.iter_mut().find_map(|version| match version {
+                Listed::Sound(version) if version.version == object.current_version => Some(version),
+                _ => None,
+            });
             let algorithm = algorithm
                 .or(before.as_ref().map(|version| version.algorithm))
                 .unwrap_or(self.policies().default_algorithm);
@@ -95,12 +99,16 @@ impl Operational {
                 .expect_absent(Table::KeyVersions, &row_key)
                 .put(Table::KeyVersions, &row_key, cbor::encode(&version))
                 .put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
-            versions.push(version);
+            versions.push(Listed::Sound(version));
             Ok((batch, audit, (object, versions)))
         })?;
-        for version in versions.iter().filter(|version| version.version != object.current_version) {
+        let sound = versions.iter().filter_map(|version| match version {
+            Listed::Sound(version) => Some(version),
+            Listed::Damaged(_) => None,
+        });
+        for version in sound.filter(|version| version.version != object.current_version) {
             self.leases.worn.forget(version.key_id, version.version);
         }
-        Ok(view(object, &versions))
+        Ok(view(object, versions))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{EndpointId, ObjectId};
 use crate::domain::name::Name;
@@ -13,6 +12,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Scan, Table};
 
 use super::fault::Stop;
+use super::listed::Listed;
 use super::operational::Operational;
 
 /// Rows of one answer at most.
@@ -60,7 +60,7 @@ impl Operational {
     /// the open block comes with its commit, some milliseconds later.
     ///
     /// # Errors
-    /// A fault when a row is damaged; it is named.
+    /// The store's. A damaged row is left out, and named in the log.
     pub fn statistics(&self, query: StatisticsQuery) -> Result<(Vec<StatisticsRow>, bool), Stop> {
         let first = query.resolution.bucket(query.from);
         let mut after = [[query.resolution as u8].as_slice(), &first.to_be_bytes()].concat();
@@ -87,12 +87,19 @@ impl Operational {
                 if found.len() == STATISTICS_ROWS_MAX {
                     return Ok((found, true));
                 }
+                let counters = match Listed::of(row)?.decode()? {
+                    Listed::Sound(counters) => counters,
+                    Listed::Damaged(row) => {
+                        tracing::error!(%row, "a row of the statistics is lost");
+                        continue;
+                    }
+                };
                 found.push(StatisticsRow {
                     start,
                     series,
                     endpoint_name: names.endpoint(self, series.endpoint)?,
                     object_name: series.object.map(|id| names.object(self, id)).transpose()?.flatten(),
-                    counters: cbor::decode(&row?.value)?,
+                    counters,
                 });
             }
         }
@@ -111,7 +118,8 @@ impl Names {
         if let Some(known) = self.endpoints.get(&id) {
             return Ok(known.clone());
         }
-        let name = appliance.read(Table::Endpoints, id.as_bytes())?.map(|endpoint: Endpoint| endpoint.name);
+        let endpoint = appliance.look_up::<Endpoint>(Table::Endpoints, id.as_bytes())?;
+        let name = endpoint.and_then(Listed::sound).map(|endpoint| endpoint.name);
         Ok(self.endpoints.entry(id).or_insert(name).clone())
     }
 
@@ -119,7 +127,8 @@ impl Names {
         if let Some(known) = self.objects.get(&id) {
             return Ok(known.clone());
         }
-        let name = appliance.read(Table::Objects, id.as_bytes())?.map(|object: Object| object.name);
+        let object = appliance.look_up::<Object>(Table::Objects, id.as_bytes())?;
+        let name = object.and_then(Listed::sound).map(|object| object.name);
         Ok(self.objects.entry(id).or_insert(name).clone())
     }
 }

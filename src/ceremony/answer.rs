@@ -40,7 +40,7 @@ pub enum Done {
     /// Of `api-key create`.
     ApiKeyMade(MadeApiKey),
     /// Of `api-key list`.
-    ApiKeys(Vec<ApiKey>),
+    ApiKeys(Vec<Listed<ApiKey>>),
     /// Of `audit list`.
     Audit(AuditPage),
     /// Of every verb on budgets.
@@ -48,7 +48,7 @@ pub enum Done {
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.
-    Certificates(Vec<Certificate>),
+    Certificates(Vec<Listed<Certificate>>),
     /// Of a verb that has nothing to show.
     Changed,
     /// Of `store compact`.
@@ -56,7 +56,7 @@ pub enum Done {
     /// Of `endpoint create`.
     Endpoint(Endpoint),
     /// Of `endpoint list`.
-    Endpoints(Vec<Endpoint>),
+    Endpoints(Vec<Listed<Endpoint>>),
     /// At the head of an export.
     ExportBegun(ExportBegun),
     /// At the end of an export.
@@ -68,19 +68,19 @@ pub enum Done {
     /// Of `audit prune`.
     Pruned(Pruned),
     /// Of `grant list`.
-    Grants(Vec<Grant>),
+    Grants(Vec<Listed<Grant>>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
-    Objects(Vec<ObjectLine>),
+    Objects(Vec<Listed<ObjectLine>>),
     /// Of `project create`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
     /// Of `project list`.
-    Projects(Vec<Project>),
+    Projects(Vec<Listed<Project>>),
     /// Of `status`.
     Status(Box<Status>),
     /// Of an `unlock` that went past something on the operator's word.
@@ -123,6 +123,24 @@ pub struct Issued {
     pub not_after: String,
 }
 
+/// One entry of a list.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Listed<T> {
+    /// What was asked for.
+    Sound(T),
+    /// A row that is there and cannot be read.
+    Damaged(Damaged),
+}
+
+/// What is left of a row that cannot be read.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Damaged {
+    /// Its name, as the log says it: table and row key.
+    pub damaged: String,
+}
+
 /// An enrolment.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,9 +174,9 @@ pub struct ProjectShown {
     /// The project.
     pub project: Project,
     /// Its first page of objects.
-    pub objects: Vec<ObjectLine>,
+    pub objects: Vec<Listed<ObjectLine>>,
     /// Its endpoints.
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<Listed<Endpoint>>,
 }
 
 /// An object in a list.
@@ -186,7 +204,7 @@ pub struct Object {
     /// The object.
     pub object: ObjectLine,
     /// Oldest first.
-    pub versions: Vec<KeyVersion>,
+    pub versions: Vec<Listed<KeyVersion>>,
 }
 
 /// A key version without its key.

@@ -12,6 +12,8 @@ pub struct AuditPage {
     pub next: Option<u64>,
     /// The first record that was not pruned.
     pub pruned_to: u64,
+    /// Names of rows of blocks on the way that cannot be read, the first hundred.
+    pub damaged: Vec<String>,
 }
 
 /// One change.

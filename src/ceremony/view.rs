@@ -14,6 +14,15 @@ pub(super) fn all<T, U: From<T>>(views: Vec<T>) -> Vec<U> {
     views.into_iter().map(U::from).collect()
 }
 
+impl<T, U: From<T>> From<appliance::Listed<T>> for answer::Listed<U> {
+    fn from(listed: appliance::Listed<T>) -> Self {
+        match listed {
+            appliance::Listed::Sound(view) => Self::Sound(view.into()),
+            appliance::Listed::Damaged(row) => Self::Damaged(answer::Damaged { damaged: row.to_string() }),
+        }
+    }
+}
+
 /// The operator is told a fault in full; so is the log.
 impl From<Stop> for Answer {
     fn from(stop: Stop) -> Self {
@@ -154,7 +163,8 @@ impl From<appliance::AuditPage> for answer::AuditPage {
             act: entry.record.act,
             details: entry.record.details.into_pairs().collect(),
         });
-        Self { entries: entries.collect(), next: page.next, pruned_to: page.pruned_to }
+        let damaged = page.damaged.iter().map(ToString::to_string).collect();
+        Self { entries: entries.collect(), next: page.next, pruned_to: page.pruned_to, damaged }
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use zeroize::Zeroizing;
 
-use crate::ceremony::answer::{Answer, Done, ExportEnded, Issued};
+use crate::ceremony::answer::{Answer, Done, ExportEnded, Issued, Listed};
 use crate::ceremony::request::{self, Request};
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
@@ -180,7 +180,7 @@ impl Session {
         let Done::ApiKeyMade(made) = answered.answer else { return Err(CliError::Answer) };
         file.fill(Zeroizing::new(format!("{}\n", made.text.expose())).as_bytes())?;
         // The same without the key.
-        let done = Done::ApiKeys(vec![made.api_key]);
+        let done = Done::ApiKeys(vec![Listed::Sound(made.api_key)]);
         let answer = Answer::Done(done);
         let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
         let Answer::Done(done) = answer else { return Err(CliError::Answer) };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::ceremony::answer::{
     ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, ExportKept, Grant, Initialised,
-    Issued, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
+    Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
 /// What an answer shows.
@@ -12,10 +12,10 @@ pub(super) fn text(done: &Done) -> String {
     match done {
         Done::ApiKeyMade(MadeApiKey { api_key, text }) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_keys(std::slice::from_ref(api_key)),
+            api_keys([Ok(api_key)]),
             text.expose()
         ),
-        Done::ApiKeys(listed) => api_keys(listed),
+        Done::ApiKeys(listed) => api_keys(all(listed)),
         Done::Audit(page) => audit(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
@@ -33,38 +33,38 @@ pub(super) fn text(done: &Done) -> String {
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
-        Done::Certificates(listed) => certificates(listed),
+        Done::Certificates(listed) => certificates(all(listed)),
         Done::Changed => "done".into(),
         Done::Compacted(Compacted { before_bytes, after_bytes }) => {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
         }
-        Done::Endpoint(endpoint) => endpoints(std::slice::from_ref(endpoint)),
-        Done::Endpoints(listed) => endpoints(listed),
-        Done::Grants(listed) => grants(listed),
+        Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
+        Done::Endpoints(listed) => endpoints(all(listed)),
+        Done::Grants(listed) => grants(all(listed)),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {
             let mut table =
                 Table::new(["VERSION", "ALGORITHM", "STATE", "USES RESERVED", "WIDTH OF 16 BYTES"]);
-            for version in versions {
-                table.row([
+            table.rows(all(versions), |version| {
+                [
                     version.version.to_string(),
                     version.algorithm.clone(),
                     if version.worn { format!("{}, WORN", version.state) } else { version.state.clone() },
                     version.uses_reserved.to_string(),
                     version.width_16.to_string(),
-                ]);
-            }
-            format!("{}\n{}", objects(std::slice::from_ref(object)), table.text())
+                ]
+            });
+            format!("{}\n{}", objects([Ok(object)]), table.text())
         }
-        Done::Objects(listed) => objects(listed),
-        Done::Project(project) => projects(std::slice::from_ref(project)),
+        Done::Objects(listed) => objects(all(listed)),
+        Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
             "{}\nobjects\n{}\nendpoints\n{}",
-            projects(std::slice::from_ref(project)),
-            objects(shown),
-            endpoints(enrolled)
+            projects([Ok(project)]),
+            objects(all(shown)),
+            endpoints(all(enrolled))
         ),
-        Done::Projects(listed) => projects(listed),
+        Done::Projects(listed) => projects(all(listed)),
         Done::Status(how) => status(how),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
@@ -138,51 +138,47 @@ fn status(how: &Status) -> String {
     text
 }
 
-fn projects(listed: &[Project]) -> String {
+fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
     let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
-    for Project { id, name, created } in listed {
-        table.row([name.clone(), id.clone(), created.clone()]);
-    }
+    table.rows(listed, |Project { id, name, created }| [name.clone(), id.clone(), created.clone()]);
     table.text()
 }
 
-fn objects(listed: &[ObjectLine]) -> String {
+fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
     let mut table = Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "REQUIRED CONTEXT", "CREATED"]);
-    for object in listed {
-        table.row([
+    table.rows(listed, |object| {
+        [
             object.name.clone(),
             object.id.clone(),
             object.key_id.clone(),
             object.current_version.to_string(),
             object.required_context.join(","),
             object.created.clone(),
-        ]);
-    }
+        ]
+    });
     table.text()
 }
 
-fn endpoints(listed: &[Endpoint]) -> String {
+fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
     let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED"]);
-    for Endpoint { id, name, created, revoked, disabled } in listed {
+    table.rows(listed, |Endpoint { id, name, created, revoked, disabled }| {
         let [revoked, disabled] = [revoked, disabled].map(|since| since.clone().unwrap_or_default());
-        table.row([name.clone(), id.clone(), created.clone(), revoked, disabled]);
-    }
+        [name.clone(), id.clone(), created.clone(), revoked, disabled]
+    });
     table.text()
 }
 
-fn grants(listed: &[Grant]) -> String {
+fn grants<'a>(listed: impl IntoIterator<Item = Line<'a, Grant>>) -> String {
     let mut table = Table::new(["OBJECT", "OPERATION"]);
-    for Grant { object, operation } in listed {
-        table.row([object.clone(), operation.clone()]);
-    }
+    table.rows(listed, |Grant { object, operation }| [object.clone(), operation.clone()]);
     table.text()
 }
 
-fn api_keys(listed: &[ApiKey]) -> String {
+fn api_keys<'a>(listed: impl IntoIterator<Item = Line<'a, ApiKey>>) -> String {
     let mut table =
         Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "DISABLED", "CREATED"]);
-    for key in listed {
-        table.row([
+    table.rows(listed, |key| {
+        [
             key.label.clone(),
             key.id.clone(),
             format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
@@ -191,8 +187,8 @@ fn api_keys(listed: &[ApiKey]) -> String {
             key.revoked.clone().unwrap_or_default(),
             key.disabled.clone().unwrap_or_default(),
             key.created.clone(),
-        ]);
-    }
+        ]
+    });
     table.text()
 }
 
@@ -211,11 +207,11 @@ fn budgets(listed: &[Budget]) -> String {
     table.text()
 }
 
-fn certificates(listed: &[Certificate]) -> String {
+fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
     let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY"]);
-    for Certificate { spki, identity, not_after, revoked } in listed {
-        table.row([identity.clone(), not_after.clone(), revoked.clone().unwrap_or_default(), spki.clone()]);
-    }
+    table.rows(listed, |Certificate { spki, identity, not_after, revoked }| {
+        [identity.clone(), not_after.clone(), revoked.clone().unwrap_or_default(), spki.clone()]
+    });
     table.text()
 }
 
@@ -237,7 +233,20 @@ fn audit(page: &AuditPage) -> String {
         Some(last) => format!("records up to {last} were pruned; exports hold them\n"),
         None => String::new(),
     };
-    table.text() + &more + &pruned
+    let damaged = page.damaged.iter().map(|row| {
+        format!("DAMAGED {row}: its records cannot be read, and the chain is not proved across it\n")
+    });
+    table.text() + &damaged.collect::<String>() + &more + &pruned
+}
+
+/// An entry of a list, or the name of the row that should have been one.
+type Line<'a, T> = Result<&'a T, &'a str>;
+
+fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
+    listed.iter().map(|entry| match entry {
+        Listed::Sound(sound) => Ok(sound),
+        Listed::Damaged(row) => Err(row.damaged.as_str()),
+    })
 }
 
 /// Columns as wide as their widest entry.
@@ -252,6 +261,23 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
     fn row(&mut self, row: [String; COLUMNS]) {
         self.rows.push(row);
+    }
+
+    fn rows<'a, T: 'a>(
+        &mut self,
+        listed: impl IntoIterator<Item = Line<'a, T>>,
+        cells: impl Fn(&T) -> [String; COLUMNS],
+    ) {
+        for line in listed {
+            self.row(line.map_or_else(
+                |row| {
+                    std::array::from_fn(
+                        |column| if column == 0 { format!("DAMAGED {row}") } else { String::new() },
+                    )
+                },
+                &cells,
+            ));
+        }
     }
 
     fn text(&self) -> String {

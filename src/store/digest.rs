@@ -26,14 +26,25 @@ const THREADS_MAX: usize = 4;
 pub enum Verdict {
     /// It is the same.
     Intact,
-    /// It differs, and these rows, at most [`DAMAGED_ROWS_NAMED_MAX`] of them, do not open. Whether other rows were put
-    /// back or taken out besides cannot be told.
+    /// It differs, or the header that described it is lost, and these rows, at most [`DAMAGED_ROWS_NAMED_MAX`] of them, do
+    /// not open. Whether other rows were put back or taken out besides cannot be told.
     Damaged(Vec<RowName>),
     /// It is the same, but other pages of the file are not as they were written. It is read, and written only once
     /// [`super::Store::accept_damage`] has brought its rows into a new one.
     Rotten,
     /// It differs, and every row opens: rows were put back or taken out.
     Altered,
+}
+
+impl Verdict {
+    /// The same where `lost` rows outside the digest do not open either.
+    pub(super) fn with(self, mut lost: Vec<RowName>) -> Self {
+        if let Self::Damaged(rows) = self {
+            lost.extend(rows);
+        }
+        lost.truncate(DAMAGED_ROWS_NAMED_MAX);
+        Self::Damaged(lost)
+    }
 }
 
 /// The sum over every row of the digest, and how many those are.

@@ -164,7 +164,7 @@ impl fmt::Display for StoreError {
             Self::Damaged { row, why } => write!(
                 out,
                 "the record {row} is damaged: {why}. Other records are not touched by this; restore it from \
-                 a backup, or delete what it belongs to and make it again"
+                 a backup, or revoke what it belongs to and make another"
             ),
             Self::Conflict { row } => {
                 write!(out, "the record {row} was changed by someone else meanwhile. Read it again and retry")

@@ -19,7 +19,6 @@ use super::making::make_whole;
 use super::migration::{FORMAT_VERSION, Ladder};
 use super::table::Table;
 use super::{Inner, Store};
-use crate::crypto::block::BlockHeader;
 use crate::crypto::digest::StateDigest;
 
 /// The open file, exclusively ours.
@@ -103,21 +102,21 @@ impl StoreFile {
     /// # Errors
     /// [`StoreError::BootAltered`] first of all; [`StoreError::NotInitialised`], [`StoreError::AlreadyUnlocked`],
     /// [`StoreError::Keys`] when the keys' current generation is not the boot row's, [`StoreError::ChainMissing`],
-    /// [`StoreError::Damaged`] for the last block's header, without which the chain cannot go on,
+    /// [`StoreError::Damaged`] for the last block's header where none before it opens that the chain could go on from,
     /// [`StoreError::NewerFormat`], [`StoreError::Disk`].
     pub fn unlock(&self, keys: StoreKeys) -> Result<(Store, Unlocked), StoreError> {
         let mut unlocked = self.unlocked.lock();
         if unlocked.strong_count() > 0 {
             return Err(StoreError::AlreadyUnlocked);
         }
-        let (header, digest, found) = guarded("read records", || self.examine(&keys))?;
+        let (head, digest, found) = guarded("read records", || self.examine(&keys))?;
         let gate = if found.verdict == Verdict::Intact { Gate::Open } else { Gate::Disputed };
-        let store = self.store(keys, Chain { digest, gate }, Head::after(&header));
+        let store = self.store(keys, Chain { digest, gate }, head);
         *unlocked = Arc::downgrade(&store.0);
         Ok((store, found))
     }
 
-    fn examine(&self, keys: &StoreKeys) -> Result<(BlockHeader, StateDigest, Unlocked), StoreError> {
+    fn examine(&self, keys: &StoreKeys) -> Result<(Head, StateDigest, Unlocked), StoreError> {
         let rows = self.disk.read()?;
         let boot_row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
         let boot = Boot::authentic(boot_row.value(), &keys.boot)?;
@@ -127,14 +126,18 @@ impl StoreFile {
         if boot.format_version > FORMAT_VERSION {
             return Err(StoreError::NewerFormat { found: boot.format_version, known: FORMAT_VERSION });
         }
-        let header = journal::last_header(&rows, keys)?.ok_or(StoreError::ChainMissing)?;
+        let end = journal::end(&rows, keys)?.ok_or(StoreError::ChainMissing)?;
+        let head = end.head(boot.appliance_id, boot.epoch);
         let (digest, count) = digest::recompute(&rows, &keys.state)?;
-        let verdict = if digest.seal(&keys.state) == header.state {
-            if self.disk.rot().is_some() { Verdict::Rotten } else { Verdict::Intact }
-        } else {
-            digest::examine(&rows, keys)?
+        let verdict = match end.header {
+            Some(header) if end.lost.is_empty() && digest.seal(&keys.state) == header.state => {
+                if self.disk.rot().is_some() { Verdict::Rotten } else { Verdict::Intact }
+            }
+            // The header that described the rows is lost, so nobody can say whether other rows were put back.
+            _ if !end.lost.is_empty() => digest::examine(&rows, keys)?.with(end.lost),
+            _ => digest::examine(&rows, keys)?,
         };
-        Ok((header, digest, Unlocked { verdict, rows: count }))
+        Ok((head, digest, Unlocked { verdict, rows: count }))
     }
 
     fn store(&self, keys: StoreKeys, chain: Chain, head: Head) -> Store {

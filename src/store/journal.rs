@@ -6,6 +6,7 @@ use std::ops::Bound;
 use zeroize::Zeroizing;
 
 use super::batch::Journalled;
+use super::digest::DAMAGED_ROWS_NAMED_MAX;
 use super::disk::Rows;
 use super::error::StoreError;
 use super::keys::StoreKeys;
@@ -83,14 +84,79 @@ impl Head {
     }
 }
 
-/// The header of the last block; `None` when there is none.
-pub(super) fn last_header(rows: &Rows<'_>, keys: &StoreKeys) -> Result<Option<BlockHeader>, StoreError> {
+/// How the chain ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    /// The last header that opens.
+    pub(super) header: Option<BlockHeader>,
+    /// Those behind it, which do not.
+    pub(super) lost: Vec<RowName>,
+    /// Behind the last record there can have been, as far as anybody knows.
+    pub(super) next_sequence: u64,
+}
+
+/// Most headers that are looked at from the end back for one that opens.
+const LOST_HEADERS_MAX: usize = DAMAGED_ROWS_NAMED_MAX;
+
+impl End {
+    /// The head that goes on from here. What is lost keeps its numbers: no record is ever given one that another had.
+    pub(super) fn head(&self, chain: [u8; 16], epoch: u32) -> Head {
+        let last = self.header.as_ref().map_or_else(|| Head::genesis(chain, epoch), Head::after);
+        Head { next_sequence: self.next_sequence, ..last }
+    }
+}
+
+/// How the chain ends; `None` when there is no block at all.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when the last headers are more than can be looked at, or at a place where no block can be.
+pub(super) fn end(rows: &Rows<'_>, keys: &StoreKeys) -> Result<Option<End>, StoreError> {
     let (first, last) = (Table::Blocks.place(&[]), Table::BlockBodies.place(&[]));
-    let mut headers = rows.between(Bound::Included(&first), Bound::Excluded(&last))?;
-    headers
-        .next_back()
-        .map(|row| row.and_then(|(place, stored)| open_header(keys, place.value(), stored.value())))
-        .transpose()
+    let mut end = End { header: None, lost: Vec::new(), next_sequence: 0 };
+    for row in rows.between(Bound::Included(&first), Bound::Excluded(&last))?.rev() {
+        let (place, stored) = row?;
+        match open_header(keys, place.value(), stored.value()) {
+            Ok(header) => {
+                end.next_sequence = end.next_sequence.max(Head::after(&header).next_sequence);
+                end.header = Some(header);
+                break;
+            }
+            Err(StoreError::Damaged { .. })
+                if end.lost.len() < LOST_HEADERS_MAX && first_sequence(place.value()) < SEQUENCE_MAX =>
+            {
+                let behind = behind_lost(rows, keys, first_sequence(place.value()))?;
+                end.next_sequence = end.next_sequence.max(behind);
+                end.lost.push(RowName::at(place.value()));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if !end.lost.is_empty() {
+        end.next_sequence = end.next_sequence.max(last_witnessed(rows, keys)?);
+    }
+    Ok((end.header.is_some() || !end.lost.is_empty()).then_some(end))
+}
+
+/// Behind the records of a block whose header is lost: its body counts them, if it opens.
+fn behind_lost(rows: &Rows<'_>, keys: &StoreKeys, first: u64) -> Result<u64, StoreError> {
+    let place = Table::BlockBodies.place(&first.to_be_bytes());
+    let counted = rows.at(&place)?.and_then(|stored| {
+        let opened = keys.open(&place, stored.value()).ok()?;
+        u64::try_from(Leaves::new(&opened.value).count()).ok()
+    });
+    Ok(first.saturating_add(counted.unwrap_or(1).max(1)))
+}
+
+/// Behind the last record that a checkpoint of the store stands for; 0 when none opens.
+fn last_witnessed(rows: &Rows<'_>, keys: &StoreKeys) -> Result<u64, StoreError> {
+    let (first, end) = (Table::Checkpoints.place(&[]), (Table::Checkpoints.number() + 1).to_be_bytes());
+    for row in rows.between(Bound::Included(&first), Bound::Excluded(&end))?.rev().take(LOST_HEADERS_MAX) {
+        let (place, stored) = row?;
+        if keys.open(place.value(), stored.value()).is_ok() {
+            return Ok(first_sequence(place.value()));
+        }
+    }
+    Ok(0)
 }
 
 /// The newest checkpoint that opens.
@@ -146,6 +212,9 @@ pub(super) fn blocks(
         .collect()
 }
 
+/// Numbers behind this are no records': it is far beyond what a chain comes to, and leaves room to count on.
+const SEQUENCE_MAX: u64 = 1 << 62;
+
 /// What came between a head that was noted and the one there is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Descent {
@@ -155,6 +224,8 @@ pub enum Descent {
     Behind,
     /// The chain went another way before the noted head.
     Apart,
+    /// The header that should be the noted head's is damaged; it begins at this sequence number.
+    Unreadable(u64),
     /// A header after the noted head is damaged, missing, or follows another than the one before it; it should begin at this
     /// sequence number.
     Broken(u64),
@@ -180,7 +251,9 @@ pub(super) fn descent(
             let (place, stored) = row?;
             match open_header(keys, place.value(), stored.value()) {
                 Ok(header) => Head::after(&header),
-                Err(StoreError::Damaged { .. }) => return Ok(Descent::Apart),
+                Err(StoreError::Damaged { .. }) => {
+                    return Ok(Descent::Unreadable(first_sequence(place.value())));
+                }
                 Err(other) => return Err(other),
             }
         }
@@ -215,6 +288,13 @@ pub(super) fn block_at(rows: &Rows, sequence: u64) -> Result<Option<u64>, StoreE
     let (first, last) = (Table::Blocks.place(&[]), Table::Blocks.place(&sequence.to_be_bytes()));
     let mut headers = rows.between(Bound::Included(&first), Bound::Included(&last))?;
     headers.next_back().map(|row| row.map(|(place, _)| first_sequence(place.value()))).transpose()
+}
+
+/// The first sequence of the first block whose body is there.
+pub(super) fn first_body(rows: &Rows) -> Result<Option<u64>, StoreError> {
+    let (first, end) = (Table::BlockBodies.place(&[]), Table::Statistics.place(&[]));
+    let mut bodies = rows.between(Bound::Included(&first), Bound::Excluded(&end))?;
+    bodies.next().map(|row| row.map(|(place, _)| first_sequence(place.value()))).transpose()
 }
 
 /// Headers of blocks whose first sequence is `from` or later.

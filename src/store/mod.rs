@@ -273,8 +273,8 @@ impl Store {
     pub fn recover(&self) -> Result<Option<Committed>, StoreError> {
         let mut chain = self.0.chain.lock();
         guarded("open the file again", || self.0.disk.reopen())?;
-        let last = guarded("read records", || journal::last_header(&self.0.disk.read()?, &self.0.keys))?;
-        let last = last.map_or([0; 32], |header| header.hash());
+        let end = guarded("read records", || journal::end(&self.0.disk.read()?, &self.0.keys))?;
+        let last = end.and_then(|end| end.header).map_or([0; 32], |header| header.hash());
         let (pending, disputed) = match &chain.gate {
             Gate::Open => (None, false),
             Gate::Disputed => (None, true),
@@ -329,6 +329,14 @@ impl Store {
     /// [`StoreError::Disk`].
     pub fn block_at(&self, sequence: u64) -> Result<Option<u64>, StoreError> {
         guarded("read a block", || journal::block_at(&self.0.disk.read()?, sequence))
+    }
+
+    /// The first sequence of the first block whose body is there, by its place alone; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`].
+    pub fn first_body(&self) -> Result<Option<u64>, StoreError> {
+        guarded("read a block", || journal::first_body(&self.0.disk.read()?))
     }
 
     /// Headers of blocks whose first sequence is `from` or later, in order, at most `limit` and [`SCAN_ROWS_MAX`], each with

@@ -22,6 +22,7 @@ mod published;
 mod retention;
 mod revocation;
 mod rollback;
+mod rotten_rows;
 mod states;
 mod statistics;
 mod store_damage;
