@@ -208,21 +208,18 @@ impl Operational {
     ///
     /// # Errors
     /// `api-key-unknown`, `api-key-of-another-endpoint`, `api-key-revoked`, `api-key-expired`, `requests-limited`;
-    /// `authentication-limited` for a key that was not proved before, while too many have failed with this certificate.
+    /// `authentication-limited` instead, while too many have failed with this certificate. A good key never waits for those.
     pub fn load_caller(
         &self,
         enrolled: &Arc<Enrolled>,
         digest: &ApiKeyDigest,
         now: Now,
     ) -> Result<Caller, Stop> {
-        self.failures.check_key(enrolled.certificate, *digest, now.instant)?;
         let known = self.load_known(enrolled, digest, now).map_err(|stop| match stop {
             Stop::Refused(refusal) => self.refuse_key(enrolled, refusal, now).into(),
             fault @ Stop::Fault(_) => fault,
         })?;
-        let caller = self.prove(enrolled, known, now)?;
-        self.failures.proved(enrolled.certificate, *digest);
-        Ok(caller)
+        self.prove(enrolled, known, now)
     }
 
     /// Whether nothing has changed since the caller was authenticated.

@@ -1,10 +1,14 @@
-//! Failed authentications: who fails often has to wait, so that neither guessing nor a client that went wrong costs more than
-//! a look into this table. It is bounded, in memory, and forgotten at a lock.
+//! Failed authentications: who fails often has to wait, and is told nothing but that. The table is bounded, in memory, and
+//! forgotten at a lock.
 //!
 //! Who fails is told apart by what is proved of them: a certificate that is not enrolled by itself, an enrolled one by its API
 //! keys, and an address only where there is no certificate or none that is enrolled. So behind one address nobody who is
-//! enrolled waits for what another does; and an API key that was proved with a certificate before is still taken while others
-//! with the same certificate fail.
+//! enrolled waits for what another does.
+//!
+//! Only what fails is refused: credentials are looked up first, and good ones are never held up. Else whoever stole a
+//! certificate, which is nothing without an API key, could keep its endpoint out with keys he made up. Nothing is lost by it:
+//! an API key has 202 random bits, so no wait is what keeps it from being guessed, and it is found by its digest, so the time
+//! a look-up takes tells of digests that nobody can invert.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -12,7 +16,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
-use crate::domain::api_key::ApiKeyDigest;
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 use crate::domain::timestamp::Now;
@@ -32,8 +35,6 @@ const WAIT_LAST: Duration = Duration::from_secs(60);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// Failing parties remembered; the least used falls out.
 const REMEMBERED_MAX: usize = 4_096;
-/// API keys remembered as proved.
-const PROVED_MAX: usize = 4_096;
 
 /// Who failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +58,6 @@ struct Record {
 pub(super) struct Failures {
     records: Cache<Failing, Record>,
     counting: Mutex<()>,
-    proved: Cache<([u8; 32], ApiKeyDigest), ()>,
 }
 
 impl Failing {
@@ -78,15 +78,14 @@ impl Failing {
 
 impl Failures {
     pub(super) fn new() -> Self {
-        let (records, proved) = (Cache::new(REMEMBERED_MAX), Cache::new(PROVED_MAX));
-        Self { records, counting: Mutex::new(()), proved }
+        Self { records: Cache::new(REMEMBERED_MAX), counting: Mutex::new(()) }
     }
 
-    /// Whether this party may try now.
+    /// Whether this party may fail now and be told why.
     ///
     /// # Errors
     /// `authentication-limited`.
-    pub(super) fn check(&self, who: Failing, now: Instant) -> Result<(), Refusal> {
+    fn check(&self, who: Failing, now: Instant) -> Result<(), Refusal> {
         match self.records.get(&who) {
             Some(record) if now < record.until => Err(Self::limited(who, record.until - now)),
             _ => Ok(()),
@@ -119,27 +118,6 @@ impl Failures {
         code.into()
     }
 
-    /// Remembers that this key was proved with this certificate.
-    pub(super) fn proved(&self, certificate: [u8; 32], digest: ApiKeyDigest) {
-        self.proved.insert((certificate, digest), ());
-    }
-
-    /// Whether this key may be tried with this certificate now: always, where it was proved with it before.
-    ///
-    /// # Errors
-    /// `authentication-limited`.
-    pub(super) fn check_key(
-        &self,
-        certificate: [u8; 32],
-        digest: ApiKeyDigest,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        match self.proved.get(&(certificate, digest)) {
-            Some(()) => Ok(()),
-            None => self.check(Failing::Keys(certificate), now),
-        }
-    }
-
     fn limited(who: Failing, wait: Duration) -> Refusal {
         let limit = LimitMet {
             name: "failed-authentications",
@@ -156,31 +134,29 @@ impl Failures {
 }
 
 impl Operational {
-    /// Holds who shows a certificate that is not enrolled, or none, to the limits of failed authentications: by itself, and
-    /// by its address only once it has failed again.
+    /// Holds who fails to authenticate with a certificate that is not enrolled, or with none, to the limits: by that
+    /// certificate, and by the address as long as the certificate does not wait.
     pub(super) fn limit_failures<T>(
         &self,
         peer: &Peer,
         now: Instant,
         authenticate: impl FnOnce() -> Result<T, Stop>,
     ) -> Result<T, Stop> {
-        let certificate = peer.certificate.as_ref().map(|shown| Failing::Certificate(shown.spki));
-        if let Some(who) = certificate {
-            self.failures.check(who, now)?;
-        }
         authenticate().map_err(|stop| match stop {
             Stop::Refused(refusal) if is_failed_authentication(refusal.code) => {
-                let by_address = self.failures.count(Failing::address(peer.address), refusal.code, now);
-                if let Some(who) = certificate {
-                    self.failures.count(who, refusal.code, now);
+                if let Some(shown) = &peer.certificate {
+                    let counted = self.failures.count(Failing::Certificate(shown.spki), refusal.code, now);
+                    if counted.code == Code::AuthenticationLimited {
+                        return counted.into();
+                    }
                 }
-                by_address.into()
+                self.failures.count(Failing::address(peer.address), refusal.code, now).into()
             }
             other => other,
         })
     }
 
-    /// Refuses an API key that was missing or mistyped, and counts that.
+    /// What to answer to an API key that is missing, mistyped or no good; counts it.
     #[must_use]
     pub fn refuse_key(&self, enrolled: &Enrolled, refusal: Refusal, now: Now) -> Refusal {
         if !is_failed_authentication(refusal.code) {
@@ -261,17 +237,5 @@ mod tests {
             failures.count(Failing::Address(at.to_be_bytes().into()), Code::CertificateMissing, now);
         }
         assert!(failures.records.len() <= REMEMBERED_MAX, "{}", failures.records.len());
-    }
-
-    #[test]
-    fn what_was_proved_is_known_again() {
-        let (failures, now) = (Failures::new(), Instant::now());
-        failures.proved([1; 32], [2; 32]);
-        for certificate in [[1; 32], [2; 32]] {
-            fail(&failures, Failing::Keys(certificate), FREE_FAILURES + 1, now);
-        }
-        assert_eq!(failures.check_key([1; 32], [2; 32], now), Ok(()));
-        assert!(failures.check_key([1; 32], [3; 32], now).is_err());
-        assert!(failures.check_key([2; 32], [2; 32], now).is_err());
     }
 }

@@ -241,10 +241,10 @@ fn a_damaged_last_header_is_named_and_the_chain_goes_on_behind_it() {
     let of_first = rig.stored_at(&first);
     rig.tamper(&last, Some(&of_first));
     let good = rig.open();
-    let lost = RowName::new(Table::Blocks, &1u64.to_be_bytes());
+    let gone = RowName::new(Table::Blocks, &1u64.to_be_bytes());
     {
         let (store, unlocked) = good.unlock(keys()).unwrap();
-        assert_eq!(unlocked.verdict, Verdict::Damaged(vec![lost.clone()]));
+        assert_eq!(unlocked.verdict, Verdict::Damaged(vec![gone.clone()]));
         let before = store.blocks(0, 1).unwrap().remove(0).unwrap().header;
         // The block's body says how many records it had; none of their numbers is given again.
         let head = store.head();
@@ -252,7 +252,7 @@ fn a_damaged_last_header_is_named_and_the_chain_goes_on_behind_it() {
         assert!(matches!(store.commit(noted(8)), Err(StoreError::Disputed)));
         store.accept_damage(noted(9)).unwrap();
         assert_eq!(store.blocks(2, 9).unwrap().remove(0).unwrap().header.previous, before.hash());
-        assert!(matches!(store.block(1), Err(StoreError::Damaged { row, .. }) if row == lost));
+        assert!(matches!(store.block(1), Err(StoreError::Damaged { row, .. }) if row == gone));
     }
     drop(good);
     assert_eq!(rig.unlocked().2.verdict, Verdict::Intact);
