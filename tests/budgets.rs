@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gembok::appliance::{Budgets, Purse, Stop};
-use gembok::domain::budget::{Budget, BudgetTime, DefaultBudgets, HOUR_S, Hour, Spender};
+use gembok::domain::budget::{Budget, BudgetTime, DefaultBudgets, HOUR_S, Hour, Raise, Spender};
 use gembok::domain::cbor;
 use gembok::domain::id::{ApiKeyId, EndpointId};
 use gembok::domain::refusal::{Code, Refusal};
@@ -126,6 +126,65 @@ fn a_refusal_names_the_budget_and_what_is_left_and_charges_neither() {
     assert_eq!(process.decrypt(10, hour(1_000)), Ok(()));
     assert_eq!(process.spend(&other, 50, hour(1_000)), Ok(()));
     exhausted(process.spend(&other, 1, hour(1_000)));
+}
+
+#[test]
+fn nobody_is_told_to_wait_for_what_one_of_both_budgets_will_never_have_or_has_later() {
+    let process = Process::new(100, 150, hour(1_000));
+    assert_eq!(process.spend(&process.purse(OTHER_KEY), 100, hour(1_000)), Ok(()));
+    // The endpoint's has 50 left and the rest tomorrow; the API key's never has as many.
+    let refusal = process.decrypt(101, hour(1_001)).unwrap_err();
+    assert_eq!((refusal.code, refusal.retry_after), (Code::BatchOverBudget, None));
+    assert_eq!(refusal.limit.unwrap().name, "decrypted-fields-api-key");
+    // Both have to wait: as long as the later of them.
+    assert_eq!(process.decrypt(50, hour(1_001)), Ok(()));
+    let wait = exhausted(process.decrypt(51, hour(1_002)));
+    assert_eq!(hour(1_002).plus(wait), hour(1_025));
+}
+
+#[test]
+fn what_fits_only_into_a_raise_that_is_over_by_then_is_over_the_budget() {
+    let process = Process::new(10, 1_000, hour(1_000));
+    let raise = Raise { fields_per_day: 100, until: minute(1_001, 30) };
+    let raised = Budget { raise: Some(raise), ..Budget::default() };
+    let row = Batch::new(0).put(Table::Budgets, &Spender::ApiKey(KEY).row_key(), cbor::encode(&raised));
+    process.store.commit(row.record(2, 1, b"audit")).unwrap();
+    let process = process.restart(hour(1_000));
+    assert_eq!(process.decrypt(60, hour(1_000)), Ok(()));
+    assert_eq!(process.decrypt(40, hour(1_001)), Ok(()));
+    let refusal = process.decrypt(50, hour(1_001)).unwrap_err();
+    assert_eq!((refusal.code, refusal.retry_after), (Code::BatchOverBudget, None), "{refusal}");
+    assert!(refusal.to_string().contains("the budget is 10 decrypted fields"), "{refusal}");
+    let met = refusal.limit.unwrap();
+    assert_eq!((met.name, met.quota, met.left), ("decrypted-fields-api-key", 10, Some(0)));
+    // What fits once the raise is over may be waited for: until both hours have slid out.
+    assert_eq!(hour(1_001).plus(exhausted(process.decrypt(10, hour(1_001)))), hour(1_025));
+    assert_eq!(process.decrypt(10, hour(1_025)), Ok(()));
+}
+
+#[test]
+fn an_end_in_order_gives_back_what_was_leased_and_not_a_field_more() {
+    let mut process = Process::new(64_000, 128_000, hour(1_000));
+    let mut used = 0;
+    for end in 1..=5 {
+        for fields in [1, 70, 3 * end] {
+            assert_eq!(process.decrypt(fields, minute(1_000, 5)), Ok(()));
+            used += fields as u64;
+        }
+        let before = process.store.head().next_sequence;
+        let leased = process.stored(Spender::ApiKey(KEY)).used(1_000);
+        assert!(leased > used, "{leased} reserved, {used} used: nothing was left to give back");
+        process.budgets.give_back(minute(1_000, 6).into(), &process.store).unwrap();
+        assert_eq!(process.store.head().next_sequence, before + 1, "one record for both");
+        for spender in [Spender::ApiKey(KEY), Spender::Endpoint(ENDPOINT)] {
+            assert_eq!(process.stored(spender).hours, [Hour { hour: 1_000, fields: used }]);
+        }
+        // It is gone from memory, too: nothing is used that went back.
+        assert!(process.purse(KEY).take(1, minute(1_000, 5)).is_none());
+        process.budgets.give_back(minute(1_000, 6).into(), &process.store).unwrap();
+        assert_eq!(process.store.head().next_sequence, before + 1, "there is nothing more to give back");
+        process = process.restart(minute(1_000, 7));
+    }
 }
 
 #[test]

@@ -279,7 +279,7 @@ impl Operational {
         }
         let KnownKey { meters, purse, .. } = &*caller.known;
         let taken = match Op::OPERATION {
-            Operation::Decrypt => Some(purse.take(items.len(), now.time)?),
+            Operation::Decrypt => Some(purse.take(items.len(), self.budgets.clock_time(now))?),
             _ => None,
         };
         let metered = meters.take_fields(items.len(), now.instant).map_err(|refusal| {

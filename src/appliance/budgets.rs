@@ -2,13 +2,15 @@
 //! the budgets of its API key and of its endpoint, both of which must allow all of its fields, before the first is opened.
 //!
 //! What is charged is durable before it is used: fields are reserved in the store in leases that grow with use, and used up
-//! in memory. A crash forfeits what is left of a lease and never gives back what was used. Budgets go by a time that no
-//! setting of the clock moves back, or ahead of the stop-watch, and do not refill while the clock is not trusted.
+//! in memory. A crash forfeits what is left of a lease and never gives back what was used; an end in order (`give_back.rs`)
+//! forfeits nothing. Budgets go by a time that no setting of the clock moves back, or ahead of the stop-watch, and do not
+//! refill while the clock is not trusted.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::domain::actor::Actor;
@@ -35,16 +37,11 @@ const PAGE_ROWS: usize = 1_000;
 pub struct Budgets {
     known: Mutex<HashMap<Spender, Arc<Spending>>>,
     /// One reservation at a time.
-    reserving: Mutex<()>,
-    clock: Mutex<Clock>,
-}
-
-/// What the time of budgets is told by.
-struct Clock {
+    pub(super) reserving: Mutex<()>,
     /// When the appliance was unlocked, by the later of the clock and the last block; or when an operator said that the clock
-    /// is right.
-    started: Now,
-    refilled_to: Timestamp,
+    /// is right. Every decrypt asks it, so without a lock; it is changed under that of `refilled_to`.
+    started: ArcSwap<Now>,
+    refilled_to: Mutex<Timestamp>,
 }
 
 /// Whose budget an operator speaks of.
@@ -119,24 +116,33 @@ impl Budgets {
         Ok(Self {
             known: Mutex::new(known),
             reserving: Mutex::new(()),
-            clock: Mutex::new(Clock { started, refilled_to: time }),
+            started: ArcSwap::from_pointee(started),
+            refilled_to: Mutex::new(time),
         })
     }
 
     /// The time budgets go by. While the clock is not trusted they do not refill.
     pub fn time(&self, now: Now, clock_is_trusted: bool) -> BudgetTime {
-        let mut clock = self.clock.lock();
-        let at = trusted_time(now, clock.started);
+        let mut refilled_to = self.refilled_to.lock();
+        let at = self.clock_time(now);
         if clock_is_trusted {
-            clock.refilled_to = clock.refilled_to.max(at);
+            *refilled_to = at.max(*refilled_to);
         }
-        BudgetTime { at, refilled_to: clock.refilled_to }
+        BudgetTime { at, refilled_to: *refilled_to }
+    }
+
+    /// The time leases and raises end by: the clock's, as far as the stop-watch bears it out.
+    pub fn clock_time(&self, now: Now) -> Timestamp {
+        trusted_time(now, **self.started.load())
     }
 
     /// An operator says that the clock is right.
     pub fn acknowledge_clock(&self, now: Now) {
         let _nothing_is_reserved = self.reserving.lock();
-        *self.clock.lock() = Clock { started: now, refilled_to: now.time };
+        let mut refilled_to = self.refilled_to.lock();
+        self.started.store(Arc::new(now));
+        *refilled_to = now.time;
+        drop(refilled_to);
         for spending in self.all() {
             spending.come_back_to(now.time);
         }
@@ -177,15 +183,18 @@ impl Budgets {
         if purse.take(fields, time.at).is_some() {
             return Ok(());
         }
-        let mut plans: Vec<Plan<'_>> = Vec::with_capacity(2);
+        let (mut plans, mut refusals): (Vec<Plan<'_>>, Vec<Refusal>) = (Vec::with_capacity(2), Vec::new());
         for spending in purse.both() {
             match spending.plan(fields as u64, default_of(spending.spender), time) {
                 Ok(plan) => plans.push(plan),
-                Err(refusal) => {
-                    plans.into_iter().for_each(Plan::abandon);
-                    return Err(refusal.into());
-                }
+                Err(refusal) => refusals.push(refusal),
             }
+        }
+        // Nobody is told to wait for one budget where the other takes longer, or will never do.
+        let longest = |refusal: &Refusal| refusal.retry_after.unwrap_or(Duration::MAX);
+        if let Some(refusal) = refusals.into_iter().max_by_key(longest) {
+            plans.into_iter().for_each(Plan::abandon);
+            return Err(refusal.into());
         }
         let audit = AuditRecord::new(time.at, Actor::System, "budget.lease");
         let audit = plans.iter().fold(audit, |audit, plan| match plan.spender() {
@@ -205,7 +214,7 @@ impl Budgets {
     }
 }
 
-fn put(batch: Batch, plan: &Plan<'_>) -> Batch {
+pub(super) fn put(batch: Batch, plan: &Plan<'_>) -> Batch {
     batch.put(Table::Budgets, &plan.spender().row_key(), cbor::encode(&plan.budget))
 }
 
@@ -217,6 +226,8 @@ impl Operational {
 
     /// Takes a decrypt's fields from both its budgets, by way of the store. Where that cannot be made durable, nothing else can.
     pub(super) fn charge(&self, purse: &Purse, fields: usize, now: Now) -> Result<(), Stop> {
+        // Nothing is reserved any more once what was leased goes back.
+        self.check_not_ended()?;
         let (time, default_of) = (self.budget_time(now), |spender| self.default_budget(spender));
         let charged = self.budgets.charge(purse, fields, default_of, time, &self.store);
         if charged.as_ref().is_err_and(Stop::is_journal_full) {

@@ -47,7 +47,8 @@ impl Appliance {
         }
     }
 
-    /// Ends an unlocked time: nobody new comes in, those at work finish, the journal becomes durable, the keys go. A request
+    /// Ends an unlocked time: nobody new comes in, those at work finish, what they leased of budgets and did not use goes back,
+    /// the journal becomes durable, the keys go. A request
     /// whose body is still on its way is not at work: it holds nothing, and will be refused as locked.
     pub(super) fn leave(&self, operational: Arc<Operational>, reason: LockReason) {
         self.enter(State::Locked(reason));
@@ -60,6 +61,7 @@ impl Appliance {
         if at_work > 0 {
             tracing::warn!(at_work, "locked before every request was done; those left are refused");
         }
+        operational.give_back_budgets();
         operational.record_all_repeats();
         operational.recorder().close();
         // The last word on where the chain stood. A token that is away must not hold up a lock.

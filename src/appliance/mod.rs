@@ -33,6 +33,7 @@ mod epoch;
 mod export;
 mod failures;
 mod fault;
+mod give_back;
 mod grants;
 mod health;
 mod in_flight;

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::domain::budget::{Budget, BudgetTime, HOUR_S, Spender, WARNING_PERCENT};
+use crate::domain::budget::{Budget, BudgetTime, HOUR_S, Spender, WARNING_PERCENT, WINDOW_S};
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 use crate::domain::timestamp::Timestamp;
 
 /// Fields of the first lease; each further one is twice as long.
 const FIRST_FIELDS: u64 = 64;
-/// The longest lease is this part of the budget: the most that a crash forfeits.
+/// The longest lease is this part of the budget: the most that a crash forfeits. An end in order forfeits nothing.
 const LEASES_OF_A_BUDGET: u64 = 64;
 
 /// The budget of one spender, as it is stored, and what of it is leased.
@@ -76,6 +76,11 @@ impl Spending {
         Self { spender, lease: Lease::empty(), kept: Mutex::new(kept) }
     }
 
+    /// Whether it has fields that were leased and not used.
+    pub(super) fn has_leased(&self) -> bool {
+        self.lease.left() > 0
+    }
+
     /// How it stands at `time`.
     pub(super) fn standing(&self, default: u64, time: BudgetTime) -> Standing {
         let kept = self.kept.lock();
@@ -113,7 +118,7 @@ impl Spending {
         let left = limit.saturating_sub(used);
         if fields > left {
             self.lease.install(emptied);
-            return Err(self.refusal(fields, limit, left, &budget, default, time.at));
+            return Err(self.refusal(fields, left, &budget, default, time));
         }
         let enough = kept.next_fields.min(limit / LEASES_OF_A_BUDGET).max(fields);
         let reserved = enough.min(left);
@@ -144,30 +149,23 @@ impl Spending {
         Plan { spending: self, budget, hour, end: 0, reserved: 0, taken: 0, emptied, standing }
     }
 
-    fn refusal(
-        &self,
-        fields: u64,
-        limit: u64,
-        left: u64,
-        budget: &Budget,
-        default: u64,
-        time: Timestamp,
-    ) -> Refusal {
-        let of = self.spender.kind();
-        let met = Some(Box::new(LimitMet {
-            name: self.spender.limit_name(),
-            quota: limit,
-            unit: None,
-            window_s: Some(crate::domain::budget::WINDOW_S),
-            left: Some(left),
-        }));
+    fn refusal(&self, fields: u64, left: u64, budget: &Budget, default: u64, time: BudgetTime) -> Refusal {
+        let (of, limit, base) = (self.spender.kind(), budget.limit(default, time.at), budget.base(default));
+        let met = |quota: u64| {
+            let (name, window_s) = (self.spender.limit_name(), Some(WINDOW_S));
+            Some(Box::new(LimitMet { name, quota, unit: None, window_s, left: Some(left.min(quota)) }))
+        };
         if fields > limit {
-            return Refusal { limit: met, ..Refusal::new(Code::BatchOverBudget) }.detail(format!(
+            return Refusal { limit: met(limit), ..Refusal::new(Code::BatchOverBudget) }.detail(format!(
                 "The batch has {fields} fields; the {of}'s budget is {limit} decrypted fields in 24 hours."
             ));
         }
-        let wait = budget.frees_at(fields, default, time).since(time);
-        Refusal { limit: met, ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }.detail(format!(
+        let Some(wait) = budget.fits_in(fields, default, time) else {
+            return Refusal { limit: met(base), ..Refusal::new(Code::BatchOverBudget) }.detail(format!(
+                "The batch has {fields} fields; of the {of}'s raised budget {left} are left, and before more are free                  the raise is over and the budget is {base} decrypted fields in 24 hours."
+            ));
+        };
+        Refusal { limit: met(limit), ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }.detail(format!(
             "The {of}'s budget of {limit} decrypted fields in 24 hours has {left} left; the request has {fields}."
         ))
     }
@@ -182,6 +180,11 @@ impl Plan<'_> {
     /// Fields newly reserved.
     pub(super) fn reserved(&self) -> u64 {
         self.reserved
+    }
+
+    /// Fields that were leased and not used, which go back with it.
+    pub(super) fn given_back(&self) -> u64 {
+        self.emptied.1.into()
     }
 
     /// It is durable: what was reserved may be used.
@@ -283,4 +286,63 @@ const fn join(end: u32, left: u32) -> u64 {
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
 const fn split(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::appliance::budgets::Budgets;
+    use crate::domain::budget::DefaultBudgets;
+    use crate::domain::id::{ApiKeyId, EndpointId};
+    use crate::domain::timestamp::Now;
+    use crate::store::failing_disk::Failing;
+    use crate::store::{Batch, Store};
+
+    const KEY: ApiKeyId = ApiKeyId::from_bytes([2; 16]);
+
+    #[test]
+    fn a_reservation_that_is_not_durable_is_journal_full_and_leaves_no_lease() {
+        let defaults = DefaultBudgets::default();
+        let time = Timestamp::from_seconds(HOUR_S);
+        let stored = |store: &Store| {
+            let now = Now { time, instant: Instant::now() };
+            let budgets = Budgets::load(store, now, true, defaults).unwrap();
+            budgets.of(Spender::ApiKey(KEY)).standing(defaults.api_key_fields_per_day, time.into()).used
+        };
+        let (mut landed, mut lost) = (0, 0);
+        for operations in 0.. {
+            let (disk, _file, store) = Failing::store(Batch::new(1).record(2, 1, b"made"));
+            let budgets =
+                Budgets::load(&store, Now { time, instant: Instant::now() }, true, defaults).unwrap();
+            let purse = budgets.purse(EndpointId::from_bytes([1; 16]), KEY);
+            let charge =
+                |fields| budgets.charge(&purse, fields, |of| of.default_of(defaults), time.into(), &store);
+            charge(1).unwrap();
+            assert_eq!(stored(&store), FIRST_FIELDS);
+            disk.let_through(operations);
+            // More than is left of the first lease, which goes back with this.
+            let charged = charge(100);
+            if charged.is_ok() {
+                break;
+            }
+            assert!(charged.is_err_and(|stop| stop.is_journal_full()), "{operations}");
+            // Nobody knows whether the first lease went back: nothing of it may be used.
+            assert!(purse.take(1, time).is_none(), "{operations}");
+            // Nor while the store is stopped.
+            assert!(charge(1).is_err_and(|stop| stop.is_journal_full()));
+            disk.let_through(i64::MAX);
+            match store.recover().unwrap() {
+                Some(_) => landed += 1,
+                None => lost += 1,
+            }
+            // What was in it counts as used, whatever the disk says.
+            charge(1).unwrap();
+            let used = purse.api_key.standing(defaults.api_key_fields_per_day, time.into()).used;
+            assert_eq!(used, FIRST_FIELDS + 1);
+            assert!(stored(&store) >= used);
+        }
+        assert!(lost > 3, "the disk never failed: {landed} landed");
+    }
 }

@@ -182,10 +182,16 @@ impl std::fmt::Display for Spender {
 }
 
 impl Budget {
+    /// Its size without a raise, in fields, where the policy says `default`.
+    #[must_use]
+    pub fn base(&self, default: u64) -> u64 {
+        self.fields_per_day.unwrap_or(default)
+    }
+
     /// Its size at `time`, in fields, where the policy says `default`.
     #[must_use]
     pub fn limit(&self, default: u64, time: Timestamp) -> u64 {
-        let base = self.fields_per_day.unwrap_or(default);
+        let base = self.base(default);
         self.raise_at(time).map_or(base, |raise| raise.fields_per_day.max(base))
     }
 
@@ -247,17 +253,18 @@ impl Budget {
         self.hours.retain(|known| known.fields > 0);
     }
 
-    /// When `fields` will fit again, by the hours that slide out and the raise that ends; at the latest when all has slid out.
+    /// How long it is until `fields`, which do not fit now, will: by the hours that slide out and the raise that ends. `None`
+    /// where they will not, because the raise that has room for them is over before enough has slid out.
     #[must_use]
-    pub fn frees_at(&self, fields: u64, default: u64, time: Timestamp) -> Timestamp {
+    pub fn fits_in(&self, fields: u64, default: u64, time: BudgetTime) -> Option<Duration> {
+        let from = time.at.min(time.refilled_to);
         let slides_out = |known: &Hour| Timestamp::from_seconds((known.hour + HOURS) * HOUR_S);
-        let ends = self.hours.iter().map(slides_out).filter(|end| *end > time);
+        let mut ends = self.hours.iter().map(slides_out).filter(|end| *end > time.refilled_to);
         let fits = |end: &Timestamp| {
             let used = self.used(end.seconds() / HOUR_S);
-            used.saturating_add(fields) <= self.limit(default, *end)
+            used.saturating_add(fields) <= self.limit(default, time.at.plus(end.since(from)))
         };
-        let last = ends.clone().next_back().unwrap_or(time);
-        ends.clone().find(fits).unwrap_or(last)
+        ends.find(fits).map(|end| end.since(from))
     }
 }
 
@@ -359,13 +366,26 @@ mod tests {
     fn it_says_when_enough_will_have_slid_out() {
         let budget = spent(&[(100, 7), (105, 3)]);
         let hour = |number: u64| Timestamp::from_seconds(number * HOUR_S);
-        assert_eq!(budget.frees_at(7, 10, at(106)), hour(124));
-        assert_eq!(budget.frees_at(8, 10, at(106)), hour(129));
+        let fits_at = |budget: &Budget, fields, default, time: Timestamp| {
+            budget.fits_in(fields, default, time.into()).map(|wait| time.plus(wait))
+        };
+        assert_eq!(fits_at(&budget, 7, 10, at(106)), Some(hour(124)));
+        assert_eq!(fits_at(&budget, 8, 10, at(106)), Some(hour(129)));
         // After the end of a raise the smaller size counts.
         let raise = Some(Raise { fields_per_day: 10, until: at(110) });
         let raised = Budget { fields_per_day: Some(5), raise, ..budget };
-        assert_eq!(raised.frees_at(2, 0, at(106)), hour(124));
-        assert_eq!(raised.frees_at(3, 0, at(106)), hour(129));
+        assert_eq!(fits_at(&raised, 2, 0, at(106)), Some(hour(124)));
+        assert_eq!(fits_at(&raised, 3, 0, at(106)), Some(hour(129)));
+        assert_eq!(fits_at(&raised, 5, 0, at(106)), Some(hour(129)));
+        assert_eq!(fits_at(&raised, 6, 0, at(106)), None, "more than there will be without the raise");
+        let longer = Some(Raise { fields_per_day: 10, until: hour(125) });
+        let raised = Budget { raise: longer, ..raised };
+        assert_eq!(fits_at(&raised, 7, 0, at(106)), Some(hour(124)));
+        assert_eq!(fits_at(&raised, 8, 0, at(106)), None);
+        // While the clock is not trusted hours stand still, and a raise does not.
+        let stands = BudgetTime { at: at(110), refilled_to: at(106) };
+        assert_eq!(raised.fits_in(7, 0, stands), None);
+        assert_eq!(raised.fits_in(3, 0, stands), Some(hour(129).since(at(106))));
     }
 
     #[test]

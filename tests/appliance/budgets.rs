@@ -100,6 +100,30 @@ fn kills_and_restarts_give_nothing_back() {
 }
 
 #[test]
+fn a_lock_and_a_stop_forfeit_nothing() {
+    let (mut world, absensi, _) = world(100_000);
+    let sealed = absensi.seal(OBJECT, b"rahasia");
+    let mut used = 0;
+    for end in ["lock", "stop", "lock", "stop"] {
+        let again = Application { api_key: absensi.api_key.clone(), ..world.absensi() };
+        for fields in [1, 100, 7] {
+            assert_eq!(again.decrypt(&batch(&sealed, fields)).ok()["failed"], 0);
+            used += fields;
+        }
+        if end == "lock" {
+            world.done("lock");
+            world.done("unlock");
+        } else {
+            world = world.restart();
+        }
+        let told = [&budget(&world, "uji")["used"], &budget(&world, ENDPOINT)["used"]].map(Value::as_u64);
+        assert_eq!(told, [Some(used as u64); 2], "after a {end}");
+    }
+    let given_back = world.trail().iter().filter(|entry| entry["act"] == "budget.give-back").count();
+    assert_eq!(given_back, 4);
+}
+
+#[test]
 fn a_raise_lets_more_through_and_ends_by_itself() {
     let (world, absensi, id) = world(10);
     let sealed = absensi.seal(OBJECT, b"rahasia");
@@ -122,6 +146,21 @@ fn a_raise_lets_more_through_and_ends_by_itself() {
     assert!(journalled[0]["actor"].as_str().unwrap().starts_with("local:"), "{}", journalled[0]);
     assert_eq!(journalled[0]["details"]["of"], format!("API key {id}"));
     assert_eq!(journalled[0]["details"]["fields-per-day"], "100000");
+}
+
+#[test]
+fn nobody_waits_for_a_raise_that_is_over_by_then() {
+    let (world, absensi, id) = world(10);
+    let sealed = absensi.seal(OBJECT, b"rahasia");
+    world.done(&format!("budget raise --api-key {id} --fields 100 --for 1h"));
+    assert_eq!(absensi.decrypt(&batch(&sealed, 100)).status, 200);
+    let over = absensi.decrypt(&batch(&sealed, 50));
+    assert_eq!(over.problem(), refusal(413, "batch-over-budget"));
+    assert_eq!(over.header("retry-after"), None);
+    assert_eq!(over.header("ratelimit-policy"), Some("\"decrypted-fields-api-key\";q=10;w=86400"));
+    let detail = over.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("the raise is over and the budget is 10 decrypted fields"), "{detail}");
+    is_exhausted(&absensi.decrypt(&batch(&sealed, 10)), "has 0 left");
 }
 
 #[test]

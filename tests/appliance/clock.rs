@@ -2,7 +2,7 @@
 //! the machine's clock is everybody's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -28,17 +28,30 @@ use crate::support::softhsm::{MODULE, SoftHsm, in_child};
 
 /// How far the wall's clock is from the machine's, seconds.
 static AHEAD_S: AtomicI64 = AtomicI64::new(0);
-const OPERATOR: Actor = Actor::Local(0);
+/// How long time has passed by both clocks beyond the machine's, seconds.
+static PASSED_S: AtomicU64 = AtomicU64::new(0);
+pub(crate) const OPERATOR: Actor = Actor::Local(0);
 
 #[expect(clippy::disallowed_methods, reason = "a test is its own edge")]
 pub(crate) fn clock() -> Now {
     let ahead = AHEAD_S.load(Ordering::Relaxed);
     let apart = Duration::from_secs(ahead.unsigned_abs());
+    let passed = Duration::from_secs(PASSED_S.load(Ordering::Relaxed));
     let time = if ahead < 0 { SystemTime::now() - apart } else { SystemTime::now() + apart };
-    Now { time: Timestamp::from_system(time), instant: Instant::now() }
+    Now { time: Timestamp::from_system(time + passed), instant: Instant::now() + passed }
 }
 
-fn open(softhsm: &SoftHsm) -> Appliance {
+/// Sets the wall's clock so far from the machine's.
+pub(crate) fn set_ahead(seconds: i64) {
+    AHEAD_S.store(seconds, Ordering::Relaxed);
+}
+
+/// Lets time pass by both clocks.
+pub(crate) fn pass(seconds: u64) {
+    PASSED_S.fetch_add(seconds, Ordering::Relaxed);
+}
+
+pub(crate) fn open(softhsm: &SoftHsm) -> Appliance {
     Appliance::open(settings(softhsm)).unwrap()
 }
 
@@ -114,7 +127,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         create_project(&appliance, "satu").unwrap();
 
         // Two hours forward, while it runs.
-        AHEAD_S.store(7_200, Ordering::Relaxed);
+        set_ahead(7_200);
         tend(&appliance);
         let verdict = appliance.health().clock.unwrap();
         assert!(matches!(verdict, ClockVerdict::Jumped { .. }), "{verdict}");
@@ -126,7 +139,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         // It was wrong after all: back, across a restart. The journal's time stays where it was.
         appliance.lock(OPERATOR, clock()).unwrap();
         drop(appliance);
-        AHEAD_S.store(0, Ordering::Relaxed);
+        set_ahead(0);
         let appliance = open(softhsm);
         appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
         let verdict = appliance.health().clock.unwrap();

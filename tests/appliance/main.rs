@@ -5,6 +5,7 @@ mod admission;
 mod api_key_timing;
 mod attack;
 mod authentication_limits;
+mod budget_clock;
 mod budgets;
 mod client;
 mod clock;
