@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gembok::appliance::{Budgets, Purse, Stop};
-use gembok::domain::budget::{Budget, BudgetTime, DefaultBudgets, HOUR_S, Hour, Raise, Spender};
+use gembok::domain::budget::{Budget, DefaultBudgets, HOUR_S, Hour, Raise, Spender};
+use gembok::domain::budget_time::BudgetTime;
 use gembok::domain::cbor;
 use gembok::domain::id::{ApiKeyId, EndpointId};
 use gembok::domain::refusal::{Code, Refusal};

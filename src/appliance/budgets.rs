@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::budget::{
-    Budget, BudgetTime, DefaultBudgets, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender,
-    WARNING_PERCENT, trusted_time,
+    Budget, DefaultBudgets, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender, WARNING_PERCENT,
 };
+use crate::domain::budget_time::{BudgetTime, trusted_time};
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, EndpointId};
 use crate::domain::refusal::{Code, Refusal};

@@ -3,7 +3,7 @@
 
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
-use crate::domain::budget::BudgetTime;
+use crate::domain::budget_time::BudgetTime;
 use crate::domain::cbor;
 use crate::store::{Batch, Store};
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::domain::budget::{Budget, BudgetTime, HOUR_S, Spender, WARNING_PERCENT, WINDOW_S};
+use crate::domain::budget::{Budget, HOUR_S, Spender, WARNING_PERCENT, WINDOW_S};
+use crate::domain::budget_time::BudgetTime;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 use crate::domain::timestamp::Timestamp;
 

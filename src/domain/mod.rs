@@ -5,6 +5,7 @@ pub mod actor;
 pub mod api_key;
 pub mod audit_record;
 pub mod budget;
+pub mod budget_time;
 pub mod cbor;
 pub mod certificate;
 pub mod chain;
