@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use gembok::crypto::hex::to_hex;
 use gembok::domain::operation::Operation;
 use gembok::store::{RowName, Table};
 use serde_json::{Value, json};
@@ -147,7 +148,7 @@ fn mend(world: &World, table: Table, rows: &[RowName]) {
             let item = json!({ "object": OBJECT, "plaintext": "" });
             assert_eq!(world.absensi().encrypt(&item).problem(), refusal(500, "fault"));
             for row in rows {
-                let spki: String = row.key().iter().map(|byte| format!("{byte:02x}")).collect();
+                let spki = to_hex(row.key());
                 world.done(&format!("certificate revoke {spki}"));
             }
             assert!(listed(world, "certificate list").1.is_empty());
@@ -228,8 +229,8 @@ fn accepted(sandbox: Sandbox, table: Table, rows: &[RowName]) -> World {
     }
     if is_locked {
         let trail = world.trail();
-        let accepted = trail.iter().filter_map(|entry| entry["details"]["damage-accepted"].as_str());
-        let accepted = accepted.last().unwrap();
+        let mut accepted = trail.iter().filter_map(|entry| entry["details"]["damage-accepted"].as_str());
+        let accepted = accepted.next_back().unwrap();
         assert!(rows.iter().all(|row| accepted.contains(&row.to_string())), "{accepted}");
         let_in(&world);
     }
@@ -279,7 +280,9 @@ fn a_rotten_row_of_any_table_stops_nobody_else() {
         };
         assert!(!keys.is_empty(), "{table:?} has no row to rot");
         let keys = rotten(table, &keys);
-        keys.iter().for_each(|key| rot(&sandbox, table, key));
+        for key in &keys {
+            rot(&sandbox, table, key);
+        }
         let rows: Vec<RowName> = keys.iter().map(|key| RowName::new(table, key)).collect();
         eprintln!("{rows:?}");
 
