@@ -190,9 +190,9 @@ impl Budgets {
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        // Nobody is told to wait for one budget where the other takes longer, or will never do.
+        // Nobody is told to wait for one budget where the other takes longer, or will never do; of two alike, the endpoint's.
         let longest = |refusal: &Refusal| refusal.retry_after.unwrap_or(Duration::MAX);
-        if let Some(refusal) = refusals.into_iter().max_by_key(longest) {
+        if let Some(refusal) = refusals.into_iter().rev().max_by_key(longest) {
             plans.into_iter().for_each(Plan::abandon);
             return Err(refusal.into());
         }
