@@ -17,6 +17,7 @@ mod journal;
 mod keyring;
 mod leases;
 mod limits;
+mod memory;
 mod open_routes;
 mod order;
 mod published;
