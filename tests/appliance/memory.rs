@@ -29,7 +29,7 @@ fn what_a_rush_of_large_requests_took_is_given_back() {
     absensi.seal(OBJECT, b"satu");
     let before = resident_kib("VmRSS:");
 
-    let field = STANDARD.encode([7; FIELD_BYTES]);
+    let field = STANDARD.encode(vec![7; FIELD_BYTES]);
     let items: Vec<Value> = (0..FIELDS).map(|_| json!({ "object": OBJECT, "plaintext": field })).collect();
     let body = json!({ "items": items }).to_string();
     scope(|scope| {
