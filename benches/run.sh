@@ -50,6 +50,10 @@ done
 
 if [[ $plan = full && $self = no && -z $sandbox ]]; then million=yes strict=yes; fi
 
+# The load gives way to the servers, as a client on another machine would: under SCHED_BATCH a woken load thread does not
+# interrupt the server in the middle of its queue, and niced it does not keep a woken server waiting for its own slice.
+polite=(chrt --batch 0 nice -n 19)
+
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
@@ -198,7 +202,7 @@ populate() {
 compare() {
     say "$1 …"
     GEMBOK_API_KEY=$(of "$3" GEMBOK_API_KEY) REFERENCE_API_KEY=$(of "$6" GEMBOK_API_KEY) \
-        timeout --signal=TERM "$COMPARE_LIMIT_S" chrt --batch 0 "$release/load" \
+        timeout --signal=TERM "$COMPARE_LIMIT_S" "${polite[@]}" "$release/load" \
         --candidate gembok --candidate-url "$(of "$3" GEMBOK_URL)" --candidate-pid "$4" --objects "$5" \
         --ca "$3/client/ca.pem" --cert "$3/client/client.pem" --key "$3/client/client.key" \
         --reference gembok --reference-url "$(of "$6" GEMBOK_URL)" --reference-pid "$7" --reference-objects "$8" \
@@ -307,7 +311,7 @@ rm -f "$summary"
 
 if [[ -n $soak ]]; then
     make_second_pair
-    timeout --signal=TERM "$((soak * 60 + 120))" chrt --batch 0 "$release/load" "${candidate[@]}" \
+    timeout --signal=TERM "$((soak * 60 + 120))" "${polite[@]}" "$release/load" "${candidate[@]}" \
         --candidate-pid "$candidate_pid" --ca "$GEMBOK_CA" --cert "$GEMBOK_CERT" --key "$GEMBOK_KEY" \
         --soak "$soak" --summary "$results/soak.json" &
     load_pid=$!
@@ -323,9 +327,6 @@ start_echo reference "$pki"
 limit=$FULL_LIMIT_S
 [[ $plan = full ]] || limit=$QUICK_LIMIT_S
 
-# The load gives way to the servers, as a client on another machine would: under SCHED_BATCH a woken
-# load thread does not interrupt the server in the middle of its queue.
-polite=(chrt --batch 0)
 if [[ $pin = yes ]]; then
     (($(nproc) > 1)) || fail "--pin needs two processors"
     for pid in "$candidate_pid" "$echo_pid"; do
