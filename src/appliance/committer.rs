@@ -210,9 +210,10 @@ impl Committer {
         open.closed = true;
         open.unrecorded += open.records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();
         let mut late = std::mem::take(&mut open.records);
+        // Before anybody finds it closed: who comes then gives his room back, and is recorded nowhere.
+        let owed = self.shared.fields.load(Ordering::Acquire);
         drop(open);
         late.iter_mut().for_each(Waiting::fail);
-        let owed = self.shared.fields.load(Ordering::Acquire);
         if owed > 0 {
             tracing::warn!(fields = owed, "the journal ends before every request did");
         } else if let Err(error) = tenure::close(&self.store, (self.clock)()) {
