@@ -68,15 +68,21 @@ impl Line {
     /// Finds the enrolment of the connection's certificate.
     ///
     /// # Errors
-    /// `locked`, and what is wrong with the certificate: none of these is recorded, because nobody is known.
+    /// `locked`, `journal-full` where the disk does not even tell who it is, and what is wrong with the certificate: none of
+    /// these is recorded, because nobody is known.
     pub(super) async fn open(appliance: &Appliance, arrival: Arrival) -> Result<Self, Refusal> {
         let operational = appliance.operational()?;
         let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
         let enrolled = match operational.recall_enrolled(&peer) {
             Some(enrolled) => enrolled,
             None => {
-                let (operational, peer) = (Arc::clone(&operational), Arc::clone(&peer));
-                hop(move || operational.load_enrolled(&peer, arrival.now)).await?
+                let (store, peer) = (Arc::clone(&operational), Arc::clone(&peer));
+                let loaded = hop(move || store.load_enrolled(&peer, arrival.now)).await;
+                loaded.map_err(|refusal| match refusal.code {
+                    // A disk that takes no record may give no row either: then that is the answer, and when to come again.
+                    Code::Fault => operational.recorder().check_room().err().unwrap_or(refusal),
+                    _ => refusal,
+                })?
             }
         };
         Ok(Self {

@@ -46,11 +46,11 @@ impl Block {
         block
     }
 
-    /// Makes it durable.
+    /// The batch that makes it durable. Nothing is written yet.
     ///
     /// # Errors
-    /// The store's; nothing was changed then, save after a failure of the disk, after which nobody knows.
-    pub(super) fn commit(self, store: &Store, now: Now) -> Result<(), StoreError> {
+    /// A fault of the disk, when what the statistics hold so far cannot be read.
+    pub(super) fn into_batch(self, store: &Store, now: Now) -> Result<Batch, StoreError> {
         let count = u32::try_from(self.count).unwrap_or(u32::MAX);
         let mut batch = Batch::new(now.time.micros()).records(self.leaves, count);
         for (row_key, added) in self.fold.rows() {
@@ -58,8 +58,7 @@ impl Block {
             counters.add(&added);
             batch = batch.put(Table::Statistics, &row_key, cbor::encode(&counters));
         }
-        store.commit(batch)?;
-        Ok(())
+        Ok(batch)
     }
 }
 

@@ -343,8 +343,15 @@ impl Operational {
         let spending = self.budgets.of(spender);
         let _one_at_a_time = self.budgets.reserving.lock();
         let plan = spending.amend(self.budget_time(now), change);
-        self.change(now, |batch| Ok((put(batch, &plan), audit, ())))?;
-        plan.install();
+        match self.change(now, |batch| Ok((put(batch, &plan), audit, ()))) {
+            Ok(()) => plan.install(),
+            // Refused before anything was written: who decrypts loses nothing by it.
+            Err(refused @ Stop::Refused(_)) => {
+                plan.abandon();
+                return Err(refused);
+            }
+            Err(fault) => return Err(fault),
+        }
         Ok(())
     }
 

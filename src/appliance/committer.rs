@@ -50,19 +50,24 @@ impl Committer {
             while !records.is_empty() {
                 let block = Block::gather(records.iter().map(|waiting| &waiting.record));
                 let count = block.count;
-                match block.commit(&self.store, (self.clock)()) {
-                    Ok(()) => self.committed(records.drain(..count)),
-                    Err(failed) => {
-                        tracing::error!(records = records.len(), %failed, "access records could not be committed");
-                        // Nobody waits through a recovery for an answer that will be no.
-                        records.iter_mut().for_each(Waiting::fail);
-                        let landed = self.recover(&failed);
-                        if landed {
+                let (failed, was_written) = match block.into_batch(&self.store, (self.clock)()) {
+                    Ok(batch) => match self.store.commit(batch) {
+                        Ok(_) => {
                             self.committed(records.drain(..count));
-                        } else if !self.keep(&mut records, failed.to_string()) {
-                            return;
+                            continue;
                         }
-                    }
+                        Err(failed) => (failed, true),
+                    },
+                    Err(unread) => (unread, false),
+                };
+                tracing::error!(records = records.len(), %failed, "access records could not be committed");
+                // Nobody waits through a recovery for an answer that will be no.
+                records.iter_mut().for_each(Waiting::fail);
+                // What landed of a block that was never written is another's write.
+                if self.recover(&failed) && was_written {
+                    self.committed(records.drain(..count));
+                } else if !self.keep(&mut records, failed.to_string()) {
+                    return;
                 }
             }
             if let Some(since) = catching_up {
@@ -205,13 +210,126 @@ impl Committer {
         open.closed = true;
         open.unrecorded += open.records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();
         let mut late = std::mem::take(&mut open.records);
+        // Before anybody finds it closed: who comes then gives his room back, and is recorded nowhere.
+        let owed = self.shared.fields.load(Ordering::Acquire);
         drop(open);
         late.iter_mut().for_each(Waiting::fail);
-        let owed = self.shared.fields.load(Ordering::Acquire);
         if owed > 0 {
             tracing::warn!(fields = owed, "the journal ends before every request did");
         } else if let Err(error) = tenure::close(&self.store, (self.clock)()) {
             tracing::error!(%error, "the end of the journal could not be journalled");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use crate::appliance::recorder::{JournalLimits, Recorder};
+    use crate::crypto::block::Leaves;
+    use crate::domain::access_record::{self, AccessRecord, Group};
+    use crate::domain::audit_record;
+    use crate::domain::id::{EndpointId, ObjectId};
+    use crate::domain::operation::{Operation, Operations};
+    use crate::domain::refusal::Refusal;
+    use crate::domain::timestamp::{Now, Timestamp};
+    use crate::store::failing_disk::Failing;
+    use crate::store::{Batch, Scan, Store, StoreFile, Table};
+
+    use super::*;
+
+    const CHANGE: &[u8] = b"by somebody else";
+
+    fn clock() -> Now {
+        Now { time: Timestamp::from_seconds(7_200), instant: Instant::now() }
+    }
+
+    fn decrypted() -> AccessRecord {
+        let object = Some(ObjectId::from_bytes([3; 16]));
+        AccessRecord {
+            time: clock().time,
+            endpoint: EndpointId::from_bytes([1; 16]),
+            api_key: None,
+            certificate: [2; 32],
+            address: [127, 0, 0, 1].into(),
+            operation: Some(Operation::Decrypt),
+            latency_us: 10,
+            outcome: None,
+            groups: [Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16 }].into(),
+            repeated: 0,
+        }
+    }
+
+    fn wait_for(recorder: &Recorder, record: AccessRecord) -> Result<(), Refusal> {
+        let (tell, told) = mpsc::channel();
+        recorder.record_strict(record, None, Box::new(move |durable| tell.send(durable).unwrap()));
+        told.recv_timeout(Duration::from_secs(60)).unwrap()
+    }
+
+    /// Kinds and bodies of all records in the journal.
+    fn bodies(store: &Store) -> Vec<(u16, Vec<u8>)> {
+        let blocks = store.blocks(0, 1_000).unwrap();
+        let leaves = blocks.into_iter().map(|block| block.unwrap().leaves.unwrap());
+        let records = leaves.flat_map(|leaves| {
+            let leaves = Leaves::new(&leaves).map(|leaf| leaf.unwrap());
+            leaves.map(|leaf| (leaf.kind, leaf.body.to_vec())).collect::<Vec<_>>()
+        });
+        records.collect()
+    }
+
+    /// More than the store keeps in memory, so that what is not used is read from the disk.
+    fn push_out_of_memory(store: &Store) {
+        let batch = Batch::new(2).record(audit_record::KIND, 1, b"much");
+        let much = (0..64).fold(batch, |batch, row| batch.put(Table::Users, &[row], vec![row; 60_000]));
+        // Before and behind those of these tests, so that they lie in no page with what each commit writes.
+        let much =
+            (0..=u8::MAX).fold(much, |batch, row| batch.put(Table::Statistics, &[row; 32], vec![row; 900]));
+        store.commit(much).unwrap();
+        for _ in 0..2 {
+            let all = Scan { prefix: &[], after: None, limit: 1_000 };
+            assert_eq!(store.scan(Table::Users, all).unwrap().len(), 64);
+        }
+    }
+
+    /// A journal over a disk that fails after so many operations of somebody else's write.
+    fn over_a_failure(operations: i64) -> Option<(StoreFile, Store, Recorder)> {
+        let (disk, file, store) = Failing::store(Batch::new(1).record(audit_record::KIND, 1, b"made"));
+        let limits = JournalLimits {
+            flush_after: Duration::from_millis(1),
+            buffer_records_max: 1_024,
+            strict: Operations::default(),
+        };
+        let reserve = DiskReserve { directory: "/".into(), bytes: 0 };
+        let recorder = Recorder::start(store.clone(), limits, reserve, clock).unwrap();
+        wait_for(&recorder, decrypted()).unwrap();
+        push_out_of_memory(&store);
+        disk.let_through(operations);
+        let changed = store.commit(Batch::new(3).record(audit_record::KIND, 1, CHANGE));
+        disk.let_through(i64::MAX);
+        changed.is_err().then_some((file, store, recorder))
+    }
+
+    /// A write of somebody else fails and lands all the same, and then the journal cannot read the statistics: what it
+    /// gathered is not durable, and stays.
+    #[test]
+    fn anothers_write_that_landed_is_not_taken_for_the_journals() {
+        // Nothing is missing but the end: that one lands.
+        let suffices = (0..100).find(|operations| over_a_failure(*operations).is_none()).unwrap();
+        let (_file, store, recorder) = over_a_failure(suffices - 1).unwrap();
+        recorder.record(decrypted(), None);
+        let mut gathered = 3;
+        // Until the journal has failed, recovered and tried again; what was refused meanwhile is recorded too.
+        while wait_for(&recorder, decrypted()).is_err() {
+            gathered += 1;
+            sleep(Duration::from_millis(10));
+        }
+        recorder.close();
+        let bodies = bodies(&store);
+        assert!(bodies.contains(&(audit_record::KIND, CHANGE.to_vec())), "what failed did not land");
+        let found = bodies.iter().filter(|(kind, _)| *kind == access_record::KIND).count();
+        assert_eq!(found, gathered);
     }
 }

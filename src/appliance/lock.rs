@@ -1,4 +1,4 @@
-//! Lock: drop every key. It needs no token and cannot fail.
+//! Lock: drop every key. It needs no token, waits for no disk and cannot fail.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,12 +26,13 @@ impl Appliance {
     pub fn lock(&self, actor: Actor, now: Now) -> Result<(), Refusal> {
         let _one_at_a_time = self.transition.lock();
         let operational = self.unlocked()?;
+        self.keep_out(&operational, LockReason::ByOperator);
+        // Not before: locking is what one does when something is wrong, and a disk may keep whoever writes for ever.
         let audit = AuditRecord::new(now.time, actor, "appliance.lock");
         if let Err(stop) = operational.change(now, |batch| Ok((batch, audit, ()))) {
-            // Locking is what one does when something is wrong: it must not wait for a disk.
             tracing::error!(%stop, "the lock could not be journalled");
         }
-        self.leave(operational, LockReason::ByOperator);
+        Self::settle(&operational);
         Ok(())
     }
 
@@ -47,20 +48,30 @@ impl Appliance {
         }
     }
 
-    /// Ends an unlocked time: nobody new comes in, those at work finish, what they leased of budgets and did not use goes back,
-    /// the journal becomes durable, the keys go. A request
-    /// whose body is still on its way is not at work: it holds nothing, and will be refused as locked.
+    /// Ends an unlocked time: nobody new comes in, those at work finish, the keys go; then what was leased of budgets and not
+    /// used goes back, and the journal becomes durable. A request whose body is still on its way is not at work: it holds
+    /// nothing, and will be refused as locked.
     pub(super) fn leave(&self, operational: Arc<Operational>, reason: LockReason) {
+        self.keep_out(&operational, reason);
+        Self::settle(&operational);
+    }
+
+    /// What needs neither disk nor token: nobody new comes in, those at work finish, the keys go.
+    fn keep_out(&self, operational: &Arc<Operational>, reason: LockReason) {
         self.enter(State::Locked(reason));
         let until = Instant::now() + REQUESTS_MAY_TAKE;
-        while Arc::strong_count(&operational) > 1 && Instant::now() < until {
+        while Arc::strong_count(operational) > 1 && Instant::now() < until {
             std::thread::sleep(LOOK_EVERY);
         }
         operational.end();
-        let at_work = Arc::strong_count(&operational) - 1;
+        let at_work = Arc::strong_count(operational) - 1;
         if at_work > 0 {
             tracing::warn!(at_work, "locked before every request was done; those left are refused");
         }
+    }
+
+    /// What is to be durable of an unlocked time that has ended.
+    fn settle(operational: &Operational) {
         operational.give_back_budgets();
         operational.record_all_repeats();
         operational.recorder().close();

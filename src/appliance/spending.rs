@@ -163,7 +163,8 @@ impl Spending {
         }
         let Some(wait) = budget.fits_in(fields, default, time) else {
             return Refusal { limit: met(base), ..Refusal::new(Code::BatchOverBudget) }.detail(format!(
-                "The batch has {fields} fields; of the {of}'s raised budget {left} are left, and before more are free                  the raise is over and the budget is {base} decrypted fields in 24 hours."
+                "The batch has {fields} fields; of the {of}'s raised budget {left} are left, and before more are free \
+                 the raise is over and the budget is {base} decrypted fields in 24 hours."
             ));
         };
         Refusal { limit: met(limit), ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }.detail(format!(

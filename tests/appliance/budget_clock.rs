@@ -264,3 +264,25 @@ fn a_lease_ends_by_the_stop_watch_whatever_the_clock_is_set_to() {
         assert_eq!(desk.decrypt(1), Ok(Paid::FromMemory), "every decrypt asks the store");
     });
 }
+
+#[test]
+fn a_change_that_the_clock_forbids_forfeits_no_lease() {
+    in_child("budget_clock::a_change_that_the_clock_forbids_forfeits_no_lease", |softhsm| {
+        let mut desk = Desk::new(softhsm);
+        desk.tend();
+        desk.raise(6_400, 3);
+        assert_eq!(desk.decrypt(1), Ok(Paid::FromTheStore));
+        set_ahead(10 * HOUR);
+        desk.tend();
+        // What was leased ends with its hour; this one is of the hour that the budgets are in now.
+        desk.decrypt(1).unwrap();
+        let used = desk.budget().standing.used;
+        let of = BudgetOf::ApiKey(desk.api_key);
+        for fields in [Some(7), None] {
+            let refused = desk.appliance.unlocked().unwrap().set_budget(OPERATOR, &of, fields, clock());
+            assert!(matches!(refused, Err(Stop::Refused(refusal)) if refusal.code == Code::WrongState));
+            assert_eq!(desk.budget().standing.used, used);
+        }
+        assert_eq!(desk.decrypt(1), Ok(Paid::FromMemory));
+    });
+}

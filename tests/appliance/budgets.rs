@@ -159,7 +159,8 @@ fn nobody_waits_for_a_raise_that_is_over_by_then() {
     assert_eq!(over.header("retry-after"), None);
     assert_eq!(over.header("ratelimit-policy"), Some("\"decrypted-fields-api-key\";q=10;w=86400"));
     let detail = over.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("the raise is over and the budget is 10 decrypted fields"), "{detail}");
+    let told = "before more are free the raise is over and the budget is 10 decrypted fields";
+    assert!(detail.contains(told), "{detail}");
     is_exhausted(&absensi.decrypt(&batch(&sealed, 10)), "has 0 left");
 }
 

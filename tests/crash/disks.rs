@@ -69,7 +69,10 @@ impl Desk {
         }
         let status = self.status();
         let trouble = status["journal"]["trouble"].as_str().unwrap_or_else(|| panic!("{what}: {status}"));
-        assert!(["disk", "space"].iter().any(|word| trouble.contains(word)), "{what}: {trouble}");
+        assert!(
+            ["disk", "space", "file system"].iter().any(|word| trouble.contains(word)),
+            "{what}: {trouble}"
+        );
         tell(format_args!("{what}: refused as journal-full; status says: {trouble}"));
     }
 
@@ -208,6 +211,11 @@ fn a_file_system_that_turns_read_only_refuses_and_goes_on_when_mounted_anew() {
     desk.warm_up();
     // What ext4 does to itself when its disk fails.
     let _ = Command::new("mount").args(["-o", "remount,abort"]).arg(&state).status();
+    // A change that fails makes everything be read anew, and there is nothing to read it from.
+    assert!(!desk.sandbox.run(&["project", "create", "lain"]).status.success());
+    std::thread::sleep(Duration::from_secs(3));
+    let full = || (503, "journal-full".to_owned());
+    assert_eq!([desk.seal(), desk.open()], [full(), full()], "{}", desk.daemon.log());
     desk.refuses("an ext4 that aborted");
     desk.daemon.signal(rustix::process::Signal::TERM);
     desk.daemon.wait();

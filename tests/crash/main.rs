@@ -16,6 +16,7 @@ mod floods;
 mod kill;
 mod ledger;
 mod load;
+mod lock;
 mod phase;
 mod proof;
 mod rot;
