@@ -40,7 +40,7 @@ impl Committer {
         let mut looked = Instant::now();
         let mut records = Vec::new();
         loop {
-            let catching_up = self.shared.pause.catching_up_since();
+            let mut catching_up = self.shared.pause.catching_up_since();
             let closing = self.wait(&mut records);
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
@@ -66,8 +66,11 @@ impl Committer {
                 // What landed of a block that was never written is another's write.
                 if self.recover(&failed) && was_written {
                     self.committed(records.drain(..count));
-                } else if !self.keep(&mut records, failed.to_string()) {
-                    return;
+                } else {
+                    catching_up = None;
+                    if !self.keep(&mut records, failed.to_string()) {
+                        return;
+                    }
                 }
             }
             if let Some(since) = catching_up {
@@ -222,11 +225,28 @@ impl Committer {
     }
 }
 
+/// A thread that panicked commits nothing more: whoever waits is told, and nobody new is let in. What it held is dropped, which
+/// tells those who wait for it.
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let mut open = self.shared.open();
+        open.closed = true;
+        open.trouble = Some("the journal's thread failed; restart the service".into());
+        open.unrecorded += open.records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();
+        let mut late = std::mem::take(&mut open.records);
+        drop(open);
+        late.iter_mut().for_each(Waiting::fail);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
     use std::thread::sleep;
-    use std::time::Duration;
 
     use crate::appliance::recorder::{JournalLimits, Recorder};
     use crate::crypto::block::Leaves;
@@ -310,6 +330,41 @@ mod tests {
         let changed = store.commit(Batch::new(3).record(audit_record::KIND, 1, CHANGE));
         disk.let_through(i64::MAX);
         changed.is_err().then_some((file, store, recorder))
+    }
+
+    static CLOCK_IS_BROKEN: AtomicBool = AtomicBool::new(false);
+
+    fn breaking_clock() -> Now {
+        assert!(!CLOCK_IS_BROKEN.load(Ordering::Acquire), "a bug in the journal's thread");
+        clock()
+    }
+
+    /// Who waits is told no, and so is whoever comes after; nothing hangs, and nothing piles up.
+    #[test]
+    fn a_panic_of_the_journals_thread_keeps_nobody_waiting() {
+        let (_disk, _file, store) = Failing::store(Batch::new(1).record(audit_record::KIND, 1, b"made"));
+        let limits = JournalLimits {
+            flush_after: Duration::from_millis(1),
+            buffer_records_max: 1_024,
+            strict: Operations::default(),
+        };
+        let reserve = DiskReserve { directory: "/".into(), bytes: 0 };
+        let recorder = Recorder::start(store, limits, reserve, breaking_clock).unwrap();
+        wait_for(&recorder, decrypted()).unwrap();
+        CLOCK_IS_BROKEN.store(true, Ordering::Release);
+        let (tell, told) = mpsc::channel::<Result<(), Refusal>>();
+        recorder.record_strict(decrypted(), None, Box::new(move |durable| tell.send(durable).unwrap()));
+        // Told no, or its teller was dropped with the thread: both are `journal-full` at the edge.
+        let answer = told.recv_timeout(Duration::from_secs(60));
+        assert!(!matches!(answer, Ok(Ok(())) | Err(mpsc::RecvTimeoutError::Timeout)), "{answer:?}");
+        let start = Instant::now();
+        while recorder.check_room().is_ok() {
+            assert!(start.elapsed() < Duration::from_secs(60), "somebody is still let in");
+            sleep(Duration::from_millis(1));
+        }
+        assert!(recorder.trouble().unwrap().contains("restart the service"));
+        assert!(wait_for(&recorder, decrypted()).is_err());
+        recorder.close();
     }
 
     /// A write of somebody else fails and lands all the same, and then the journal cannot read the statistics: what it
