@@ -54,6 +54,10 @@ impl Histogram {
 
     /// Adds `other` in.
     pub fn add(&mut self, other: &Self) {
+        if self.is_empty() {
+            self.0.clone_from(&other.0);
+            return;
+        }
         for (bucket, requests) in &other.0 {
             self.put(*bucket, *requests);
         }
@@ -126,9 +130,10 @@ impl<C> Encode<C> for Histogram {
 
 impl<'b, C> Decode<'b, C> for Histogram {
     fn decode(from: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        let members = from.map()?.filter(|members| (1..=u64::from(BUCKETS)).contains(members));
+        let members = from.map()?.and_then(|members| u8::try_from(members).ok());
+        let members = members.filter(|members| (1..=BUCKETS).contains(members));
         let members = members.ok_or_else(|| decode::Error::message("no number of buckets"))?;
-        let mut buckets: Vec<(u8, u64)> = Vec::with_capacity(usize::from(BUCKETS));
+        let mut buckets: Vec<(u8, u64)> = Vec::with_capacity(usize::from(members));
         for _ in 0..members {
             let (bucket, requests) = (from.u8()?, from.u64()?);
             let ascends = buckets.last().is_none_or(|(before, _)| *before < bucket);

@@ -23,6 +23,7 @@ use gembok::domain::timestamp::{Now, Timestamp};
 use crate::clock;
 use crate::support::recount;
 use crate::support::softhsm::in_child;
+use crate::vault::{Record, Vault};
 
 const OPERATOR: Actor = Actor::Local(0);
 const HOUR: u64 = 3_600;
@@ -161,9 +162,15 @@ fn each_day_what_is_old_enough_goes_and_days_become_months() {
         check(&unlocked, &fold);
         assert_eq!(requests(Resolution::Month), 6);
 
-        forward(800 * DAY, &mut tending);
-        assert_eq!(check(&unlocked, &fold), [0; 4]);
+        // A year after the last but one the months of before go.
+        forward(320 * DAY, &mut tending);
+        ask(&unlocked, &mut fold, 1, None);
+        let told = check(&unlocked, &fold);
+        assert!(told.iter().all(|rows| *rows > 0), "{told:?}");
+        assert_eq!((requests(Resolution::Day), requests(Resolution::Month)), (1, 2));
 
+        let kept = unlocked.statistics_kept().unwrap();
+        assert!(kept.month > 0, "{kept:?}");
         let entries = unlocked.audit(0, 1_000).unwrap().entries;
         let prunes = entries.iter().filter(|entry| entry.record.act == "statistics.prune");
         let mut resolutions: Vec<_> = prunes
@@ -177,5 +184,14 @@ fn each_day_what_is_old_enough_goes_and_days_become_months() {
         assert_eq!(resolutions, ["day", "hour", "minute", "month"]);
         drop(unlocked);
         appliance.shut_down();
+        drop(appliance);
+
+        // In the store itself there is what a recount of the journal gives, less what went, and nothing else.
+        let vault = Vault::open_here(softhsm);
+        let records = recount::statistics_equal_a_recount(&vault.store);
+        assert_eq!(records.iter().filter(|record| matches!(record, Record::Access(_))).count(), 7);
+        assert_eq!(recount::kept(&vault.store), kept);
+        let rows = recount::statistics(&vault.store);
+        assert!(rows.keys().any(|key| key[0] == Resolution::Month as u8));
     });
 }
