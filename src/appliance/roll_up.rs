@@ -44,7 +44,7 @@ impl Operational {
     /// Takes out what is old enough. Whether it is worth coming back at once.
     pub(super) fn tend_statistics(&self, now: Now) -> bool {
         if self.recorder().trouble().is_some() {
-            return false;
+            return true;
         }
         for resolution in Resolution::ALL {
             let Some(horizon) = self.settings.statistics.horizon(resolution, now.time) else { continue };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use gembok::appliance::{
     Appliance, Operational, Settings, StatisticsFilter, StatisticsFound, StatisticsQuery, Tending,
 };
-use gembok::domain::access_record::{AccessRecord, Group};
+use gembok::domain::access_record::{AccessRecord, Group, Groups};
 use gembok::domain::actor::Actor;
 use gembok::domain::id::{EndpointId, ObjectId};
 use gembok::domain::operation::Operation;
@@ -43,6 +43,11 @@ fn now() -> Now {
 /// Records a request of a few fields, now, counts it in `fold`, and waits until it is durable.
 fn ask(unlocked: &Operational, fold: &mut Fold, endpoint: u8, outcome: Option<Code>) {
     let object = Some(ObjectId::from_bytes([7; 16]));
+    let group = Group { object, key_version: 1, outcome, fields: 3, bytes: 48 };
+    ask_for(unlocked, fold, endpoint, outcome, [group].into());
+}
+
+fn ask_for(unlocked: &Operational, fold: &mut Fold, endpoint: u8, outcome: Option<Code>, groups: Groups) {
     let record = AccessRecord {
         time: now().time,
         endpoint: EndpointId::from_bytes([endpoint; 16]),
@@ -52,7 +57,7 @@ fn ask(unlocked: &Operational, fold: &mut Fold, endpoint: u8, outcome: Option<Co
         operation: Some(Operation::Encrypt),
         latency_us: 100 * u64::from(endpoint),
         outcome,
-        groups: [Group { object, key_version: 1, outcome, fields: 3, bytes: 48 }].into(),
+        groups,
         repeated: None,
     };
     fold.count(&record);
@@ -193,5 +198,48 @@ fn each_day_what_is_old_enough_goes_and_days_become_months() {
         assert_eq!(recount::kept(&vault.store), kept);
         let rows = recount::statistics(&vault.store);
         assert!(rows.keys().any(|key| key[0] == Resolution::Month as u8));
+    });
+}
+
+#[test]
+fn many_rows_go_in_several_commits() {
+    in_child("roll_up::many_rows_go_in_several_commits", |softhsm| {
+        let statistics = StatisticsRetention {
+            minute_days: 1,
+            hour_days: 1,
+            day_days: 1,
+            ..StatisticsRetention::default()
+        };
+        let settings = Settings { statistics, clock: now, ..clock::settings(softhsm) };
+        let appliance = Appliance::open(settings).unwrap();
+        clock::init(&appliance, now());
+        let unlocked = appliance.unlocked().unwrap();
+        let mut fold = Fold::default();
+        for endpoint in 1..=6 {
+            let groups = (0..1_000u16).map(|object| {
+                let id = [[endpoint; 14].as_slice(), &object.to_be_bytes()].concat();
+                let object = Some(ObjectId::from_bytes(id.try_into().unwrap()));
+                Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16 }
+            });
+            ask_for(&unlocked, &mut fold, endpoint, None, groups.collect());
+        }
+        let rows = check(&unlocked, &fold);
+        assert!(rows.iter().all(|rows| *rows >= 6_006), "{rows:?}");
+
+        let mut tending = Tending::default();
+        AHEAD_S.fetch_add(3 * DAY, Ordering::Relaxed);
+        appliance.tend(&mut tending, now());
+        appliance.tend(&mut tending, now());
+        let [minutes, hours, days, months] = check(&unlocked, &fold);
+        assert_eq!((minutes, hours, days), (0, 0, 0));
+        assert!(months >= 6_006, "{months}");
+        let entries = unlocked.audit(0, 1_000).unwrap().entries;
+        let prunes = entries.iter().filter(|entry| entry.record.act == "statistics.prune");
+        let rows: Vec<u64> =
+            prunes.map(|entry| entry.record.details.value("rows").unwrap().parse().unwrap()).collect();
+        assert_eq!(rows.len(), 6, "two for each resolution: {rows:?}");
+        assert!(rows.iter().all(|rows| *rows <= 5_000), "{rows:?}");
+        drop(unlocked);
+        appliance.shut_down();
     });
 }
