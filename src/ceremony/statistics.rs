@@ -112,6 +112,8 @@ pub struct Counts {
     pub latency_p95_us: Option<u64>,
     /// 99 of 100 took no longer.
     pub latency_p99_us: Option<u64>,
+    /// Requests that the percentiles are of: all, but for rows of before there were any.
+    pub latency_counted: u64,
 }
 
 impl Statistics {
@@ -222,6 +224,7 @@ impl From<&Sums> for Counts {
             latency_p90_us: sums.latency_us(90),
             latency_p95_us: sums.latency_us(95),
             latency_p99_us: sums.latency_us(99),
+            latency_counted: sums.counters.latencies.requests(),
         }
     }
 }

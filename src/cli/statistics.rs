@@ -89,6 +89,14 @@ pub(super) fn text(found: &StatisticsTable) -> String {
     for (outcome, requests) in found.outcomes.iter().filter(|(outcome, _)| *outcome != "done") {
         let _ = writeln!(text, "refused: {} {outcome}", thousands(*requests));
     }
+    let (counted, requests) = (found.totals.latency_counted, found.totals.requests);
+    if counted < requests {
+        let (counted, requests) = (thousands(counted), thousands(requests));
+        let _ = writeln!(
+            text,
+            "percentiles: of {counted} of {requests} requests; the others are of before there were any"
+        );
+    }
     if found.truncated {
         text.push_str("there are more rows; ask for a shorter period, or for a longer resolution\n");
     }
