@@ -298,6 +298,7 @@ Try next, in another terminal:
   curl --config $sandbox/curl-admin \$GEMBOK_ADMIN_URL/health/state
   # the operator's verbs
   gembok status
+  gembok statistics
   gembok audit list
   gembok lock && gembok unlock
   gembok help

@@ -45,7 +45,7 @@ fn record(operation: Operation, object: u8) -> AccessRecord {
         latency_us: 10,
         outcome: None,
         groups: [Group { object, key_version: 1, outcome: None, fields: 2, bytes: 32 }].into(),
-        repeated: 0,
+        repeated: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue};
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -56,6 +56,20 @@ pub(super) fn arrival(clock: fn() -> Now) -> impl Filter<Extract = (Arrival,), E
 /// The raw query string; empty when there is none.
 pub(super) fn query() -> BoxedFilter<(String,)> {
     warp::query::raw().or(warp::any().map(String::new)).unify().boxed()
+}
+
+/// Whether CSV is the first form of an answer that `Accept` names; JSON where it names none of the two.
+pub(super) fn wants_csv() -> impl Filter<Extract = (bool,), Error = Infallible> + Clone {
+    warp::header::headers_cloned().map(|headers: HeaderMap| {
+        let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let ranges = ranges.flat_map(|value| value.split(','));
+        let forms = ranges.filter_map(|range| match range.split(';').next().unwrap_or_default().trim() {
+            "text/csv" => Some(true),
+            "application/json" | "application/*" | "*/*" => Some(false),
+            _ => None,
+        });
+        forms.into_iter().next().unwrap_or(false)
+    })
 }
 
 impl Arrival {

@@ -236,7 +236,7 @@ impl Line {
             latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
             outcome: self.outcome,
             groups,
-            repeated: 0,
+            repeated: None,
         }
     }
 

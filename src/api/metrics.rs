@@ -1,6 +1,7 @@
 //! `GET /metrics`: OpenMetrics-style text for a scraper with a user's certificate. Counts are since the start of the
 //! process and name no endpoint or object; the statistics do that.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use http::StatusCode;
 use crate::appliance::{Appliance, ClockVerdict, Standing, State};
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Code;
+use crate::domain::statistics::Counters;
 
 use super::credentials::Arrival;
 use super::health::signed_in;
@@ -84,5 +86,28 @@ fn text(appliance: &Appliance) -> String {
             };
         }
     }
+    durations(&mut out, &totals);
     out
+}
+
+/// A histogram of latencies for each operation, by octaves: whatever came of the requests.
+fn durations(out: &mut String, totals: &[((Option<Operation>, u16), Counters)]) {
+    let mut by_operation: BTreeMap<Option<Operation>, Counters> = BTreeMap::new();
+    for ((operation, _), counters) in totals {
+        by_operation.entry(*operation).or_default().add(counters);
+    }
+    let name = "gembok_request_duration_seconds";
+    let _ = writeln!(out, "# HELP {name} Latency of requests, by operation.\n# TYPE {name} histogram");
+    for (operation, counters) in &by_operation {
+        let operation = operation.map_or("unknown", Operation::name);
+        let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+        for (edge_us, requests) in counters.latencies.octaves() {
+            let edge = seconds(edge_us);
+            let _ = writeln!(out, "{name}_bucket{{operation=\"{operation}\",le=\"{edge}\"}} {requests}");
+        }
+        let (requests, sum) = (counters.requests, seconds(counters.latency_sum_us));
+        let _ = writeln!(out, "{name}_bucket{{operation=\"{operation}\",le=\"+Inf\"}} {requests}");
+        let _ = writeln!(out, "{name}_sum{{operation=\"{operation}\"}} {sum}");
+        let _ = writeln!(out, "{name}_count{{operation=\"{operation}\"}} {requests}");
+    }
 }

@@ -31,6 +31,7 @@ mod problem;
 mod published;
 pub mod request;
 mod statistics;
+mod statistics_csv;
 mod unmatched;
 mod v1;
 
@@ -193,8 +194,11 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
         .and(warp::get())
         .and(credentials::arrival(clock))
         .and(credentials::query())
+        .and(credentials::wants_csv())
         .and(with.clone())
-        .then(|arrival, query, appliance| async move { statistics::answer(appliance, arrival, query).await });
+        .then(|arrival, query, wants_csv, appliance| async move {
+            statistics::answer(appliance, arrival, query, wants_csv).await
+        });
 
     let metrics_path = warp::path!("metrics");
     let metrics = metrics_path

@@ -64,7 +64,7 @@ impl Block {
 
 /// What a bucket holds so far. One that does not open is counted from zero again: the journal has the truth, and a damaged
 /// statistic must not stop it.
-fn stored(store: &Store, row_key: &[u8]) -> Result<Counters, StoreError> {
+pub(super) fn stored(store: &Store, row_key: &[u8]) -> Result<Counters, StoreError> {
     let lost = |why: &str| {
         tracing::error!(row = %RowName::new(Table::Statistics, row_key), why, "a row of the statistics is lost");
         Counters::default()

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::domain::access_record::outcome_number;
-use crate::domain::statistics::Counters;
 use crate::domain::timestamp::Now;
 use crate::store::{Store, StoreError};
 
@@ -170,14 +169,8 @@ impl Committer {
                     tell(Ok(()));
                 }
                 let total = totals.entry((record.operation, outcome_number(record.outcome))).or_default();
-                total.add(&Counters::of_requests(&record));
-                for group in &record.groups {
-                    total.add(&Counters {
-                        fields: group.fields.into(),
-                        bytes: group.bytes,
-                        ..Counters::default()
-                    });
-                }
+                total.count_requests(&record);
+                record.groups.iter().for_each(|group| total.count_fields(group));
             }
         }
         if self.shared.open().trouble.take().is_some() {

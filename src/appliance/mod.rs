@@ -51,6 +51,7 @@ mod recorder;
 mod repeats;
 mod retention;
 mod revocations;
+mod roll_up;
 mod rollback;
 mod rotation;
 mod served;
@@ -76,6 +77,7 @@ use crate::crypto::algorithm::Algorithm;
 use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::roll_up::StatisticsRetention;
 use crate::domain::timestamp::Now;
 use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
@@ -107,7 +109,7 @@ pub use retention::{PruneUntil, Pruned};
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use served::Served;
 pub use spending::{Purse, Standing};
-pub use statistics::{StatisticsQuery, StatisticsRow};
+pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
@@ -136,6 +138,8 @@ pub struct Settings {
     pub checkpoint_every: Duration,
     /// How long records are kept before they are pruned, once exported; never pruned without.
     pub retention: Option<Duration>,
+    /// How long statistics are kept.
+    pub statistics: StatisticsRetention,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// What memory protection the process got, for health.

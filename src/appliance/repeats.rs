@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::domain::access_record::AccessRecord;
+use crate::domain::access_record::{AccessRecord, Repeated};
 use crate::domain::id::ApiKeyId;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Code;
@@ -71,11 +71,22 @@ impl Repeats {
 
 impl Repeat {
     fn add(&mut self, record: AccessRecord) {
-        let before = self.waiting.as_ref().map_or(0, AccessRecord::requests);
-        self.latencies_us = self.latencies_us.saturating_add(record.latency_us);
-        let repeated = u32::try_from(before).unwrap_or(u32::MAX);
-        let mean_us = self.latencies_us / (before + 1);
-        self.waiting = Some(AccessRecord { repeated, latency_us: mean_us, ..record });
+        let latency_us = record.latency_us;
+        self.latencies_us = self.latencies_us.saturating_add(latency_us);
+        let Some(waiting) = self.waiting.take() else {
+            self.waiting = Some(record);
+            return;
+        };
+        let mut repeated = waiting.repeated.unwrap_or_else(|| {
+            let mut first = Repeated { latency_max_us: waiting.latency_us, ..Repeated::default() };
+            first.latencies.count(waiting.latency_us, 1);
+            Box::new(first)
+        });
+        repeated.more = repeated.more.saturating_add(1);
+        repeated.latencies.count(latency_us, 1);
+        repeated.latency_max_us = repeated.latency_max_us.max(latency_us);
+        let mean_us = self.latencies_us / (u64::from(repeated.more) + 1);
+        self.waiting = Some(AccessRecord { repeated: Some(repeated), latency_us: mean_us, ..record });
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -98,6 +109,7 @@ mod tests {
     use super::*;
     use crate::domain::access_record::{Groups, count_item};
     use crate::domain::id::EndpointId;
+    use crate::domain::latency::Histogram;
     use crate::domain::timestamp::Timestamp;
 
     fn record(code: Option<Code>, latency_us: u64) -> AccessRecord {
@@ -111,7 +123,7 @@ mod tests {
             latency_us,
             outcome: code,
             groups: Groups::new(),
-            repeated: 0,
+            repeated: None,
         }
     }
 
@@ -140,7 +152,11 @@ mod tests {
         }
         let all = repeats.all();
         let last = record(Some(Code::ApiKeyUnknown), 20);
-        assert_eq!(all, [AccessRecord { latency_us: 15, repeated: 1, ..last }]);
+        let mut latencies = Histogram::default();
+        latencies.count(10, 1);
+        latencies.count(20, 1);
+        let repeated = Some(Box::new(Repeated { more: 1, latencies, latency_max_us: 20 }));
+        assert_eq!(all, [AccessRecord { latency_us: 15, repeated, ..last }]);
         assert!(repeats.all().is_empty());
     }
 

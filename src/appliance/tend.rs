@@ -17,7 +17,7 @@ use super::{Appliance, LockReason};
 
 /// How often the CRL is signed anew; it is valid seven times as long.
 const CRL_EVERY: Duration = Duration::from_secs(86_400);
-/// How often records whose time is over are pruned.
+/// How often records and statistics whose time is over are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(86_400);
 /// Waits between tries to heal: the first, doubling to the last.
 const HEAL_WAIT_FIRST: Duration = Duration::from_secs(1);
@@ -33,6 +33,7 @@ pub struct Tending {
     heal_at: Option<(Instant, Duration)>,
     crl_signed: Option<Timestamp>,
     pruned: Option<Instant>,
+    statistics_pruned: Option<Instant>,
 }
 
 /// A token that is away: since when, and what was last seen of it.
@@ -57,6 +58,7 @@ impl Appliance {
         Self::tend_crl(&operational, tending, now);
         operational.tend_witness(now);
         Self::tend_journal(&operational, tending, now);
+        Self::tend_statistics(&operational, tending, now);
         self.tend_token(operational, tending, now);
     }
 
@@ -115,6 +117,20 @@ impl Appliance {
         // A large prune goes on at the next second: nothing else here may wait for it.
         let has_more = operational.tend_retention(kept, now);
         tending.pruned = (!has_more).then_some(now.instant);
+    }
+
+    fn tend_statistics(operational: &Operational, tending: &mut Tending, now: Now) {
+        // Nothing is old by a clock that cannot be right.
+        if !operational.clock_is_trusted() {
+            return;
+        }
+        if tending.statistics_pruned.is_some_and(|at| now.instant.saturating_duration_since(at) < PRUNE_EVERY)
+        {
+            return;
+        }
+        // What is left goes at the next second: nothing else here may wait for it.
+        let has_more = operational.tend_statistics(now);
+        tending.statistics_pruned = (!has_more).then_some(now.instant);
     }
 
     fn tend_crl(operational: &Operational, tending: &mut Tending, now: Now) {

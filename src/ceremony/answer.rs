@@ -7,6 +7,7 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
+pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
@@ -81,6 +82,8 @@ pub enum Done {
     ProjectShown(ProjectShown),
     /// Of `project list`.
     Projects(Vec<Listed<Project>>),
+    /// Of `statistics`.
+    Statistics(Box<StatisticsTable>),
     /// Of `status`.
     Status(Box<Status>),
     /// Of an `unlock` that went past something on the operator's word.

@@ -13,6 +13,7 @@ mod budget;
 mod perform;
 pub mod request;
 pub mod socket;
+pub mod statistics;
 mod status_answer;
 mod stream;
 mod view;

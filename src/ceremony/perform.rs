@@ -62,6 +62,7 @@ impl Request {
                 Ok(Done::Changed)
             }
             Self::Audit(verb) => verb.perform(appliance, actor, now),
+            Self::Statistics(wanted) => Ok(Done::Statistics(Box::new(wanted.perform(appliance, now)?))),
             Self::Clock(request::Clock::Acknowledge) => {
                 appliance.unlocked()?.acknowledge_clock(actor, now)?;
                 Ok(Done::Changed)
@@ -258,7 +259,7 @@ impl request::Limits {
     }
 }
 
-fn bad(detail: String) -> Refusal {
+pub(super) fn bad(detail: String) -> Refusal {
     Refusal::new(Code::BadRequest).detail(detail)
 }
 
@@ -286,7 +287,7 @@ fn operations(words: &[String]) -> Result<Vec<Operation>, Refusal> {
     words.iter().map(parse).collect()
 }
 
-fn moment(text: &str) -> Result<Timestamp, Refusal> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, Refusal> {
     let parsed = OffsetDateTime::parse(text, &Rfc3339).map(OffsetDateTime::unix_timestamp);
     let seconds = parsed.ok().and_then(|seconds| u64::try_from(seconds).ok()).ok_or_else(|| {
         bad(format!("{text:?} is no moment; write it like 2030-12-31T23:59:59Z (RFC 3339)."))

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::statistics::Statistics;
+
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
@@ -49,6 +51,8 @@ pub enum Request {
     Budget(Budget),
     /// Who changed what.
     Audit(Audit),
+    /// What was asked of it.
+    Statistics(Statistics),
     /// The file everything is in.
     Store(Store),
     /// The wall's clock.

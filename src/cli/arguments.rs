@@ -9,6 +9,7 @@ use crate::ceremony::request;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::renewal::{Acceptance, Key, User};
+use super::statistics::Statistics;
 
 #[derive(Parser)]
 #[command(
@@ -75,6 +76,8 @@ pub(super) enum Command {
     /// The audit trail
     #[command(subcommand)]
     Audit(Audit),
+    /// What was asked, by whom, with what result, over time
+    Statistics(Statistics),
     /// The store's file
     #[command(subcommand)]
     Store(Store),

@@ -16,6 +16,8 @@ mod renewal;
 mod report;
 mod run;
 mod show;
+mod statistics;
+mod table;
 mod verify;
 
 pub use run::run;

@@ -81,6 +81,7 @@ impl Arguments {
             Command::Certificate(arguments::Certificate::Revoke { spki }) => {
                 Request::Certificate(request::Certificate::Revoke { spki })
             }
+            Command::Statistics(wanted) => wanted.into(),
             Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
             Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),
             Command::Audit(arguments::Audit::Export(wanted)) => {

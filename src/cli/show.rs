@@ -7,6 +7,8 @@ use crate::ceremony::answer::{
     Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
+use super::statistics;
+
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
@@ -65,6 +67,7 @@ pub(super) fn text(done: &Done) -> String {
             endpoints(all(enrolled))
         ),
         Done::Projects(listed) => projects(all(listed)),
+        Done::Statistics(found) => statistics::text(found),
         Done::Status(how) => status(how),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }

@@ -10,6 +10,7 @@ mod journal;
 mod policies;
 mod secret_file;
 mod sections;
+mod statistics;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use sections::{
     Degraded, Keyring, Listen, Local, Log, LogFormat, LogLevel, Memory, MemoryLock, PinSource, State, Store,
     Tls, Token, TokenName,
 };
+pub use statistics::Statistics;
 
 /// A configuration that was read whole: types, ranges and the relations between limits hold. What it names on this
 /// machine (files, sockets, the token's module) may still be missing: [`Config::check`] looks.
@@ -54,6 +56,8 @@ pub struct Config {
     pub degraded: Degraded,
     /// `[journal]`
     pub journal: Journal,
+    /// `[statistics]`
+    pub statistics: Statistics,
     /// `[memory]`
     pub memory: Memory,
     /// `[log]`
@@ -94,6 +98,7 @@ impl Config {
             keyring: document.keyring,
             degraded: document.degraded,
             journal: document.journal,
+            statistics: document.statistics,
             memory: document.memory,
             log: document.log,
         };
@@ -151,7 +156,7 @@ impl Config {
                 "keys may serve until their time to live is over while the token is away; raise max_s or lower ttl_s",
             );
         }
-        Ok(())
+        self.statistics.relate().map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
     }
 }
 
@@ -178,6 +183,8 @@ struct Document {
     degraded: Degraded,
     #[serde(default)]
     journal: Journal,
+    #[serde(default)]
+    statistics: Statistics,
     #[serde(default)]
     memory: Memory,
     #[serde(default)]

@@ -184,6 +184,7 @@ fn waiting_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("keyring", old.keyring == new.keyring),
         ("degraded", old.degraded == new.degraded),
         ("journal", old.journal == new.journal),
+        ("statistics", old.statistics == new.statistics),
         ("memory", old.memory == new.memory),
         ("log", log == new.log),
     ];

@@ -8,6 +8,7 @@ use crate::appliance::{JournalLimits, KeyringLimits, Policies, Settings};
 use crate::config::{Config, PinSource, TokenName};
 use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
+use crate::domain::roll_up::StatisticsRetention;
 use crate::domain::timestamp::Now;
 use crate::hsm::{TokenChoice, TokenConfig};
 
@@ -26,7 +27,7 @@ pub(super) fn settings(
     clock: fn() -> Now,
     notify: Box<dyn Fn() + Send + Sync>,
 ) -> Result<Settings, String> {
-    let Config { state, tls, token, store, keyring, degraded, journal, .. } = config;
+    let Config { state, tls, token, store, keyring, degraded, journal, statistics, .. } = config;
     Ok(Settings {
         state_directory: state.directory.clone(),
         cache_bytes: large(store.cache_mib).saturating_mul(MIB),
@@ -51,6 +52,12 @@ pub(super) fn settings(
         disk_reserve_bytes: u64::from(journal.disk_reserve_mib) << 20,
         checkpoint_every: journal.checkpoint_every,
         retention: journal.retention,
+        statistics: StatisticsRetention {
+            minute_days: statistics.minute_days,
+            hour_days: statistics.hour_days,
+            day_days: statistics.day_days,
+            month_years: statistics.month_years,
+        },
         policies: ArcSwap::from_pointee(policies_of(config)),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
         clock,

@@ -7,7 +7,8 @@
 //! { 0: time µs, 1: endpoint 16, 2: API key id 16 (where one was proved), 3: certificate (SHA-256 of its SPKI, 32),
 //!   4: address (4 or 16), 5: operation (0 where not yet said), 6: latency µs, 7: outcome (0 done, or the code of the refusal),
 //!   8: [ [object 16 or null, key version, outcome, fields, bytes, [pseudonym 16…]] … ],
-//!   9: further refusals like this one that it stands for (where there were any); the latency is their mean }
+//!   9: further refusals like this one that it stands for (where there were any); the latency is their mean,
+//!   10: { bucket: requests … }, how long all of them took, 11: the highest latency µs (both with member 9 only) }
 //! ```
 //!
 //! One group per (object, key version, outcome) of the items. `bytes` counts plaintext. Pseudonyms come with subjects.
@@ -18,6 +19,7 @@ use minicbor::Encoder;
 use smallvec::SmallVec;
 
 use super::id::{ApiKeyId, EndpointId, ObjectId};
+use super::latency::Histogram;
 use super::operation::Operation;
 use super::refusal::Code;
 use super::timestamp::Timestamp;
@@ -60,8 +62,20 @@ pub struct AccessRecord {
     pub outcome: Outcome,
     /// What was done, by object, key version and outcome.
     pub groups: Groups,
-    /// Further refusals like this one, a moment earlier, that are not recorded by themselves.
-    pub repeated: u32,
+    /// Further refusals like this one, a moment earlier, that are not recorded by themselves. Boxed, because hardly any
+    /// record has some.
+    pub repeated: Option<Box<Repeated>>,
+}
+
+/// Refusals that are recorded as one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Repeated {
+    /// How many, without the one that the record is of.
+    pub more: u32,
+    /// How long all of them took, that one included. Empty in records of before there were histograms.
+    pub latencies: Histogram,
+    /// The highest latency of all of them, microseconds.
+    pub latency_max_us: u64,
 }
 
 /// The groups of one request; mostly there is one.
@@ -86,7 +100,7 @@ impl AccessRecord {
     /// How many requests it stands for.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        1 + u64::from(self.repeated)
+        1 + self.repeated.as_ref().map_or(0, |repeated| u64::from(repeated.more))
     }
 
     /// Writes the body behind what is already in `out`.
@@ -99,7 +113,9 @@ impl AccessRecord {
         &self,
         out: &mut Encoder<W>,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        out.map(8 + u64::from(self.api_key.is_some()) + u64::from(self.repeated > 0))?;
+        let repeated =
+            self.repeated.as_deref().map_or(0, |repeated| if repeated.latencies.is_empty() { 1 } else { 3 });
+        out.map(8 + u64::from(self.api_key.is_some()) + repeated)?;
         out.u8(0)?.u64(self.time.micros())?;
         out.u8(1)?.bytes(self.endpoint.as_bytes())?;
         if let Some(id) = self.api_key {
@@ -123,8 +139,12 @@ impl AccessRecord {
             out.u32(group.key_version)?.u16(outcome_number(group.outcome))?;
             out.u32(group.fields)?.u64(group.bytes)?.array(0)?;
         }
-        if self.repeated > 0 {
-            out.u8(9)?.u32(self.repeated)?;
+        if let Some(repeated) = &self.repeated {
+            out.u8(9)?.u32(repeated.more)?;
+            if !repeated.latencies.is_empty() {
+                out.u8(10)?.encode(&repeated.latencies)?;
+                out.u8(11)?.u64(repeated.latency_max_us)?;
+            }
         }
         Ok(())
     }

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, refusal};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
+use crate::support::recount;
+use crate::support::softhsm::in_child;
+use crate::vault::{Record, Vault};
 use crate::world::{Application, World};
 
 const FREE_FAILURES: usize = 10;
@@ -180,26 +183,46 @@ fn whoever_shows_no_certificate_waits_by_address() {
 #[test]
 fn a_flood_of_refusals_is_counted_whole_and_recorded_as_few() {
     const FLOOD: u64 = 2_000;
-    let world = World::new("");
-    let absensi = world.absensi();
-    assert_eq!(absensi.encrypt(&item()).status, 200);
-    let admin = world.admin();
-    let requests = || {
-        let rows = admin.get("/v1/statistics?resolution=day").ok()["rows"].clone();
-        rows.as_array().unwrap().iter().filter_map(|row| row["requests"].as_u64()).sum::<u64>()
-    };
-    world.daemon.wait_until("the first is counted", || requests() == 1);
-    let sequence = || world.status()["journal"]["next_sequence"].as_u64().unwrap();
-    let before = sequence();
-    let start = std::time::Instant::now();
-    let nobody = Application { api_key: unknown_key(), ..absensi.clone() };
-    let mut live = absensi.client.connect().unwrap();
-    for _ in 0..FLOOD {
-        assert_ne!(nobody.v1_over(&mut live, "encrypt", "{}").unwrap().status, 200);
-    }
-    let took_s = start.elapsed().as_secs();
-    world.daemon.wait_until("all are counted", || requests() == 1 + FLOOD);
-    // Two codes (unknown, then limited, and unknown again whenever a wait is over), each once a second at most, and the first.
-    let records = sequence() - before;
-    assert!(records <= 2 * (took_s + 4), "{records} records in {took_s} s");
+    in_child("authentication_limits::a_flood_of_refusals_is_counted_whole_and_recorded_as_few", |softhsm| {
+        let world = World::new("");
+        let absensi = world.absensi();
+        assert_eq!(absensi.encrypt(&item()).status, 200);
+        let admin = world.admin();
+        let requests = || {
+            let rows = admin.get("/v1/statistics?resolution=day").ok()["rows"].clone();
+            rows.as_array().unwrap().iter().filter_map(|row| row["requests"].as_u64()).sum::<u64>()
+        };
+        world.daemon.wait_until("the first is counted", || requests() == 1);
+        let sequence = || world.status()["journal"]["next_sequence"].as_u64().unwrap();
+        let before = sequence();
+        let start = std::time::Instant::now();
+        let nobody = Application { api_key: unknown_key(), ..absensi.clone() };
+        let mut live = absensi.client.connect().unwrap();
+        for _ in 0..FLOOD {
+            assert_ne!(nobody.v1_over(&mut live, "encrypt", "{}").unwrap().status, 200);
+        }
+        let took_s = start.elapsed().as_secs();
+        world.daemon.wait_until("all are counted", || requests() == 1 + FLOOD);
+        // Two codes (unknown, then limited, and unknown again whenever a wait is over), each once a second at most, and the first.
+        let records = sequence() - before;
+        assert!(records <= 2 * (took_s + 4), "{records} records in {took_s} s");
+        // A record that stands for many adds what they would have added one by one.
+        let totals = admin.get("/v1/statistics?resolution=day").ok()["totals"].clone();
+        assert!(totals["latency_p99_us"].as_u64() <= totals["latency_max_us"].as_u64(), "{totals}");
+        assert!(totals.get("latency_counted").is_none(), "{totals}");
+        let World { sandbox, daemon } = world;
+        assert!(daemon.stop().success());
+        let vault = Vault::open(&sandbox, softhsm);
+        let records = recount::statistics_equal_a_recount(&vault.store);
+        let repeated = records.iter().filter_map(|record| match record {
+            Record::Access(access) => access.repeated.as_ref(),
+            _ => None,
+        });
+        let mut stood_for = 0;
+        for repeated in repeated {
+            assert_eq!(repeated.latencies.requests(), u64::from(repeated.more) + 1);
+            stood_for += u64::from(repeated.more);
+        }
+        assert!(stood_for > FLOOD / 2, "{stood_for}");
+    });
 }

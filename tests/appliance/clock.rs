@@ -21,6 +21,7 @@ use gembok::domain::chain_witness::Witnesses;
 use gembok::domain::limits::{RateLimits, RequestLimits};
 use gembok::domain::operation::Operations;
 use gembok::domain::refusal::Code;
+use gembok::domain::roll_up::StatisticsRetention;
 use gembok::domain::timestamp::{Now, Timestamp};
 use gembok::hsm::{TokenChoice, TokenConfig};
 
@@ -93,6 +94,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         disk_reserve_bytes: 0,
         checkpoint_every: Duration::from_secs(60),
         retention: None,
+        statistics: StatisticsRetention::default(),
         policies: ArcSwap::from_pointee(policies),
         memory_protection: "not locked".into(),
         clock,

@@ -69,6 +69,12 @@ fn format_1_still_opens() {
         for (object, ..) in ALGORITHMS {
             assert_eq!(application.open(object, &application.seal(object, b"baru")), b"baru");
         }
+        // Its statistics have no percentiles, and go on with some.
+        let (old, new) = (2 * ALGORITHMS.len(), 4 * ALGORITHMS.len());
+        let totals =
+            || world.done("statistics --from 2020-01-01 --resolution month")["statistics"]["totals"].clone();
+        world.daemon.wait_until("all records are committed", || totals()["requests"] == old + new);
+        assert_eq!(totals()["latency_counted"], new);
         let World { sandbox, daemon } = world;
         assert!(daemon.stop().success());
 

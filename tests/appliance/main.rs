@@ -23,6 +23,7 @@ mod order;
 mod published;
 mod retention;
 mod revocation;
+mod roll_up;
 mod rollback;
 mod rotten_rows;
 mod states;

@@ -1,4 +1,4 @@
-//! `GET /v1/statistics`: who may read, and what each part of the query selects.
+//! `GET /v1/statistics`: who may read, what each part of the query selects, how rows are added up, and in which form.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
     let shown = world.done(&format!("object show {OBJECT} --project {PROJECT}"));
     let object_id = shown["object"]["object"]["id"].as_str().unwrap().to_owned();
 
-    for resolution in ["minute", "hour", "day"] {
+    for resolution in ["minute", "hour", "day", "month"] {
         let of = |more: &str| rows(&format!("resolution={resolution}{more}"));
         let all = of("");
         assert_eq!((sum(&all, "requests"), sum(&all, "fields"), sum(&all, "bytes")), (4, 5, 10 + 10 + 3));
@@ -56,6 +56,10 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
                 ("requests", whole),
                 ("latency_sum_us", whole),
                 ("latency_max_us", whole),
+                ("latency_p50_us", whole),
+                ("latency_p99_us", whole),
+                ("refused", whole),
+                ("failed", !whole),
                 ("fields", !whole),
                 ("bytes", !whole),
             ] {
@@ -84,6 +88,10 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
         "object=1",
         "operation=hapus",
         "outcome=fine",
+        "project=kantor",
+        "group=week",
+        "group=",
+        "format=xml",
         "x=1",
         "from",
     ] {
@@ -92,6 +100,141 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
     let path = "/v1/statistics";
     assert_eq!(world.control(None).get(path).problem(), refusal(401, "certificate-missing"));
     assert_eq!(world.control(Some("client/client")).get(path).problem(), refusal(403, "forbidden"));
+}
+
+#[test]
+fn statistics_are_added_up_by_what_is_asked_for() {
+    let world = World::new("");
+    let (absensi, gaji) = (world.absensi(), world.enrol(PROJECT, "gaji"));
+    world.grant("encrypt", OBJECT, "gaji");
+    for _ in 0..3 {
+        absensi.seal(OBJECT, b"sepuluh 10");
+    }
+    let items = json!({ "items": [{ "object": OBJECT, "plaintext": "eHh4" }, { "object": OBJECT, "plaintext": "?" }] });
+    assert_eq!(gaji.encrypt(&items).ok()["failed"], 1);
+    assert_eq!(gaji.decrypt(&json!({ "object": OBJECT, "ciphertext": "R0IB" })).status, 403);
+
+    let admin = world.admin();
+    let ask = |query: &str| admin.get(&format!("/v1/statistics?resolution=day&{query}")).ok();
+    world.daemon.wait_until("all records are committed", || ask("")["totals"]["requests"] == 5);
+    let rows = |query: &str| ask(query)["rows"].as_array().unwrap().clone();
+
+    let counts = |row: &Value| {
+        ["requests", "refused", "fields", "failed", "bytes"].map(|name| row[name].as_u64().unwrap())
+    };
+    let whole = [5, 1, 6, 2, 33];
+    for group in ["group=project", "group=operation", "group=endpoint,outcome", "group=time", "group=object"]
+    {
+        let found = ask(group);
+        assert_eq!(counts(&found["totals"]), whole, "{group}");
+        assert_eq!(found["totals"]["outcomes"], json!({ "done": 4, "not-granted": 1 }), "{group}");
+        assert_eq!((&found["truncated"], &found["next_from"]), (&json!(false), &Value::Null));
+        assert_eq!(found["kept_from"], Value::Null);
+        let rows = found["rows"].as_array().unwrap();
+        assert_eq!((sum(rows, "requests"), sum(rows, "fields")), (5, 6), "{group}");
+    }
+    let by_project = rows("group=project");
+    let [row] = &by_project[..] else { panic!("{by_project:?}") };
+    assert_eq!((&row["project_name"], counts(row)), (&json!(PROJECT), whole));
+    assert!(row.get("endpoint").is_none() && row.get("start").is_none(), "{row}");
+    let latency = |name: &str| row[name].as_u64().unwrap();
+    assert!(0 < latency("latency_p50_us") && latency("latency_p50_us") <= latency("latency_p90_us"));
+    assert!(latency("latency_p90_us") <= latency("latency_p99_us"));
+    assert!(latency("latency_p99_us") <= latency("latency_max_us"));
+    assert!(row.get("latency_counted").is_none(), "all of them are");
+
+    let by_endpoint = rows("group=endpoint");
+    let of = |name: &str| by_endpoint.iter().find(|row| row["endpoint_name"] == name).unwrap();
+    assert_eq!(counts(of(ENDPOINT)), [3, 0, 3, 0, 30]);
+    assert_eq!(counts(of("gaji")), [2, 1, 3, 2, 3]);
+    // Any of several, and those of a project.
+    let ids = by_endpoint.iter().map(|row| format!("&endpoint={}", row["endpoint"].as_str().unwrap()));
+    assert_eq!(counts(&ask(&ids.collect::<String>())["totals"]), whole);
+    let one = format!("endpoint={}", of("gaji")["endpoint"].as_str().unwrap());
+    assert_eq!(counts(&ask(&one)["totals"]), counts(of("gaji")));
+    let project = row["project"].as_str().unwrap();
+    assert_eq!(counts(&ask(&format!("project={project}"))["totals"]), whole);
+    let none = ask(&format!("project={}&group=time", of("gaji")["endpoint"].as_str().unwrap()));
+    assert_eq!((counts(&none["totals"]), none["rows"].as_array().unwrap().len()), ([0; 5], 0));
+    assert_eq!(none["totals"]["latency_p50_us"], Value::Null);
+
+    // A month is the days of it.
+    let months = admin.get("/v1/statistics?resolution=month&group=time").ok();
+    assert_eq!((counts(&months["totals"]), counts(&months["rows"][0])), (whole, whole));
+    let start = months["rows"][0]["start"].as_str().unwrap();
+    assert!(start.ends_with("-01T00:00:00Z") && months["from"].as_str().unwrap().ends_with("-01T00:00:00Z"));
+
+    let csv = admin.get("/v1/statistics?resolution=day&group=endpoint,outcome&format=csv");
+    assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+    let text = String::from_utf8(csv.body.clone()).unwrap();
+    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+    let head =
+        "endpoint,endpoint_name,outcome,requests,refused,fields,failed,bytes,latency_sum_us,latency_max_us,";
+    assert_eq!(lines[0], format!("{head}latency_p50_us,latency_p90_us,latency_p95_us,latency_p99_us"));
+    assert!(lines.iter().any(|line| line.contains(",gaji,not-granted,1,1,1,1,0,")), "{text}");
+    assert!(lines.iter().any(|line| line.contains(",gaji,bad-base64,0,0,1,1,0,0,0,,,,")), "{text}");
+    assert!(lines.iter().all(|line| line.split(',').count() == 14), "{text}");
+    let accepts = |accept: &str| {
+        let answer = admin.insist("GET", "/v1/statistics?group=time", &[("accept", accept)], b"");
+        answer.header("content-type").unwrap().split(';').next().unwrap().to_owned()
+    };
+    for (accept, form) in [
+        ("text/csv", "text/csv"),
+        ("text/csv;q=0.9, application/json;q=0.1", "text/csv"),
+        ("application/json, text/csv", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html", "application/json"),
+    ] {
+        assert_eq!(accepts(accept), form, "{accept}");
+    }
+
+    let metrics = String::from_utf8(admin.get("/metrics").body).unwrap();
+    let of = |line: &str| {
+        let found = metrics.lines().find_map(|told| told.strip_prefix(line));
+        found.unwrap_or_else(|| panic!("{line} in {metrics}")).trim().to_owned()
+    };
+    let name = "gembok_request_duration_seconds";
+    assert_eq!(of(&format!("{name}_count{{operation=\"encrypt\"}}")), "4");
+    assert_eq!(of(&format!("{name}_bucket{{operation=\"encrypt\",le=\"+Inf\"}}")), "4");
+    assert_eq!(of(&format!("{name}_bucket{{operation=\"encrypt\",le=\"16.777216\"}}")), "4");
+    assert_eq!(of(&format!("{name}_bucket{{operation=\"decrypt\",le=\"0.000016\"}}")), "0");
+    the_operator_is_told_the_same(&world);
+}
+
+fn the_operator_is_told_the_same(world: &World) {
+    let told = world.done("statistics --from 2h --group endpoint,outcome");
+    let told = &told["statistics"];
+    let totals = &told["totals"];
+    let counts =
+        ["requests", "refused", "fields", "failed", "bytes"].map(|name| totals[name].as_u64().unwrap());
+    assert_eq!(counts, [5, 1, 6, 2, 33]);
+    assert_eq!((&told["resolution"], &told["outcomes"]["not-granted"]), (&json!("minute"), &json!(1)));
+    let rows = told["rows"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["endpoint"] == "gaji" && row["outcome"] == "bad-base64"), "{rows:?}");
+    let of = world.done(&format!("statistics --project {PROJECT} --endpoint gaji --object {OBJECT}"));
+    assert_eq!(of["statistics"]["totals"]["fields"], 3);
+    assert_eq!(of["statistics"]["totals"]["requests"], 0, "items only");
+
+    let shown = world.sandbox.run(&["statistics", "--group", "endpoint"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    let of =
+        |name: &str| shown.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{shown}"));
+    assert!(of(ENDPOINT).ends_with("  ####################"), "{shown}");
+    assert!(of("ENDPOINT").contains("REQUESTS") && of("total").contains(" 33 "), "{shown}");
+    assert!(shown.contains("refused: 1 not-granted"), "{shown}");
+
+    let refused = |words: &[&str]| world.sandbox.refused(&[&["statistics"], words].concat());
+    for wrong in [
+        &["--resolution", "week"][..],
+        &["--group", "colour"],
+        &["--from", "yesterday"],
+        &["--from", "2h", "--to", "3h"],
+    ] {
+        assert_eq!(refused(wrong), "bad-request", "{wrong:?}");
+    }
+    assert_eq!(refused(&["--project", "none"]), "not-found");
+    assert_eq!(refused(&["--project", PROJECT, "--endpoint", "none"]), "not-found");
+    assert_eq!(world.sandbox.run(&["statistics", "--endpoint", "gaji"]).status.code(), Some(2));
 }
 
 fn sum(rows: &[Value], member: &str) -> u64 {

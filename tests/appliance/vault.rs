@@ -39,14 +39,18 @@ impl Keys {
     pub(crate) fn unwrap(sandbox: &Sandbox, softhsm: &SoftHsm, boot: &Boot) -> Self {
         let _ = fs::remove_dir_all(softhsm.tokens());
         copy(&sandbox.softhsm().tokens(), &softhsm.tokens());
+        Self::unwrap_here(&sandbox.path("pin"), boot)
+    }
+
+    /// The same of a token that is this process's already.
+    fn unwrap_here(pin: &Path, boot: &Boot) -> Self {
         let config = TokenConfig {
             module: MODULE.into(),
             choice: TokenChoice::Serial(boot.token_serial.clone()),
             worker_sessions: 1,
             deadline: Duration::from_secs(30),
         };
-        let pin =
-            Pin::from_bytes(fs::read_to_string(sandbox.path("pin")).unwrap().trim().as_bytes()).unwrap();
+        let pin = Pin::from_bytes(fs::read_to_string(pin).unwrap().trim().as_bytes()).unwrap();
         let token = Token::open(&config, pin, &mut PinBackoff::new(), Instant::now()).unwrap();
         let master_key = token.master_key(boot.master_keys[0].generation).unwrap();
         let entry = &boot.store_keys[0];
@@ -75,8 +79,18 @@ impl Keys {
 impl Vault {
     /// Unlocks the store of a stopped sandbox.
     pub(crate) fn open(sandbox: &Sandbox, softhsm: &SoftHsm) -> Self {
-        let file = StoreFile::open(&store_path(sandbox), 1 << 20).unwrap();
-        let keys = Keys::unwrap(sandbox, softhsm, &file.boot().unwrap().unwrap());
+        Self::of(&store_path(sandbox), |boot| Keys::unwrap(sandbox, softhsm, boot))
+    }
+
+    /// Unlocks the store of an appliance that was shut down in this process.
+    pub(crate) fn open_here(softhsm: &SoftHsm) -> Self {
+        let elsewhere = softhsm.elsewhere();
+        Self::of(&elsewhere.join("state/gembok.redb"), |boot| Keys::unwrap_here(&elsewhere.join("pin"), boot))
+    }
+
+    fn of(path: &Path, keys: impl FnOnce(&Boot) -> Keys) -> Self {
+        let file = StoreFile::open(path, 1 << 20).unwrap();
+        let keys = keys(&file.boot().unwrap().unwrap());
         let (store, unlocked) = file.unlock(keys.of_store()).unwrap();
         assert_eq!(unlocked.verdict, Verdict::Intact);
         Self { store, _file: file }

@@ -17,7 +17,7 @@ use gembok::domain::statistics::{Counters, Fold};
 use gembok::store::{Scan, Store, StoreFile, Table, Verdict};
 use minicbor::Decode;
 
-use crate::support::recount::read_access;
+use crate::support::recount::{kept, read_access, rows_kept};
 use crate::vault::Keys;
 
 /// The row that says that the journal is open.
@@ -138,8 +138,7 @@ impl Chain {
             .into_iter()
             .map(|(key, value)| (key, cbor::decode(&value).unwrap()))
             .collect();
-        let recounted: HashMap<Vec<u8>, Counters> =
-            self.fold.rows().into_iter().map(|(key, counters)| (key.to_vec(), counters)).collect();
+        let recounted: HashMap<Vec<u8>, Counters> = rows_kept(&self.fold, &kept(store)).into_iter().collect();
         assert_eq!(stored, recounted, "the statistics are not a recount of the journal");
     }
 }

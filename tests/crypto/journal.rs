@@ -1,8 +1,13 @@
 //! Bodies of the journal's records against `tests/vectors/journal.txt`, which a second implementation wrote.
 
+use gembok::domain::access_record::{self, AccessRecord, Group, Groups, Repeated};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
+use gembok::domain::id::{EndpointId, ObjectId};
+use gembok::domain::latency::Histogram;
+use gembok::domain::operation::Operation;
+use gembok::domain::refusal::Code;
 use gembok::domain::timestamp::Timestamp;
 
 use super::testkit::{Case, cases};
@@ -14,6 +19,7 @@ fn journal_records() {
         let (label, body) = (case.label(), case.bytes("body"));
         let kind = case.number("kind");
         let parses = match kind {
+            access_record::KIND => is_access(&case, &body, &label),
             audit_record::KIND => is_audit(&case, &body, &label),
             gap::KIND => is_gap(&case, &body, &label),
             _ => panic!("{label}: no such kind"),
@@ -21,7 +27,55 @@ fn journal_records() {
         assert_eq!(parses, case.text("expect") == "parses", "{label}");
         seen[usize::from(kind)] += 1;
     }
-    assert!(seen[2] > 3 && seen[3] > 3, "{seen:?}");
+    assert!(seen[1] == 3 && seen[2] > 3 && seen[3] > 3, "{seen:?}");
+}
+
+/// Access records are only written.
+fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
+    assert_eq!(access_record::VERSION, case.number::<u16>("version"), "{label}");
+    let latencies = latencies(case);
+    let mut repeated = Repeated::default();
+    let mut groups = Groups::new();
+    let object = Some(ObjectId::from_bytes(case.array("object")));
+    if case.has("more") {
+        repeated.more = case.number("more");
+        if !latencies.is_empty() {
+            repeated.latency_max_us = case.number("latency-max-us");
+            repeated.latencies = latencies;
+        }
+    } else {
+        groups.push(Group { object, key_version: 3, outcome: None, fields: 2, bytes: 32 });
+        let outcome = Some(Code::ObjectUnknown);
+        groups.push(Group { object: None, key_version: 0, outcome, fields: 1, bytes: 0 });
+    }
+    let record = AccessRecord {
+        time: Timestamp::from_micros(case.number("time-us")),
+        endpoint: EndpointId::from_bytes(case.array("endpoint")),
+        api_key: None,
+        certificate: case.array("certificate"),
+        address: [192, 0, 2, 1].into(),
+        operation: Some(Operation::Encrypt),
+        latency_us: 150,
+        outcome: Some(Code::ApiKeyUnknown),
+        groups,
+        repeated: (repeated.more > 0).then(|| Box::new(repeated)),
+    };
+    let mut written = Vec::new();
+    record.write(&mut written);
+    assert_eq!(written, body, "{label}");
+    true
+}
+
+/// The histogram of `latency: <bucket> <requests>` lines.
+pub(crate) fn latencies(case: &Case) -> Histogram {
+    let mut latencies = Histogram::default();
+    for line in case.texts("latency") {
+        let (bucket, requests) = line.split_once(' ').unwrap();
+        // Above the last edge any latency will do.
+        let latency_us = Histogram::edge_us(bucket.parse().unwrap()).unwrap_or(u64::MAX);
+        latencies.count(latency_us, requests.parse().unwrap());
+    }
+    latencies
 }
 
 fn is_audit(case: &Case, body: &[u8], label: &str) -> bool {

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use gembok::crypto::block::Leaves;
-use gembok::domain::access_record::{self, AccessRecord, Group, Groups};
+use gembok::domain::access_record::{self, AccessRecord, Group, Groups, Repeated};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
 use gembok::domain::id::{ApiKeyId, EndpointId, ObjectId};
 use gembok::domain::operation::Operation;
 use gembok::domain::refusal::Code;
-use gembok::domain::statistics::{Counters, Fold};
+use gembok::domain::roll_up::KeptFrom;
+use gembok::domain::statistics::{Counters, Fold, Resolution, Series};
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::{Scan, Store, Table};
 use minicbor::Decoder;
@@ -23,7 +24,8 @@ pub(crate) enum Record {
     Gap(Gap),
 }
 
-/// Every row of the statistics is what a recount of the journal gives, and there is no other row. Returns the records.
+/// Every row of the statistics is what a recount of the journal gives, less what retention took out, and there is no other
+/// row. Returns the records.
 pub(crate) fn statistics_equal_a_recount(store: &Store) -> Vec<Record> {
     let records = records(store);
     let mut fold = Fold::default();
@@ -32,13 +34,45 @@ pub(crate) fn statistics_equal_a_recount(store: &Store) -> Vec<Record> {
             fold.count(access);
         }
     }
-    assert_eq!(statistics(store), rows(&fold));
+    assert_eq!(statistics(store), rows_kept(&fold, &kept(store)));
     records
 }
 
 /// What a recount gives, by row key.
 pub(crate) fn rows(fold: &Fold) -> BTreeMap<Vec<u8>, Counters> {
     fold.rows().into_iter().map(|(key, counters)| (key.to_vec(), counters)).collect()
+}
+
+/// What is left of it: what lies before went, days into the row of their month.
+pub(crate) fn rows_kept(fold: &Fold, kept: &KeptFrom) -> BTreeMap<Vec<u8>, Counters> {
+    let mut left: BTreeMap<Vec<u8>, Counters> = BTreeMap::new();
+    for (key, counters) in rows(fold) {
+        let resolution = Resolution::ALL.into_iter().find(|resolution| *resolution as u8 == key[0]).unwrap();
+        let (start, _) = Series::from_row_key(&key).unwrap();
+        if start >= kept.of(resolution) {
+            left.entry(key).or_default().add(&counters);
+        } else if resolution == Resolution::Day {
+            left.entry(month_of(&key)).or_default().add(&counters);
+        }
+    }
+    left.retain(|key, _| {
+        let (start, _) = Series::from_row_key(key).unwrap();
+        key[0] != Resolution::Month as u8 || start >= kept.month
+    });
+    left
+}
+
+/// The row key of the month of a day's.
+pub(crate) fn month_of(key: &[u8]) -> Vec<u8> {
+    let (start, series) = Series::from_row_key(key).unwrap();
+    let month = Resolution::Month.bucket(Timestamp::from_seconds(start));
+    series.row_key(Resolution::Month, month).to_vec()
+}
+
+/// From where on the store says that its statistics are all there.
+pub(crate) fn kept(store: &Store) -> KeptFrom {
+    let row = store.get(Table::Counters, b"statistics-kept").unwrap();
+    row.map(|row| cbor::decode(&row.value).unwrap()).unwrap_or_default()
 }
 
 /// Every row of the statistics, by row key.
@@ -108,8 +142,9 @@ pub(crate) fn read_access(body: &[u8]) -> AccessRecord {
         latency_us: 0,
         outcome: None,
         groups: Groups::new(),
-        repeated: 0,
+        repeated: None,
     };
+    let mut repeated = Repeated::default();
     for _ in 0..from.map().unwrap().unwrap() {
         match from.u8().unwrap() {
             0 => record.time = Timestamp::from_micros(from.u64().unwrap()),
@@ -125,11 +160,14 @@ pub(crate) fn read_access(body: &[u8]) -> AccessRecord {
                     record.groups.push(read_group(&mut from));
                 }
             }
-            9 => record.repeated = from.u32().unwrap(),
+            9 => repeated.more = from.u32().unwrap(),
+            10 => repeated.latencies = from.decode().unwrap(),
+            11 => repeated.latency_max_us = from.u64().unwrap(),
             other => panic!("member {other}"),
         }
     }
     assert_eq!(from.position(), body.len());
+    record.repeated = (repeated.more > 0).then(|| Box::new(repeated));
     record
 }
 

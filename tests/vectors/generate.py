@@ -332,6 +332,8 @@ def cbor(value):
                 return u8(major << 5 | (number if extra is None else extra)) + (pack(number) if pack else b"")
         return u8(major << 5 | 27) + u64(number)
 
+    if value is None:
+        return b"\xf6"
     if isinstance(value, bool):
         return b"\xf5" if value else b"\xf4"
     if isinstance(value, int):
@@ -564,6 +566,20 @@ def journal():
                            ("a byte less", body[:-1]), ("nothing at all", b"")]:
         yield [("case", f"malformed audit record: {why}"), ("kind", 2), ("body", malformed), ("expect", "malformed")]
 
+    endpoint, object_ = fixed("endpoint", 16), fixed("object", 16)
+    groups = [[object_, 3, 0, 2, 32, []], [None, 0, 50, 1, 0, []]]
+    latencies = {bucket_of(latency): count for latency, count in [(9, 1), (150, 40), (90_000_000, 1)]}
+    for label, more in [("access record", {}),
+                        ("access record that stands for many", {9: 41, 10: latencies, 11: 90_000_000}),
+                        ("access record that stands for many, of before there were histograms", {9: 41})]:
+        members = {0: start, 1: endpoint, 3: fixed("spki", 32), 4: bytes([192, 0, 2, 1]), 5: 1, 6: 150, 7: 36,
+                   8: [] if more else groups, **more}
+        told = [("more", more[9])] if more else []
+        told += [("latency", f"{edge} {count}") for edge, count in more.get(10, {}).items()]
+        told += [("latency-max-us", more[11])] if 11 in more else []
+        yield [("case", label), ("kind", 1), ("version", 1), ("time-us", start), ("endpoint", endpoint),
+               ("object", object_), ("certificate", fixed("spki", 32)), *told, ("body", cbor(members)), ("expect", "parses")]
+
     def gap_of(time_us, last_block_us, fields_max):
         return cbor({0: time_us, 1: last_block_us, 2: fields_max})
 
@@ -577,6 +593,44 @@ def journal():
                            ("a number longer than it need be", good.replace(b"\x01\x17", b"\x01\x18\x17"))]:
         assert malformed != good, why
         yield [("case", f"malformed gap: {why}"), ("kind", 3), ("body", malformed), ("expect", "malformed")]
+
+
+EDGES = [(4 + step) * 2 ** octave for octave in range(2, 22) for step in range(4)] + [2 ** 24]
+
+
+def bucket_of(latency_us):
+    """The first bucket whose edge the latency does not exceed; the one behind the last edge otherwise."""
+    return next((bucket for bucket, edge in enumerate(EDGES) if latency_us <= edge), len(EDGES))
+
+
+def statistics():
+    assert len(EDGES) == 81
+    for latency in sorted({edge + step for edge in EDGES for step in [0, 1]} | {0, 2**40, 2**64 - 1}):
+        yield [("case", f"{latency} us"), ("latency-us", latency), ("bucket", bucket_of(latency))]
+    starts = {1: 1_795_824_060, 2: 1_795_824_000, 3: 1_795_824_000, 4: 1_793_491_200}
+    for resolution, start in starts.items():
+        for object_ in [bytes(16), fixed("object", 16)]:
+            key = (u8(resolution) + u64(start) + fixed("endpoint", 16) + object_ + u8(2) + u16(52))
+            yield [("case", f"row key of resolution {resolution}"), ("resolution", resolution), ("start", start),
+                   ("time", 1_795_824_119), ("endpoint", fixed("endpoint", 16)), ("object", object_), ("key", key)]
+
+    def row(requests, fields, bytes_, sum_us, max_us, latencies):
+        return {0: requests, 1: fields, 2: bytes_, 3: sum_us, 4: max_us, 5: latencies or Omitted}
+
+    rows = [("fields", (0, 1000, 16_000, 0, 0, {})),
+            ("requests", (3, 0, 0, 440, 200, {10: 2, 13: 1})),
+            ("requests in the first and the last bucket", (300, 0, 0, 2**40, 2**39, {0: 44, 81: 256})),
+            ("requests of before there were histograms", (3, 0, 0, 440, 200, {}))]
+    names = ["requests", "fields", "bytes", "latency-sum-us", "latency-max-us"]
+    for label, values in rows:
+        told = [("latency", f"{bucket} {count}") for bucket, count in values[5].items()]
+        yield [("case", f"row of {label}"), *zip(names, values), *told, ("row", cbor(row(*values))), ("expect", "parses")]
+    good = row(3, 0, 0, 440, 200, {10: 2, 13: 1})
+    out_of_order = cbor(good).replace(cbor({10: 2, 13: 1}), b"\xa2\x0d\x01\x0a\x02")
+    for why, malformed in [("an empty bucket", cbor({**good, 5: {10: 0}})), ("no bucket at all", cbor({**good, 5: {}})),
+                           ("a bucket behind the last", cbor({**good, 5: {82: 1}})), ("buckets out of order", out_of_order),
+                           ("a member not known", cbor({**good, 6: 1})), ("a byte less", cbor(good)[:-1])]:
+        yield [("case", f"malformed row: {why}"), ("row", malformed), ("expect", "malformed")]
 
 
 class Chain:
@@ -855,10 +909,23 @@ the root that of the RFC 6962 tree over the leaves. The bodies here are no CBOR:
     "journal.txt": (journal, """
 Bodies of the journal's records, deterministic CBOR:
 
+    kind 1, access   {0: time us, 1: endpoint, 3: SPKI's digest, 4: address, 5: operation, 6: latency us, 7: outcome,
+                      8: [groups], 9: more, 10: {bucket: requests}, 11: highest latency us}
     kind 2, audit    {0: time us, 1: actor, 2: act, 3: {name: value ...}}       names in the order of their encodings
     kind 3, gap      {0: time us, 1: time us of the last block before the end, 2: most fields that may be unrecorded}
 
-`name` and `value` are the details in that order. `expect` is `parses` or `malformed`."""),
+`name` and `value` are the details in that order. `expect` is `parses` or `malformed`. Access records are of an encryption from
+192.0.2.1, refused as api-key-unknown after 150 us; groups are of the object and of none; `latency` is a bucket and its
+requests."""),
+    "statistics.txt": (statistics, """
+Statistics rows, big-endian key and deterministic CBOR:
+
+    key    resolution u8 (1 minute, 2 hour, 3 day, 4 month) | start u64, s | endpoint 16 | object 16 | operation u8 | outcome u16
+    row    {0: requests, 1: fields, 2: bytes, 3: sum of latencies us, 4: highest latency us, 5: {bucket: requests ...}}
+
+Keys are of operation 2, outcome 52, and of the bucket in which `time` (s since 1970) is. `latency` is a bucket and its requests;
+without any member 5 is left out. Bucket 0 holds latencies up to 16 us, bucket i those above edge i-1 up to edge i, the
+edges being 16, 20, 24, 28, 32, 40, ... 2^24 us, four an octave; bucket 81 holds the rest."""),
     "checkpoint.txt": (checkpoints, """
 Checkpoints: seven lines, each ended by LF, numbers decimal, hex lower-case:
 
