@@ -30,6 +30,7 @@ mod enable;
 mod encrypt;
 mod enrollment;
 mod epoch;
+mod expiries;
 mod export;
 mod failures;
 mod fault;

@@ -25,6 +25,7 @@ use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
 use super::disk_reserve::DiskReserve;
+use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
 use super::in_flight::Gauge;
@@ -62,6 +63,7 @@ pub struct Operational {
     pub(super) witness: Witness,
     pub(super) retention: Retention,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
+    pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
     revision: AtomicU64,
@@ -103,6 +105,7 @@ impl Operational {
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
+            client_expiries: Mutex::default(),
             retention: Retention::default(),
             recorder,
             clock,

@@ -26,6 +26,7 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::timestamp::{Now, Timestamp};
 
+use super::expiries::moment;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::pki::{Pki, PkiFiles, Signed, name_of, unsigned, unwritable, write_file};
@@ -130,8 +131,6 @@ fn has_to_go(certificate: &[u8], key: &str, names: &[String], now: Timestamp) ->
     if names_in(&certificate) != names.iter().map(|name| canonical(name)).collect() {
         return Some("the configured names are others");
     }
-    let moment =
-        |time: x509_parser::time::ASN1Time| Timestamp::from_seconds(time.timestamp().try_into().unwrap_or(0));
     let validity = certificate.validity();
     let (first, last) = (moment(validity.not_before), moment(validity.not_after));
     (now.since(first) * 3 >= last.since(first) * 2).then_some("two thirds of its life are over")

@@ -7,7 +7,7 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
-pub use super::status_answer::{JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
 #[derive(Serialize, Deserialize)]

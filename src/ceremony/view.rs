@@ -191,7 +191,18 @@ impl From<CheckpointKey> for answer::CheckpointKey {
 
 impl From<appliance::Health> for answer::Status {
     fn from(health: appliance::Health) -> Self {
+        let expiring = health.expiring().into_iter().map(|(expiry, mark_days)| answer::Expiring {
+            of: expiry.of.to_string(),
+            name: expiry.name.clone(),
+            spki: expiry.spki.map(|spki| to_hex(&spki)),
+            not_after: expiry.not_after.to_string(),
+            days_left: expiry.left_s(health.time).div_euclid(86_400),
+            mark_days,
+            hint: expiry.hint().into(),
+        });
+        let expiring = expiring.collect();
         Self {
+            expiring,
             state: health.state.to_string(),
             reason: health.reason,
             sandbox: health.sandbox,

@@ -134,6 +134,14 @@ fn status(how: &Status) -> String {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
         line("WORN", format!("{key} has {uses} of {most} uses; rotate it"));
     }
+    for ending in &how.expiring {
+        let whose =
+            ending.name.as_ref().map_or_else(|| ending.of.clone(), |name| format!("{name} ({})", ending.of));
+        let ends = if ending.mark_days == 0 { "ended" } else { "ends" };
+        let (days, when, hint) = (ending.days_left, &ending.not_after, &ending.hint);
+        let days = if days >= 0 { format!(", {days} days left") } else { String::new() };
+        line("EXPIRY", format!("{whose} {ends} {when}{days}: {hint}"));
+    }
     line("memory", how.memory.clone());
     text
 }

@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod disk;
 mod early;
+mod expiries;
 mod fixtures;
 mod gaps;
 mod journal;

@@ -4,6 +4,7 @@
 mod admittance;
 mod audit;
 mod certificates;
+mod expiry;
 mod forks;
 mod life;
 #[path = "../support/mod.rs"]

@@ -199,7 +199,17 @@ impl Sandbox {
         self.curl("admin/admin", &[&format!("https://{}{path}", daemon.control())])
     }
 
+    /// The same where the answer is no JSON.
+    pub(crate) fn get_text(&self, daemon: &Daemon, path: &str) -> Option<(u16, String)> {
+        self.curl_text("admin/admin", &[&format!("https://{}{path}", daemon.control())])
+    }
+
     fn curl(&self, who: &str, args: &[&str]) -> Option<(u16, Value)> {
+        let (status, body) = self.curl_text(who, args)?;
+        Some((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+    }
+
+    fn curl_text(&self, who: &str, args: &[&str]) -> Option<(u16, String)> {
         let mut command = Command::new("curl");
         command.args(["--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}"]);
         command.arg("--header").arg(format!("Authorization: Bearer {}", self.api_key()));
@@ -215,7 +225,7 @@ impl Sandbox {
                 println!("curl {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
                 None
             }
-            status => Some((status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))),
+            status => Some((status.parse().unwrap(), body.to_owned())),
         }
     }
 }
