@@ -7,6 +7,7 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
+pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued};
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
@@ -49,6 +50,8 @@ pub enum Done {
     CertificateIssued(Issued),
     /// Of `certificate list`.
     Certificates(Vec<Listed<Certificate>>),
+    /// Of `certificate revoke`.
+    CertificatesRevoked(CertificatesRevoked),
     /// Of a verb that has nothing to show.
     Changed,
     /// Of `store compact`.
@@ -109,20 +112,6 @@ pub struct Initialised {
     pub admin: Issued,
 }
 
-/// A certificate just signed.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Issued {
-    /// PEM.
-    pub certificate_pem: String,
-    /// The CA's, PEM.
-    pub ca_pem: String,
-    /// How the enrolment is called: SHA-256 of the public key.
-    pub spki: String,
-    /// Last moment.
-    pub not_after: String,
-}
-
 /// One entry of a list.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
@@ -139,20 +128,6 @@ pub enum Listed<T> {
 pub struct Damaged {
     /// Its name, as the log says it: table and row key.
     pub damaged: String,
-}
-
-/// An enrolment.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Certificate {
-    /// SHA-256 of the public key.
-    pub spki: String,
-    /// Whom it names.
-    pub identity: String,
-    /// Last moment.
-    pub not_after: String,
-    /// Since when it is refused.
-    pub revoked: Option<String>,
 }
 
 /// A project.

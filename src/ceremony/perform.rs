@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Stop, WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Reach, Stop, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
@@ -239,9 +239,9 @@ impl request::Certificate {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
             Self::List => Done::Certificates(all(appliance.certificates()?)),
-            Self::Revoke { spki } => {
-                appliance.revoke_certificate(actor, &spki, now)?;
-                Done::Changed
+            Self::Revoke { spki, only } => {
+                let reach = if only { Reach::One } else { Reach::Descendants };
+                Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
             }
         })
     }

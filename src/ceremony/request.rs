@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::certificate_request::Certificate;
+
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
@@ -280,35 +282,6 @@ pub enum BudgetOf {
     ApiKey {
         /// As lists show it.
         id: String,
-    },
-}
-
-/// Verbs on client certificates.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Certificate {
-    /// For an endpoint, over the key of a signing request.
-    Issue {
-        /// Its project's name.
-        project: String,
-        /// Its name.
-        endpoint: String,
-        /// PEM; only the public key is taken from it.
-        csr: String,
-    },
-    /// For a user, likewise.
-    IssueUser {
-        /// Their name.
-        user: String,
-        /// PEM; only the public key is taken from it.
-        csr: String,
-    },
-    /// All of the appliance.
-    List,
-    /// From now on.
-    Revoke {
-        /// SHA-256 of its public key, hex, as lists show it.
-        spki: String,
     },
 }
 

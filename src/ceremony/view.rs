@@ -62,8 +62,15 @@ impl From<appliance::Issued> for answer::Issued {
 
 impl From<appliance::CertificateView> for answer::Certificate {
     fn from(view: appliance::CertificateView) -> Self {
-        let appliance::CertificateView { spki, identity, not_after, revoked } = view;
-        Self { spki, identity, not_after: not_after.to_string(), revoked: told(revoked) }
+        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from } = view;
+        Self { spki, identity, not_after: not_after.to_string(), revoked: told(revoked), renewed_from }
+    }
+}
+
+impl From<appliance::Withdrawn> for answer::CertificatesRevoked {
+    fn from(withdrawn: appliance::Withdrawn) -> Self {
+        let appliance::Withdrawn { revoked, left, renewed_from } = withdrawn;
+        Self { revoked, left, renewed_from }
     }
 }
 

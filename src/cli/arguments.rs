@@ -262,10 +262,13 @@ pub(super) enum Certificate {
     Issue(NewCertificate),
     /// List every certificate
     List,
-    /// Refuse a certificate from now on
+    /// Refuse a certificate from now on, with all that were renewed from it
     Revoke {
         /// SHA-256 of its public key, as the list shows it
         spki: String,
+        /// Leave those that were renewed from it
+        #[arg(long)]
+        only: bool,
     },
 }
 

@@ -78,8 +78,8 @@ impl Arguments {
             Command::Certificate(arguments::Certificate::List) => {
                 Request::Certificate(request::Certificate::List)
             }
-            Command::Certificate(arguments::Certificate::Revoke { spki }) => {
-                Request::Certificate(request::Certificate::Revoke { spki })
+            Command::Certificate(arguments::Certificate::Revoke { spki, only }) => {
+                Request::Certificate(request::Certificate::Revoke { spki, only })
             }
             Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
             Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),

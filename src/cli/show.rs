@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::ceremony::answer::{
-    ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, ExportKept, Grant, Initialised,
-    Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
+    ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept,
+    Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned,
+    Status, Unlocked,
 };
 
 /// What an answer shows.
@@ -34,6 +35,7 @@ pub(super) fn text(done: &Done) -> String {
             format!("certificate {spki}\nvalid until {not_after}")
         }
         Done::Certificates(listed) => certificates(all(listed)),
+        Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
         Done::Compacted(Compacted { before_bytes, after_bytes }) => {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
@@ -216,11 +218,31 @@ fn budgets(listed: &[Budget]) -> String {
 }
 
 fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
-    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY"]);
-    table.rows(listed, |Certificate { spki, identity, not_after, revoked }| {
-        [identity.clone(), not_after.clone(), revoked.clone().unwrap_or_default(), spki.clone()]
+    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
+    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
+        // Enough to find it in the column before.
+        let from = renewed_from.as_deref().and_then(|spki| spki.get(..16)).unwrap_or_default();
+        [
+            identity.clone(),
+            not_after.clone(),
+            revoked.clone().unwrap_or_default(),
+            spki.clone(),
+            from.to_owned(),
+        ]
     });
     table.text()
+}
+
+fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
+    let CertificatesRevoked { revoked, left, renewed_from } = withdrawn;
+    let mut lines: Vec<String> = revoked.iter().map(|spki| format!("revoked       {spki}")).collect();
+    lines.extend(left.iter().map(|spki| {
+        format!("STILL COUNTS  {spki}, renewed from it; revoke it too unless you know who holds it")
+    }));
+    lines.extend(renewed_from.iter().map(|spki| {
+        format!("STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner")
+    }));
+    if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
 }
 
 fn audit(page: &AuditPage) -> String {

@@ -190,8 +190,19 @@ impl Sandbox {
 
     /// Sends JSON to the data plane of `daemon`, as the client; status and answer. `None` when TLS refuses.
     pub(crate) fn post(&self, daemon: &Daemon, path: &str, body: &Value) -> Option<(u16, Value)> {
+        self.post_as("client/client", daemon, path, body)
+    }
+
+    /// The same with the certificate and key of that path.
+    pub(crate) fn post_as(
+        &self,
+        who: &str,
+        daemon: &Daemon,
+        path: &str,
+        body: &Value,
+    ) -> Option<(u16, Value)> {
         let url = format!("https://{}{path}", daemon.data());
-        self.curl("client/client", &["--data", &body.to_string(), &url])
+        self.curl(who, &["--data", &body.to_string(), &url])
     }
 
     /// Asks the control plane of `daemon`, as the admin.
