@@ -8,6 +8,7 @@ use crate::ceremony::request;
 
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
+use super::issue::{NewBundle, NewCertificate};
 use super::renewal::{Acceptance, Key, User};
 
 #[derive(Parser)]
@@ -168,6 +169,8 @@ pub(super) enum Endpoint {
         #[arg(long)]
         project: String,
     },
+    /// Give an endpoint all it needs, once, in a zip: certificate, key, API key, CA, settings for PHP and curl
+    Bundle(NewBundle),
     /// Let an endpoint in again that a new epoch disabled
     Enable {
         name: String,
@@ -272,24 +275,6 @@ pub(super) enum Certificate {
     },
 }
 
-#[derive(Args)]
-pub(super) struct NewCertificate {
-    /// The endpoint's project
-    #[arg(long, requires = "endpoint")]
-    pub(super) project: Option<String>,
-    #[arg(long, requires = "project", required_unless_present = "user")]
-    pub(super) endpoint: Option<String>,
-    /// A user of the control plane, such as the admin
-    #[arg(long, conflicts_with_all = ["project", "endpoint"], value_name = "NAME")]
-    pub(super) user: Option<String>,
-    /// Where client.pem (a user's: user.pem) and ca.pem go, and client.key unless there is a signing request
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    pub(super) out: PathBuf,
-    /// A PEM signing request made elsewhere; without, a key is made here
-    #[arg(long, value_name = "FILE")]
-    pub(super) csr: Option<PathBuf>,
-}
-
 #[derive(Subcommand)]
 pub(super) enum Config {
     /// Say what is wrong, where, and what to do
@@ -322,14 +307,16 @@ impl From<Object> for request::Request {
     }
 }
 
-impl From<Endpoint> for request::Request {
-    fn from(verb: Endpoint) -> Self {
-        Self::Endpoint(match verb {
-            Endpoint::Create { name, project } => request::Endpoint::Create { project, name },
-            Endpoint::List { project } => request::Endpoint::List { project },
-            Endpoint::Enable { name, project } => request::Endpoint::Enable { project, name },
-            Endpoint::Revoke { name, project } => request::Endpoint::Revoke { project, name },
-        })
+impl Endpoint {
+    /// The request it is, or the bundle it asks for, which takes more than one.
+    pub(super) fn into_request(self) -> Result<request::Request, NewBundle> {
+        Ok(request::Request::Endpoint(match self {
+            Self::Create { name, project } => request::Endpoint::Create { project, name },
+            Self::List { project } => request::Endpoint::List { project },
+            Self::Bundle(new) => return Err(new),
+            Self::Enable { name, project } => request::Endpoint::Enable { project, name },
+            Self::Revoke { name, project } => request::Endpoint::Revoke { project, name },
+        }))
     }
 }
 

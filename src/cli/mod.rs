@@ -6,12 +6,15 @@
 mod arguments;
 mod audit_arguments;
 mod budget;
+mod bundle;
 mod client;
 mod error;
 mod evidence;
 mod export;
 mod files;
+mod issue;
 mod items;
+mod p12;
 mod renewal;
 mod report;
 mod run;

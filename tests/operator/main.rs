@@ -3,6 +3,7 @@
 
 mod admittance;
 mod audit;
+mod bundles;
 mod certificates;
 mod expiry;
 mod forks;

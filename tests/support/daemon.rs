@@ -207,7 +207,12 @@ impl Sandbox {
 
     /// Asks the control plane of `daemon`, as the admin.
     pub(crate) fn get(&self, daemon: &Daemon, path: &str) -> Option<(u16, Value)> {
-        self.curl("admin/admin", &[&format!("https://{}{path}", daemon.control())])
+        self.get_as("admin/admin", daemon, path)
+    }
+
+    /// The same with the certificate and key of that path.
+    pub(crate) fn get_as(&self, who: &str, daemon: &Daemon, path: &str) -> Option<(u16, Value)> {
+        self.curl(who, &[&format!("https://{}{path}", daemon.control())])
     }
 
     /// The same where the answer is no JSON.
