@@ -58,6 +58,7 @@ mod rollback;
 mod rotation;
 mod served;
 mod server_certificate;
+mod server_names;
 mod single_flight;
 mod spending;
 mod statistics;
@@ -110,6 +111,7 @@ pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use served::Served;
+pub use server_names::ServerNames;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
@@ -126,7 +128,7 @@ pub struct Settings {
     pub token: TokenConfig,
     /// The file that holds the token's PIN; made at init.
     pub pin_file: PathBuf,
-    /// Names and addresses in the server's certificate.
+    /// Names and addresses in the server's certificate, until an operator says others.
     pub server_names: Vec<String>,
     /// Keys in memory.
     pub keyring: KeyringLimits,

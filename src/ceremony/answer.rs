@@ -7,7 +7,7 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
-pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued};
+pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
@@ -84,6 +84,8 @@ pub enum Done {
     ProjectShown(ProjectShown),
     /// Of `project list`.
     Projects(Vec<Listed<Project>>),
+    /// Of every verb on the server's names.
+    ServerNames(ServerNames),
     /// Of `status`.
     Status(Box<Status>),
     /// Of an `unlock` that went past something on the operator's word.

@@ -43,3 +43,13 @@ pub struct CertificatesRevoked {
     /// The one it was renewed from, where that still counts.
     pub renewed_from: Option<String>,
 }
+
+/// The server's names.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerNames {
+    /// Host names and IP addresses.
+    pub names: Vec<String>,
+    /// Whether they are the configuration's, because no operator has said others.
+    pub from_configuration: bool,
+}

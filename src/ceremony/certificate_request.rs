@@ -32,3 +32,16 @@ pub enum Certificate {
         only: bool,
     },
 }
+
+/// Verbs on the server's names.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ServerNames {
+    /// These and no others, from now on.
+    Set {
+        /// Host names and IP addresses.
+        names: Vec<String>,
+    },
+    /// As they are.
+    Show,
+}

@@ -52,6 +52,7 @@ impl Request {
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
+            Self::ServerNames(verb) => verb.perform(appliance, actor, now),
             Self::Key(request::Key::Rotate { project, object, algorithm: wanted }) => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
                 let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
@@ -244,6 +245,20 @@ impl request::Certificate {
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
             }
         })
+    }
+}
+
+impl request::ServerNames {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        let names = match self {
+            Self::Set { names } => appliance.set_server_names(actor, &names, now)?,
+            Self::Show => appliance.server_names()?,
+        };
+        Ok(Done::ServerNames(answer::ServerNames {
+            names: names.names,
+            from_configuration: names.are_configured,
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::certificate_request::Certificate;
+pub use super::certificate_request::{Certificate, ServerNames};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -43,6 +43,8 @@ pub enum Request {
     ApiKey(ApiKey),
     /// Client certificates.
     Certificate(Certificate),
+    /// What the server's certificate calls it.
+    ServerNames(ServerNames),
     /// Keys of objects.
     Key(Key),
     /// People with an account.

@@ -10,6 +10,7 @@ pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::issue::{NewBundle, NewCertificate};
 use super::renewal::{Acceptance, Key, User};
+use super::server_names::ServerNames;
 
 #[derive(Parser)]
 #[command(
@@ -64,6 +65,9 @@ pub(super) enum Command {
     /// Client certificates
     #[command(subcommand)]
     Certificate(Certificate),
+    /// What the server's certificate calls it
+    #[command(subcommand)]
+    ServerNames(ServerNames),
     /// Keys of objects
     #[command(subcommand)]
     Key(Key),

@@ -9,7 +9,6 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::ceremony::answer::Issued;
-use crate::config::Config;
 use crate::daemon::clock::now;
 
 use super::error::CliError;
@@ -37,13 +36,11 @@ impl FromStr for Url {
 
 impl Url {
     /// From the server's names and the port of the data plane. A name that leads only to this machine is of no use elsewhere.
-    pub(super) fn of(config: &Config) -> Result<Self, CliError> {
-        let names: Vec<_> = config.tls.server_names.iter().map(|name| name.to_str()).collect();
-        let elsewhere = |name: &&str| !["localhost", "127.0.0.1", "::1"].contains(name);
-        let names = || names.iter().map(AsRef::as_ref);
-        let name = names().find(elsewhere).or_else(|| names().next()).unwrap_or("localhost");
-        let host = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
-        match config.data.listen.port() {
+    pub(super) fn of(names: &[String], port: u16) -> Result<Self, CliError> {
+        let elsewhere = |name: &&String| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str());
+        let name = names.iter().find(elsewhere).or_else(|| names.first()).ok_or(CliError::Answer)?;
+        let host = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+        match port {
             0 => Err(CliError::Own(
                 "the data plane has no port of its own\n  say how it is reached with --url".into(),
             )),
@@ -200,6 +197,21 @@ certificate and API key can be revoked within the second.
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_one_that_leads_here_from_elsewhere() {
+        let of = |names: &[&str], port| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            Url::of(&names, port).map(|url| url.0).ok()
+        };
+        assert_eq!(of(&["localhost", "127.0.0.1"], 8443).as_deref(), Some("https://localhost:8443"));
+        assert_eq!(
+            of(&["localhost", "gembok.lan", "10.0.0.5"], 8443).as_deref(),
+            Some("https://gembok.lan:8443")
+        );
+        assert_eq!(of(&["::1", "fd00::5"], 443).as_deref(), Some("https://[fd00::5]:443"));
+        assert_eq!((of(&["gembok.lan"], 0), of(&[], 8443)), (None, None));
+    }
 
     #[test]
     fn an_address_holds_nothing_that_php_or_a_shell_would_read() {

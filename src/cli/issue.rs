@@ -143,7 +143,7 @@ impl Session {
         url: Option<Url>,
         label: Option<&str>,
     ) -> Result<(), CliError> {
-        let url = url.map_or_else(|| Url::of(&self.config), Ok)?;
+        let url = url.map_or_else(|| self.url(), Ok)?;
         let file = NewFile::reserve(path)?;
         let key = MadeKey::make()?;
         let answered = self.ask(&holder.request(key.csr.clone()))?;
@@ -206,6 +206,14 @@ impl Session {
         match passphrase_file {
             Some(_) => Ok(()),
             None => print(&passphrase.told()),
+        }
+    }
+
+    /// Where the data plane is, as far as the daemon and its configuration know.
+    fn url(&self) -> Result<Url, CliError> {
+        match self.ask(&Request::ServerNames(request::ServerNames::Show))?.answer {
+            Done::ServerNames(shown) => Url::of(&shown.names, self.config.data.listen.port()),
+            _ => Err(CliError::Answer),
         }
     }
 

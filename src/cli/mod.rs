@@ -18,6 +18,7 @@ mod p12;
 mod renewal;
 mod report;
 mod run;
+mod server_names;
 mod show;
 mod verify;
 

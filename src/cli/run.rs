@@ -70,6 +70,7 @@ impl Arguments {
                 Request::ApiKey(request::ApiKey::List { project, endpoint })
             }
             Command::Key(verb) => verb.into(),
+            Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::ApiKey(arguments::ApiKey::Enable { id }) => {
                 Request::ApiKey(request::ApiKey::Enable { id })

@@ -8,6 +8,8 @@ use crate::ceremony::answer::{
     Status, Unlocked,
 };
 
+use super::server_names;
+
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
@@ -67,6 +69,7 @@ pub(super) fn text(done: &Done) -> String {
             endpoints(all(enrolled))
         ),
         Done::Projects(listed) => projects(all(listed)),
+        Done::ServerNames(names) => server_names::text(names),
         Done::Status(how) => status(how),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
