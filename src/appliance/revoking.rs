@@ -120,7 +120,9 @@ impl Operational {
         let mut family = Family::new();
         let mut parents = vec![ancestor];
         while let Some(parent) = parents.pop() {
-            let children = renewed.extract_if(.., |_, (_, child)| child.renewed_from == Some(parent));
+            let (children, others): (Family, Family) =
+                renewed.into_iter().partition(|(_, (_, child))| child.renewed_from == Some(parent));
+            renewed = others;
             for (key, child) in children {
                 parents.push(key);
                 family.insert(key, child);

@@ -174,7 +174,7 @@ impl Expiry {
         match mark_days {
             0 => tracing::error!(%of, name, %not_after, hint, "a {what} has ended"),
             1 => {
-                tracing::error!(%of, name, %not_after, days_left, mark_days, hint, "a {what} ends within a day")
+                tracing::error!(%of, name, %not_after, days_left, mark_days, hint, "a {what} ends within a day");
             }
             _ => tracing::warn!(%of, name, %not_after, days_left, mark_days, hint, "a {what} ends soon"),
         }

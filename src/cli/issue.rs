@@ -59,7 +59,7 @@ pub(super) struct NewBundle {
     /// What the API key in it is called
     #[arg(long, default_value = "bundle")]
     label: String,
-    /// What it calls the data plane, like https://gembok.lan:8443; from the configuration without
+    /// What it calls the data plane, like `https://gembok.lan:8443`; from the server's names without
     #[arg(long)]
     url: Option<Url>,
 }
