@@ -39,6 +39,19 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
     match hop(move || Ok(asked.health())).await {
         Err(refusal) => problem::answer(&refusal),
         Ok(health) => {
+            let expiring = health.expiring();
+            let expiring = expiring.into_iter().map(|(expiry, mark_days)| {
+                json!({
+                    "of": expiry.of.to_string(),
+                    "name": expiry.name,
+                    "spki": expiry.spki.map(|spki| to_hex(&spki)),
+                    "not_after": expiry.not_after.to_string(),
+                    "days_left": expiry.left_s(health.time).div_euclid(86_400),
+                    "mark_days": mark_days,
+                    "hint": expiry.hint(),
+                })
+            });
+            let expiring: Vec<_> = expiring.collect();
             let whole = json!({
                 "state": health.state.as_str(),
                 "sandbox": health.sandbox,
@@ -78,6 +91,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "uses": worn.uses,
                     "uses_max": worn.uses_max,
                 })).collect::<Vec<_>>(),
+                "expiring": expiring,
                 "memory": health.memory,
             });
             let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());

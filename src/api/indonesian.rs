@@ -71,6 +71,10 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::AuthenticationLimited => {
             "Terlalu sering gagal membuktikan identitas; tunggu sesuai Retry-After, lalu gunakan kunci yang benar."
         }
+        Code::RenewalLimited => "Sertifikat endpoint ini baru saja diperbarui; tunggu sesuai Retry-After.",
+        Code::TooManyCertificates => {
+            "Terlalu banyak sertifikat hasil pembaruan yang masih berlaku; hubungi operator."
+        }
         Code::Locked => "Gembok sedang terkunci; coba lagi nanti atau hubungi operator.",
         Code::TokenAway => "Token kunci sedang tidak tersedia; coba lagi nanti.",
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",

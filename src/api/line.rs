@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::appliance::{
-    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Operate,
+    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Issued, Operate,
     Operational, Recorder, Room, Sealed, Stop,
 };
 use crate::domain::access_record::{AccessRecord, Groups};
@@ -193,6 +193,15 @@ impl Line {
         let done = Op::perform(operational, now, admitted, work).await?;
         self.groups = done.groups;
         Ok(done.items)
+    }
+
+    /// Has another certificate made for its endpoint, over the key of a signing request.
+    ///
+    /// # Errors
+    /// As [`Operational::renew_certificate`]; `locked`.
+    pub(super) async fn renew_certificate(&self, caller: Caller, csr_pem: String) -> Result<Issued, Refusal> {
+        let (operational, peer, now) = (Arc::clone(self.operational()?), Arc::clone(&self.peer), self.now);
+        hop(move || operational.renew_certificate(&caller, &peer, &csr_pem, now)).await
     }
 
     /// The request is over; its record is left. Where a strict operation did anything, this returns only once that record is

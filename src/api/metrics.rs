@@ -1,5 +1,5 @@
 //! `GET /metrics`: OpenMetrics-style text for a scraper with a user's certificate. Counts are since the start of the
-//! process and name no endpoint or object; the statistics do that.
+//! process and name no endpoint or object (the statistics do that), save where a certificate's end names its identity.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -62,6 +62,13 @@ fn text(appliance: &Appliance) -> String {
         (health.strained_budgets.len(), health.strained_budgets.iter().filter(exhausted).count());
     gauge("gembok_budgets_strained", "Decrypt budgets of which four fifths are used.", strained as u64);
     gauge("gembok_budgets_exhausted", "Decrypt budgets that are used up.", exhausted as u64);
+    let name = "gembok_certificate_ends_in_seconds";
+    let help = "Until the end of our certificates and CRL, and of the newest certificate of each client.";
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for expiry in &health.expiries {
+        // No name stands in a label: ids need no escaping, and what counts as a name may change.
+        let _ = writeln!(out, "{name}{{of=\"{}\"}} {}", expiry.of, expiry.left_s(health.time));
+    }
     let State::Operational(operational) = &*appliance.state() else { return out };
     let mut totals: Vec<_> = operational.recorder().totals().into_iter().collect();
     totals.sort_unstable_by_key(|((operation, outcome), _)| (*operation, *outcome));

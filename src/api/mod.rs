@@ -5,6 +5,7 @@
 //! |---|---|---|---|
 //! | data | `POST /v1/endpoints/{endpoint}/encrypt` | certificate and API key | `v1` |
 //! | data | `POST /v1/endpoints/{endpoint}/decrypt` | certificate and API key | `v1` |
+//! | data | `POST /v1/endpoints/{endpoint}/certificate` | certificate and API key | `renewal` |
 //! | data | `POST /cryptAPI/Crypt/{endpoint}[/]`, `/CryptAPI/…` | certificate and API key (in the body) | `published` |
 //! | both | `GET /v1/info` | any | `info` |
 //! | both | `GET /problems/{code}` | any | `info` |
@@ -29,6 +30,7 @@ mod line;
 mod metrics;
 mod problem;
 mod published;
+mod renewal;
 pub mod request;
 mod statistics;
 mod statistics_csv;
@@ -115,6 +117,9 @@ pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<i
                 DataRoute::Decrypt { endpoint } => {
                     v1::answer::<Decrypt>(appliance, endpoint, arrival, body).await
                 }
+                DataRoute::Certificate { endpoint } => {
+                    renewal::answer(appliance, endpoint, arrival, body).await
+                }
                 DataRoute::Published { endpoint } => {
                     published::answer(appliance, endpoint, &head.method, arrival, body).await
                 }
@@ -124,11 +129,12 @@ pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<i
     })
 }
 
-/// A route that carries data, and the endpoint it names.
+/// A route of an application, and the endpoint it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DataRoute<'a> {
     Encrypt { endpoint: &'a str },
     Decrypt { endpoint: &'a str },
+    Certificate { endpoint: &'a str },
     Published { endpoint: &'a str },
 }
 
@@ -141,9 +147,11 @@ impl<'a> DataRoute<'a> {
             }
             if let Some(endpoint) = rest.strip_suffix("/encrypt") {
                 (Self::Encrypt { endpoint }, endpoint)
-            } else {
-                let endpoint = rest.strip_suffix("/decrypt")?;
+            } else if let Some(endpoint) = rest.strip_suffix("/decrypt") {
                 (Self::Decrypt { endpoint }, endpoint)
+            } else {
+                let endpoint = rest.strip_suffix("/certificate")?;
+                (Self::Certificate { endpoint }, endpoint)
             }
         } else {
             let rest =
@@ -161,7 +169,8 @@ fn other_data_routes(
 ) -> impl Filter<Extract = (Answer,), Error = Infallible> + Clone + Send + Sync + 'static {
     let encrypt_path = warp::path!("v1" / "endpoints" / String / "encrypt");
     let decrypt_path = warp::path!("v1" / "endpoints" / String / "decrypt");
-    let posts = encrypt_path.or(decrypt_path).unify().map(drop).untuple_one();
+    let certificate_path = warp::path!("v1" / "endpoints" / String / "certificate");
+    let posts = encrypt_path.or(decrypt_path).unify().or(certificate_path).unify().map(drop).untuple_one();
     let wrong_method = posts.and(warp::body::stream()).then(|body| unmatched::method("POST", body));
     let published_prefix = warp::path("cryptAPI").or(warp::path("CryptAPI")).unify();
     let wrong_path = published_prefix.and(warp::body::stream()).then(published::unmatched);
@@ -280,6 +289,7 @@ mod tests {
             assert_eq!(DataRoute::of(&Method::PUT, path), None, "{path}");
         }
         assert_eq!(of("/v1/endpoints/absensi/decrypt"), Some(DataRoute::Decrypt { endpoint }));
+        assert_eq!(of("/v1/endpoints/absensi/certificate"), Some(DataRoute::Certificate { endpoint }));
         for path in ["/cryptAPI/Crypt/absensi", "/CryptAPI/Crypt/absensi/"] {
             assert_eq!(of(path), Some(DataRoute::Published { endpoint }), "{path}");
             assert_eq!(DataRoute::of(&Method::GET, path), Some(DataRoute::Published { endpoint }), "{path}");

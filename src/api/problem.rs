@@ -138,6 +138,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::KeyExhausted
         | Code::AlreadyExists
         | Code::Conflict
+        | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,
         Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
@@ -151,6 +152,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::FieldsLimited
         | Code::TooManyInFlight
         | Code::BudgetExhausted
+        | Code::RenewalLimited
         | Code::AuthenticationLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Locked | Code::TokenAway | Code::JournalFull => StatusCode::SERVICE_UNAVAILABLE,
         Code::Fault => StatusCode::INTERNAL_SERVER_ERROR,

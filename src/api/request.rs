@@ -67,6 +67,24 @@ pub struct PublishedBody<'a> {
     chiptext: Option<Text<'a>>,
 }
 
+/// A body that asks for a certificate.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalBody<'a> {
+    #[serde(borrow)]
+    csr: Text<'a>,
+}
+
+impl RenewalBody<'_> {
+    /// The signing request, PEM.
+    ///
+    /// # Errors
+    /// `malformed-json`, `unknown-member`, `missing-member`, `repeated-member`.
+    pub fn parse(bytes: &[u8]) -> Result<String, Refusal> {
+        parse::<RenewalBody<'_>>(bytes).map(|body| body.csr.0.into_owned())
+    }
+}
+
 /// What to do, in one shape for both contracts.
 pub struct Work<'a> {
     /// Whether the answer is a list.

@@ -1,6 +1,5 @@
-//! Issuing, enrolling and revoking client certificates. What makes a certificate count is its enrolment; the CRL
-//! ([`super::revocations`]) says the same to TLS. A revocation needs no token: the enrolment ends at once, the list follows
-//! when the token can sign.
+//! Issuing and enrolling client certificates. What makes a certificate count is its enrolment, which ends with a revocation
+//! ([`super::revoking`]); the CRL ([`super::revocations`]) says the same to TLS.
 
 use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use sha2::{Digest, Sha256};
@@ -18,7 +17,6 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
-use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
@@ -49,6 +47,8 @@ pub struct CertificateView {
     pub not_after: Timestamp,
     /// Since when it is refused, if it is.
     pub revoked: Option<Timestamp>,
+    /// Of the certificate its holder renewed it with: SHA-256 of the public key, hex.
+    pub renewed_from: Option<String>,
 }
 
 /// The public key of a signing request, proved to belong to whoever made it. Everything else in the request is ignored.
@@ -129,61 +129,28 @@ impl Operational {
     }
 
     fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {
-        let key = RequestedKey::from_csr(csr_pem)?;
+        let signed = self.sign_requested(identity, &RequestedKey::from_csr(csr_pem)?, now)?;
+        let certificate = enrolment(identity, &signed);
+        self.change(now, |batch| {
+            let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
+            Ok((enrol(batch, &signed, &certificate), audit, ()))
+        })
+        .map_err(key_is_taken)?;
+        self.pki.issued(&signed)
+    }
+
+    /// A certificate for `identity` over a requested key; it counts for nothing until it is enrolled.
+    pub(super) fn sign_requested(
+        &self,
+        identity: Identity,
+        key: &RequestedKey,
+        now: Now,
+    ) -> Result<Signed, Stop> {
         let signed = self.pki.sign_client(identity, key.der(), now.time)?;
         if signed.spki != key.spki() {
             return Err(super::Fault::new("the certificate was made over another encoding of the key").into());
         }
-        let certificate = enrolment(identity, &signed);
-        self.change(now, |batch| {
-            let audit = issue_audit(now, actor, identity, &signed);
-            Ok((enrol(batch, &signed, &certificate), audit, ()))
-        })?;
-        self.pki.issued(&signed)
-    }
-
-    /// Ends an enrolment and signs a new CRL. One that has ended already leaves no second record.
-    ///
-    /// # Errors
-    /// `not-found`. A token that is away does not keep the enrolment alive: the list is signed when it is back.
-    pub fn revoke_certificate(&self, actor: Actor, spki: &str, now: Now) -> Result<(), Stop> {
-        let unknown = || not_found("certificate", spki);
-        let row_key = unhex(spki).ok_or_else(unknown)?;
-        let row = self.store.get(Table::Certificates, &row_key).transpose().ok_or_else(unknown)?;
-        let row = match Listed::of(row)? {
-            Listed::Sound(row) => row,
-            Listed::Damaged(_) => return self.end_damaged(actor, spki, &row_key, now),
-        };
-        let certificate: Certificate = cbor::decode(&row.value)?;
-        let serial = (certificate.not_after >= now.time).then(|| certificate.serial.clone());
-        if certificate.revoked.is_none() {
-            self.withdraw(now, |batch| {
-                let audit = AuditRecord::new(now.time, actor, "certificate.revoke").with("spki", spki);
-                Ok((revoke(batch, &row_key, &row, certificate, now.time), audit, ()))
-            })?;
-        }
-        self.publish_revocations(&Vec::from_iter(serial), now)
-    }
-
-    /// Ends an enrolment whose row does not open. Whom it named and its serial number are lost; that its key is refused, also
-    /// when it is to be enrolled again, is what is left to write down.
-    fn end_damaged(&self, actor: Actor, spki: &str, row_key: &[u8; 32], now: Now) -> Result<(), Stop> {
-        let ended = Certificate {
-            endpoint: None,
-            user: None,
-            serial: Vec::new(),
-            not_before: now.time,
-            not_after: now.time,
-            revoked: Some(now.time),
-        };
-        self.withdraw(now, |batch| {
-            let audit = AuditRecord::new(now.time, actor, "certificate.revoke")
-                .with("spki", spki)
-                .with("row", "damaged");
-            Ok((batch.put(Table::Certificates, row_key, cbor::encode(&ended)), audit, ()))
-        })?;
-        // Its serial number is not known, so nobody can say whether the present list names it.
-        self.publish_revocations(&[Vec::new()], now)
+        Ok(signed)
     }
 
     /// Every enrolment, by key; a damaged one by its row's name.
@@ -207,8 +174,9 @@ impl CertificateView {
             (_, Some(id)) => Identity::User(id.uuid()).to_uri(),
             (None, None) => String::new(),
         };
-        let Certificate { not_after, revoked, .. } = *certificate;
-        Self { spki: to_hex(spki), identity, not_after, revoked }
+        let Certificate { not_after, revoked, renewed_from, .. } = *certificate;
+        let renewed_from = renewed_from.map(|spki| to_hex(&spki));
+        Self { spki: to_hex(spki), identity, not_after, revoked, renewed_from }
     }
 }
 
@@ -229,8 +197,14 @@ impl Pki {
 }
 
 /// What is recorded of a certificate just signed.
-pub(super) fn issue_audit(now: Now, actor: Actor, identity: Identity, signed: &Signed) -> AuditRecord {
-    AuditRecord::new(now.time, actor, "certificate.issue")
+pub(super) fn issue_audit(
+    now: Now,
+    actor: Actor,
+    act: &'static str,
+    identity: Identity,
+    signed: &Signed,
+) -> AuditRecord {
+    AuditRecord::new(now.time, actor, act)
         .with("identity", identity.to_uri())
         .with("spki", to_hex(&signed.spki))
         .with("not-after", signed.not_after)
@@ -256,6 +230,7 @@ pub(super) fn enrolment(identity: Identity, signed: &Signed) -> Certificate {
         not_before: signed.not_before,
         not_after: signed.not_after,
         revoked: None,
+        renewed_from: None,
     }
 }
 
@@ -266,6 +241,16 @@ pub(super) fn enrol(batch: Batch, signed: &Signed, certificate: &Certificate) ->
         &signed.spki,
         cbor::encode(certificate),
     )
+}
+
+/// In a change that enrols a key, what is there already is the key.
+pub(super) fn key_is_taken(stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(refusal) if refusal.code == Code::AlreadyExists => refusal
+            .detail("The public key is or was enrolled here; make a new key and a signing request over it.")
+            .into(),
+        other => other,
+    }
 }
 
 /// Puts the end of an enrolment into a batch. One that has ended stays as it was.
@@ -287,7 +272,7 @@ pub(super) fn revoke(
     )
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

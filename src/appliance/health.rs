@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::domain::budget::Spender;
+use crate::domain::expiry::Expiry;
 use crate::domain::timestamp::Timestamp;
 
 use super::clock::ClockVerdict;
@@ -69,6 +70,10 @@ pub struct Health {
     pub strained_budgets: Vec<(Spender, Standing)>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
+    /// When certificates and the CRL end, our own and the newest of each client.
+    pub expiries: Vec<Expiry>,
+    /// By which clock.
+    pub time: Timestamp,
     /// What protects memory.
     pub memory: String,
 }
@@ -101,6 +106,17 @@ pub struct JournalHealth {
     pub unrecorded: u64,
     /// Its disk.
     pub disk: Option<DiskSpace>,
+}
+
+impl Health {
+    /// What ends soon or has ended, with the mark it has passed: days before its end, 0 after it. The most urgent first.
+    #[must_use]
+    pub fn expiring(&self) -> Vec<(&Expiry, u64)> {
+        let mark = |expiry| Expiry::mark_days(expiry, self.time).map(|mark| (expiry, mark));
+        let mut expiring: Vec<_> = self.expiries.iter().filter_map(mark).collect();
+        expiring.sort_by_key(|(expiry, _)| expiry.not_after);
+        expiring
+    }
 }
 
 impl Appliance {
@@ -139,6 +155,8 @@ impl Appliance {
             refused_locked: self.refused_locked.load(Ordering::Relaxed),
             strained_budgets: Vec::new(),
             worn_keys: Vec::new(),
+            expiries: self.expiries(),
+            time: (self.settings.clock)().time,
             memory: self.settings.memory_protection.clone(),
         };
         match &**state {

@@ -30,6 +30,7 @@ mod enable;
 mod encrypt;
 mod enrollment;
 mod epoch;
+mod expiries;
 mod export;
 mod failures;
 mod fault;
@@ -48,14 +49,17 @@ mod pause;
 mod pki;
 mod provision;
 mod recorder;
+mod renewal;
 mod repeats;
 mod retention;
 mod revocations;
+mod revoking;
 mod roll_up;
 mod rollback;
 mod rotation;
 mod served;
 mod server_certificate;
+mod server_names;
 mod single_flight;
 mod spending;
 mod statistics;
@@ -106,8 +110,10 @@ pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
 pub use retention::{PruneUntil, Pruned};
+pub use revoking::{Reach, Withdrawn};
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use served::Served;
+pub use server_names::ServerNames;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
 pub use tend::Tending;
@@ -124,7 +130,7 @@ pub struct Settings {
     pub token: TokenConfig,
     /// The file that holds the token's PIN; made at init.
     pub pin_file: PathBuf,
-    /// Names and addresses in the server's certificate.
+    /// Names and addresses in the server's certificate, until an operator says others.
     pub server_names: Vec<String>,
     /// Keys in memory.
     pub keyring: KeyringLimits,

@@ -25,6 +25,7 @@ use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
 use super::disk_reserve::DiskReserve;
+use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
 use super::in_flight::Gauge;
@@ -62,12 +63,14 @@ pub struct Operational {
     pub(super) witness: Witness,
     pub(super) retention: Retention,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
+    pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
     revision: AtomicU64,
     ended: AtomicBool,
     changing: Mutex<()>,
     pub(super) signing_crl: Mutex<()>,
+    pub(super) exchanging_server: Mutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
     gauges: Mutex<HashMap<[u8; 32], Gauge>>,
     pub(super) absence: Mutex<Option<Absence>>,
@@ -103,6 +106,7 @@ impl Operational {
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
+            client_expiries: Mutex::default(),
             retention: Retention::default(),
             recorder,
             clock,
@@ -110,6 +114,7 @@ impl Operational {
             ended: AtomicBool::new(false),
             changing: Mutex::new(()),
             signing_crl: Mutex::new(()),
+            exchanging_server: Mutex::new(()),
             meters: Mutex::default(),
             gauges: Mutex::default(),
             absence: Mutex::new(None),

@@ -37,7 +37,7 @@ const CA_VALID_FOR: Duration = Duration::from_secs(3_650 * 86_400);
 /// How long a CRL counts; it is signed anew every day.
 pub(super) const CRL_VALID_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Certificates begin a little in the past, for clients whose clock is behind.
-const CLOCKS_MAY_DIFFER_BY: Duration = Duration::from_secs(300);
+pub(super) const CLOCKS_MAY_DIFFER_BY: Duration = Duration::from_secs(300);
 /// Bytes of a serial number; its first bit is 0, so that it stays a positive number of this length.
 const SERIAL_LEN: usize = 16;
 

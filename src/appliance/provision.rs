@@ -218,7 +218,7 @@ impl Appliance {
                 .with("id", user.id)
                 .with("name", &user.name)
                 .with("role", "admin"),
-            issue_audit(now, actor, identity, &signed),
+            issue_audit(now, actor, "certificate.issue", identity, &signed),
             crl_audit(now, FIRST.into(), 0),
         ];
         let first = records.iter().fold(enrol(first, &signed, &enrolled), |batch, audit| {

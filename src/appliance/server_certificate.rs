@@ -1,5 +1,5 @@
-//! The server's certificate: made at init, and anew at an unlock when two thirds of its life are over, when the configured
-//! names are others than its own, or when it and its key are no pair.
+//! The server's certificate: made at init, and anew, at an unlock or within the hour, when two thirds of its life are over,
+//! when the server's names are others than its own, or when it and its key are no pair.
 //!
 //! Two files cannot change at once, and a listener that finds two halves cannot open. So the new pair is written beside the
 //! old one first, then renamed, key before certificate. What a crash leaves says how far it came, and the next start
@@ -25,7 +25,9 @@ use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::Batch;
 
+use super::expiries::moment;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::pki::{Pki, PkiFiles, Signed, name_of, unsigned, unwritable, write_file};
@@ -34,9 +36,23 @@ impl Operational {
     /// Makes a new server key and certificate if the present ones have to go, and tells the listeners. An unlock does not
     /// fail for it: what is there goes on serving, and the log says why.
     pub(super) fn renew_server_certificate(&self, now: Now) {
-        let names = &self.settings.server_names;
-        let Some(reason) = self.pki.files().server_has_to_go(names, now.time) else { return };
-        match self.replace_server_certificate(names, reason, now) {
+        let _one_at_a_time = self.exchanging_server.lock();
+        let names = match self.server_names() {
+            Ok(names) => names.names,
+            Err(stop) => {
+                return tracing::error!(%stop, "the server's names cannot be read; its certificate serves on");
+            }
+        };
+        let Some(reason) = self.pki.files().server_has_to_go(&names, now.time) else { return };
+        let replaced = self.replace_server_certificate(&names, now, |batch, signed| {
+            let audit = AuditRecord::new(now.time, Actor::System, "certificate.server")
+                .with("names", names.join(" "))
+                .with("not-after", signed.not_after)
+                .with("reason", reason)
+                .with("spki", to_hex(&signed.spki));
+            (batch, audit)
+        });
+        match replaced {
             Ok(()) => tracing::info!(reason, "the server has a new certificate"),
             Err(stop) => {
                 tracing::error!(%stop, reason, "the server's certificate could not be renewed; the old one serves on");
@@ -44,14 +60,17 @@ impl Operational {
         }
     }
 
-    fn replace_server_certificate(&self, names: &[String], reason: &str, now: Now) -> Result<(), Stop> {
+    /// Signs, records with what `change` adds, and puts the new pair in the old one's place. One at a time: the caller holds
+    /// `exchanging_server`.
+    pub(super) fn replace_server_certificate(
+        &self,
+        names: &[String],
+        now: Now,
+        change: impl FnOnce(Batch, &Signed) -> (Batch, AuditRecord),
+    ) -> Result<(), Stop> {
         let (key, signed) = self.pki.sign_server(names, now.time)?;
         self.change(now, |batch| {
-            let audit = AuditRecord::new(now.time, Actor::System, "certificate.server")
-                .with("names", names.join(" "))
-                .with("not-after", signed.not_after)
-                .with("reason", reason)
-                .with("spki", to_hex(&signed.spki));
+            let (batch, audit) = change(batch, &signed);
             Ok((batch, audit, ()))
         })?;
         self.pki.files().replace_server(&key, &signed)?;
@@ -128,10 +147,8 @@ fn has_to_go(certificate: &[u8], key: &str, names: &[String], now: Timestamp) ->
         return Some("its key is another");
     }
     if names_in(&certificate) != names.iter().map(|name| canonical(name)).collect() {
-        return Some("the configured names are others");
+        return Some("the server's names are others");
     }
-    let moment =
-        |time: x509_parser::time::ASN1Time| Timestamp::from_seconds(time.timestamp().try_into().unwrap_or(0));
     let validity = certificate.validity();
     let (first, last) = (moment(validity.not_before), moment(validity.not_after));
     (now.since(first) * 3 >= last.since(first) * 2).then_some("two thirds of its life are over")
@@ -152,7 +169,7 @@ fn names_in(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
 }
 
 /// One spelling for each host name or address.
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     name.parse::<IpAddr>().map_or_else(|_| name.to_ascii_lowercase(), |address| address.to_string())
 }
 
@@ -191,7 +208,7 @@ mod tests {
         assert_eq!(asked(&certificate, &key, &names, LIFE / 3 * 2 - 1), None);
         assert_eq!(asked(&certificate, &key, &names, LIFE / 3 * 2), Some("two thirds of its life are over"));
         for other in [&names[..2], &["0:0::1", "gembok.lan", "10.0.0.8"], &[]] {
-            assert_eq!(asked(&certificate, &key, other, 0), Some("the configured names are others"));
+            assert_eq!(asked(&certificate, &key, other, 0), Some("the server's names are others"));
         }
         let (_, another) = made(&names);
         for key in [another.as_str(), ""] {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
+use crate::domain::expiry::{Ending, Expiry, Told};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Class, TokenError};
 
@@ -17,6 +18,8 @@ use super::{Appliance, LockReason};
 
 /// How often the CRL is signed anew; it is valid seven times as long.
 const CRL_EVERY: Duration = Duration::from_secs(86_400);
+/// How often the ends of certificates are looked at.
+const EXPIRIES_EVERY: Duration = Duration::from_secs(3_600);
 /// How often records and statistics whose time is over are pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(86_400);
 /// Waits between tries to heal: the first, doubling to the last.
@@ -34,6 +37,14 @@ pub struct Tending {
     crl_signed: Option<Timestamp>,
     pruned: Option<Instant>,
     statistics_pruned: Option<Instant>,
+    expiries: ExpiryWatch,
+}
+
+/// What was said of the ends of certificates. It outlives a lock: nothing is said twice.
+#[derive(Default)]
+struct ExpiryWatch {
+    looked: Option<(Timestamp, Instant)>,
+    told: Told,
 }
 
 /// A token that is away: since when, and what was last seen of it.
@@ -46,8 +57,9 @@ impl Appliance {
     /// Looks after everything once.
     pub fn tend(&self, tending: &mut Tending, now: Now) {
         const { assert!(CRL_EVERY.as_secs() * 2 < CRL_VALID_FOR.as_secs()) };
+        self.tend_expiries(&mut tending.expiries, now);
         let Ok(operational) = self.unlocked() else {
-            *tending = Tending::default();
+            *tending = Tending { expiries: std::mem::take(&mut tending.expiries), ..Tending::default() };
             return;
         };
         operational.clock.look(&operational.store, now);
@@ -60,6 +72,29 @@ impl Appliance {
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
         self.tend_token(operational, tending, now);
+    }
+
+    /// Renews the server's certificate when that is due, and says in the log what is about to end, once at each of its marks.
+    fn tend_expiries(&self, watch: &mut ExpiryWatch, now: Now) {
+        // By either clock, so that one that is set shows at once.
+        let is_fresh = watch.looked.is_some_and(|(time, instant)| {
+            now.time >= time
+                && now.time.since(time) < EXPIRIES_EVERY
+                && now.instant.saturating_duration_since(instant) < EXPIRIES_EVERY
+        });
+        if is_fresh {
+            return;
+        }
+        watch.looked = Some((now.time, now.instant));
+        if let Ok(operational) = self.unlocked()
+            && operational.clock_is_trusted()
+            && !operational.token.is_away()
+        {
+            operational.renew_server_certificate(now);
+        }
+        for (expiry, mark_days) in watch.told.news(&self.expiries(), now.time) {
+            expiry.say(mark_days, now.time);
+        }
     }
 
     fn tend_token(&self, operational: Arc<Operational>, tending: &mut Tending, now: Now) {
@@ -93,7 +128,8 @@ impl Appliance {
                 tracing::info!(away_s = now.instant.duration_since(since).as_secs(), "the token is back");
                 *operational.absence.lock() = None;
                 // What was revoked during the absence could not be signed: it is due now.
-                *tending = Tending { crl_signed: Some(Timestamp::default()), ..Tending::default() };
+                let expiries = std::mem::take(&mut tending.expiries);
+                *tending = Tending { crl_signed: Some(Timestamp::default()), expiries, ..Tending::default() };
                 Self::tend_crl(&operational, tending, now);
                 (self.settings.notify)();
             }
@@ -141,6 +177,22 @@ impl Appliance {
         match operational.refresh_crl(now) {
             Ok(()) => tending.crl_signed = Some(now.time),
             Err(stop) => tracing::error!(%stop, "the CRL could not be signed"),
+        }
+    }
+}
+
+impl Expiry {
+    fn say(&self, mark_days: u64, now: Timestamp) {
+        let Self { of, not_after, .. } = self;
+        let what = if *of == Ending::Crl { "list of revoked certificates" } else { "certificate" };
+        let name = self.name.as_deref().unwrap_or_default();
+        let (days_left, hint) = (self.left_s(now).div_euclid(86_400), self.hint());
+        match mark_days {
+            0 => tracing::error!(%of, name, %not_after, hint, "a {what} has ended"),
+            1 => {
+                tracing::error!(%of, name, %not_after, days_left, mark_days, hint, "a {what} ends within a day");
+            }
+            _ => tracing::warn!(%of, name, %not_after, days_left, mark_days, hint, "a {what} ends soon"),
         }
     }
 }

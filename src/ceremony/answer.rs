@@ -9,6 +9,8 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
+pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +52,8 @@ pub enum Done {
     CertificateIssued(Issued),
     /// Of `certificate list`.
     Certificates(Vec<Listed<Certificate>>),
+    /// Of `certificate revoke`.
+    CertificatesRevoked(CertificatesRevoked),
     /// Of a verb that has nothing to show.
     Changed,
     /// Of `store compact`.
@@ -84,6 +88,8 @@ pub enum Done {
     Projects(Vec<Listed<Project>>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of every verb on the server's names.
+    ServerNames(ServerNames),
     /// Of `status`.
     Status(Box<Status>),
     /// Of an `unlock` that went past something on the operator's word.
@@ -112,20 +118,6 @@ pub struct Initialised {
     pub admin: Issued,
 }
 
-/// A certificate just signed.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Issued {
-    /// PEM.
-    pub certificate_pem: String,
-    /// The CA's, PEM.
-    pub ca_pem: String,
-    /// How the enrolment is called: SHA-256 of the public key.
-    pub spki: String,
-    /// Last moment.
-    pub not_after: String,
-}
-
 /// One entry of a list.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
@@ -142,20 +134,6 @@ pub enum Listed<T> {
 pub struct Damaged {
     /// Its name, as the log says it: table and row key.
     pub damaged: String,
-}
-
-/// An enrolment.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Certificate {
-    /// SHA-256 of the public key.
-    pub spki: String,
-    /// Whom it names.
-    pub identity: String,
-    /// Last moment.
-    pub not_after: String,
-    /// Since when it is refused.
-    pub revoked: Option<String>,
 }
 
 /// A project.

@@ -10,6 +10,8 @@
 pub mod answer;
 mod audit_answer;
 mod budget;
+mod certificate_answer;
+mod certificate_request;
 mod perform;
 pub mod request;
 pub mod socket;

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Stop, WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Reach, Stop, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
@@ -52,6 +52,7 @@ impl Request {
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
+            Self::ServerNames(verb) => verb.perform(appliance, actor, now),
             Self::Key(request::Key::Rotate { project, object, algorithm: wanted }) => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
                 let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
@@ -240,11 +241,25 @@ impl request::Certificate {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
             Self::List => Done::Certificates(all(appliance.certificates()?)),
-            Self::Revoke { spki } => {
-                appliance.revoke_certificate(actor, &spki, now)?;
-                Done::Changed
+            Self::Revoke { spki, only } => {
+                let reach = if only { Reach::One } else { Reach::Descendants };
+                Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
             }
         })
+    }
+}
+
+impl request::ServerNames {
+    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        let names = match self {
+            Self::Set { names } => appliance.set_server_names(actor, &names, now)?,
+            Self::Show => appliance.server_names()?,
+        };
+        Ok(Done::ServerNames(answer::ServerNames {
+            names: names.names,
+            from_configuration: names.are_configured,
+        }))
     }
 }
 

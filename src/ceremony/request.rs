@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::statistics::Statistics;
+pub use super::certificate_request::{Certificate, ServerNames};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -43,6 +44,8 @@ pub enum Request {
     ApiKey(ApiKey),
     /// Client certificates.
     Certificate(Certificate),
+    /// What the server's certificate calls it.
+    ServerNames(ServerNames),
     /// Keys of objects.
     Key(Key),
     /// People with an account.
@@ -284,35 +287,6 @@ pub enum BudgetOf {
     ApiKey {
         /// As lists show it.
         id: String,
-    },
-}
-
-/// Verbs on client certificates.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Certificate {
-    /// For an endpoint, over the key of a signing request.
-    Issue {
-        /// Its project's name.
-        project: String,
-        /// Its name.
-        endpoint: String,
-        /// PEM; only the public key is taken from it.
-        csr: String,
-    },
-    /// For a user, likewise.
-    IssueUser {
-        /// Their name.
-        user: String,
-        /// PEM; only the public key is taken from it.
-        csr: String,
-    },
-    /// All of the appliance.
-    List,
-    /// From now on.
-    Revoke {
-        /// SHA-256 of its public key, hex, as lists show it.
-        spki: String,
     },
 }
 

@@ -30,6 +30,8 @@ pub struct Status {
     pub strained_budgets: Vec<StrainedBudget>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
+    /// Certificates and lists that end soon or have ended, the most urgent first.
+    pub expiring: Vec<Expiring>,
     /// What protects memory.
     pub memory: String,
 }
@@ -96,4 +98,24 @@ pub struct WornKey {
     pub uses: u64,
     /// Uses at which it refuses.
     pub uses_max: u64,
+}
+
+/// Something that ends soon.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expiring {
+    /// `ca`, `crl`, `server`, or the identity of an endpoint or user.
+    pub of: String,
+    /// `project/endpoint`, or the user's name.
+    pub name: Option<String>,
+    /// SHA-256 of a client's public key, hex.
+    pub spki: Option<String>,
+    /// Last moment.
+    pub not_after: String,
+    /// Whole days until then, rounded down; negative after it.
+    pub days_left: i64,
+    /// Which mark it has passed: so many days before its end, 0 after it.
+    pub mark_days: u64,
+    /// What to do.
+    pub hint: String,
 }

@@ -62,8 +62,15 @@ impl From<appliance::Issued> for answer::Issued {
 
 impl From<appliance::CertificateView> for answer::Certificate {
     fn from(view: appliance::CertificateView) -> Self {
-        let appliance::CertificateView { spki, identity, not_after, revoked } = view;
-        Self { spki, identity, not_after: not_after.to_string(), revoked: told(revoked) }
+        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from } = view;
+        Self { spki, identity, not_after: not_after.to_string(), revoked: told(revoked), renewed_from }
+    }
+}
+
+impl From<appliance::Withdrawn> for answer::CertificatesRevoked {
+    fn from(withdrawn: appliance::Withdrawn) -> Self {
+        let appliance::Withdrawn { revoked, left, renewed_from } = withdrawn;
+        Self { revoked, left, renewed_from }
     }
 }
 
@@ -191,7 +198,18 @@ impl From<CheckpointKey> for answer::CheckpointKey {
 
 impl From<appliance::Health> for answer::Status {
     fn from(health: appliance::Health) -> Self {
+        let expiring = health.expiring().into_iter().map(|(expiry, mark_days)| answer::Expiring {
+            of: expiry.of.to_string(),
+            name: expiry.name.clone(),
+            spki: expiry.spki.map(|spki| to_hex(&spki)),
+            not_after: expiry.not_after.to_string(),
+            days_left: expiry.left_s(health.time).div_euclid(86_400),
+            mark_days,
+            hint: expiry.hint().into(),
+        });
+        let expiring = expiring.collect();
         Self {
+            expiring,
             state: health.state.to_string(),
             reason: health.reason,
             sandbox: health.sandbox,

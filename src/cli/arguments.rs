@@ -8,8 +8,10 @@ use crate::ceremony::request;
 
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
+use super::issue::{NewBundle, NewCertificate};
 use super::renewal::{Acceptance, Key, User};
 use super::statistics::Statistics;
+use super::server_names::ServerNames;
 
 #[derive(Parser)]
 #[command(
@@ -64,6 +66,9 @@ pub(super) enum Command {
     /// Client certificates
     #[command(subcommand)]
     Certificate(Certificate),
+    /// What the server's certificate calls it
+    #[command(subcommand)]
+    ServerNames(ServerNames),
     /// Keys of objects
     #[command(subcommand)]
     Key(Key),
@@ -171,6 +176,8 @@ pub(super) enum Endpoint {
         #[arg(long)]
         project: String,
     },
+    /// Give an endpoint all it needs, once, in a zip: certificate, key, API key, CA, settings for PHP and curl
+    Bundle(NewBundle),
     /// Let an endpoint in again that a new epoch disabled
     Enable {
         name: String,
@@ -265,29 +272,14 @@ pub(super) enum Certificate {
     Issue(NewCertificate),
     /// List every certificate
     List,
-    /// Refuse a certificate from now on
+    /// Refuse a certificate from now on, with all that were renewed from it
     Revoke {
         /// SHA-256 of its public key, as the list shows it
         spki: String,
+        /// Leave those that were renewed from it
+        #[arg(long)]
+        only: bool,
     },
-}
-
-#[derive(Args)]
-pub(super) struct NewCertificate {
-    /// The endpoint's project
-    #[arg(long, requires = "endpoint")]
-    pub(super) project: Option<String>,
-    #[arg(long, requires = "project", required_unless_present = "user")]
-    pub(super) endpoint: Option<String>,
-    /// A user of the control plane, such as the admin
-    #[arg(long, conflicts_with_all = ["project", "endpoint"], value_name = "NAME")]
-    pub(super) user: Option<String>,
-    /// Where client.pem (a user's: user.pem) and ca.pem go, and client.key unless there is a signing request
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    pub(super) out: PathBuf,
-    /// A PEM signing request made elsewhere; without, a key is made here
-    #[arg(long, value_name = "FILE")]
-    pub(super) csr: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -322,14 +314,16 @@ impl From<Object> for request::Request {
     }
 }
 
-impl From<Endpoint> for request::Request {
-    fn from(verb: Endpoint) -> Self {
-        Self::Endpoint(match verb {
-            Endpoint::Create { name, project } => request::Endpoint::Create { project, name },
-            Endpoint::List { project } => request::Endpoint::List { project },
-            Endpoint::Enable { name, project } => request::Endpoint::Enable { project, name },
-            Endpoint::Revoke { name, project } => request::Endpoint::Revoke { project, name },
-        })
+impl Endpoint {
+    /// The request it is, or the bundle it asks for, which takes more than one.
+    pub(super) fn into_request(self) -> Result<request::Request, NewBundle> {
+        Ok(request::Request::Endpoint(match self {
+            Self::Create { name, project } => request::Endpoint::Create { project, name },
+            Self::List { project } => request::Endpoint::List { project },
+            Self::Bundle(new) => return Err(new),
+            Self::Enable { name, project } => request::Endpoint::Enable { project, name },
+            Self::Revoke { name, project } => request::Endpoint::Revoke { project, name },
+        }))
     }
 }
 

@@ -10,6 +10,26 @@ use zeroize::Zeroizing;
 
 use super::error::CliError;
 
+/// A P-256 key just made, in memory only.
+pub(super) struct MadeKey {
+    pub(super) pem: Zeroizing<String>,
+    pub(super) der: Zeroizing<Vec<u8>>,
+    /// The signing request over it, PEM.
+    pub(super) csr: String,
+}
+
+impl MadeKey {
+    pub(super) fn make() -> Result<Self, CliError> {
+        let own = |error: rcgen::Error| CliError::Own(format!("a key cannot be made: {error}"));
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(own)?;
+        // Only the key of a request is read by the appliance; the name is for whoever looks at the file.
+        let csr =
+            CertificateParams::default().serialize_request(&key).and_then(|csr| csr.pem()).map_err(own)?;
+        let (pem, der) = (Zeroizing::new(key.serialize_pem()), Zeroizing::new(key.serialize_der()));
+        Ok(Self { pem, der, csr })
+    }
+}
+
 /// A private key just made, on the disk already: a certificate without its key would be worse than a key without its
 /// certificate. Removed again unless it is kept.
 pub(super) struct NewKey {
@@ -18,15 +38,10 @@ pub(super) struct NewKey {
 }
 
 impl NewKey {
-    /// Makes a P-256 key and writes it to a new file that only its owner may read.
+    /// Makes a key and writes it to a new file that only its owner may read.
     pub(super) fn make(path: &Path) -> Result<Self, CliError> {
-        let own = |error: rcgen::Error| CliError::Own(format!("a key cannot be made: {error}"));
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(own)?;
-        // Only the key of a request is read by the appliance; the name is for whoever looks at the file.
-        let csr =
-            CertificateParams::default().serialize_request(&key).and_then(|csr| csr.pem()).map_err(own)?;
-        let file = NewFile::write(path, Zeroizing::new(key.serialize_pem()).as_bytes())?;
-        Ok(Self { file: Some(file), csr })
+        let MadeKey { pem, csr, .. } = MadeKey::make()?;
+        Ok(Self { file: Some(NewFile::write(path, pem.as_bytes())?), csr })
     }
 
     /// The signing request over it, PEM.

@@ -2,7 +2,6 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command answers whoever typed it")]
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +14,7 @@ use crate::ceremony::request::{self, Request};
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
 
-use super::arguments::{self, Arguments, Command, Init, NewApiKey, NewCertificate};
+use super::arguments::{self, Arguments, Command, Init, NewApiKey};
 use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
@@ -61,13 +60,17 @@ impl Arguments {
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),
             Command::Object(verb) => verb.into(),
-            Command::Endpoint(verb) => verb.into(),
+            Command::Endpoint(verb) => match verb.into_request() {
+                Ok(request) => request,
+                Err(new) => return Session::open(&config, json)?.bundle(new),
+            },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
             Command::ApiKey(arguments::ApiKey::List { project, endpoint }) => {
                 Request::ApiKey(request::ApiKey::List { project, endpoint })
             }
             Command::Key(verb) => verb.into(),
+            Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::ApiKey(arguments::ApiKey::Enable { id }) => {
                 Request::ApiKey(request::ApiKey::Enable { id })
@@ -78,8 +81,8 @@ impl Arguments {
             Command::Certificate(arguments::Certificate::List) => {
                 Request::Certificate(request::Certificate::List)
             }
-            Command::Certificate(arguments::Certificate::Revoke { spki }) => {
-                Request::Certificate(request::Certificate::Revoke { spki })
+            Command::Certificate(arguments::Certificate::Revoke { spki, only }) => {
+                Request::Certificate(request::Certificate::Revoke { spki, only })
             }
             Command::Statistics(wanted) => wanted.into(),
             Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
@@ -105,19 +108,20 @@ impl Arguments {
 }
 
 /// A daemon to ask and a way to show what it answers.
-struct Session {
+pub(super) struct Session {
     client: Client,
-    json: bool,
+    pub(super) config: Config,
+    pub(super) json: bool,
 }
 
 impl Session {
     fn open(config: &Path, json: bool) -> Result<Self, CliError> {
         let config = Config::load(config).map_err(CliError::Config)?;
-        Ok(Self { client: Client::new(&config.local.socket), json })
+        Ok(Self { client: Client::new(&config.local.socket), config, json })
     }
 
     /// Asks for something to be done. The raw answer is printed even when it is a no.
-    fn ask(&self, request: &Request) -> Result<Answered<Done>, CliError> {
+    pub(super) fn ask(&self, request: &Request) -> Result<Answered<Done>, CliError> {
         let Answered { line, answer } = self.client.ask(request)?;
         let no = match answer {
             Answer::Done(done) => return Ok(Answered { line, answer: done }),
@@ -140,37 +144,6 @@ impl Session {
         write_issued(&made.admin, &out, "admin.pem")?;
         self.show(&answered)?;
         self.tell(&format!("admin.key, admin.pem and ca.pem are in {}", out.display()));
-        Ok(())
-    }
-
-    fn issue_certificate(&self, new: NewCertificate) -> Result<(), CliError> {
-        let NewCertificate { project, endpoint, user, out, csr } = new;
-        let name = if user.is_some() { "user" } else { "client" };
-        make_directory(&out)?;
-        let (key, csr) = if let Some(file) = csr {
-            (None, fs::read_to_string(&file).map_err(CliError::file(&file))?)
-        } else {
-            let key = NewKey::make(&out.join(format!("{name}.key")))?;
-            let csr = key.csr().to_owned();
-            (Some(key), csr)
-        };
-        let issue = match (user, project.zip(endpoint)) {
-            (Some(user), _) => request::Certificate::IssueUser { user, csr },
-            (None, Some((project, endpoint))) => request::Certificate::Issue { project, endpoint, csr },
-            (None, None) => {
-                return Err(CliError::Own("name an --endpoint of a --project, or a --user".into()));
-            }
-        };
-        let answered = self.ask(&Request::Certificate(issue))?;
-        let made_here = key.is_some();
-        if let Some(key) = key {
-            key.keep();
-        }
-        let Done::CertificateIssued(issued) = &answered.answer else { return Err(CliError::Answer) };
-        write_issued(issued, &out, &format!("{name}.pem"))?;
-        self.show(&answered)?;
-        let key = if made_here { format!("{name}.key, ") } else { String::new() };
-        self.tell(&format!("{key}{name}.pem and ca.pem are in {}", out.display()));
         Ok(())
     }
 
@@ -220,12 +193,12 @@ impl Session {
         show_verification(&Verification::new(vec![("the journal".into(), report)], Vec::new()), self.json)
     }
 
-    fn show(&self, answered: &Answered<Done>) -> Result<(), CliError> {
+    pub(super) fn show(&self, answered: &Answered<Done>) -> Result<(), CliError> {
         if self.json { print(&answered.line) } else { print(&Zeroizing::new(show::text(&answered.answer))) }
     }
 
     /// A word beside the answer, to standard error.
-    fn tell(&self, what: &str) {
+    pub(super) fn tell(&self, what: &str) {
         if !self.json {
             eprintln!("{what}");
         }
@@ -233,7 +206,7 @@ impl Session {
 }
 
 /// To standard output. A reader that has seen enough closes the pipe; that is no error.
-fn print(text: &str) -> Result<(), CliError> {
+pub(super) fn print(text: &str) -> Result<(), CliError> {
     match writeln!(std::io::stdout(), "{}", text.trim_end()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CliError::File(PathBuf::from("standard output"), error))
@@ -242,7 +215,7 @@ fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
+pub(super) fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
     write_certificate(&out.join(name), &issued.certificate_pem)?;
     write_certificate(&out.join("ca.pem"), &issued.ca_pem)
 }

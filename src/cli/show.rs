@@ -3,11 +3,13 @@
 use std::fmt::Write;
 
 use crate::ceremony::answer::{
-    ApiKey, AuditPage, Budget, Certificate, Compacted, Done, Endpoint, ExportKept, Grant, Initialised,
-    Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
+    ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept,
+    Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned,
+    Status, Unlocked,
 };
 
 use super::statistics;
+use super::server_names;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
@@ -36,6 +38,7 @@ pub(super) fn text(done: &Done) -> String {
             format!("certificate {spki}\nvalid until {not_after}")
         }
         Done::Certificates(listed) => certificates(all(listed)),
+        Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
         Done::Compacted(Compacted { before_bytes, after_bytes }) => {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
@@ -68,6 +71,7 @@ pub(super) fn text(done: &Done) -> String {
         ),
         Done::Projects(listed) => projects(all(listed)),
         Done::Statistics(found) => statistics::text(found),
+        Done::ServerNames(names) => server_names::text(names),
         Done::Status(how) => status(how),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
@@ -136,6 +140,14 @@ fn status(how: &Status) -> String {
     for worn in &how.worn_keys {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
         line("WORN", format!("{key} has {uses} of {most} uses; rotate it"));
+    }
+    for ending in &how.expiring {
+        let whose =
+            ending.name.as_ref().map_or_else(|| ending.of.clone(), |name| format!("{name} ({})", ending.of));
+        let ends = if ending.mark_days == 0 { "ended" } else { "ends" };
+        let (days, when, hint) = (ending.days_left, &ending.not_after, &ending.hint);
+        let days = if days >= 0 { format!(", {days} days left") } else { String::new() };
+        line("EXPIRY", format!("{whose} {ends} {when}{days}: {hint}"));
     }
     line("memory", how.memory.clone());
     text
@@ -211,11 +223,31 @@ fn budgets(listed: &[Budget]) -> String {
 }
 
 fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
-    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY"]);
-    table.rows(listed, |Certificate { spki, identity, not_after, revoked }| {
-        [identity.clone(), not_after.clone(), revoked.clone().unwrap_or_default(), spki.clone()]
+    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
+    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
+        // Enough to find it in the column before.
+        let from = renewed_from.as_deref().and_then(|spki| spki.get(..16)).unwrap_or_default();
+        [
+            identity.clone(),
+            not_after.clone(),
+            revoked.clone().unwrap_or_default(),
+            spki.clone(),
+            from.to_owned(),
+        ]
     });
     table.text()
+}
+
+fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
+    let CertificatesRevoked { revoked, left, renewed_from } = withdrawn;
+    let mut lines: Vec<String> = revoked.iter().map(|spki| format!("revoked       {spki}")).collect();
+    lines.extend(left.iter().map(|spki| {
+        format!("STILL COUNTS  {spki}, renewed from it; revoke it too unless you know who holds it")
+    }));
+    lines.extend(renewed_from.iter().map(|spki| {
+        format!("STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner")
+    }));
+    if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
 }
 
 fn audit(page: &AuditPage) -> String {

@@ -7,6 +7,6 @@ use crate::domain::timestamp::{Now, Timestamp};
 /// Both clocks, now.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
-pub(super) fn now() -> Now {
+pub(crate) fn now() -> Now {
     Now { time: Timestamp::from_system(SystemTime::now()), instant: Instant::now() }
 }

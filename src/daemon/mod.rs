@@ -10,7 +10,7 @@
 
 mod answer;
 pub mod certificate;
-mod clock;
+pub(crate) mod clock;
 mod complaints;
 mod connection;
 mod frames;

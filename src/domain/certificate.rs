@@ -29,6 +29,10 @@ pub struct Certificate {
     /// Since when it is refused, if it is.
     #[n(5)]
     pub revoked: Option<Timestamp>,
+    /// SHA-256 of the public key of the certificate it was renewed with, where its holder renewed it alone: when that one is
+    /// revoked, so is this.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub renewed_from: Option<[u8; 32]>,
 }
 
 impl Certificate {

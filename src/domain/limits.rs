@@ -11,6 +11,13 @@ pub const DISCARDED_BYTES_MAX: usize = 1 << 20;
 /// See [`DISCARDED_BYTES_MAX`].
 pub const DISCARD_TIME_MAX: Duration = Duration::from_millis(250);
 
+/// Bytes of a body that asks for a certificate.
+pub const RENEWAL_BODY_BYTES_MAX: usize = 16 << 10;
+/// Between two renewals of one endpoint.
+pub const RENEWAL_EVERY: Duration = Duration::from_secs(600);
+/// Certificates that count at a time of those that lead back to one that an operator issued, itself included.
+pub const CERTIFICATE_LINE_MAX: usize = 4;
+
 /// What one request may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {

@@ -13,6 +13,7 @@ pub mod chain_report;
 pub mod chain_witness;
 pub mod details;
 pub mod endpoint;
+pub mod expiry;
 pub mod gap;
 pub mod grant;
 pub mod id;

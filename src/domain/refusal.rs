@@ -128,6 +128,11 @@ codes! {
     74 AuthenticationLimited "authentication-limited", "Authentication has failed too often.",
         "Wait as long as Retry-After says; then use the right API key and certificate.";
 
+    78 RenewalLimited "renewal-limited", "The endpoint has renewed a certificate only just now.",
+        "Use the certificate of the last renewal, or wait as long as Retry-After says.";
+    79 TooManyCertificates "too-many-certificates", "Too many certificates count that were renewed one from the other.",
+        "Ask the operator to revoke those that are not used, or to issue a certificate.";
+
     // What state we are in.
     80 Locked "locked", "The appliance is locked.", "Try again later; an operator must unlock it.";
     81 TokenAway "token-away", "The key needed is not in memory and the token does not answer.", "Try again later.";

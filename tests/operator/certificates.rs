@@ -1,7 +1,9 @@
 //! Certificates that are made again: the server's by itself, a user's when asked for.
 
 use std::fs;
+use std::process::Command;
 
+use serde_json::json;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::errors;
@@ -70,6 +72,70 @@ fn the_servers_follows_its_configured_names_at_the_next_unlock() {
     fs::write(sandbox.path("state/pki/server.pem"), &first[1]).unwrap();
     sandbox.done(&["unlock"]);
     assert_eq!(renewals(&sandbox)[1]["details"]["reason"], "its key is another");
+    serves(&sandbox, &daemon);
+}
+
+/// Whether the server is believed to be `name`, by curl.
+fn is_known_as(sandbox: &Sandbox, daemon: &Daemon, name: &str) -> bool {
+    let address = daemon.control();
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--max-time", "30", "--resolve", &format!("{name}:{port}:{host}"), "--cacert"]);
+    command.arg(sandbox.path("admin/ca.pem")).arg(format!("https://{name}:{port}/health/alive"));
+    command.output().unwrap().stdout == b"alive\n"
+}
+
+#[test]
+fn the_server_has_the_names_an_operator_says_at_once() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start();
+    sandbox.provision();
+    let shown = sandbox.done(&["server-names", "show"]);
+    assert_eq!(
+        shown["server-names"],
+        json!({ "names": ["localhost", "127.0.0.1"], "from_configuration": true })
+    );
+    assert!(is_known_as(&sandbox, &daemon, "localhost") && !is_known_as(&sandbox, &daemon, "gembok.lan"));
+    let first = server(&sandbox);
+    for (bad, said) in [("gembok lan", "neither"), ("gembok.lan:8443", "neither"), ("10.0.0.0/8", "neither")]
+    {
+        let refused = sandbox.run(&["server-names", "set", "gembok.lan", bad]);
+        assert!(refused.status.code() == Some(1) && errors(&refused).contains(said), "{}", errors(&refused));
+    }
+    assert_eq!(server(&sandbox), first);
+
+    let set = ["server-names", "set", "Gembok.lan", "127.0.0.1", "10.0.0.5", "gembok.lan"];
+    let named = json!({ "names": ["gembok.lan", "127.0.0.1", "10.0.0.5"], "from_configuration": false });
+    assert_eq!(sandbox.done(&set)["server-names"], named);
+    daemon.wait_until("the listeners have followed", || is_known_as(&sandbox, &daemon, "gembok.lan"));
+    assert!(!is_known_as(&sandbox, &daemon, "localhost"));
+    serves(&sandbox, &daemon);
+    let second = server(&sandbox);
+    assert!(second[0] != first[0] && second[1] != first[1]);
+    assert_eq!(sandbox.done(&set)["server-names"], named);
+    assert_eq!(server(&sandbox), second, "what is so already is done");
+    let trail = sandbox.done(&["audit", "list", "--limit", "1000"]);
+    let entries = trail["audit"]["entries"].as_array().unwrap();
+    let recorded: Vec<_> = entries.iter().filter(|entry| entry["act"] == "server-names.set").collect();
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+    assert!(recorded[0]["actor"].as_str().unwrap().starts_with("local:"));
+    assert_eq!(recorded[0]["details"]["names"], "gembok.lan 127.0.0.1 10.0.0.5");
+    assert_eq!(recorded[0]["details"]["before"], "localhost 127.0.0.1");
+    assert!(daemon.stop().success());
+
+    // The configuration's are for the first boot.
+    sandbox.configure("[tls]\nserver_names = [\"127.0.0.1\", \"lain.lan\"]\n");
+    let daemon = sandbox.resume();
+    assert_eq!(server(&sandbox), second);
+    assert_eq!(sandbox.done(&["server-names", "show"])["server-names"], named);
+    // Without a token there is no certificate, and so no other names.
+    let tokens = sandbox.softhsm();
+    fs::rename(tokens.tokens(), tokens.elsewhere()).unwrap();
+    daemon.wait_until("it notices", || sandbox.state() == "degraded");
+    assert_eq!(sandbox.refused(&["server-names", "set", "127.0.0.1"]), "token-away");
+    fs::rename(tokens.elsewhere(), tokens.tokens()).unwrap();
+    daemon.wait_until("it heals", || sandbox.state() == "operational");
+    assert_eq!(sandbox.done(&["server-names", "show"])["server-names"], named);
     serves(&sandbox, &daemon);
 }
 

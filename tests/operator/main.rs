@@ -3,7 +3,9 @@
 
 mod admittance;
 mod audit;
+mod bundles;
 mod certificates;
+mod expiry;
 mod forks;
 mod life;
 #[path = "../support/mod.rs"]

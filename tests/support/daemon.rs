@@ -190,16 +190,42 @@ impl Sandbox {
 
     /// Sends JSON to the data plane of `daemon`, as the client; status and answer. `None` when TLS refuses.
     pub(crate) fn post(&self, daemon: &Daemon, path: &str, body: &Value) -> Option<(u16, Value)> {
+        self.post_as("client/client", daemon, path, body)
+    }
+
+    /// The same with the certificate and key of that path.
+    pub(crate) fn post_as(
+        &self,
+        who: &str,
+        daemon: &Daemon,
+        path: &str,
+        body: &Value,
+    ) -> Option<(u16, Value)> {
         let url = format!("https://{}{path}", daemon.data());
-        self.curl("client/client", &["--data", &body.to_string(), &url])
+        self.curl(who, &["--data", &body.to_string(), &url])
     }
 
     /// Asks the control plane of `daemon`, as the admin.
     pub(crate) fn get(&self, daemon: &Daemon, path: &str) -> Option<(u16, Value)> {
-        self.curl("admin/admin", &[&format!("https://{}{path}", daemon.control())])
+        self.get_as("admin/admin", daemon, path)
+    }
+
+    /// The same with the certificate and key of that path.
+    pub(crate) fn get_as(&self, who: &str, daemon: &Daemon, path: &str) -> Option<(u16, Value)> {
+        self.curl(who, &[&format!("https://{}{path}", daemon.control())])
+    }
+
+    /// The same where the answer is no JSON.
+    pub(crate) fn get_text(&self, daemon: &Daemon, path: &str) -> Option<(u16, String)> {
+        self.curl_text("admin/admin", &[&format!("https://{}{path}", daemon.control())])
     }
 
     fn curl(&self, who: &str, args: &[&str]) -> Option<(u16, Value)> {
+        let (status, body) = self.curl_text(who, args)?;
+        Some((status, serde_json::from_str(&body).unwrap_or(Value::Null)))
+    }
+
+    fn curl_text(&self, who: &str, args: &[&str]) -> Option<(u16, String)> {
         let mut command = Command::new("curl");
         command.args(["--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}"]);
         command.arg("--header").arg(format!("Authorization: Bearer {}", self.api_key()));
@@ -215,7 +241,7 @@ impl Sandbox {
                 println!("curl {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
                 None
             }
-            status => Some((status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))),
+            status => Some((status.parse().unwrap(), body.to_owned())),
         }
     }
 }

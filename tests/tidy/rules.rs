@@ -10,13 +10,15 @@ const LONG: &[(&str, &str)] = &[
 ];
 
 /// Types that hold key bytes, or that must be spent once. None may be printed, copied or written out.
-const SECRETS: [&str; 11] = [
+const SECRETS: [&str; 13] = [
     "ApiKeyText",
     "DataKey",
     "Held",
     "MacKey",
+    "MadeKey",
     "Nonce",
     "Nonces",
+    "Passphrase",
     "Pin",
     "RecordKey",
     "SecretKey",

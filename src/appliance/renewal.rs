@@ -1,0 +1,106 @@
+//! Renewal: an endpoint that proves a certificate that counts and an API key gets another certificate, for the same endpoint
+//! and over a key it has just made. Nobody else is asked, so what can be had this way is bounded in time and in number, and
+//! the enrolment says which certificate it came from: a revocation takes the whole line.
+
+use std::collections::HashMap;
+
+use crate::crypto::hex::to_hex;
+use crate::domain::actor::Actor;
+use crate::domain::certificate::Certificate;
+use crate::domain::id::EndpointId;
+use crate::domain::limits::{CERTIFICATE_LINE_MAX, RENEWAL_EVERY};
+use crate::domain::peer::{Identity, Peer};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::Now;
+use crate::store::Table;
+
+use super::admission::Caller;
+use super::certificates::{Issued, RequestedKey, enrol, enrolment, issue_audit, key_is_taken};
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+use super::pki::CLOCKS_MAY_DIFFER_BY;
+
+/// The certificates of an endpoint.
+type Certificates = HashMap<[u8; 32], Certificate>;
+
+impl Operational {
+    /// Signs and enrols another certificate for the caller's endpoint. Those it has go on counting.
+    ///
+    /// # Errors
+    /// `bad-request` for the signing request, `already-exists` for a key that is or was enrolled, `renewal-limited`,
+    /// `too-many-certificates`, `token-away`; and what was taken from the caller meanwhile.
+    pub fn renew_certificate(
+        &self,
+        caller: &Caller,
+        peer: &Peer,
+        csr_pem: &str,
+        now: Now,
+    ) -> Result<Issued, Stop> {
+        let endpoint = caller.enrolled().endpoint.id;
+        let identity = Identity::Endpoint(endpoint.uuid());
+        let from = caller.enrolled().certificate;
+        let key = RequestedKey::from_csr(csr_pem)?;
+        // Before the token is asked, and again where nobody else changes anything.
+        self.check_renewal(endpoint, from, now)?;
+        let signed = self.sign_requested(identity, &key, now)?;
+        self.change(now, |batch| {
+            let caller = self.renew(caller, peer, now)?;
+            self.check_renewal(endpoint, from, now)?;
+            let certificate = Certificate { renewed_from: Some(from), ..enrolment(identity, &signed) };
+            let audit = issue_audit(now, Actor::Endpoint(endpoint), "certificate.renew", identity, &signed)
+                .with("api-key", caller.api_key().id)
+                .with("renewed-from", to_hex(&from));
+            Ok((enrol(batch, &signed, &certificate), audit, ()))
+        })
+        .map_err(key_is_taken)?;
+        self.pki.issued(&signed)
+    }
+
+    fn check_renewal(&self, endpoint: EndpointId, from: [u8; 32], now: Now) -> Result<(), Stop> {
+        let mut certificates = Certificates::new();
+        self.each_listed(Table::Certificates, &[], |key, row| {
+            if let (Listed::Sound(certificate), Ok(key)) = (row.decode::<Certificate>()?, key.try_into())
+                && certificate.endpoint == Some(endpoint)
+            {
+                certificates.insert(key, certificate);
+            }
+            Ok(())
+        })?;
+        check_time(&certificates, now)?;
+        check_line(&certificates, from, now)
+    }
+}
+
+/// By the stored dates, so that a restart gives nobody another turn.
+fn check_time(certificates: &Certificates, now: Now) -> Result<(), Stop> {
+    let renewed = certificates.values().filter(|certificate| certificate.renewed_from.is_some());
+    let Some(last) = renewed.map(|certificate| certificate.not_before).max() else { return Ok(()) };
+    let since = now.time.since(last.plus(CLOCKS_MAY_DIFFER_BY));
+    match RENEWAL_EVERY.checked_sub(since) {
+        Some(wait) if !wait.is_zero() => Err(Refusal::new(Code::RenewalLimited).retry_after(wait).into()),
+        _ => Ok(()),
+    }
+}
+
+/// A line begins with a certificate that an operator issued.
+fn check_line(certificates: &Certificates, from: [u8; 32], now: Now) -> Result<(), Stop> {
+    let root = |mut key: [u8; 32]| {
+        // A row leads to an older one, so this ends; the bound is for rows that a flaw wrote.
+        for _ in 0..certificates.len() {
+            match certificates.get(&key).and_then(|certificate| certificate.renewed_from) {
+                Some(parent) => key = parent,
+                None => break,
+            }
+        }
+        key
+    };
+    let line = root(from);
+    let counting = certificates.iter().filter(|(key, certificate)| {
+        certificate.revoked.is_none() && certificate.not_after >= now.time && root(**key) == line
+    });
+    if counting.count() >= CERTIFICATE_LINE_MAX {
+        return Err(Code::TooManyCertificates.into());
+    }
+    Ok(())
+}

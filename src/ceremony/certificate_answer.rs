@@ -1,0 +1,55 @@
+//! What verbs on certificates answer.
+
+use serde::{Deserialize, Serialize};
+
+/// A certificate just signed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issued {
+    /// PEM.
+    pub certificate_pem: String,
+    /// The CA's, PEM.
+    pub ca_pem: String,
+    /// How the enrolment is called: SHA-256 of the public key.
+    pub spki: String,
+    /// Last moment.
+    pub not_after: String,
+}
+
+/// An enrolment.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// SHA-256 of the public key.
+    pub spki: String,
+    /// Whom it names.
+    pub identity: String,
+    /// Last moment.
+    pub not_after: String,
+    /// Since when it is refused.
+    pub revoked: Option<String>,
+    /// The one that its holder renewed it with.
+    pub renewed_from: Option<String>,
+}
+
+/// What a revocation came to; all by SHA-256 of the public key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificatesRevoked {
+    /// Refused from now on that was not before.
+    pub revoked: Vec<String>,
+    /// Renewed from it, and still counting.
+    pub left: Vec<String>,
+    /// The one it was renewed from, where that still counts.
+    pub renewed_from: Option<String>,
+}
+
+/// The server's names.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerNames {
+    /// Host names and IP addresses.
+    pub names: Vec<String>,
+    /// Whether they are the configuration's, because no operator has said others.
+    pub from_configuration: bool,
+}

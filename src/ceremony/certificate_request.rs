@@ -1,0 +1,47 @@
+//! What can be asked about certificates.
+
+use serde::{Deserialize, Serialize};
+
+/// Verbs on client certificates.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Certificate {
+    /// For an endpoint, over the key of a signing request.
+    Issue {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        endpoint: String,
+        /// PEM; only the public key is taken from it.
+        csr: String,
+    },
+    /// For a user, likewise.
+    IssueUser {
+        /// Their name.
+        user: String,
+        /// PEM; only the public key is taken from it.
+        csr: String,
+    },
+    /// All of the appliance.
+    List,
+    /// From now on.
+    Revoke {
+        /// SHA-256 of its public key, hex, as lists show it.
+        spki: String,
+        /// Leave those that were renewed from it.
+        only: bool,
+    },
+}
+
+/// Verbs on the server's names.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ServerNames {
+    /// These and no others, from now on.
+    Set {
+        /// Host names and IP addresses.
+        names: Vec<String>,
+    },
+    /// As they are.
+    Show,
+}
