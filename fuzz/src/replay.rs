@@ -75,7 +75,8 @@ replay!(
     api_key: "api-key",
     config: "config",
     block: "block",
-    checkpoint: "checkpoint"
+    checkpoint: "checkpoint",
+    signing_request: "signing-request"
 );
 
 #[test]

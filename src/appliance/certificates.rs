@@ -1,19 +1,13 @@
 //! Issuing and enrolling client certificates. What makes a certificate count is its enrolment, which ends with a revocation
 //! ([`super::revoking`]); the CRL ([`super::revocations`]) says the same to TLS.
 
-use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
-use sha2::{Digest, Sha256};
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::oid_registry::OID_KEY_TYPE_EC_PUBLIC_KEY;
-use x509_parser::prelude::FromDer;
-
 use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::peer::Identity;
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
@@ -21,6 +15,7 @@ use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::pki::{Pki, Signed};
+use super::signing_request::RequestedKey;
 
 /// Row key of the CRL number in the counters.
 pub(super) const CRL_NUMBER: &[u8] = b"crl-number";
@@ -49,49 +44,6 @@ pub struct CertificateView {
     pub revoked: Option<Timestamp>,
     /// Of the certificate its holder renewed it with: SHA-256 of the public key, hex.
     pub renewed_from: Option<String>,
-}
-
-/// The public key of a signing request, proved to belong to whoever made it. Everything else in the request is ignored.
-pub(super) struct RequestedKey(Vec<u8>);
-
-impl RequestedKey {
-    /// Reads a PEM signing request and verifies its signature.
-    pub(super) fn from_csr(pem_text: &str) -> Result<Self, Refusal> {
-        let refuse = |what: &'static str| Refusal::new(Code::BadRequest).detail(what);
-        let block = pem::parse(pem_text).map_err(|_| refuse("The signing request is not PEM."))?;
-        if block.tag() != "CERTIFICATE REQUEST" {
-            return Err(refuse("The PEM block is not a CERTIFICATE REQUEST."));
-        }
-        let (rest, csr) = X509CertificationRequest::from_der(block.contents())
-            .map_err(|_| refuse("The signing request is not PKCS #10."))?;
-        if !rest.is_empty() {
-            return Err(refuse("The signing request has bytes behind its end."));
-        }
-        csr.verify_signature().map_err(|_| refuse("The signing request's own signature does not verify."))?;
-        let key = &csr.certification_request_info.subject_pki;
-        if !is_canonical(key) {
-            let what = "The public key is not in its usual encoding; make one of P-256 or P-384 with an uncompressed point.";
-            return Err(refuse(what));
-        }
-        let spki = key.raw;
-        Ok(Self(spki.to_vec()))
-    }
-
-    pub(super) fn spki(&self) -> [u8; 32] {
-        Sha256::digest(&self.0).into()
-    }
-
-    pub(super) fn der(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// One key has one encoding, or a revoked key could be enrolled again in another.
-fn is_canonical(key: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> bool {
-    let is_point = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY;
-    let is_uncompressed = key.subject_public_key.data.first() == Some(&4);
-    let written_anew = SubjectPublicKeyInfo::from_der(key.raw).map(|key| key.subject_public_key_info());
-    written_anew.is_ok_and(|spki| spki == key.raw) && (!is_point || is_uncompressed)
 }
 
 impl Operational {

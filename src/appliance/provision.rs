@@ -28,10 +28,11 @@ use crate::store::{
 };
 
 use super::catalog::token_wraps_key;
-use super::certificates::{CRL_NUMBER, Issued, RequestedKey, crl_audit, enrol, enrolment, issue_audit};
+use super::certificates::{CRL_NUMBER, Issued, crl_audit, enrol, enrolment, issue_audit};
 use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
 use super::pki::{Pki, PkiFiles, write_file};
+use super::signing_request::RequestedKey;
 use super::unlock::{read_pin, said};
 use super::{Appliance, LockReason, State};
 

@@ -15,11 +15,12 @@ use crate::domain::timestamp::Now;
 use crate::store::Table;
 
 use super::admission::Caller;
-use super::certificates::{Issued, RequestedKey, enrol, enrolment, issue_audit, key_is_taken};
+use super::certificates::{Issued, enrol, enrolment, issue_audit, key_is_taken};
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::pki::CLOCKS_MAY_DIFFER_BY;
+use super::signing_request::RequestedKey;
 
 /// The certificates of an endpoint.
 type Certificates = HashMap<[u8; 32], Certificate>;

@@ -44,6 +44,8 @@ pub struct Tending {
 #[derive(Default)]
 struct ExpiryWatch {
     looked: Option<(Timestamp, Instant)>,
+    /// Whose certificates there are is known only then.
+    was_unlocked: bool,
     told: Told,
 }
 
@@ -76,17 +78,18 @@ impl Appliance {
 
     /// Renews the server's certificate when that is due, and says in the log what is about to end, once at each of its marks.
     fn tend_expiries(&self, watch: &mut ExpiryWatch, now: Now) {
+        let operational = self.unlocked().ok();
         // By either clock, so that one that is set shows at once.
         let is_fresh = watch.looked.is_some_and(|(time, instant)| {
             now.time >= time
                 && now.time.since(time) < EXPIRIES_EVERY
                 && now.instant.saturating_duration_since(instant) < EXPIRIES_EVERY
         });
-        if is_fresh {
+        if is_fresh && watch.was_unlocked == operational.is_some() {
             return;
         }
-        watch.looked = Some((now.time, now.instant));
-        if let Ok(operational) = self.unlocked()
+        (watch.looked, watch.was_unlocked) = (Some((now.time, now.instant)), operational.is_some());
+        if let Some(operational) = operational
             && operational.clock_is_trusted()
             && !operational.token.is_away()
         {

@@ -17,6 +17,9 @@ use super::files::MadeKey;
 /// More than a bundle has, so that its bytes are never moved.
 const BUNDLE_BYTES_USUAL: usize = 64 << 10;
 
+/// What leads to this machine and to no other.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
 /// Where applications reach the data plane: `https://host:port`, nothing behind it.
 #[derive(Clone)]
 pub(super) struct Url(String);
@@ -37,7 +40,7 @@ impl FromStr for Url {
 impl Url {
     /// From the server's names and the port of the data plane. A name that leads only to this machine is of no use elsewhere.
     pub(super) fn of(names: &[String], port: u16) -> Result<Self, CliError> {
-        let elsewhere = |name: &&String| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str());
+        let elsewhere = |name: &&String| !LOOPBACK.contains(&name.as_str());
         let name = names.iter().find(elsewhere).or_else(|| names.first()).ok_or(CliError::Answer)?;
         let host = if name.contains(':') { format!("[{name}]") } else { name.clone() };
         match port {
@@ -46,6 +49,12 @@ impl Url {
             )),
             port => format!("https://{host}:{port}").parse().map_err(|what: &str| CliError::Own(what.into())),
         }
+    }
+
+    /// Whether it is of use to other machines.
+    pub(super) fn leads_elsewhere(&self) -> bool {
+        let host = self.0.trim_start_matches("https://").rsplit_once(':').map_or("", |(host, _)| host);
+        !LOOPBACK.contains(&host.trim_matches(['[', ']']))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -211,6 +220,11 @@ mod tests {
         );
         assert_eq!(of(&["::1", "fd00::5"], 443).as_deref(), Some("https://[fd00::5]:443"));
         assert_eq!((of(&["gembok.lan"], 0), of(&[], 8443)), (None, None));
+        let elsewhere = |text: &str| text.parse::<Url>().is_ok_and(|url| url.leads_elsewhere());
+        for here in ["https://localhost:8443", "https://127.0.0.1:1", "https://[::1]:8443"] {
+            assert!(!elsewhere(here), "{here}");
+        }
+        assert!(elsewhere("https://gembok.lan:8443") && elsewhere("https://[fd00::5]:8443"));
     }
 
     #[test]

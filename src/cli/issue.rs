@@ -172,9 +172,10 @@ impl Session {
             let Answer::Done(done) = answer else { return Err(CliError::Answer) };
             self.show(&Answered { line, answer: done })?;
         }
+        let only_here = if url.leads_elsewhere() { "" } else { ", which leads to this machine only" };
         self.tell(&format!(
-            "the bundle is in {}, for {}; --url names another address\nwhoever has it comes in as this endpoint: hand it over \
-             in private, and delete it",
+            "the bundle is in {}, for {}{only_here}; --url names another address\nwhoever has it comes in as this endpoint: \
+             hand it over in private, and delete it",
             path.display(),
             url.as_str()
         ));

@@ -101,19 +101,20 @@ impl Expiry {
 pub struct Told(HashMap<Ending, (Timestamp, u64)>);
 
 impl Told {
-    /// Those that have passed a mark since the last call, with the mark.
+    /// Those that have passed a mark since the last call, with the mark. Of what is not among them nothing is forgotten: a
+    /// locked appliance knows its own only.
     pub fn news<'a>(&mut self, expiries: &'a [Expiry], now: Timestamp) -> Vec<(&'a Expiry, u64)> {
-        let mut passed = HashMap::new();
         let mut news = Vec::new();
         for expiry in expiries {
-            let Some(mark) = expiry.mark_days(now) else { continue };
-            let told = self.0.get(&expiry.of);
-            if !told.is_some_and(|(not_after, told)| *not_after == expiry.not_after && *told <= mark) {
+            let Some(mark) = expiry.mark_days(now) else {
+                self.0.remove(&expiry.of);
+                continue;
+            };
+            let told = self.0.insert(expiry.of, (expiry.not_after, mark));
+            if !told.is_some_and(|(not_after, told)| not_after == expiry.not_after && told <= mark) {
                 news.push((expiry, mark));
             }
-            passed.insert(expiry.of, (expiry.not_after, mark));
         }
-        self.0 = passed;
         news
     }
 }

@@ -107,7 +107,14 @@ fn ends_are_told_at_their_marks_and_not_when_somebody_has_newer() {
         pass(3_601);
         tend(&appliance);
         assert_eq!(expiring(&appliance), vec![], "a locked appliance cannot read whose there are");
+        let mut restarted = Tending::default();
+        appliance.tend(&mut restarted, clock());
+        assert_eq!(log.said(), vec![]);
         appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
+        tend(&appliance);
+        assert_eq!(log.said(), vec![], "it was said before the lock");
+        appliance.tend(&mut restarted, clock());
+        assert_eq!(log.said(), [(user.clone(), 30)], "whoever was not told yet is told at once");
         pass(22 * DAY_S);
         tend(&appliance);
         tend(&appliance);

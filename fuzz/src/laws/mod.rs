@@ -7,6 +7,7 @@ pub mod config;
 pub mod envelope;
 pub mod json;
 pub mod record;
+pub mod signing_request;
 
 /// A law, and words of its format for the mutations.
 pub struct Target {
@@ -19,7 +20,7 @@ pub struct Target {
 }
 
 /// All there are.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "envelope", law: envelope::hold, words: &[b"GB\x01", b"R0IB", b"\0\0\0\x01", b"="] },
     Target {
         name: "v1-body",
@@ -87,5 +88,10 @@ pub const TARGETS: [Target; 8] = [
         name: "checkpoint",
         law: checkpoint::hold,
         words: &[b"gembok/checkpoint/v1\n", b"\n", b" ", b"0", b"18446744073709551616", b"="],
+    },
+    Target {
+        name: "signing-request",
+        law: signing_request::hold,
+        words: &[b"\x30\x82", b"\x30\x80", b"\x06\x08", b"\x03\x42\0\x04", b"\x02\x01\0", b"\xa0\0"],
     },
 ];
