@@ -17,37 +17,27 @@ final class ApiKey
 {
     private const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
-    /**
-     * @param array<string, mixed> $settings
-     * @throws Misconfigured
-     */
-    public static function fromSettings(
-        #[\SensitiveParameter]
-        array $settings
-    ): Secret {
-        $given = $settings['api_key'] ?? '';
-        $file = Config::path($settings, 'api_key_file');
-        if (($given === '') === ($file === null)) {
-            throw $file === null
-                ? Config::missing('api_key', "Set it, or 'api_key_file' to the path of a file that holds the API key.")
-                : new Misconfigured(
-                    'config-value',
-                    "The settings 'api_key' and 'api_key_file' are both there.",
-                    'Remove one of them; the file is better, because a program is copied more often than a file.'
-                );
+    /** @throws Misconfigured */
+    public static function fromSettings(Settings $settings): Secret
+    {
+        $what = "a file that holds the API key, by 'api_key_file' => its path; or 'api_key' => the key itself";
+        $file = $settings->file('api_key_file', 'the API key');
+        if ($file !== null && $settings->has('api_key')) {
+            throw Settings::wrong(
+                'api_key',
+                "stands beside 'api_key_file'",
+                'Remove it; the file is better, because a program is copied more often than a file.'
+            );
         }
-        if ($file !== null) {
-            Config::readable($file, 'api_key_file', 'the API key');
-            $given = trim((string) file_get_contents($file));
-        }
-        if (!is_string($given) || !self::isWellFormed($given)) {
+        $text = $file === null ? $settings->text('api_key', $what) : trim((string) file_get_contents($file));
+        if (!self::isWellFormed($text)) {
             throw new Misconfigured(
                 'api-key-mistyped',
                 'The API key ' . ($file === null ? '' : "in $file ") . 'has a typing error: its check characters do not fit.',
                 'Copy the API key again, whole: gbk_ and 40 more characters.'
             );
         }
-        return new Secret($given);
+        return new Secret($text);
     }
 
     /** Whether the check characters fit. It proves nothing else. */
