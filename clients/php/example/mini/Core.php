@@ -1,8 +1,9 @@
 <?php
-/**
+/*
  * The two classes that every controller and model of CodeIgniter 3 extends, and the one object they share.
  */
 
+#[\AllowDynamicProperties]
 class CI_Controller
 {
     /** @var CI_Loader */

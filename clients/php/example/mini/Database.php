@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * $this->db: the few calls of CodeIgniter 3's database class that the models use, on PDO. Every value goes into a prepared
  * statement that the server itself prepares; table and column names come from the models, never from a request.
  */

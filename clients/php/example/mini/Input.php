@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * $this->input: what the browser sent. Only strings: an array where a string is expected counts as not sent.
  */
 

@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * $this->load: finds models, libraries, helpers and views by CodeIgniter 3's rules. The one to know for Gembok: a library is
  * put into the controller under its lower-cased name ($this->cryptapi), and the file config/<lower-cased name>.php, when
  * there is one, is handed to its constructor. A second load of the same does nothing.

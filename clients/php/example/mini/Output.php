@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * $this->output: the answer's status, and its views in the order they were loaded. Nothing an answer shows may stay in a
  * cache, and no page takes anything from elsewhere.
  */

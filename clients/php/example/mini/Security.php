@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * $this->security: every form carries a token that only this session's pages know; a POST without it is refused before a
  * controller sees it.
  */

@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * $this->session, on PHP's own. A session's file lies on the disk in the clear, so no personal data may ever go into one:
  * this application keeps there who is signed in, the forms' token, and short messages.
  */

@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * Stands in for CodeIgniter 3, so that this example runs from a checkout alone: the same folders, the same class names, the
  * same rules of loading, and only as much as this application uses. Nothing of it is CodeIgniter's code. In an application
  * of your own, CodeIgniter's system/ folder is in this folder's place, and nothing under application/ changes.
@@ -7,6 +7,7 @@
  * This file turns a request into a call: /karyawan/ubah/7 is Karyawan::ubah('7').
  */
 
+define('BASEPATH', __DIR__ . '/');
 define('APPPATH', realpath(__DIR__ . '/../application') . '/');
 
 // What a visitor or a log may see of a fault is decided in show_fault(): never a value, so no arguments in traces either.

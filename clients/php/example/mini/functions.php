@@ -1,5 +1,5 @@
 <?php
-/**
+/*
  * The functions of CodeIgniter 3 that controllers and views call: escaping, addresses, forms, configuration, error pages.
  */
 
