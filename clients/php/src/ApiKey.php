@@ -29,7 +29,7 @@ final class ApiKey
                 'Remove it; the file is better, because a program is copied more often than a file.'
             );
         }
-        $text = $file === null ? $settings->text('api_key', $what) : trim((string) file_get_contents($file));
+        $text = $file === null ? $settings->secret('api_key', $what) : trim((string) file_get_contents($file));
         if (!self::isWellFormed($text)) {
             throw new Misconfigured(
                 'api-key-mistyped',

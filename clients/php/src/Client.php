@@ -17,10 +17,12 @@ namespace Gembok;
 final class Client
 {
     private Config $config;
+    private Exchange $exchange;
 
     public function __construct(Config $config)
     {
         $this->config = $config;
+        $this->exchange = new Exchange($config);
     }
 
     /**
@@ -40,6 +42,7 @@ final class Client
         ?string $object = null,
         array $context = []
     ): ?string {
+        return $this->one(Verb::encrypt(), $plaintext, $object, $context);
     }
 
     /**
@@ -53,6 +56,7 @@ final class Client
      */
     public function decrypt($ciphertext, ?string $object = null, array $context = []): ?string
     {
+        return $this->one(Verb::decrypt(), $ciphertext, $object, $context);
     }
 
     /**
@@ -70,6 +74,7 @@ final class Client
         array $items,
         ?string $object = null
     ): array {
+        return (new Batch($this->config, $this->exchange, Verb::encrypt(), $items, $object))->run();
     }
 
     /**
@@ -84,6 +89,7 @@ final class Client
      */
     public function decryptMany(array $items, ?string $object = null): array
     {
+        return (new Batch($this->config, $this->exchange, Verb::decrypt(), $items, $object))->run();
     }
 
     /**
@@ -93,6 +99,7 @@ final class Client
      */
     public static function width(int $bytes, string $algorithm = 'xaes-256-gcm'): int
     {
+        return Width::ofBytes($bytes, $algorithm);
     }
 
     /**
@@ -100,12 +107,28 @@ final class Client
      * files, certificate, API key, network, TLS, appliance, objects and grants, clocks, column widths. It encrypts and
      * decrypts a random value for each object. It throws nothing and shows no value.
      *
-     * @param array<string, array{bytes: int, width: int, object?: string}> $columns
+     * @param array<string, array{bytes: int, width: int, object?: string, context?: array<string, string|int>}> $columns
      *        such as ['karyawan.nik' => ['bytes' => 16, 'width' => 92]]: the most bytes of a value, and how many characters
-     *        the column has
+     *        the column has; with the column's object where it is not the configured one, and with a sample of its context
+     *        where the object requires one
      */
     public function diagnose(array $columns = []): Diagnosis
     {
+        return (new Examination())->ofConfig($this->config, $columns);
+    }
+
+    /**
+     * The same for settings that may be wrong, so that there is no client yet.
+     *
+     * @param array<string, mixed> $settings as for Config::fromArray()
+     * @param array<string, array{bytes: int, width: int, object?: string, context?: array<string, string|int>}> $columns
+     */
+    public static function diagnoseSettings(
+        #[\SensitiveParameter]
+        array $settings,
+        array $columns = []
+    ): Diagnosis {
+        return (new Examination())->ofSettings($settings, $columns);
     }
 
     /**
@@ -114,5 +137,27 @@ final class Client
      */
     public function disconnect(bool $forgetSession = false): void
     {
+        Connection::close($this->config, $forgetSession);
+    }
+
+    /**
+     * @param mixed $value
+     * @param array<mixed> $context
+     */
+    private function one(
+        Verb $verb,
+        #[\SensitiveParameter]
+        $value,
+        ?string $object,
+        array $context
+    ): ?string {
+        if ($value === null || $value === '') {
+            return $value;
+        }
+        $json = $verb->json($value, $object, $context, $this->config);
+        if (strlen($json) > Limits::known($this->config)->bodyBytes()) {
+            throw $verb->tooLarge();
+        }
+        return $verb->result($this->exchange->post($verb->name(), $json, $this->exchange->deadline()));
     }
 }

@@ -34,7 +34,7 @@ final class Config
      * @param array<string, mixed> $settings
      *   url           https://host:port of the data plane
      *   endpoint      the name the certificate was issued for, such as absensi
-     *   api_key       the API key, gbk_…; or
+     *   api_key       the API key, gbk_…, as a string or a Secret; or
      *   api_key_file  the path of a file that holds it and nothing else
      *   ca            the path of the appliance's CA, PEM; no other CA is trusted
      *   certificate   the path of the client certificate, PEM

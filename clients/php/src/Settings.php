@@ -55,6 +55,13 @@ final class Settings
         return $this->given[$name];
     }
 
+    /** A text that is a secret, given as one or not. */
+    public function secret(string $name, string $what): string
+    {
+        $given = $this->given[$name] ?? null;
+        return $given instanceof Secret ? $given->reveal() : $this->text($name, $what);
+    }
+
     public function name(string $name, string $what): string
     {
         $text = $this->text($name, $what);

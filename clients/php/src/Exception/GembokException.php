@@ -16,20 +16,28 @@ abstract class GembokException extends \RuntimeException
     private string $happened;
     private string $hint;
     private ?int $status;
+    private ?int $retryAfter;
 
     /**
      * @param string $errorCode stable, such as cannot-open; the appliance's own, or one of this library's (README.md)
      * @param string $happened  one sentence; never a value of the caller's
      * @param string $hint      what to do about it
      * @param ?int   $status    the HTTP status, where the appliance answered
+     * @param ?int   $retryAfter seconds, where the appliance said when to come again
      */
-    final public function __construct(string $errorCode, string $happened, string $hint, ?int $status = null)
-    {
+    final public function __construct(
+        string $errorCode,
+        string $happened,
+        string $hint,
+        ?int $status = null,
+        ?int $retryAfter = null
+    ) {
         parent::__construct(trim("$happened $hint") . " ($errorCode)");
         $this->errorCode = $errorCode;
         $this->happened = $happened;
         $this->hint = $hint;
         $this->status = $status;
+        $this->retryAfter = $retryAfter;
         $this->dropArguments();
     }
 
@@ -55,6 +63,12 @@ abstract class GembokException extends \RuntimeException
     public function getStatus(): ?int
     {
         return $this->status;
+    }
+
+    /** Seconds until it is worth asking again; null where waiting does not help, or nobody knows how long. */
+    public function retryAfter(): ?int
+    {
+        return $this->retryAfter;
     }
 
     /** PHP fills the trace before the constructor runs, in a private property that only reflection reaches. */

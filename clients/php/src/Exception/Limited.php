@@ -11,18 +11,4 @@ namespace Gembok\Exception;
 
 final class Limited extends GembokException
 {
-    private ?int $retryAfter = null;
-
-    /** Seconds until it is worth asking again; null where the appliance did not say. */
-    public function retryAfter(): ?int
-    {
-        return $this->retryAfter;
-    }
-
-    /** @internal */
-    public function after(?int $seconds): self
-    {
-        $this->retryAfter = $seconds;
-        return $this;
-    }
 }

@@ -19,8 +19,25 @@ class CryptAPI
     private $client = null;
 
     /** @param array<string, mixed> $settings config/cryptapi.php, or the second argument of load->library() instead of it */
-    public function __construct(array $settings = [])
-    {
+    public function __construct(
+        #[\SensitiveParameter]
+        array $settings = []
+    ) {
+        if (!class_exists('Gembok\\Client')) {
+            $core = APPPATH . 'third_party/gembok/autoload.php';
+            if (!is_file($core)) {
+                throw new RuntimeException("There is no $core. Copy autoload.php and src/ of Gembok's clients/php there.");
+            }
+            require_once $core;
+        }
+        if (isset($settings['api_key']) && is_string($settings['api_key'])) {
+            $settings['api_key'] = new \Gembok\Secret($settings['api_key']);
+        }
+        $this->settings = $settings;
+        $framework =& get_instance();
+        if (!isset($framework->cryptAPI)) {
+            $framework->cryptAPI = $this;
+        }
     }
 
     /**
@@ -30,8 +47,13 @@ class CryptAPI
      * @return string|null base64, for a column of \Gembok\Client::width() characters
      * @throws \Gembok\Exception\GembokException
      */
-    public function encrypt($plaintext, $object = null, array $context = [])
-    {
+    public function encrypt(
+        #[\SensitiveParameter]
+        $plaintext,
+        $object = null,
+        array $context = []
+    ) {
+        return $this->client()->encrypt($plaintext, $object, $context);
     }
 
     /**
@@ -43,6 +65,7 @@ class CryptAPI
      */
     public function decrypt($ciphertext, $object = null, array $context = [])
     {
+        return $this->client()->decrypt($ciphertext, $object, $context);
     }
 
     /**
@@ -51,8 +74,12 @@ class CryptAPI
      * @return array<int|string, string|null> the same keys, the same order
      * @throws \Gembok\Exception\GembokException
      */
-    public function encryptMany(array $items, $object = null)
-    {
+    public function encryptMany(
+        #[\SensitiveParameter]
+        array $items,
+        $object = null
+    ) {
+        return $this->client()->encryptMany($items, $object);
     }
 
     /**
@@ -63,18 +90,26 @@ class CryptAPI
      */
     public function decryptMany(array $items, $object = null)
     {
+        return $this->client()->decryptMany($items, $object);
     }
 
     /**
+     * Never throws; wrong settings are its first finding.
+     *
      * @param array<string, array> $columns such as ['karyawan.nik' => ['bytes' => 16, 'width' => 92]]
      * @return \Gembok\Diagnosis
      */
     public function diagnose(array $columns = [])
     {
+        return \Gembok\Client::diagnoseSettings($this->settings, $columns);
     }
 
     /** @return \Gembok\Client the client itself, made at the first call */
     public function client()
     {
+        if ($this->client === null) {
+            $this->client = new \Gembok\Client(\Gembok\Config::fromArray($this->settings));
+        }
+        return $this->client;
     }
 }
