@@ -35,7 +35,7 @@ class CI_Controller
     }
 
     /** @return CI_Controller|null */
-    public static function get_instance()
+    public static function &get_instance()
     {
         return self::$instance;
     }
@@ -51,7 +51,7 @@ class CI_Model
     }
 }
 
-function get_instance()
+function &get_instance()
 {
     return CI_Controller::get_instance();
 }
