@@ -21,6 +21,7 @@ final class Config
     private string $url;
     private string $endpoint;
     private Secret $apiKey;
+    private ?string $apiKeyFile;
     private ?string $ca;
     private ?string $certificate;
     private ?string $key;
@@ -72,6 +73,7 @@ final class Config
         $this->key = $settings->file('key', "the client certificate's private key");
         $this->refuseMissingFiles();
         $this->apiKey = ApiKey::fromSettings($settings);
+        $this->apiKeyFile = $settings->path('api_key_file');
     }
 
     /** Without a path and without a slash at its end. */
@@ -88,6 +90,11 @@ final class Config
     public function apiKey(): Secret
     {
         return $this->apiKey;
+    }
+
+    public function apiKeyFile(): ?string
+    {
+        return $this->apiKeyFile;
     }
 
     public function ca(): ?string

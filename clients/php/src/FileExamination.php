@@ -25,7 +25,10 @@ final class FileExamination
     /** @return list<Finding> */
     public function findings(): array
     {
-        $findings = [$this->access('key', $this->config->key())];
+        $findings = [
+            $this->access('key', $this->config->key()),
+            $this->access('api-key', $this->config->apiKeyFile()),
+        ];
         if (!extension_loaded('openssl')) {
             $findings[] = new Finding(
                 Finding::SKIPPED,

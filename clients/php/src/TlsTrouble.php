@@ -68,12 +68,12 @@ final class TlsTrouble
         [CURLE_SSL_CACERT_BADFILE, '', 'ca-unusable',
             "The file in 'ca' is no PEM certificate.",
             "Set it to the ca.pem that came with the client certificate."],
-        [CURLE_SSL_CERTPROBLEM, 'key values mismatch', 'certificate-unusable',
-            "The private key in 'key' does not belong to the certificate in 'certificate'.",
+        [CURLE_SSL_CERTPROBLEM, 'private key', 'certificate-unusable',
+            "The file in 'key' is no PEM private key without a passphrase, or not that of the certificate in 'certificate'.",
             'Set both to the pair of files that were issued together.'],
         [CURLE_SSL_CERTPROBLEM, '', 'certificate-unusable',
-            "The files in 'certificate' and 'key' are not a PEM certificate and its PEM private key, without a passphrase.",
-            'Set them to the files that were issued for the endpoint.'],
+            "The file in 'certificate' is no PEM certificate.",
+            'Set it to the client.pem that was issued for the endpoint.'],
     ];
 
     /** Null where TLS is not to blame. */
