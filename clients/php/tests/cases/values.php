@@ -69,10 +69,6 @@ test('no object, no request', static function () use ($offline): void {
     refuses('BadRequest', 'missing-member', static fn () => $offline()->encryptMany([['plaintext' => 'x']]));
 });
 
-test('what is good goes out, and finds nobody', static function () use ($offline): void {
-    refuses('Unavailable', 'unreachable', static fn () => $offline()->encrypt('x', 'karyawan', ['row' => 7]));
-});
-
 test('widths are those the appliance publishes', static function (): void {
     same([72, 92, 72 + 4 * 21], [Client::width(0), Client::width(16), Client::width(64)]);
     same([92, 76, 76, 92], array_map(

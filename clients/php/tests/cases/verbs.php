@@ -8,6 +8,12 @@ declare(strict_types=1);
 
 use Gembok\Client;
 
+test('what values.php refuses would go out otherwise', static function (): void {
+    $nobody = World::client(['url' => 'https://127.0.0.1:1', 'retries' => 0]);
+    refuses('Unavailable', 'unreachable', static fn () => $nobody->encrypt('x', 'karyawan', ['row' => 7]));
+    refuses('Unavailable', 'unreachable', static fn () => $nobody->encryptMany([['plaintext' => 'x']]));
+});
+
 test('a value comes back, from ciphertext of the published width', static function (): void {
     $gembok = World::client();
     $ciphertext = $gembok->encrypt('3602041211870001', 'karyawan');
