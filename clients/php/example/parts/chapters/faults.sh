@@ -65,21 +65,19 @@ chapter_faults() {
   operate endpoint create gudang --project "$PROJECT"
   issue_certificate "$dir/other" gudang
   use_certificate "$dir/other"
-  fault 'Gembok menolak aplikasi ini' endpoint-unknown
+  fault 'Pengaturan aplikasi ini keliru' endpoint-unknown
   use_certificate "$dir/issued"
   recovered
 
   say 'a certificate that another CA issued'
-  mkdir -p "$dir/foreign"
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=absensi \
-    -keyout "$dir/foreign/client.key" -out "$dir/foreign/client.pem" 2>"$dir/log/openssl"
+  foreign_certificate
   use_certificate "$dir/foreign"
   fault 'Gembok menolak aplikasi ini' certificate-not-trusted
   use_certificate "$dir/issued"
   recovered
 
   say 'somebody else answers at the address of Gembok: not a certificate of its CA'
-  cp "$dir/foreign/client.pem" "$dir/etc/ca.pem"
+  install -m 644 "$dir/foreign/ca.pem" "$dir/etc/ca.pem"
   fault 'Pengaturan aplikasi ini keliru' ca-mismatch
   install -m 644 "$dir/issued/ca.pem" "$dir/etc/ca.pem"
   recovered
@@ -92,6 +90,16 @@ chapter_faults() {
 
   check "all this in one process of the application: $web" is "$web" "$web_before"
   check 'its log holds no error' test ! -s "$dir/log/php"
+}
+
+foreign_certificate() {
+  local new=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30)
+  mkdir -p "$dir/foreign"
+  (
+    cd "$dir/foreign" || exit
+    openssl req -x509 "${new[@]}" -subj '/CN=another CA' -keyout ca.key -out ca.pem
+    openssl req -x509 "${new[@]}" -subj /CN=absensi -CA ca.pem -CAkey ca.key -addext basicConstraints=critical,CA:FALSE -keyout client.key -out client.pem
+  ) 2>"$dir/log/openssl"
 }
 
 # Something to do before each request, to keep the fault as it is.
