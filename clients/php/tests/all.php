@@ -19,6 +19,7 @@ require __DIR__ . '/../autoload.php';
 require __DIR__ . '/harness.php';
 require __DIR__ . '/world.php';
 require __DIR__ . '/foreign.php';
+require __DIR__ . '/relay.php';
 
 World::$root = dirname(__DIR__, 3);
 World::$folder = (string) getenv('GEMBOK_TESTS_FOLDER');

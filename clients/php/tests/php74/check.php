@@ -35,7 +35,7 @@ foreach ($tokens as $at => $token) {
 $isThere = static function (string $name) use ($declared): bool {
     return class_exists($name) || interface_exists($name) || defined($name) || in_array($name, $declared, true)
         // Of the tests, and of CodeIgniter.
-        || in_array($name, ['self', 'static', 'CryptAPI', 'World', 'Foreign', 'Tests', 'Failed', 'Tambah', 'Ambil'], true)
+        || in_array($name, ['self', 'static', 'CryptAPI', 'World', 'Foreign', 'Relay', 'Tests', 'Failed', 'Tambah', 'Ambil'], true)
         || strncmp($name, 'CI_', 3) === 0;
 };
 
