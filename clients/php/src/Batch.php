@@ -67,7 +67,8 @@ final class Batch
     {
         $deadline = $this->exchange->deadline();
         $limits = Limits::known($this->config);
-        if (!Limits::areTold($this->config) && $this->takesMoreThanOne($limits)) {
+        $asked = !Limits::areTold($this->config) && $this->takesMoreThanOne($limits);
+        if ($asked) {
             $limits = Limits::learn($this->config, $this->exchange->info($deadline));
         }
         while ($this->pending !== []) {
@@ -79,10 +80,11 @@ final class Batch
                 $this->send($part, $deadline);
             } catch (BadRequest $tooMuch) {
                 $isLimit = in_array($tooMuch->getErrorCode(), ['too-many-items', 'body-too-large'], true);
-                if (!$isLimit || Limits::areTold($this->config)) {
+                if (!$isLimit || $asked) {
                     throw $tooMuch;
                 }
-                // This appliance takes less than others: cut anew.
+                // This appliance takes less than others, or less than before: cut anew.
+                $asked = true;
                 $limits = Limits::learn($this->config, $this->exchange->info($deadline));
             }
         }

@@ -155,9 +155,14 @@ final class Client
             return $value;
         }
         $json = $verb->json($value, $object, $context, $this->config);
-        if (strlen($json) > Limits::known($this->config)->bodyBytes()) {
+        $deadline = $this->exchange->deadline();
+        $limits = Limits::known($this->config);
+        if (strlen($json) > $limits->bodyBytes() && !Limits::areTold($this->config)) {
+            $limits = Limits::learn($this->config, $this->exchange->info($deadline));
+        }
+        if (strlen($json) > $limits->bodyBytes()) {
             throw $verb->tooLarge();
         }
-        return $verb->result($this->exchange->post($verb->name(), $json, $this->exchange->deadline()));
+        return $verb->result($this->exchange->post($verb->name(), $json, $deadline));
     }
 }

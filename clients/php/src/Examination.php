@@ -159,7 +159,8 @@ final class Examination
                 );
                 continue;
             }
-            $algorithm = $algorithms[$column['object'] ?? $config->object() ?? ''] ?? 'xaes-256-gcm';
+            $object = $column['object'] ?? $config->object();
+            $algorithm = (is_string($object) ? $algorithms[$object] ?? null : null) ?? 'xaes-256-gcm';
             $needed = Width::ofBytes($bytes, $algorithm);
             $width >= $needed
                 ? $this->add(Finding::OK, "column $name", "$width characters hold $bytes bytes under $algorithm.")

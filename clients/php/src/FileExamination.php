@@ -53,8 +53,11 @@ final class FileExamination
         if ($file === null) {
             return null;
         }
-        $mode = fileperms($file);
-        if ($mode !== false && ($mode & 0007) !== 0) {
+        $mode = (int) @fileperms($file);
+        if ($mode === 0) {
+            return new Finding(Finding::PROBLEM, $about, "$file is not there any more.", 'Put it back.');
+        }
+        if (($mode & 0007) !== 0) {
             return new Finding(
                 Finding::WARNING,
                 $about,
@@ -68,7 +71,7 @@ final class FileExamination
     /** @return array<string, mixed>|null parsed, with its PEM; null where there is none */
     private function read(string $about, ?string $file): ?array
     {
-        $pem = $file === null ? '' : (string) file_get_contents($file);
+        $pem = $file === null ? '' : (string) @file_get_contents($file);
         $parsed = strpos($pem, '-----BEGIN CERTIFICATE-----') === false ? false : openssl_x509_parse($pem);
         return $parsed === false ? null : $parsed + ['pem' => $pem];
     }
@@ -164,7 +167,7 @@ final class FileExamination
         if ($certificate === null || $this->config->key() === null) {
             return null;
         }
-        $key = openssl_pkey_get_private((string) file_get_contents($this->config->key()));
+        $key = openssl_pkey_get_private((string) @file_get_contents($this->config->key()));
         if ($key === false) {
             return new Finding(
                 Finding::PROBLEM,

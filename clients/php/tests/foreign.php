@@ -58,17 +58,17 @@ final class Foreign
      * Serves the answers to one connection each and counts: gives the port, and a function that ends it and says how many
      * connections came.
      *
-     * @param list<string> $answers the last one again and again
+     * @param list<string|list<string>> $answers the last one again and again; a list is answers to requests on one connection
      * @param ?string $certificate null for a server in the clear
      * @return array{int, callable(): int}
      */
-    public static function serve(array $answers, ?string $certificate = null, array $tls = []): array
+    public static function serve(array $answers, ?string $certificate = null, array $tls = [], string $at = 'tcp://127.0.0.1:0'): array
     {
         $context = stream_context_create(['ssl' => $tls + [
             'local_cert' => "$certificate.pem", 'local_pk' => "$certificate.key", 'verify_peer' => false,
         ]]);
         $flags = STREAM_SERVER_BIND | STREAM_SERVER_LISTEN;
-        $server = stream_socket_server('tcp://127.0.0.1:0', $number, $says, $flags, $context);
+        $server = stream_socket_server($at, $number, $says, $flags, $context);
         $count = World::$folder . '/connections-' . bin2hex(random_bytes(4));
         file_put_contents($count, '');
         $child = pcntl_fork();
@@ -80,7 +80,8 @@ final class Foreign
             pcntl_waitpid($child, $status);
             return (int) filesize($count);
         };
-        return [(int) substr(strrchr((string) stream_socket_get_name($server, false), ':'), 1), $end];
+        $name = (string) stream_socket_get_name($server, false);
+        return [(int) substr((string) strrchr($name, ':'), 1), $end];
     }
 
     /** An HTTP answer. */
@@ -105,8 +106,10 @@ final class Foreign
                 fread($client, 8192);
                 fwrite($client, $answer);
             } elseif (@stream_socket_enable_crypto($client, true, STREAM_CRYPTO_METHOD_TLS_SERVER)) {
-                self::readRequest($client);
-                fwrite($client, $answer);
+                foreach ((array) $answer as $one) {
+                    self::readRequest($client);
+                    fwrite($client, $one);
+                }
             }
             fclose($client);
         }

@@ -51,3 +51,28 @@ test('what is no problem document is said to be none', static function (): void 
         same('bad-answer', Problem::exception($members, 502)->getErrorCode());
     }
 });
+
+test('README.md names every setting, kind and code', static function (): void {
+    $readme = (string) file_get_contents(dirname(__DIR__, 2) . '/README.md');
+    foreach ((new ReflectionClass(Gembok\Config::class))->getConstant('KNOWN') as $setting) {
+        contains("`$setting`", $readme);
+    }
+    $codes = [];
+    foreach ((array) glob(dirname(__DIR__, 2) . '/src/*.php') as $file) {
+        $source = (string) file_get_contents($file);
+        preg_match_all("/new [A-Z]\w+\(\s*'([a-z]+(?:-[a-z]+)+)'/", $source, $thrown);
+        $codes = array_merge($codes, $thrown[1]);
+    }
+    $trouble = new ReflectionClass(Gembok\TlsTrouble::class);
+    $codes = array_merge($codes, array_column($trouble->getConstant('ALERTS'), 0), array_column($trouble->getConstant('FINDINGS'), 2));
+    $codes[] = 'batch-failed';
+    holds(count($codes) > 30, 'only ' . count($codes) . ' codes were found');
+    foreach ((new ReflectionClass(Problem::class))->getConstant('KINDS') as $kind => $theirs) {
+        contains('`' . substr($kind, strrpos($kind, '\\') + 1) . '`', $readme);
+        // Of what a program sends wrongly, README.md names what this library does not rule out.
+        $codes = array_merge($codes, $kind === Gembok\Exception\BadRequest::class ? [] : $theirs);
+    }
+    foreach ($codes as $code) {
+        contains("`$code`", $readme);
+    }
+});

@@ -70,6 +70,8 @@ test('a child of fork() uses no connection of its parent', static function () us
         same(0, $inChild(static function () use ($gembok, $ciphertext): void {
             for ($call = 0; $call < 5; $call++) {
                 same('of the parent', $gembok->decrypt($ciphertext));
+                $handle = Gembok\Connection::handle(Gembok\Config::fromArray(World::settings()));
+                same($call === 0 ? 1 : 0, curl_getinfo($handle, CURLINFO_NUM_CONNECTS), 'new connections:');
             }
         }));
         // The child closed its copies at its end; here that shows at most as a connection that died.

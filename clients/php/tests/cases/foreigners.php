@@ -37,6 +37,17 @@ test('a server of TLS 1.2 is for sidecars only', static function (): void {
     $end();
 });
 
+test('a sidecar in the clear on this machine, by port and by Unix socket', static function (): void {
+    $none = ['ca' => null, 'certificate' => null, 'key' => null, 'sidecar' => true];
+    [$port, $end] = Foreign::serve([Foreign::http('200 OK', '{"ciphertext":"R0IB"}')]);
+    same('R0IB', World::client($none + ['url' => "http://127.0.0.1:$port"])->encrypt('x'));
+    same(1, $end());
+    $socket = World::$folder . '/sidecar.sock';
+    [, $end] = Foreign::serve([Foreign::http('200 OK', '{"ciphertext":"R0IB"}')], null, [], "unix://$socket");
+    same('R0IB', World::client($none + ['url' => 'http://localhost', 'socket' => $socket])->encrypt('x'));
+    same(1, $end());
+});
+
 test('an appliance whose certificate has expired', static function (): void {
     $path = Foreign::serverCertificate('expired-server', '-startdate', '20200101000000Z', '-enddate', '20200201000000Z');
     [$port, $end] = Foreign::serve([Foreign::http('200 OK')], $path);
@@ -167,6 +178,16 @@ test('a connection that breaks off is tried again, and then told', static functi
     [$settings, $end] = $trusted(['']);
     refuses('Unavailable', 'connection-lost', static fn () => World::client($settings)->encrypt('x'));
     same(3, $end());
+});
+
+test('a kept connection that dies is no try: at once on a fresh one', static function () use ($trusted, $good): void {
+    $kept = str_replace("Connection: close\r\n", '', $good);
+    foreach (['', substr($kept, 0, -3)] as $dying) {
+        [$settings, $end] = $trusted([[$kept, $dying], $good]);
+        $gembok = World::client($settings + ['retries' => 0]);
+        same(['R0IB', 'R0IB'], [$gembok->encrypt('x'), $gembok->encrypt('x')]);
+        same(2, $end());
+    }
 });
 
 test('an appliance with smaller limits is asked for them, and served by them', static function () use ($trusted): void {

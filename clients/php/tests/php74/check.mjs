@@ -61,7 +61,7 @@ const filesOf = (folder) => readdirSync(folder).flatMap((name) => {
     return statSync(path).isDirectory() ? filesOf(path) : [path];
 });
 const files = filesOf(client).filter((file) => file.endsWith('.php') || file.endsWith('gembok-diagnose'));
-for (const file of [...files, join(project, 'src/domain/refusal.rs')]) {
+for (const file of [...files, join(client, 'README.md'), join(project, 'src/domain/refusal.rs')]) {
     put(join('/p', relative(project, file)), readFileSync(file, 'utf8'));
 }
 
