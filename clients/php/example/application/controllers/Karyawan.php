@@ -28,7 +28,7 @@ class Karyawan extends MY_Controller
             $daftar = $this->m_karyawan->buka($daftar);
         } catch (GembokException $galat) {
             $gangguan = gangguan($galat);
-            $daftar = $this->m_karyawan->tutup($daftar, $galat->getErrorCode());
+            $daftar = $this->m_karyawan->tutup($daftar);
         }
         $data = compact('jumlah', 'halaman', 'halaman_akhir', 'daftar', 'gangguan');
         $this->halaman('karyawan/daftar', $data, $gangguan === null ? 200 : 503);
@@ -76,7 +76,7 @@ class Karyawan extends MY_Controller
             $baris = $this->m_karyawan->buka([$baris], ['nama'])[0];
         } catch (GembokException $galat) {
             $gangguan = gangguan($galat);
-            $baris = $this->m_karyawan->tutup([$baris], $galat->getErrorCode())[0];
+            $baris = $this->m_karyawan->tutup([$baris])[0];
         }
         $this->halaman('karyawan/hapus', compact('baris', 'gangguan'), $gangguan === null ? 200 : 503);
     }

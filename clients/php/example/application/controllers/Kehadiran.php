@@ -21,7 +21,7 @@ class Kehadiran extends MY_Controller
             $daftar = $this->m_karyawan->buka($daftar, ['nama']);
         } catch (GembokException $galat) {
             $gangguan = gangguan($galat);
-            $daftar = $this->m_karyawan->tutup($daftar, $galat->getErrorCode());
+            $daftar = $this->m_karyawan->tutup($daftar);
         }
         $this->halaman('kehadiran/daftar', compact('tanggal', 'daftar', 'gangguan'), $gangguan === null ? 200 : 503);
     }

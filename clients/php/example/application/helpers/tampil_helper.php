@@ -5,9 +5,12 @@
 
 defined('BASEPATH') or exit('No direct script access allowed');
 
-/** A protected cell: its text, or that it does not open. */
+/** A protected cell: its text, or that it does not open. Where nothing of the page opened, the page's notice says why. */
 function sel(array $baris, $kolom)
 {
+    if (isset($baris['tertutup'])) {
+        return '<span class="tertutup semua">tertutup</span>';
+    }
     if (isset($baris['galat'][$kolom])) {
         $kode = html_escape($baris['galat'][$kolom]);
         return '<span class="tertutup" title="' . $kode . '">tidak terbuka <small>' . $kode . '</small></span>';
@@ -18,7 +21,8 @@ function sel(array $baris, $kolom)
 /** A protected date: 31 Desember 1990. */
 function sel_tanggal(array $baris, $kolom)
 {
-    return isset($baris['galat'][$kolom]) ? sel($baris, $kolom) : html_escape(tanggal($baris[$kolom]));
+    $terbuka = !isset($baris['tertutup']) && !isset($baris['galat'][$kolom]);
+    return $terbuka ? html_escape(tanggal($baris[$kolom])) : sel($baris, $kolom);
 }
 
 /** 1990-12-31 as people write it here; anything else as it is. */

@@ -94,15 +94,15 @@ class M_karyawan extends CI_Model
     }
 
     /** The same rows when Gembok opened none of them: what is not protected shows. */
-    public function tutup(array $banyak_baris, $kode)
+    public function tutup(array $banyak_baris)
     {
         foreach ($banyak_baris as $i => $baris) {
-            $banyak_baris[$i]['galat'] = array_fill_keys(array_keys(self::TERLINDUNG), $kode);
+            $banyak_baris[$i]['tertutup'] = true;
         }
         return $banyak_baris;
     }
 
-    /** The protected columns as they are now: karyawan.nik => [bytes of the longest value, characters it has room for]. */
+    /** The protected columns as they are now: what diagnose() takes, by name such as karyawan.nik. */
     public function kolom()
     {
         $sql = 'SELECT column_name AS nama, character_maximum_length AS lebar
@@ -110,7 +110,7 @@ class M_karyawan extends CI_Model
         $lebar = array_column($this->db->query($sql, [self::TABEL])->result_array(), 'lebar', 'nama');
         $kolom = [];
         foreach (self::TERLINDUNG as $nama => $byte) {
-            $kolom[self::TABEL . ".$nama"] = ['bytes' => $byte, 'width' => (int) ($lebar[$nama] ?? 0)];
+            $kolom[self::TABEL . ".$nama"] = ['bytes' => $byte, 'width' => (int) ($lebar[$nama] ?? 0), 'object' => self::OBJEK, 'context' => self::konteks($nama, '0')];
         }
         return $kolom;
     }

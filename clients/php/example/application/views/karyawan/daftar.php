@@ -16,7 +16,7 @@
       <td class="nama"><?= sel($baris, 'nama') ?></td>
       <td class="angka"><?= sel($baris, 'nik') ?></td>
       <td class="tgl"><?= sel_tanggal($baris, 'tanggal_lahir') ?></td>
-      <td class="alamat"><?= sel($baris, 'alamat') ?></td>
+      <td class="alamat"><div><?= sel($baris, 'alamat') ?></div></td>
       <td class="angka"><?= sel($baris, 'no_jaminan_sosial') ?></td>
       <td class="angka"><?= html_escape($baris['rfid_tag']) ?></td>
       <td class="aksi"><a href="<?= site_url("karyawan/ubah/{$baris['id']}") ?>">Ubah</a> <a class="awas" href="<?= site_url("karyawan/hapus/{$baris['id']}") ?>">Hapus</a></td>

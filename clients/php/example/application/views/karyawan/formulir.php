@@ -12,7 +12,7 @@ $ruas = function ($nama, $label, $petunjuk, $atribut) use ($isian, $salah) {
 <?= form_open($alamat, 'class="kartu formulir" novalidate') ?>
 <?= $ruas('nama', 'Nama', 'Nama lengkap sesuai KTP.', 'type="text"') ?>
 <?= $ruas('nik', 'NIK', '16 angka.', 'type="text" inputmode="numeric" class="angka"') ?>
-<?= $ruas('tanggal_lahir', 'Tanggal lahir', 'Tahun-bulan-tanggal.', 'type="date"') ?>
+<?= $ruas('tanggal_lahir', 'Tanggal lahir', 'Sesuai KTP.', 'type="date"') ?>
 <?= $ruas('no_jaminan_sosial', 'No. jaminan sosial', '11 angka (BPJS Ketenagakerjaan) atau 13 angka (BPJS Kesehatan).', 'type="text" inputmode="numeric" class="angka"') ?>
 <?= $ruas('alamat', 'Alamat', 'Alamat tempat tinggal.', null) ?>
 <?= $ruas('rfid_tag', 'Kartu RFID', 'Tempelkan kartu pada pembaca. Nomor ini tidak dienkripsi.', 'type="text" class="angka"') ?>
