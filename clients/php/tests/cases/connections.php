@@ -142,5 +142,5 @@ test('a page of 250 values is one quick round trip on a kept connection', static
     }
     sort($times);
     // benches/php measures it; this only notices when something has gone badly wrong.
-    holds($times[10] < 100, "the median is {$times[10]} ms");
+    holds($times[10] < 1000, "the median is {$times[10]} ms");
 });

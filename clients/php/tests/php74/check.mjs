@@ -81,7 +81,8 @@ for (const name of readdirSync(samples)) {
 }
 
 const { text: output, errors } = await run("require '/p/clients/php/tests/php74/offline.php';");
-console.log(output.trim());
+// Not the line with the counts: run.sh has one for all.
+console.log(output.replace(/^\d+ passed, \d+ failed$/m, '').trim());
 const [ok, bad] = (output.match(/^(\d+) passed, (\d+) failed$/m) ?? ['', '0', '1']).slice(1).map(Number);
 passed += ok;
 failed += bad;

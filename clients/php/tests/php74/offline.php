@@ -12,7 +12,7 @@ require __DIR__ . '/../harness.php';
 require __DIR__ . '/../world.php';
 
 World::$root = dirname(__DIR__, 4);
-World::$folder = '/tmp/offline';
+World::$folder = '/offline';
 mkdir(World::$folder, 0700, true);
 foreach (['config', 'values', 'codes'] as $case) {
     require __DIR__ . "/../cases/$case.php";
