@@ -147,6 +147,7 @@ step 'scripts' scripts
 step 'tests' tests
 step 'PHP library' outside clients/php/tests/run.sh
 step 'PHP example' outside clients/php/example/run.sh --once
+step 'PHP hosts' outside clients/php/example/hosts.sh
 step 'guides' outside docs/test.sh
 
 say 'durations'
