@@ -68,7 +68,7 @@ end() {
 }
 # shellcheck disable=SC2317 # the trap calls it
 clean_up() {
-    [[ -z ${work:-} ]] || "$tests/bin/systemctl" stop gembok-sidecar 2>/dev/null
+    [[ -z ${work:-} ]] || "$tests/bin/systemctl" stop gembok-sidecar >/dev/null 2>&1
     end
     [[ -z ${work:-} ]] || as_root rm -rf -- "$work"
 }
@@ -76,20 +76,21 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# wait_until WHAT LOG COMMAND…: polls for a minute.
+# wait_until WHAT LOG COMMAND…: polls for a minute, and gives up at once when what was started last has ended.
 wait_until() {
     local what=$1 log=$2 tries
     shift 2
     for ((tries = 0; tries < 600; tries++)); do
         if "$@" >/dev/null 2>&1; then return 0; fi
+        kill -0 "${started[-1]}" 2>/dev/null || break
         sleep 0.1
     done
-    stop "waited a minute until $what, in vain; the end of $log:" "$(tail -n 8 "$log")"
+    stop "waited until $what, in vain; the end of $log:" "$(tail -n 8 "$log")"
 }
 
-# A sandbox of Gembok, new each time.
+# gembok_start new, gembok_start again: a sandbox of Gembok, a new one or the one that is there.
 gembok_start() {
-    rm -rf "$work/gembok"
+    [[ $1 = again ]] || rm -rf "$work/gembok"
     GEMBOK_SANDBOX=$work/gembok GEMBOK_DATA_PORT=$data_port GEMBOK_CONTROL_PORT=$control_port \
         provisioning/quickstart.sh --serve-only >"$work/gembok.log" 2>&1 &
     started+=($!)
@@ -118,11 +119,13 @@ reader_has() {
     rm -rf "${work:?}"/{www,etc}
     mkdir -p "$app/system" "$app/application"/{config,controllers,helpers,libraries,logs,models}
     if [[ -n ${CODEIGNITER:-} ]]; then
+        # As its own guide has it: production, with errors logged.
         cp -r "$CODEIGNITER"/{application,system,index.php} "$app/"
         sed -i "s/: 'development'/: 'production'/" "$app/index.php"
         sed -i "s/\['log_threshold'\] = 0/['log_threshold'] = 1/" "$app/application/config/config.php"
     else
         cp "$tests/codeigniter/index.php" "$app/"
+        cp "$tests/codeigniter/autoload.php" "$app/application/config/"
         cp "$tests/codeigniter/Database.php" clients/php/tests/codeigniter/Loader.php "$app/system/"
     fi
     cp -r "$tests/reader/application" "$app/"
@@ -143,13 +146,13 @@ document() {
     rm -f "$work/counts"
     rm -rf "$work/desk" && mkdir "$work/desk"
     nice -n 19 python3 "$tests/document.py" run "docs/$1" --directory "$work/desk" --counts "$work/counts" \
-        --replace "/etc/absensi=$work/etc/absensi" --replace "/var/www/absensi=$work/www/absensi" \
-        --replace "/usr/local/src/gembok=$root" \
-        --replace "/etc/gembok-sidecar=$work/etc/gembok-sidecar" --replace "/run/gembok-sidecar=$work/run/gembok-sidecar" \
-        --replace "/etc/systemd/system=$work/units" --replace "-o gembok-sidecar=-o $sidecar_user" \
-        --replace "10.0.0.5 port 8443=127.0.0.1 port $data_port" --replace "10.0.0.5:8443=127.0.0.1:$data_port" \
-        --replace "dport = :8443=dport = :$data_port" --replace "127.0.0.1:8444=127.0.0.1:$tls_port" \
-        --replace "gembok.lan=localhost" --replace "http://absensi.lan=http://127.0.0.1:$web_port"
+        --replace "/etc/absensi|$work/etc/absensi" --replace "/var/www/absensi|$work/www/absensi" \
+        --replace "/usr/local/src/gembok|$root" --replace "/usr/local/src/gembok/docs/sidecar|$work/sidecar" \
+        --replace "/etc/gembok-sidecar|$work/etc/gembok-sidecar" --replace "/run/gembok-sidecar|$work/run/gembok-sidecar" \
+        --replace "/etc/systemd/system|$work/units" --replace "-o gembok-sidecar|-o $sidecar_user" \
+        --replace "10.0.0.5 port 8443|127.0.0.1 port $data_port" --replace "10.0.0.5:8443|127.0.0.1:$data_port" \
+        --replace "dport = :8443|dport = :$data_port" --replace "127.0.0.1:8444|127.0.0.1:$tls_port" \
+        --replace "gembok.lan|localhost" --replace "http://absensi.lan|http://127.0.0.1:$web_port"
     read_counts "$1"
 }
 
@@ -182,23 +185,37 @@ pair() {
 }
 
 codeigniter3() {
-    gembok_start
+    gembok_start new
     database_start
     reader_has
     if document "$1"; then
         check 'every old value reads as it did' "$tests/bin/sudo" -u www-data php "$tests/reader/meaning.php" "$work"
     else
-        tail -n 5 "$work"/www/absensi/application/logs/*.php
+        tail -n 5 "$work"/www/absensi/application/logs/*.php 2>/dev/null
     fi
     end
     rm -rf "$work/mariadb"
 }
 
 sidecar() {
-    gembok_start
-    document "$1"
+    gembok_start new
+    rm -rf "${work:?}"/{www,etc,sidecar} "$work"/units/*
+    mkdir -p "$work/sidecar" "$work/www/absensi/application/third_party"
+    cp -r clients/php "$work/www/absensi/application/third_party/gembok"
+    # The files as they are, except for what differs from machine to machine.
+    local file
+    for file in docs/sidecar/*; do
+        sed -e "s|/etc/gembok-sidecar|$work/etc/gembok-sidecar|g; s|/run/gembok-sidecar|$work/run/gembok-sidecar|g" \
+            -e "s|10\.0\.0\.5:8443|127.0.0.1:$data_port|g; s|gembok\.lan|localhost|g; s|127\.0\.0\.1:8444|127.0.0.1:$tls_port|g" \
+            -e "s|^User=gembok-sidecar|User=$sidecar_user|" "$file" >"$work/sidecar/${file##*/}"
+    done
+    if document "$1"; then sidecar_checks; fi
+    systemctl stop gembok-sidecar
     end
 }
+
+# shellcheck source=/dev/null
+source "$tests/sidecar.sh"
 
 ((EUID == 0)) || sudo -n true 2>/dev/null || stop 'this test needs root, or sudo without a password'
 install_missing || stop 'what is missing could not be installed'

@@ -5,16 +5,17 @@ A guide marks each of its code blocks by an HTML comment right before it, which 
 
     <!-- run -->              sh: run by bash, in order, in one directory; it must end with status 0
     <!-- run: fails -->       the same, and it must not end with 0
-    <!-- run: torn -->        the same as run, but first killed outright again and again in the middle of its work
+    <!-- run: torn -->        the same as run, but first killed outright again and again, also halfway through its work
     <!-- shows -->            what the run before it printed; … stands for anything within a line, and alone for any lines
     <!-- file: PATH MODE -->  is written to PATH (MODE may be absent), for the runs after it
+    <!-- added to: PATH -->   is added at its end
     <!-- as in: PATH -->      must stand in that file of the project, line for line
     <!-- not run: WHY -->     is not tried, and the reason is said
 
 A block without a mark is an error: nothing goes untried by oversight. Names and addresses that a guide speaks of are
 replaced by those of the test, and back again in what is compared; the list of them is given by the caller.
 
-    document.py run GUIDE --directory DIR [--replace WORD=WORD]… [--counts FILE]
+    document.py run GUIDE --directory DIR [--replace 'WORD|WORD']… [--counts FILE]
     document.py pair GUIDE GUIDE [--counts FILE]     two languages of one guide: the same blocks, the same headings
 """
 
@@ -29,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
-MARK = re.compile(r"<!-- (run|shows|file|as in|not run)(?:: (.*))? -->$")
+MARK = re.compile(r"<!-- (run|shows|file|added to|as in|not run)(?:: (.*))? -->$")
 RUN_SECONDS = 240
 
 
@@ -54,6 +55,8 @@ def blocks_of(guide: Path) -> list[Block]:
         elif line.startswith("```"):
             if mark is None:
                 sys.exit(f"{guide}:{number}: a block without a mark; docs/test/document.py says which there are")
+            if mark[1] == "not run" and not mark[2]:
+                sys.exit(f"{guide}:{number}: it says no reason why it is not run")
             fence = Block(mark[1], (mark[2] or "").strip(), line[3:].strip(), "", number)
         elif match := MARK.match(line):
             mark = match
@@ -89,9 +92,13 @@ class Guide:
             return self.compare(block)
         if block.kind == "file":
             return self.write(block)
+        if block.kind == "added to":
+            with Path(self.here(block.what)).open("a") as file:
+                file.write(self.here(block.text))
+            return None
         if block.kind == "as in":
             return None if block.text in (PROJECT / block.what).read_text() else f"{block.what} has other lines"
-        return None if block.what else "it says no reason"
+        raise AssertionError(block.kind)
 
     def start(self, block: Block) -> subprocess.Popen:
         script = "set -euo pipefail\n" + self.here(block.text)
@@ -114,22 +121,22 @@ class Guide:
 
     def torn(self, block: Block) -> str | None:
         """Killed after a little longer each time, until it comes to its end by itself."""
-        torn, patience = 0, 0.2
+        torn, halfway, patience = 0, 0, 0.1
         while True:
             process = self.start(block)
             try:
                 self.printed, _ = process.communicate(timeout=patience)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                torn, patience = torn + 1, patience + 0.15
+                printed, _ = process.communicate()
+                torn, halfway, patience = torn + 1, halfway + bool(printed), patience + 0.1
                 if patience > 60:
                     return "it never comes to its end"
                 continue
             if process.returncode != 0:
                 return f"it ended with status {process.returncode} after {torn} kills, and printed:\n{self.printed}"
-            print(f"          killed {torn} times in the middle, then let go on")
-            return None if torn >= 2 else "it was over before it could be killed twice"
+            print(f"          killed {torn} times, {halfway} of them when it had done a part, then let go on")
+            return None if halfway else "it was never killed halfway: give it more to do"
 
     def compare(self, block: Block) -> str | None:
         printed = [line.rstrip() for line in self.there(self.printed).strip().splitlines()]
@@ -155,12 +162,15 @@ class Guide:
 
 
 def run(arguments) -> tuple[int, int]:
-    replacements = [tuple(pair.split("=", 1)) for pair in arguments.replace]
+    replacements = [tuple(pair.split("|", 1)) for pair in arguments.replace]
     guide = Guide(arguments.guide[0], arguments.directory, replacements)
     passed, began = 0, time.monotonic()
     blocks = blocks_of(guide.path)
     for at, block in enumerate(blocks):
         name = f"{guide.path.name}:{block.line} {block.kind}" + (f": {block.what}" if block.what else "")
+        if block.kind == "not run":
+            print(f"          {name}")
+            continue
         wrong = guide.do(block)
         if wrong is not None:
             # What follows builds on it.

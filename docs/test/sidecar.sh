@@ -1,0 +1,122 @@
+# shellcheck shell=bash disable=SC2154,SC2317 # the variables are those of test.sh; check calls the functions
+# What the sidecar's guide promises beyond what it shows, tried with nginx and with HAProxy. Sourced by test.sh, after the guide
+# has put everything in place.
+
+sidecar_checks() {
+    local kind
+    for kind in nginx haproxy; do
+        say "the sidecar by $kind"
+        if has systemd-analyze; then
+            cp "docs/sidecar/$kind.service" "$work/run/gembok-sidecar-$kind.service"
+            check 'its unit is one that systemd takes' systemd-analyze verify "$work/run/gembok-sidecar-$kind.service"
+        fi
+        as_root install -m 644 "$work"/sidecar/{nginx.conf,haproxy.cfg} "$work/etc/gembok-sidecar/"
+        as_root install -m 644 "$work/sidecar/$kind.service" "$work/units/gembok-sidecar.service"
+        : >"$work/units/gembok-sidecar.log"
+        systemctl restart gembok-sidecar
+        check 'the web server cannot read the private key' fails sudo -u www-data cat "$work/etc/gembok-sidecar/client.pem.key"
+        check 'nothing but the data plane is passed on' only_the_data_plane
+        check "Gembok's refusals come as they are" refusals_pass
+        check 'a batch of nearly 1 MiB goes through, and leaves no file' large_batch
+        check 'a PHP held to TLS 1.2 works by it, and not without it' php_tls12
+        check 'a Gembok that was started again is found again' gembok_again
+        check 'its log has neither API key nor data' fails grep -e gbk_ -e QnVkaQ -e Authorization -r "$work/units/gembok-sidecar.log"
+        check 'a Gembok with a certificate of another CA gets nothing' impostor 'another CA'
+        check 'a Gembok of another name gets nothing' impostor 'another name'
+    done
+}
+
+fails() { ! "$@" >/dev/null 2>&1; }
+
+through() { curl --silent --show-error --unix-socket "$work/run/gembok-sidecar/gembok.sock" "$@"; }
+
+authorized() { through --header "@$work/header" "$@"; }
+
+only_the_data_plane() {
+    local path
+    for path in / /metrics /health/state /v1/statistics /v1/endpoints/absensi /v1/endpoints/a/b/encrypt \
+        '/v1/endpoints/absensi/../../../metrics' /cryptAPI/; do
+        [[ $(through --path-as-is "http://localhost$path" --write-out ' %{http_code}') == *'"no-such-route"'*' 404' ]] || return 1
+    done
+    [[ $(through http://localhost/v1/info) == *'"name":"gembok"'* && $(through http://localhost/problems/locked) == *'"locked"'* ]]
+}
+
+refusals_pass() {
+    local answer item='{"object":"karyawan","plaintext":"QnVkaQ=="}' address=http://localhost/v1/endpoints/absensi/encrypt
+    sed 's/^/Authorization: Bearer /' "$work/gembok/api-key" >"$work/header" && chmod 600 "$work/header"
+    [[ $(authorized --json "$item" $address --write-out ' %{http_code}') == *R0IB*' 200' ]] || return 1
+    [[ $(through --json "$item" $address --write-out ' %{http_code}') == *'"api-key-missing"'*' 401' ]] || return 1
+    gembok lock >/dev/null
+    answer=$(authorized --include --json "$item" $address)
+    gembok unlock >/dev/null
+    [[ $answer == *' 503 '*'"locked"'* && ${answer,,} == *'retry-after: '* ]]
+}
+
+large_batch() {
+    python3 -c "import json; print(json.dumps({'items': [{'object': 'karyawan', 'plaintext': 'QUJD' * 225}] * 1000}))" \
+        >"$work/large.json"
+    local bytes
+    bytes=$(stat -c %s "$work/large.json")
+    ((bytes > 900000 && bytes < 1048576)) || return 1
+    authorized --header 'Content-Type: application/json' --data "@$work/large.json" --output "$work/answer.json" \
+        http://localhost/v1/endpoints/absensi/encrypt || return 1
+    [[ $(grep -o R0IB "$work/answer.json" | wc -l) -ge 1000 ]] || return 1
+    [[ -z $(find "$work/run/gembok-sidecar" -type f ! -name '*.pid') ]] || return 1
+    fails grep 'temporary file' "$work/units/gembok-sidecar.log"
+}
+
+# OpenSSL's own configuration takes TLS 1.3 away from a PHP that has it.
+php_tls12() {
+    printf '%s\n' 'openssl_conf = a' '[a]' 'ssl_conf = b' '[b]' 'system_default = c' '[c]' 'MaxProtocol = TLSv1.2' >"$work/tls12.cnf"
+    cat >"$work/tls12.php" <<'PHP'
+<?php
+require "$argv[1]/www/absensi/application/third_party/gembok/autoload.php";
+function client(string $url, array $more): Gembok\Client
+{
+    return new Gembok\Client(Gembok\Config::fromArray(
+        ['url' => $url, 'endpoint' => 'absensi', 'api_key_file' => "{$_SERVER['argv'][1]}/gembok/api-key", 'object' => 'karyawan'] + $more
+    ));
+}
+$sidecar = client("https://127.0.0.1:$argv[3]", ['sidecar' => true, 'ca' => "$argv[1]/etc/absensi/sidecar.pem"]);
+$straight = client("https://127.0.0.1:$argv[2]", [
+    'ca' => "$argv[1]/gembok/client/ca.pem", 'certificate' => "$argv[1]/gembok/client/client.pem", 'key' => "$argv[1]/gembok/client/client.key",
+]);
+if ($sidecar->decrypt($sidecar->encrypt('Budi')) !== 'Budi') {
+    exit(1);
+}
+try {
+    $straight->encrypt('Budi');
+    exit(1);
+} catch (Gembok\Exception\GembokException $refused) {
+    echo $refused->getErrorCode(), "\n";
+}
+PHP
+    OPENSSL_CONF=$work/tls12.cnf php "$work/tls12.php" "$work" "$data_port" "$tls_port"
+}
+
+# The connections that were kept are dead now; the first call must not notice.
+gembok_again() {
+    kill -TERM "${started[-1]}" && wait "${started[-1]}"
+    unset 'started[-1]'
+    [[ $(through http://localhost/v1/info) == *'"unreachable"'* ]] || return 1
+    gembok_start again
+    [[ $(sudo -u www-data php "$work/desk/coba.php") == Budi ]]
+}
+
+# The same sidecar, told to trust another CA or to expect another name, must not send what it is given.
+impostor() {
+    local answer
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=other -keyout /dev/null \
+        -out "$work/other.pem" 2>/dev/null
+    if [[ $1 = 'another CA' ]]; then
+        as_root install -m 444 "$work/other.pem" "$work/etc/gembok-sidecar/other.pem"
+        as_root sed -i "s|/etc/gembok-sidecar/ca.pem|/etc/gembok-sidecar/other.pem|" "$work"/etc/gembok-sidecar/{nginx.conf,haproxy.cfg}
+    else
+        as_root install -m 644 "$work"/sidecar/{nginx.conf,haproxy.cfg} "$work/etc/gembok-sidecar/"
+        as_root sed -i 's|proxy_ssl_name localhost|proxy_ssl_name other.lan|; s|str(localhost)|str(other.lan)|' \
+            "$work"/etc/gembok-sidecar/{nginx.conf,haproxy.cfg}
+    fi
+    systemctl restart gembok-sidecar
+    answer=$(authorized --json '{"object":"karyawan","plaintext":"QnVkaQ=="}' http://localhost/v1/endpoints/absensi/encrypt)
+    [[ $answer == *'"unreachable"'* ]]
+}
