@@ -190,11 +190,19 @@ codeigniter3() {
     reader_has
     if document "$1"; then
         check 'every old value reads as it did' "$tests/bin/sudo" -u www-data php "$tests/reader/meaning.php" "$work"
+        check "the table's file has no plaintext left" no_plaintext_in "$work/mariadb/absensi/karyawan.ibd"
     else
         tail -n 5 "$work"/www/absensi/application/logs/*.php 2>/dev/null
     fi
     end
     rm -rf "$work/mariadb"
+}
+
+# shellcheck disable=SC2317 # check calls it
+# All pages written out, then the file searched. It has envelopes, so it is the right file.
+no_plaintext_in() {
+    mariadb --execute 'FLUSH TABLES absensi.karyawan FOR EXPORT' &&
+        grep -q R0IB "$1" && ! grep -q -a -E 'Bhayangkara|Santoso|3372[0-9]{12}' "$1"
 }
 
 sidecar() {
