@@ -7,7 +7,7 @@
 #   docs/test.sh GUIDE…       only these, such as: codeigniter3.id.md sidecar.en.md
 #
 #   GEMBOK_BIN        a gembok that is built already (default: cargo build --release)
-#   GEMBOK_DATA_PORT  the sandbox's port on 127.0.0.1; the next is its control plane's, and two more are taken (default 38443)
+#   GEMBOK_DATA_PORT  the sandbox's port on 127.0.0.1; the next is its control plane's, and three more are taken (default 38443)
 #   CODEIGNITER       a folder with CodeIgniter 3 in it (default: docs/test/codeigniter, which stands for it)
 #
 # It needs root, or sudo without a password: the guides put files where only the web server's user reads them, and run PHP as
@@ -19,7 +19,7 @@ root=$PWD tests=$PWD/docs/test
 case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit ;; esac
 
 data_port=${GEMBOK_DATA_PORT:-38443}
-control_port=$((data_port + 1)) web_port=$((data_port + 2)) tls_port=$((data_port + 3))
+control_port=$((data_port + 1)) web_port=$((data_port + 2)) tls_port=$((data_port + 3)) dying_port=$((data_port + 4))
 passed=0
 failed=0
 
@@ -28,7 +28,7 @@ finish() { printf '\n%d passed, %d failed\n' "$passed" "$failed"; ((failed == 0)
 stop() { printf '%s\n' "$@" >&2; failed=$((failed + 1)); finish; }
 has() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
 has_module() { has php && php --ri "$1" >/dev/null 2>&1; }
-as_root() { if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi; }
+as_root() { if ((EUID == 0)); then "$@"; else /usr/bin/sudo -n "$@"; fi; }
 is_open() { (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # What the guides and this test call, each with the Debian package it comes from.
@@ -62,13 +62,13 @@ started=()
 end() {
     local at
     for ((at = ${#started[@]} - 1; at >= 0; at--)); do
-        kill -TERM "${started[at]}" 2>/dev/null && wait "${started[at]}" 2>/dev/null
+        as_root kill -TERM "${started[at]}" 2>/dev/null && wait "${started[at]}" 2>/dev/null
     done
     started=()
 }
 # shellcheck disable=SC2317 # the trap calls it
 clean_up() {
-    [[ -z ${work:-} ]] || "$tests/bin/systemctl" stop gembok-sidecar >/dev/null 2>&1
+    [[ -z ${work:-} ]] || sudo systemctl stop gembok-sidecar >/dev/null 2>&1
     end
     [[ -z ${work:-} ]] || as_root rm -rf -- "$work"
 }
@@ -82,7 +82,7 @@ wait_until() {
     shift 2
     for ((tries = 0; tries < 600; tries++)); do
         if "$@" >/dev/null 2>&1; then return 0; fi
-        kill -0 "${started[-1]}" 2>/dev/null || break
+        [[ -d /proc/${started[-1]} ]] || break
         sleep 0.1
     done
     stop "waited until $what, in vain; the end of $log:" "$(tail -n 8 "$log")"
@@ -116,7 +116,7 @@ database_start() {
 # What the reader of a guide has: an application of CodeIgniter 3, its table with rows, a web server.
 reader_has() {
     local app=$work/www/absensi
-    rm -rf "${work:?}"/{www,etc}
+    as_root rm -rf "${work:?}"/{www,etc}
     mkdir -p "$app/system" "$app/application"/{config,controllers,helpers,libraries,logs,models}
     if [[ -n ${CODEIGNITER:-} ]]; then
         # As its own guide has it: production, with errors logged.
@@ -207,7 +207,7 @@ no_plaintext_in() {
 
 sidecar() {
     gembok_start new
-    rm -rf "${work:?}"/{www,etc,sidecar} "$work"/units/*
+    as_root rm -rf "${work:?}"/{www,etc,sidecar} "$work"/units/*
     mkdir -p "$work/sidecar" "$work/www/absensi/application/third_party"
     cp -r clients/php "$work/www/absensi/application/third_party/gembok"
     # The files as they are, except for what differs from machine to machine.
@@ -218,16 +218,16 @@ sidecar() {
             -e "s|^User=gembok-sidecar|User=$sidecar_user|" "$file" >"$work/sidecar/${file##*/}"
     done
     if document "$1"; then sidecar_checks; fi
-    systemctl stop gembok-sidecar
+    sudo systemctl stop gembok-sidecar
     end
 }
 
 # shellcheck source=/dev/null
 source "$tests/sidecar.sh"
 
-((EUID == 0)) || sudo -n true 2>/dev/null || stop 'this test needs root, or sudo without a password'
+as_root true 2>/dev/null || stop 'this test needs root, or sudo without a password'
 install_missing || stop 'what is missing could not be installed'
-for port in "$data_port" "$control_port" "$web_port" "$tls_port"; do
+for port in "$data_port" "$control_port" "$web_port" "$tls_port" "$dying_port"; do
     ! is_open "$port" || stop "port $port on 127.0.0.1 is in use; choose others: GEMBOK_DATA_PORT=… $0"
 done
 if [[ -z ${GEMBOK_BIN:-} ]]; then
