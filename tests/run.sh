@@ -117,7 +117,7 @@ prepare_cargo_deny() {
 
 scripts() {
     local list
-    mapfile -t list < <(grep -rlE '^#!.*\b(ba)?sh\b' .ci benches fuzz provisioning tests systemd 2>/dev/null | sort)
+    mapfile -t list < <(grep -rlE '^#!.*\b(ba)?sh\b' .ci benches clients docs fuzz provisioning tests systemd 2>/dev/null | sort)
     shellcheck "${list[@]}"
 }
 
@@ -125,6 +125,13 @@ tests() {
     # So often the daemon is killed under load; every phase of its life has to be hit.
     export GEMBOK_CRASH_ROUNDS=${GEMBOK_CRASH_ROUNDS:-100}
     GEMBOK_FUZZ_SECONDS=${GEMBOK_FUZZ_SECONDS:-5} cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log"
+    return "${PIPESTATUS[0]}"
+}
+
+# What stands outside the Rust workspace, against the gembok that the tests have just built: each a script that installs what
+# it needs and ends with one line, "N passed, N failed".
+outside() {
+    GEMBOK_BIN=$target/debug/gembok "$@" 2>&1 | tee -a "$log"
     return "${PIPESTATUS[0]}"
 }
 
@@ -138,15 +145,20 @@ step 'lints' cargo clippy --workspace --all-targets --locked -- -D warnings
 step 'dependencies' "$cargo_deny" --offline check --hide-inclusion-graph licenses bans sources
 step 'scripts' scripts
 step 'tests' tests
+step 'PHP library' outside clients/php/tests/run.sh
+step 'PHP example' outside clients/php/example/run.sh --once
+step 'PHP hosts' outside clients/php/example/hosts.sh
+step 'guides' outside docs/test.sh
 
 say 'durations'
 printf '%s\n' "${durations[@]}"
-read -r passed failed < <(sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed;.*/\1 \2/p' "$log" |
+read -r passed failed < <(sed -n -e 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed;.*/\1 \2/p' \
+    -e 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" |
     awk '{passed += $1; failed += $2} END {print passed + 0, failed + 0}')
 # A step that failed without a failed test, such as a lint or a test that does not compile, counts as one failure.
 for name in ${failed_steps[@]+"${failed_steps[@]}"}; do
     echo "failed: $name"
-    [[ $name = tests && $failed -gt 0 ]] || failed=$((failed + 1))
+    [[ $name =~ ^(tests|PHP|guides) && $failed -gt 0 ]] || failed=$((failed + 1))
 done
 echo "$passed passed, $failed failed"
 ((failed == 0))

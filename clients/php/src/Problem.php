@@ -1,0 +1,86 @@
+<?php
+
+/*
+ * How a refusal of the appliance becomes an exception: which kind each of its codes is. The codes are stable; a code that is
+ * newer than this library becomes a kind by its HTTP status.
+ */
+
+declare(strict_types=1);
+
+namespace Gembok;
+
+use Gembok\Exception\BadRequest;
+use Gembok\Exception\CannotOpen;
+use Gembok\Exception\Denied;
+use Gembok\Exception\GembokException;
+use Gembok\Exception\Limited;
+use Gembok\Exception\Misconfigured;
+use Gembok\Exception\Unavailable;
+
+/** @internal */
+final class Problem
+{
+    private const KINDS = [
+        BadRequest::class => [
+            'malformed-json', 'unknown-member', 'missing-member', 'repeated-member', 'bad-base64', 'bad-context',
+            'context-required', 'unknown-action', 'bad-name', 'bad-request',
+            'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
+            'object-unknown', 'not-found', 'already-exists', 'conflict',
+        ],
+        Denied::class => [
+            'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
+            'api-key-missing', 'api-key-unknown', 'api-key-revoked', 'api-key-expired', 'api-key-disabled',
+            'api-key-of-another-endpoint', 'endpoint-revoked', 'endpoint-disabled', 'forbidden', 'not-granted',
+            'key-not-sealing', 'key-exhausted',
+        ],
+        Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
+        CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
+        Limited::class => [
+            'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
+        ],
+        Unavailable::class => [
+            'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
+        ],
+    ];
+
+    /**
+     * @param array<string, mixed> $members of a problem document, or of one failed item of a batch
+     */
+    public static function exception(array $members, int $status, ?int $retryAfter = null): GembokException
+    {
+        $code = $members['code'] ?? null;
+        $what = $members['detail'] ?? $members['title'] ?? null;
+        if (!is_string($code) || !is_string($what)) {
+            return Response::strange($status);
+        }
+        $kind = self::kind($code, $status);
+        $hint = $members['hint'] ?? '';
+        return new $kind($code, $what, is_string($hint) ? $hint : '', $status, $retryAfter);
+    }
+
+    /** @return ?class-string<GembokException> null where the code is not known here */
+    public static function kindOf(string $code): ?string
+    {
+        foreach (self::KINDS as $kind => $codes) {
+            if (in_array($code, $codes, true)) {
+                return $kind;
+            }
+        }
+        return null;
+    }
+
+    private static function kind(string $code, int $status): string
+    {
+        $known = self::kindOf($code);
+        if ($known !== null) {
+            return $known;
+        }
+        if ($status === 401 || $status === 403) {
+            return Denied::class;
+        }
+        if ($status === 429) {
+            return Limited::class;
+        }
+        return $status >= 500 || $status === 408 ? Unavailable::class : BadRequest::class;
+    }
+}

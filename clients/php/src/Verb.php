@@ -1,0 +1,103 @@
+<?php
+
+/*
+ * What encrypt and decrypt differ in: what they take, what they give, and how its bytes are written.
+ */
+
+declare(strict_types=1);
+
+namespace Gembok;
+
+use Gembok\Exception\BadRequest;
+use Gembok\Exception\GembokException;
+
+/** @internal */
+final class Verb
+{
+    private string $name;
+    private string $takes;
+    private string $gives;
+
+    private function __construct(string $name, string $takes, string $gives)
+    {
+        $this->name = $name;
+        $this->takes = $takes;
+        $this->gives = $gives;
+    }
+
+    public static function encrypt(): self
+    {
+        return new self('encrypt', 'plaintext', 'ciphertext');
+    }
+
+    public static function decrypt(): self
+    {
+        return new self('decrypt', 'ciphertext', 'plaintext');
+    }
+
+    public function name(): string
+    {
+        return $this->name;
+    }
+
+    /** plaintext or ciphertext */
+    public function takes(): string
+    {
+        return $this->takes;
+    }
+
+    /**
+     * One item as it is sent.
+     *
+     * @param mixed $value
+     * @param mixed $object null or '' for the configured one
+     * @param array<mixed> $context
+     * @throws GembokException
+     */
+    public function json(
+        #[\SensitiveParameter]
+        $value,
+        $object,
+        array $context,
+        Config $config
+    ): string {
+        $object = $object === null || $object === '' ? $config->object() : $object;
+        if (!is_string($object)) {
+            throw new BadRequest(
+                'missing-member',
+                'No object is named.',
+                "Name one, such as 'karyawan', or set 'object' in the settings for calls that name none."
+            );
+        }
+        $text = $this->takes === 'plaintext' ? base64_encode(Item::plaintext($value)) : Item::ciphertext($value);
+        return Item::json($this->takes, $text, $object, $context);
+    }
+
+    /**
+     * The value of one answered item.
+     *
+     * @param array<string, mixed> $item
+     * @throws GembokException
+     */
+    public function result(
+        #[\SensitiveParameter]
+        array $item
+    ): string {
+        $text = $item[$this->gives] ?? null;
+        $result = is_string($text) && $this->gives === 'plaintext' ? base64_decode($text, true) : $text;
+        if (!is_string($result)) {
+            throw Response::strange(200);
+        }
+        return $result;
+    }
+
+    /** A value that is too large for any request. */
+    public function tooLarge(): BadRequest
+    {
+        return new BadRequest(
+            'field-too-large',
+            "The $this->takes is larger than one request may be. It was not sent.",
+            'Split the value; GET /v1/info tells the limits.'
+        );
+    }
+}

@@ -1,0 +1,3 @@
+<?php
+
+echo array_is_list([]);

@@ -1,0 +1,5 @@
+<?php
+
+try { f(); } catch (Exception) {}
+
+function f() {}

@@ -1,0 +1,3 @@
+<?php
+
+$x = new stdClass(); echo $x::class;

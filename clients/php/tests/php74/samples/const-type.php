@@ -1,0 +1,3 @@
+<?php
+
+class A { const string X = "x"; }

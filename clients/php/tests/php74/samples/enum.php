@@ -1,0 +1,3 @@
+<?php
+
+enum A { case B; }

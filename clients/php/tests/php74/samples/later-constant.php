@@ -1,0 +1,5 @@
+<?php
+
+namespace A;
+
+echo \FILTER_VALIDATE_BOOL, CURLOPT_CAINFO_BLOB;

@@ -1,0 +1,3 @@
+<?php
+
+strlen(string: "x");

@@ -1,0 +1,3 @@
+<?php
+
+class A { public function __construct(private int $x) {} }

@@ -1,0 +1,5 @@
+<?php
+
+namespace A; 
+
+echo str_contains("ab", "a");

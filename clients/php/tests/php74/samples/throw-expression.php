@@ -1,0 +1,3 @@
+<?php
+
+$x = $y ?? throw new Exception();

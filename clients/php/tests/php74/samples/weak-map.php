@@ -1,0 +1,5 @@
+<?php
+
+namespace A;
+
+$x = new \WeakMap();
