@@ -128,6 +128,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::EndpointRevoked
         | Code::EndpointDisabled
         | Code::Forbidden
+        | Code::PolicyDenied
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
             StatusCode::NOT_FOUND
@@ -138,6 +139,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::KeyExhausted
         | Code::AlreadyExists
         | Code::Conflict
+        | Code::LastAdmin
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,
         Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,

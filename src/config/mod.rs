@@ -3,6 +3,7 @@
 //!
 //! `provisioning/gembok.toml` is the annotated sample; it is parsed by the tests.
 
+mod access;
 mod bounds;
 mod check;
 mod error;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use access::{Access, check_access};
 pub use check::Finding;
 pub use error::ConfigError;
 pub use journal::Journal;
@@ -32,8 +34,10 @@ pub use sections::{
 pub struct Config {
     /// The file it was read from.
     pub file: PathBuf,
-    /// `crypto.toml` and `limits.toml`, already read.
+    /// `crypto.toml`, `limits.toml` and `access.cedar`, already read.
     pub policies: Policies,
+    /// `[access]`
+    pub access: Access,
     /// `[state]`
     pub state: State,
     /// `[local]`
@@ -84,6 +88,7 @@ impl Config {
         let mut config = Self {
             file: file.to_owned(),
             policies,
+            access: document.access,
             state: document.state,
             local: document.local,
             data: document.data.unwrap_or(Listen::DATA),
@@ -161,6 +166,8 @@ impl Config {
 struct Document {
     #[serde(default = "policies::default_directory")]
     policies: PathBuf,
+    #[serde(default)]
+    access: Access,
     #[serde(default)]
     state: State,
     #[serde(default)]
