@@ -13,6 +13,8 @@
 //! object <uuid>  fields bytes                              items of that object, by the item's outcome
 //! ```
 //!
+//! Whoever may not read everyone's gets the rows of the projects it is a member of.
+//!
 //! A batch over three objects is one request. `endpoint_name` and `object_name` are null when there is none any more, or
 //! never was one.
 
@@ -60,8 +62,8 @@ async fn rows(
     let now = arrival.now;
     let query = parse(query, now)?;
     hop(move || {
-        operational.sign_in(&peer, now)?.may_read_statistics()?;
-        let (rows, truncated) = operational.statistics(query)?;
+        let visible = operational.visible_statistics(&operational.sign_in(&peer, now)?)?;
+        let (rows, truncated) = operational.statistics(query, &visible)?;
         Ok((query.resolution, rows, truncated))
     })
     .await

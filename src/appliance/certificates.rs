@@ -201,7 +201,7 @@ impl Operational {
 }
 
 impl CertificateView {
-    fn of(spki: &[u8], certificate: &Certificate) -> Self {
+    pub(super) fn of(spki: &[u8], certificate: &Certificate) -> Self {
         let identity = match (certificate.endpoint, certificate.user) {
             (Some(id), _) => Identity::Endpoint(id.uuid()).to_uri(),
             (_, Some(id)) => Identity::User(id.uuid()).to_uri(),
@@ -287,7 +287,8 @@ pub(super) fn revoke(
     )
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+/// The digest of a public key, as lists show it.
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

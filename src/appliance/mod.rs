@@ -14,6 +14,7 @@
 //! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`] and
 //! [`Operational::decrypt`], which look in memory only and may run on an async worker.
 
+mod access;
 mod accounts;
 mod admission;
 mod audit;
@@ -30,6 +31,7 @@ mod enable;
 mod encrypt;
 mod enrollment;
 mod epoch;
+mod explain;
 mod export;
 mod failures;
 mod fault;
@@ -41,6 +43,7 @@ mod keyring;
 mod lease;
 mod listed;
 mod lock;
+mod members;
 mod memo;
 mod meters;
 mod operational;
@@ -58,9 +61,12 @@ mod server_certificate;
 mod single_flight;
 mod spending;
 mod statistics;
+mod target;
 mod tend;
 mod tenure;
 mod unlock;
+mod users;
+mod verdicts;
 mod wear;
 mod witness;
 
@@ -81,6 +87,7 @@ use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
 
 pub use crate::store::Compacted;
+pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
 pub use audit::{AuditEntry, AuditPage};
@@ -92,6 +99,7 @@ pub use decrypt::{OpeningKeys, Sealed};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
 pub use enrollment::{ApiKeyView, EndpointView, NewApiKey};
+pub use explain::{Asker, Wondering};
 pub use export::{Export, ExportWanted, Exported, Selection};
 pub use fault::{Fault, Stop};
 pub use grants::GrantView;
@@ -99,6 +107,7 @@ pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
 pub use keyring::KeyringLimits;
 pub use listed::Listed;
+pub use members::MemberView;
 pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
@@ -108,7 +117,9 @@ pub use rollback::{Acceptance, Rollback, WentPast};
 pub use served::Served;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsQuery, StatisticsRow};
+pub use target::Target;
 pub use tend::Tending;
+pub use users::UserShown;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
 
@@ -138,6 +149,8 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
+    /// Who may do what; [`Appliance::govern`] changes it.
+    pub access: ArcSwap<Access>,
     /// What memory protection the process got, for health.
     pub memory_protection: String,
     /// Both clocks.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{EndpointId, ObjectId};
+use crate::domain::id::{EndpointId, ObjectId, ProjectId};
 use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
@@ -11,6 +11,7 @@ use crate::domain::statistics::{Counters, Resolution, Series};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Scan, Table};
 
+use super::access::Visible;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
@@ -56,12 +57,16 @@ pub struct StatisticsRow {
 }
 
 impl Operational {
-    /// The rows of a query, in order of time, at most [`STATISTICS_ROWS_MAX`], and whether that cut it short. What is in
+    /// The rows of a query that are `visible`, in order of time, at most [`STATISTICS_ROWS_MAX`], and whether that cut it short. What is in
     /// the open block comes with its commit, some milliseconds later.
     ///
     /// # Errors
     /// The store's. A damaged row is left out, and named in the log.
-    pub fn statistics(&self, query: StatisticsQuery) -> Result<(Vec<StatisticsRow>, bool), Stop> {
+    pub fn statistics(
+        &self,
+        query: StatisticsQuery,
+        visible: &Visible,
+    ) -> Result<(Vec<StatisticsRow>, bool), Stop> {
         let first = query.resolution.bucket(query.from);
         let mut after = [[query.resolution as u8].as_slice(), &first.to_be_bytes()].concat();
         let mut found = Vec::new();
@@ -81,7 +86,7 @@ impl Operational {
                     && query.object.is_none_or(|id| Some(id) == series.object)
                     && query.operation.is_none_or(|operation| Some(operation) == series.operation)
                     && query.outcome.is_none_or(|outcome| outcome == series.outcome);
-                if !wanted {
+                if !wanted || !visible.has(names.project(self, series.endpoint)?) {
                     continue;
                 }
                 if found.len() == STATISTICS_ROWS_MAX {
@@ -109,18 +114,26 @@ impl Operational {
 /// Names looked up for one answer, each once; no more of them than it has rows.
 #[derive(Default)]
 struct Names {
-    endpoints: HashMap<EndpointId, Option<Name>>,
+    endpoints: HashMap<EndpointId, Option<(Name, ProjectId)>>,
     objects: HashMap<ObjectId, Option<Name>>,
 }
 
 impl Names {
     fn endpoint(&mut self, appliance: &Operational, id: EndpointId) -> Result<Option<Name>, Stop> {
+        Ok(self.known(appliance, id)?.map(|(name, _)| name))
+    }
+
+    fn project(&mut self, appliance: &Operational, id: EndpointId) -> Result<Option<ProjectId>, Stop> {
+        Ok(self.known(appliance, id)?.map(|(_, project)| project))
+    }
+
+    fn known(&mut self, appliance: &Operational, id: EndpointId) -> Result<Option<(Name, ProjectId)>, Stop> {
         if let Some(known) = self.endpoints.get(&id) {
             return Ok(known.clone());
         }
         let endpoint = appliance.look_up::<Endpoint>(Table::Endpoints, id.as_bytes())?;
-        let name = endpoint.and_then(Listed::sound).map(|endpoint| endpoint.name);
-        Ok(self.endpoints.entry(id).or_insert(name).clone())
+        let known = endpoint.and_then(Listed::sound).map(|endpoint| (endpoint.name, endpoint.project));
+        Ok(self.endpoints.entry(id).or_insert(known).clone())
     }
 
     fn object(&mut self, appliance: &Operational, id: ObjectId) -> Result<Option<Name>, Stop> {

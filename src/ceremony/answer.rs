@@ -7,6 +7,7 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
+pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::status_answer::{JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
@@ -81,10 +82,20 @@ pub enum Done {
     ProjectShown(ProjectShown),
     /// Of `project list`.
     Projects(Vec<Listed<Project>>),
+    /// Of `policy explain`.
+    Explained(Explained),
+    /// Of `project member list`.
+    Members(Members),
     /// Of `status`.
     Status(Box<Status>),
     /// Of an `unlock` that went past something on the operator's word.
     Unlocked(Unlocked),
+    /// Of `user create`.
+    User(Account),
+    /// Of `user show`.
+    UserShown(AccountShown),
+    /// Of `user list`.
+    Users(Vec<Listed<Account>>),
 }
 
 /// What is to be done after an unlock that went past something.

@@ -8,7 +8,9 @@ use crate::ceremony::request;
 
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
-use super::renewal::{Acceptance, Key, User};
+use super::people::{Member, User};
+use super::policy::Policy;
+use super::renewal::{Acceptance, Key};
 
 #[derive(Parser)]
 #[command(
@@ -69,6 +71,9 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Access policies: who may do what
+    #[command(subcommand)]
+    Policy(Policy),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),
@@ -123,6 +128,9 @@ pub(super) enum Project {
     },
     /// Show a project with its objects and endpoints
     Show { name: String },
+    /// Users who own a project together
+    #[command(subcommand)]
+    Member(Member),
 }
 
 #[derive(Subcommand)]
@@ -303,6 +311,7 @@ impl From<Project> for request::Request {
             Project::Create { name } => request::Project::Create { name },
             Project::List { after } => request::Project::List { after },
             Project::Show { name } => request::Project::Show { name },
+            Project::Member(verb) => request::Project::Member(verb.into()),
         })
     }
 }

@@ -12,6 +12,8 @@ mod evidence;
 mod export;
 mod files;
 mod items;
+mod people;
+mod policy;
 mod renewal;
 mod report;
 mod run;

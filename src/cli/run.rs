@@ -20,6 +20,7 @@ use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
 use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::policy::{self, Policy};
 use super::report::Verification;
 use super::show;
 use super::verify::{Evidence, compare};
@@ -56,6 +57,8 @@ impl Arguments {
                 return Session::open(&config, json)?.issue_certificate(new);
             }
             Command::Audit(arguments::Audit::Verify(wanted)) => return verify(&wanted, json),
+            Command::Policy(Policy::Check { files }) => return print(&policy::check(&files)?),
+            Command::Policy(Policy::Explain(asked)) => asked.into(),
             Command::Unlock(accepted) => accepted.into(),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,

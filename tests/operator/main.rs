@@ -6,6 +6,8 @@ mod audit;
 mod certificates;
 mod forks;
 mod life;
+mod people;
+mod policy;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;
