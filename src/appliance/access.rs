@@ -18,7 +18,9 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 
 use super::accounts::SignedIn;
+use super::catalog::{ProjectView, not_found};
 use super::fault::{Fault, Stop};
+use super::listed::Listed;
 use super::operational::Operational;
 use super::target::Target;
 use super::{Appliance, State};
@@ -115,21 +117,40 @@ impl Appliance {
 }
 
 impl Operational {
-    /// Leave for a user to do `act`.
+    /// Leave for a user to do all of `acts`. Who may not even see a project, or who there is, is told of what it may not do
+    /// there what it would be told if there were none.
     ///
     /// # Errors
     /// `forbidden`, `not-found`.
-    pub fn leave(&self, signed_in: &SignedIn, act: Act, target: &Target) -> Result<Leave, Stop> {
-        let on = self.target(target)?;
+    pub fn leave(&self, signed_in: &SignedIn, acts: &[(Act, Target)]) -> Result<Leave, Stop> {
         let actor = Actor::User(signed_in.person().id);
         let access = self.settings.access.load();
-        access.leave(
-            actor,
-            &Who::User(signed_in.person().clone()),
-            act,
-            &on,
-            signed_in.circumstances(&access),
-        )?;
+        let (who, at) = (Who::User(signed_in.person().clone()), signed_in.circumstances(&access));
+        let sees = |act, on: &On| access.decide(&who, act, on, at).is_allowed;
+        for (act, target) in acts {
+            let found = self.target(target);
+            let on = found.as_ref().ok();
+            let refused = match &found {
+                Ok(on) => access.leave(actor, &who, *act, on, at),
+                Err(stop) => Err(stop.clone()),
+            };
+            let Err(stop) = refused else { continue };
+            return Err(match target {
+                Target::Project(name)
+                | Target::Endpoint { project: name, .. }
+                | Target::Object { project: name, .. } => {
+                    let project = on.and_then(On::project).map(On::Project);
+                    let is_seen = project.is_some_and(|project| sees(Act::ProjectShow, &project));
+                    if is_seen { stop } else { not_found("project", name) }
+                }
+                Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
+                    if !sees(Act::UserList, &On::Appliance) =>
+                {
+                    Code::Forbidden.into()
+                }
+                _ => stop,
+            });
+        }
         Ok(Leave(actor))
     }
 
@@ -138,22 +159,53 @@ impl Operational {
     /// # Errors
     /// `forbidden` when nobody's.
     pub fn visible_statistics(&self, signed_in: &SignedIn) -> Result<Visible, Stop> {
+        match self.visible(signed_in, Act::StatisticsReadAll, Act::StatisticsRead)? {
+            Visible::Of(projects) if projects.is_empty() => {
+                // Which rule it is that keeps all of them.
+                self.leave(signed_in, &[(Act::StatisticsReadAll, Target::Appliance)])?;
+                Ok(Visible::All)
+            }
+            visible => Ok(visible),
+        }
+    }
+
+    /// The projects that a user may see, at most a page behind `after`, and where the next page begins, if there may be one.
+    ///
+    /// # Errors
+    /// `forbidden` where a rule keeps all of them.
+    pub fn projects_seen_by(
+        &self,
+        signed_in: &SignedIn,
+        after: Option<ProjectId>,
+    ) -> Result<(Vec<Listed<ProjectView>>, Option<ProjectId>), Stop> {
+        match self.visible(signed_in, Act::ProjectList, Act::ProjectShow)? {
+            Visible::All => self.projects_page(after),
+            Visible::Of(projects) => {
+                let behind = projects.into_iter().filter(|id| after.is_none_or(|after| *id > after));
+                let views = behind.map(|id| self.project_view(id)).filter_map(Result::transpose);
+                Ok((views.map(|view| view.map(Listed::Sound)).collect::<Result<_, _>>()?, None))
+            }
+        }
+    }
+
+    /// Everything, to whoever may do `all` on the appliance; else what `each` is allowed on, of one's projects.
+    fn visible(&self, signed_in: &SignedIn, all: Act, each: Act) -> Result<Visible, Stop> {
         let access = self.settings.access.load();
-        let who = Who::User(signed_in.person().clone());
-        let at = signed_in.circumstances(&access);
-        if access.decide(&who, Act::StatisticsReadAll, &On::Appliance, at).is_allowed {
+        let (who, at) = (Who::User(signed_in.person().clone()), signed_in.circumstances(&access));
+        let decision = access.decide(&who, all, &On::Appliance, at);
+        if decision.is_allowed {
             return Ok(Visible::All);
         }
         let mut visible = BTreeSet::new();
         for id in &signed_in.person().projects {
             let Some(tenant) = self.tenant(*id)? else { continue };
-            if access.decide(&who, Act::StatisticsRead, &On::Project(tenant), at).is_allowed {
+            if access.decide(&who, each, &On::Project(tenant), at).is_allowed {
                 visible.insert(*id);
             }
         }
-        if visible.is_empty() {
-            // Which rule it is that keeps all of them.
-            self.leave(signed_in, Act::StatisticsReadAll, &Target::Appliance)?;
+        if visible.is_empty() && !(decision.rules.is_empty() && decision.broken.is_empty()) {
+            // A rule forbids it: that is another thing than being a member of nothing.
+            access.leave(Actor::User(signed_in.person().id), &who, all, &On::Appliance, at)?;
         }
         Ok(Visible::Of(visible))
     }

@@ -13,7 +13,7 @@ use crate::domain::user::{Role, User};
 use crate::store::{Row, Scan, Table};
 
 use super::access::Leave;
-use super::catalog::{LIST_ROWS_MAX, not_found};
+use super::catalog::{LIST_ROWS_MAX, next_page, not_found};
 use super::certificates::{CertificateView, revoke};
 use super::fault::{Fault, Stop};
 use super::listed::Listed;
@@ -61,6 +61,16 @@ impl Operational {
             Scan { prefix: &[], after: after.as_ref().map(<[u8; 16]>::as_slice), limit: LIST_ROWS_MAX };
         let rows = self.store.scan(Table::Users, range)?.into_iter();
         rows.map(|(_, row)| Listed::of(row)?.decode()).collect()
+    }
+
+    /// The same, and where the next page begins, if there may be one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn users_page(&self, after: Option<UserId>) -> Result<(Vec<Listed<User>>, Option<UserId>), Stop> {
+        let page = self.users(after)?;
+        let next = next_page(&page, |user| *user.id.as_bytes()).map(UserId::from_bytes);
+        Ok((page, next))
     }
 
     /// A user with its projects and certificates.

@@ -21,6 +21,7 @@ mod memory;
 mod open_routes;
 mod order;
 mod published;
+mod resources;
 mod retention;
 mod revocation;
 mod roles;

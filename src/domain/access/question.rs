@@ -70,6 +70,17 @@ pub enum On {
 }
 
 impl On {
+    /// The project that it is, or is in.
+    #[must_use]
+    pub fn project(&self) -> Option<Tenant> {
+        match self {
+            Self::Project(tenant) => Some(tenant.clone()),
+            Self::Endpoint(thing) => Some(thing.project.clone()),
+            Self::Object(thing) => Some(thing.project.clone()),
+            Self::Appliance | Self::Approval { .. } | Self::Role(_) | Self::User(_) => None,
+        }
+    }
+
     /// Which kind of thing.
     #[must_use]
     pub const fn kind(&self) -> Kind {
