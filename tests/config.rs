@@ -16,7 +16,7 @@ fn sandbox(text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let policies = directory.path().join("policies");
     fs::create_dir(&policies).unwrap();
-    for name in ["crypto.toml", "limits.toml"] {
+    for name in ["crypto.toml", "limits.toml", "access.cedar", "access.cedarschema"] {
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(name), policies.join(name))
             .unwrap();
     }

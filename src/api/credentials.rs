@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -24,6 +24,12 @@ pub(super) struct Arrival {
     authorization: Authorization,
     /// The announced length of the body.
     pub content_length: Option<u64>,
+}
+
+/// Whether a body says of itself that it is JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let said = headers.get(CONTENT_TYPE).and_then(|said| said.to_str().ok()).unwrap_or_default();
+    said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }
 
 /// The `Authorization` headers of a request.

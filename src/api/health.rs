@@ -5,8 +5,9 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, Leave, Target};
 use crate::crypto::hex::to_hex;
+use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
 
 use super::credentials::Arrival;
@@ -31,7 +32,7 @@ pub(super) fn ready(appliance: &Appliance) -> Answer {
 
 /// `GET /health/state`: everything, for a user. While it is locked nobody can be signed in; the local socket tells then.
 pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
-    if let Err(refusal) = signed_in(&appliance, &arrival).await {
+    if let Err(refusal) = leave(&appliance, &arrival, Act::HealthRead).await {
         return problem::answer(&refusal);
     }
     let asked = Arc::clone(&appliance);
@@ -100,10 +101,10 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
     }
 }
 
-/// Any user may see health and metrics.
-pub(super) async fn signed_in(appliance: &Appliance, arrival: &Arrival) -> Result<(), Refusal> {
+/// Leave for a signed-in user to do `act` on the appliance.
+pub(super) async fn leave(appliance: &Appliance, arrival: &Arrival, act: Act) -> Result<Leave, Refusal> {
     let operational = appliance.unlocked()?;
     let peer = arrival.peer.clone().ok_or(crate::domain::refusal::Code::CertificateMissing)?;
     let now = arrival.now;
-    hop(move || operational.sign_in(&peer, now).map(drop)).await
+    hop(move || operational.leave(&operational.sign_in(&peer, now)?, &[(act, Target::Appliance)])).await
 }

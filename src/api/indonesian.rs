@@ -47,6 +47,7 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::EndpointUnknown => "Endpoint tidak ada untuk sertifikat ini; periksa nama endpoint.",
         Code::EndpointRevoked => "Endpoint sudah dicabut; hubungi pemilik proyek.",
         Code::Forbidden => "Tidak diizinkan; gunakan identitas yang berwenang.",
+        Code::PolicyDenied => "Kebijakan akses tidak mengizinkan ini saat ini dari sini; hubungi operator.",
         Code::ObjectUnknown => "Objek tidak ada dalam proyek; periksa ejaannya.",
         Code::NotGranted => {
             "Endpoint tidak diberi izin untuk aksi ini pada objek ini; hubungi pemilik proyek."
@@ -56,6 +57,7 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::KeyDestroyed => "Versi kunci sudah dimusnahkan; ciphertext ini tidak dapat dibuka lagi.",
         Code::KeyNotSealing => "Kunci objek saat ini tidak mengenkripsi; hubungi pemilik proyek.",
         Code::KeyExhausted => "Kunci objek mencapai batas pemakaian; hubungi pemilik proyek untuk rotasi.",
+        Code::LastAdmin => "Ini admin terakhir yang dapat masuk; buat atau aktifkan admin lain dahulu.",
         Code::NotFound => "Tidak ditemukan; periksa namanya.",
         Code::AlreadyExists => "Nama sudah dipakai; pilih nama lain.",
         Code::Conflict => "Data diubah pihak lain pada saat yang sama; ulangi.",

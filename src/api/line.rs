@@ -182,12 +182,12 @@ impl Line {
         }
         self.room = Some(patiently(operational.recorder(), |recorder| recorder.take_room(work.len())).await?);
         let objects = work.iter().map(|item| item.object.as_ref());
-        let admitted = match operational.recall_admitted::<Op>(&caller, objects.clone(), now) {
+        let admitted = match operational.recall_admitted::<Op>(&caller, objects.clone(), &self.peer, now) {
             Some(admitted) => admitted.map_err(Stop::told)?,
             None => {
                 let objects: Vec<String> = objects.map(str::to_owned).collect();
-                let operational = Arc::clone(operational);
-                hop(move || operational.load_admitted::<Op>(&caller, &objects, now)).await?
+                let (operational, peer) = (Arc::clone(operational), Arc::clone(&self.peer));
+                hop(move || operational.load_admitted::<Op>(&caller, &objects, &peer, now)).await?
             }
         };
         let done = Op::perform(operational, now, admitted, work).await?;

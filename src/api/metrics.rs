@@ -8,18 +8,19 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::appliance::{Appliance, ClockVerdict, Standing, State};
+use crate::domain::access::Act;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Code;
 use crate::domain::statistics::Counters;
 
 use super::credentials::Arrival;
-use super::health::signed_in;
+use super::health::leave;
 use super::line::hop;
 use super::{Answer, problem};
 
 /// Answers a scrape.
 pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
-    if let Err(refusal) = signed_in(&appliance, &arrival).await {
+    if let Err(refusal) = leave(&appliance, &arrival, Act::MetricsRead).await {
         return problem::answer(&refusal);
     }
     // Some of it is read from the store.

@@ -11,8 +11,11 @@
 //! | both | `GET /problems/{code}` | any | `info` |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
 //! | control | `GET /health/state` | a user's certificate | `health` |
-//! | control | `GET /v1/statistics` | an admin's or auditor's certificate | `statistics` |
+//! | control | `GET /v1/statistics` | a user's certificate: one's projects', or everyone's | `statistics` |
 //! | control | `GET /metrics` | a user's certificate | `metrics` |
+//! | control | `GET`, `POST /v1/users`; `GET`, `DELETE /v1/users/{name}` | a user's certificate, by role | `resources` |
+//! | control | `GET`, `POST /v1/projects`; `GET /v1/projects/{name}` | a user's certificate, by role and membership | `resources` |
+//! | control | `GET`, `POST …/members`; `DELETE …/members/{user}` below a project | the same | `resources` |
 //!
 //! Anything else is `unmatched`: 404, or 405 where a path is served with another method. Below `/cryptAPI` and `/CryptAPI`
 //! that too is said in the published form.
@@ -32,6 +35,7 @@ mod problem;
 mod published;
 mod renewal;
 pub mod request;
+mod resources;
 mod statistics;
 mod statistics_csv;
 mod unmatched;
@@ -182,7 +186,7 @@ fn other_data_routes(
 /// The control plane, as a service that is always ready.
 pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<impl PlaneBody>> {
     let clock = appliance.settings().clock;
-    let with = with(appliance);
+    let with = with(Arc::clone(&appliance));
 
     let alive_path = warp::path!("health" / "alive");
     let alive = alive_path.and(warp::get()).map(health::alive);
@@ -224,7 +228,66 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
 
     let served = health.or(read).unify().or(open(with)).unify();
     let refused = wrong_method.or(unmatched_path()).unify();
-    warp::service(served.or(refused).unify().recover(unmatched::rejected).unify())
+    let others = warp::service(served.or(refused).unify().recover(unmatched::rejected).unify());
+    let shared = Arc::new((appliance, others));
+    Serve(move |request: Request<hyper::body::Incoming>| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (appliance, others) = &*shared;
+            let (head, body) = request.into_parts();
+            let Some(resource) = Resource::of(head.uri.path()) else {
+                let answer = others.clone().call(Request::from_parts(head, body)).await?;
+                return Ok(answer.map(Either::Right));
+            };
+            let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
+            let asked = resources::Asked {
+                resource,
+                method: &head.method,
+                query: head.uri.query(),
+                is_json: credentials::is_json(&head.headers),
+            };
+            let answer = resources::answer(appliance, asked, &arrival, Incoming::new(body)).await;
+            Ok(answer.map(|body| Either::Left(Full::from(body))))
+        }
+    })
+}
+
+/// A resource of the control plane, by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resource<'a> {
+    Users,
+    User(&'a str),
+    Projects,
+    Project(&'a str),
+    Members(&'a str),
+    Member { project: &'a str, user: &'a str },
+}
+
+impl<'a> Resource<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix("/v1/")?;
+        let steps: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+        let found = match steps[..] {
+            ["users"] => Self::Users,
+            ["users", name] => Self::User(name),
+            ["projects"] => Self::Projects,
+            ["projects", name] => Self::Project(name),
+            ["projects", name, "members"] => Self::Members(name),
+            ["projects", project, "members", user] => Self::Member { project, user },
+            _ => return None,
+        };
+        (!steps.contains(&"")).then_some(found)
+    }
+
+    /// What is served at it.
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Users | Self::Projects | Self::Members(_) => "GET, POST",
+            Self::User(_) => "GET, DELETE",
+            Self::Project(_) => "GET",
+            Self::Member { .. } => "DELETE",
+        }
+    }
 }
 
 /// What both listeners tell anybody.
@@ -279,6 +342,26 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resource_is_a_whole_path() {
+        for (path, resource) in [
+            ("/v1/users", Resource::Users),
+            ("/v1/users/", Resource::Users),
+            ("/v1/users/siti", Resource::User("siti")),
+            ("/v1/projects", Resource::Projects),
+            ("/v1/projects/kantor", Resource::Project("kantor")),
+            ("/v1/projects/kantor/members", Resource::Members("kantor")),
+            ("/v1/projects/kantor/members/siti", Resource::Member { project: "kantor", user: "siti" }),
+        ] {
+            assert_eq!(Resource::of(path), Some(resource), "{path}");
+        }
+        for path in
+            ["/v1/", "/v1/users//", "//v1/users", "/v1//users", "/v1/users/siti/x", "/v1/projects//members"]
+        {
+            assert_eq!(Resource::of(path), None, "{path}");
+        }
+    }
 
     #[test]
     fn a_data_route_is_a_whole_path() {

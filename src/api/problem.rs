@@ -63,6 +63,14 @@ pub(super) fn respond(status: StatusCode, content_type: &'static str, body: Vec<
     answer
 }
 
+/// It was done, and there is nothing to show.
+#[must_use]
+pub(super) fn nothing() -> Answer {
+    let mut answer = respond(StatusCode::NO_CONTENT, "", Vec::new());
+    answer.headers_mut().remove(header::CONTENT_TYPE);
+    answer
+}
+
 /// The same with the newest checkpoint, for those who may know how far the chain has come.
 #[must_use]
 pub(super) fn witnessed(mut answer: Answer, appliance: &Appliance) -> Answer {
@@ -128,6 +136,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::EndpointRevoked
         | Code::EndpointDisabled
         | Code::Forbidden
+        | Code::PolicyDenied
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
             StatusCode::NOT_FOUND
@@ -138,6 +147,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::KeyExhausted
         | Code::AlreadyExists
         | Code::Conflict
+        | Code::LastAdmin
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,

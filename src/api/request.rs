@@ -194,7 +194,11 @@ fn missing(member: &'static str) -> Refusal {
     Refusal::new(Code::MissingMember).detail(format!("The body lacks {member}."))
 }
 
-fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
+/// Reads a body.
+///
+/// # Errors
+/// `malformed-json`, `unknown-member`, `missing-member`, `repeated-member`.
+pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map(|Members(body)| body).map_err(|error| {
         // The parser quotes values and names. Only which kind of error it is may be told, and where.
         let message = error.to_string();

@@ -27,6 +27,9 @@
 //! At most 10,000 rows: then `truncated` is true, and `next_from` is the `from` of the rest, where rows are told apart by
 //! time. A query that reads more than 500,000 stored rows is refused. `kept_from` says from where on the rows of this resolution
 //! are all there; those of before are gone, and part of the longer ones.
+//!
+//! Whoever may not read everyone's gets what is of the projects it is a member of: rows, totals and CSV are as if there were
+//! no other project, and empty for a member of none.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -80,9 +83,10 @@ async fn found(
     let operational = appliance.unlocked()?;
     let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
     let now = arrival.now;
-    let asked = parse(query, now)?;
+    let mut asked = parse(query, now)?;
     hop(move || {
-        operational.sign_in(&peer, now)?.may_read_statistics()?;
+        let visible = operational.visible_statistics(&operational.sign_in(&peer, now)?)?;
+        asked.query.only.keep_to(visible);
         let found = operational.statistics(&asked.query)?;
         Ok((asked, found))
     })

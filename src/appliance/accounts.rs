@@ -1,18 +1,27 @@
-//! People on the control plane. Sign-in is by an enrolled certificate; what a role may see is decided here.
+//! People on the control plane: sign-in by an enrolled certificate. What who may do is the access policies' to say
+//! ([`super::access`]).
 
+use std::net::IpAddr;
+
+use crate::domain::access::{Circumstances, Person};
 use crate::domain::certificate::Certificate;
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::Code;
-use crate::domain::timestamp::Now;
-use crate::domain::user::{Role, User};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::user::User;
 use crate::store::Table;
 
+use super::access::Access;
 use super::catalog::not_found;
 use super::fault::Stop;
 use super::operational::Operational;
 
-/// A user whose certificate is enrolled and valid now.
-pub struct SignedIn(User);
+/// A user whose certificate is enrolled and valid now, where and when that was shown.
+pub struct SignedIn {
+    person: Person,
+    address: IpAddr,
+    time: Timestamp,
+}
 
 impl Operational {
     /// Signs in by certificate. Blocks.
@@ -39,7 +48,10 @@ impl Operational {
             return Err(Code::CertificateNotEnrolled.into());
         }
         let user: User = self.read(Table::Users, id.as_bytes())?.ok_or(Code::CertificateNotEnrolled)?;
-        if user.disabled.is_some() { Err(Code::Forbidden.into()) } else { Ok(SignedIn(user)) }
+        if user.disabled.is_some() {
+            return Err(Code::Forbidden.into());
+        }
+        Ok(SignedIn { person: self.person(&user)?, address: peer.address, time: now.time })
     }
 
     pub(super) fn user_named(&self, name: &str) -> Result<User, Stop> {
@@ -50,14 +62,13 @@ impl Operational {
 }
 
 impl SignedIn {
-    /// Leave to read everyone's statistics.
-    ///
-    /// # Errors
-    /// `forbidden`.
-    pub fn may_read_statistics(&self) -> Result<(), Stop> {
-        match self.0.role {
-            Role::Admin | Role::Auditor => Ok(()),
-            Role::User | Role::Officer | Role::Backup => Err(Code::Forbidden.into()),
-        }
+    /// Who.
+    pub(super) const fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// Where and when, as policies read it.
+    pub(super) fn circumstances(&self, access: &Access) -> Circumstances {
+        access.circumstances(Some(self.address), self.time)
     }
 }

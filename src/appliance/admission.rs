@@ -3,7 +3,7 @@
 //! ```text
 //! Peer + endpoint name ── enrolled? ─> Enrolled
 //! Enrolled + API key   ── proved, and one request taken ─> Caller
-//! Caller + objects     ── granted, and the fields taken ─> Admitted<Op>       (a decrypt's from the budgets, too)
+//! Caller + objects     ── granted, not denied by the access policies, and the fields taken ─> Admitted<Op>       (a decrypt's from the budgets, too)
 //! ```
 //!
 //! Nobody else can make a [`Caller`] or an [`Admitted`]; the verbs take nothing else. Everything believed here is good for
@@ -26,7 +26,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::store::Table;
 
-use super::fault::Stop;
+use super::fault::{Fault, Stop};
 use super::in_flight::Gauge;
 use super::listed::Listed;
 use super::memo::{CatalogRevision, Memo};
@@ -34,6 +34,7 @@ use super::meters::Meters;
 use super::operational::Operational;
 use super::served::{Served, harmed};
 use super::spending::Purse;
+use super::verdicts::{Coming, Verdicts};
 
 /// API keys remembered per endpoint.
 const API_KEYS_REMEMBERED_MAX: usize = 64;
@@ -69,6 +70,7 @@ pub struct Enrolled {
     pub certificate: [u8; 32],
     api_keys: Memo<ApiKeyDigest, KnownKey>,
     objects: Memo<Box<str>, Served>,
+    pub(super) verdicts: Verdicts,
     pub(super) in_flight: Gauge,
 }
 
@@ -153,6 +155,9 @@ impl Operational {
         }
         let endpoint: Endpoint =
             self.read(Table::Endpoints, id.as_bytes())?.ok_or(Code::CertificateNotEnrolled)?;
+        let project = self.tenant(endpoint.project)?;
+        let project = project.ok_or_else(|| Fault::new(format!("the project of endpoint {id} is gone")))?;
+        let verdicts = Verdicts::new(self.settings.access.load_full(), &endpoint, project);
         Ok(self.enrolled.keep(
             shown.spki,
             revision,
@@ -163,6 +168,7 @@ impl Operational {
                 certificate: shown.spki,
                 api_keys: Memo::new(API_KEYS_REMEMBERED_MAX),
                 objects: Memo::new(OBJECTS_REMEMBERED_MAX),
+                verdicts,
             },
         ))
     }
@@ -260,9 +266,10 @@ impl Operational {
         &self,
         caller: &Caller,
         objects: impl Iterator<Item = &'a str> + Clone,
+        peer: &Peer,
         now: Now,
     ) -> Option<Result<Admitted<Op>, Stop>> {
-        let enrolled = &caller.enrolled;
+        let (enrolled, coming) = (&caller.enrolled, Coming { peer, now });
         let mut items: SmallVec<[Result<Arc<Served>, Denied>; 1]> =
             SmallVec::with_capacity(objects.size_hint().0);
         for name in objects {
@@ -271,11 +278,14 @@ impl Operational {
                 .last()
                 .and_then(|last| last.as_ref().ok())
                 .filter(|last| last.object.name.as_str() == name);
-            let served = match same {
-                Some(served) => Arc::clone(served),
-                None => enrolled.objects.recall(name, enrolled.revision)?,
+            let item = match same {
+                Some(served) => Ok(Arc::clone(served)),
+                None => {
+                    let served = enrolled.objects.recall(name, enrolled.revision)?;
+                    enrolled.verdicts.recall::<Op>(served, coming, enrolled.revision)?
+                }
             };
-            items.push(served.for_operation::<Op>());
+            items.push(item);
         }
         let KnownKey { meters, purse, .. } = &*caller.known;
         let taken = match Op::OPERATION {
@@ -300,12 +310,14 @@ impl Operational {
         &self,
         caller: &Caller,
         objects: &[String],
+        peer: &Peer,
         now: Now,
     ) -> Result<Admitted<Op>, Stop> {
+        let (enrolled, coming) = (&caller.enrolled, Coming { peer, now });
         let items: SmallVec<_> = objects
             .iter()
-            .map(|name| match self.load_served(&caller.enrolled, name) {
-                Ok(served) => served.for_operation::<Op>(),
+            .map(|name| match self.load_served(enrolled, name) {
+                Ok(served) => enrolled.verdicts.load::<Op>(served, coming, enrolled.revision),
                 // Also when a row is damaged: it harms the items that need it and no others.
                 Err(stop) => Err(Denied { code: stop.told().code, object: None }),
             })
@@ -348,7 +360,10 @@ impl Operational {
                 harmed(row);
             }
         }
-        Ok(enrolled.objects.keep(name.into(), enrolled.revision, Served { object, granted, lost, versions }))
+        let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
+        let (granted, lost) = (granted.without(broken), lost.and(broken));
+        let served = Served { object, granted, lost, denied, versions };
+        Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
     }
 }
 

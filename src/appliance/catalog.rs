@@ -13,6 +13,7 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::id::{ObjectId, ProjectId};
 use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
@@ -78,7 +79,7 @@ pub struct KeyVersionView {
 }
 
 impl Operational {
-    /// Makes a project with its first KEK.
+    /// Makes a project with its first KEK. A user who makes one is its member.
     ///
     /// # Errors
     /// `already-exists`, `token-away`.
@@ -101,7 +102,13 @@ impl Operational {
             let audit = AuditRecord::new(now.time, actor, "project.create")
                 .with("id", id)
                 .with("name", &project.name);
-            Ok((batch, audit, ()))
+            let Actor::User(maker) = actor else { return Ok((batch, audit, ())) };
+            let member = cbor::encode(&Member { created: now.time });
+            Ok((
+                batch.put(Table::Members, &Member::row_key(id, maker), member),
+                audit.with("member", maker),
+                (),
+            ))
         })?;
         Ok(ProjectView { id, name: project.name, created: now.time })
     }
@@ -216,6 +223,24 @@ impl Operational {
         rows.collect()
     }
 
+    /// The same, and where the next page begins, if there may be one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn projects_page(
+        &self,
+        after: Option<ProjectId>,
+    ) -> Result<(Vec<Listed<ProjectView>>, Option<ProjectId>), Stop> {
+        let page = self.projects(after)?;
+        let next = next_page(&page, |view| *view.id.as_bytes()).map(ProjectId::from_bytes);
+        Ok((page, next))
+    }
+
+    pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
+        let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
+        Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
+    }
+
     /// The project of a name.
     ///
     /// # Errors
@@ -300,6 +325,14 @@ impl Operational {
             }
         }
         Err(Fault::new("no free key id was found in 16 draws; the randomness cannot be right").into())
+    }
+}
+
+/// The key of the last row of a full page: the next one begins behind it.
+pub(super) fn next_page<T>(page: &[Listed<T>], key: impl Fn(&T) -> [u8; 16]) -> Option<[u8; 16]> {
+    match page.last().filter(|_| page.len() == LIST_ROWS_MAX)? {
+        Listed::Sound(last) => Some(key(last)),
+        Listed::Damaged(row) => row.key().try_into().ok(),
     }
 }
 

@@ -120,7 +120,7 @@ impl Operational {
 }
 
 impl CertificateView {
-    fn of(spki: &[u8], certificate: &Certificate) -> Self {
+    pub(super) fn of(spki: &[u8], certificate: &Certificate) -> Self {
         let identity = match (certificate.endpoint, certificate.user) {
             (Some(id), _) => Identity::Endpoint(id.uuid()).to_uri(),
             (_, Some(id)) => Identity::User(id.uuid()).to_uri(),
@@ -224,6 +224,7 @@ pub(super) fn revoke(
     )
 }
 
+/// The digest of a public key, as lists show it.
 pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {

@@ -14,6 +14,7 @@
 //! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`] and
 //! [`Operational::decrypt`], which look in memory only and may run on an async worker.
 
+mod access;
 mod accounts;
 mod admission;
 mod audit;
@@ -31,6 +32,7 @@ mod encrypt;
 mod enrollment;
 mod epoch;
 mod expiries;
+mod explain;
 mod export;
 mod failures;
 mod fault;
@@ -42,6 +44,7 @@ mod keyring;
 mod lease;
 mod listed;
 mod lock;
+mod members;
 mod memo;
 mod meters;
 mod operational;
@@ -64,9 +67,12 @@ mod signing_request;
 mod single_flight;
 mod spending;
 mod statistics;
+mod target;
 mod tend;
 mod tenure;
 mod unlock;
+mod users;
+mod verdicts;
 mod wear;
 mod witness;
 
@@ -88,6 +94,7 @@ use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
 
 pub use crate::store::Compacted;
+pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
 pub use audit::{AuditEntry, AuditPage};
@@ -99,6 +106,7 @@ pub use decrypt::{OpeningKeys, Sealed};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
 pub use enrollment::{ApiKeyView, EndpointView, NewApiKey};
+pub use explain::{Asker, Wondering};
 pub use export::{Export, ExportWanted, Exported, Selection};
 pub use fault::{Fault, Stop};
 pub use grants::GrantView;
@@ -106,6 +114,7 @@ pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
 pub use keyring::KeyringLimits;
 pub use listed::Listed;
+pub use members::MemberView;
 pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
@@ -118,7 +127,9 @@ pub use server_names::ServerNames;
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
+pub use target::Target;
 pub use tend::Tending;
+pub use users::UserShown;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
 
@@ -150,6 +161,8 @@ pub struct Settings {
     pub statistics: StatisticsRetention,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
+    /// Who may do what; [`Appliance::govern`] changes it.
+    pub access: ArcSwap<Access>,
     /// What memory protection the process got, for health.
     pub memory_protection: String,
     /// Both clocks.

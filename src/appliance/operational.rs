@@ -66,7 +66,7 @@ pub struct Operational {
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
-    revision: AtomicU64,
+    pub(super) revision: AtomicU64,
     ended: AtomicBool,
     changing: Mutex<()>,
     pub(super) signing_crl: Mutex<()>,
@@ -244,6 +244,17 @@ impl Operational {
             Ok((batch, audit, ()))
         });
         if is_so_already { Ok(()) } else { changed }
+    }
+
+    /// The same for a change that takes a right away, and may turn out to be none.
+    pub(super) fn withdraw_if_any(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<Option<(Batch, AuditRecord)>, Stop>,
+    ) -> Result<(), Stop> {
+        self.change_if_any(now, change)?;
+        self.witness_withdrawal(now);
+        Ok(())
     }
 
     /// The same for a change that takes a right away: it is witnessed before it is answered, or as soon as the token is back.

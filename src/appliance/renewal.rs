@@ -1,6 +1,6 @@
 //! Renewal: an endpoint that proves a certificate that counts and an API key gets another certificate, for the same endpoint
-//! and over a key it has just made. Nobody else is asked, so what can be had this way is bounded in time and in number, and
-//! the enrolment says which certificate it came from: a revocation takes the whole line.
+//! and over a key it has just made. Beside the access policies nobody is asked, so what can be had this way is bounded in time
+//! and in number, and the enrolment says which certificate it came from: a revocation takes the whole line.
 
 use std::collections::HashMap;
 
@@ -21,6 +21,7 @@ use super::listed::Listed;
 use super::operational::Operational;
 use super::pki::CLOCKS_MAY_DIFFER_BY;
 use super::signing_request::RequestedKey;
+use super::verdicts::Coming;
 
 /// The certificates of an endpoint.
 type Certificates = HashMap<[u8; 32], Certificate>;
@@ -29,7 +30,7 @@ impl Operational {
     /// Signs and enrols another certificate for the caller's endpoint. Those it has go on counting.
     ///
     /// # Errors
-    /// `bad-request` for the signing request, `already-exists` for a key that is or was enrolled, `renewal-limited`,
+    /// `policy-denied`; `bad-request` for the signing request, `already-exists` for a key that is or was enrolled, `renewal-limited`,
     /// `too-many-certificates`, `token-away`; and what was taken from the caller meanwhile.
     pub fn renew_certificate(
         &self,
@@ -41,12 +42,15 @@ impl Operational {
         let endpoint = caller.enrolled().endpoint.id;
         let identity = Identity::Endpoint(endpoint.uuid());
         let from = caller.enrolled().certificate;
-        let key = RequestedKey::from_csr(csr_pem)?;
+        let coming = Coming { peer, now };
         // Before the token is asked, and again where nobody else changes anything.
+        caller.enrolled().verdicts.check_renewal(coming)?;
+        let key = RequestedKey::from_csr(csr_pem)?;
         self.check_renewal(endpoint, from, now)?;
         let signed = self.sign_requested(identity, &key, now)?;
         self.change(now, |batch| {
             let caller = self.renew(caller, peer, now)?;
+            caller.enrolled().verdicts.check_renewal(coming)?;
             self.check_renewal(endpoint, from, now)?;
             let certificate = Certificate { renewed_from: Some(from), ..enrolment(identity, &signed) };
             let audit = issue_audit(now, Actor::Endpoint(endpoint), "certificate.renew", identity, &signed)

@@ -19,15 +19,23 @@ pub struct Served {
     pub(super) granted: Operations,
     /// Those whose grant does not open: nobody knows whether they are granted.
     pub(super) lost: Operations,
+    /// Those granted that the access policies deny, whatever the circumstances.
+    pub(super) denied: Operations,
     pub(super) versions: Vec<Listed<KeyVersion>>,
 }
 
 impl Served {
     pub(super) fn for_operation<Op: Operate>(self: Arc<Self>) -> Result<Arc<Self>, Denied> {
-        if self.granted.has(Op::OPERATION) {
-            return Ok(self);
-        }
-        let code = if self.lost.has(Op::OPERATION) { Code::Fault } else { Code::NotGranted };
+        let code = if self.granted.has(Op::OPERATION) {
+            if !self.denied.has(Op::OPERATION) {
+                return Ok(self);
+            }
+            Code::PolicyDenied
+        } else if self.lost.has(Op::OPERATION) {
+            Code::Fault
+        } else {
+            Code::NotGranted
+        };
         Err(Denied { code, object: Some(self.object.id) })
     }
 

@@ -15,6 +15,7 @@ use crate::domain::statistics_report::{Dimension, Group, Grouping, Report, Sums}
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Row, Scan, StoreError, Table};
 
+use super::access::Visible;
 use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
@@ -55,6 +56,17 @@ pub struct StatisticsFilter {
     pub operation: Option<Operation>,
     /// Of one result: 0 done, else a code's number.
     pub outcome: Option<u16>,
+}
+
+impl StatisticsFilter {
+    /// Keeps to what somebody may read. What is asked for beyond that counts as if it were not there.
+    pub fn keep_to(&mut self, visible: Visible) {
+        let Visible::Of(visible) = visible else { return };
+        self.projects = Some(match self.projects.take() {
+            Some(asked) => asked.intersection(&visible).copied().collect(),
+            None => visible,
+        });
+    }
 }
 
 /// What a query found.
@@ -161,6 +173,9 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Adds in the rows of a resolution from `first` to before `end`; those of days into the query's months.
     fn rows(&mut self, resolution: Resolution, first: u64, end: u64) -> Result<(), Stop> {
+        if self.query.only.projects.as_ref().is_some_and(BTreeSet::is_empty) {
+            return Ok(());
+        }
         let prefix = [resolution as u8];
         let mut after = [prefix.as_slice(), &first.to_be_bytes()].concat();
         loop {

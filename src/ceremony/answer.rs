@@ -7,9 +7,9 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
-pub use super::statistics::StatisticsTable;
-pub use super::status_answer::{JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
+pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
+pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
@@ -90,10 +90,20 @@ pub enum Done {
     Statistics(Box<StatisticsTable>),
     /// Of every verb on the server's names.
     ServerNames(ServerNames),
+    /// Of `policy explain`.
+    Explained(Explained),
+    /// Of `project member list`.
+    Members(Members),
     /// Of `status`.
     Status(Box<Status>),
     /// Of an `unlock` that went past something on the operator's word.
     Unlocked(Unlocked),
+    /// Of `user create`.
+    User(Account),
+    /// Of `user show`.
+    UserShown(AccountShown),
+    /// Of `user list`.
+    Users(Vec<Listed<Account>>),
 }
 
 /// What is to be done after an unlock that went past something.

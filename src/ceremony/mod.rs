@@ -2,17 +2,20 @@
 //! speaks to it through here: one JSON line in, one JSON line out, one verb per connection. An export alone is longer than a line (`stream`).
 //!
 //! ```text
-//! connect ─ SO_PEERCRED: root or the daemon's own user? ─ Request (a line) ─ Appliance ─ Answer (a line) ─ close
+//! connect ─ SO_PEERCRED: root or the daemon's own user? ─ Request (a line) ─ its acts allowed? ─ Appliance ─ Answer (a line) ─ close
 //! ```
 //!
 //! Who was admitted is the actor of the audit record, by the uid the kernel gave: nothing in a request can say who asks.
 
+mod acts;
 pub mod answer;
 mod audit_answer;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod people;
 mod perform;
+mod perform_people;
 pub mod request;
 pub mod socket;
 pub mod statistics;

@@ -6,30 +6,35 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, NewApiKey, NewObject, PruneUntil, Reach, Stop, WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PruneUntil, Reach, Stop,
+    WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
+use crate::domain::access::Act;
 use crate::domain::actor::Actor;
 use crate::domain::limits::RateLimits;
 use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
 use super::request::{self, Granted, Request};
 use super::view::all;
 
 impl Request {
-    /// Does what was asked, for `actor`. Blocks.
-    pub(super) fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Answer {
-        match self.dispatch(appliance, actor, now) {
+    /// Does what `uid` asked, if the access policies allow it. Blocks.
+    pub(super) fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
+        let leave = self.acts().map_err(Stop::from).and_then(|acts| appliance.leave_local(uid, &acts, now));
+        match leave.and_then(|leave| self.dispatch(appliance, leave, now)) {
             Ok(done) => Answer::Done(done),
             Err(stop) => stop.into(),
         }
     }
 
-    fn dispatch(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+    fn dispatch(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let actor = leave.actor();
         match self {
             Self::InitSandbox { admin, admin_csr } => {
                 let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, now)?;
@@ -45,7 +50,7 @@ impl Request {
                 Ok(Done::Changed)
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
-            Self::Project(verb) => verb.perform(appliance, actor, now),
+            Self::Project(verb) => verb.perform(appliance, leave, now),
             Self::Object(verb) => verb.perform(appliance, actor, now),
             Self::Endpoint(verb) => verb.perform(appliance, actor, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
@@ -58,10 +63,8 @@ impl Request {
                 let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
                 Ok(Done::Object(rotated.into()))
             }
-            Self::User(request::User::Enable { name }) => {
-                appliance.unlocked()?.enable_user(actor, &name, now)?;
-                Ok(Done::Changed)
-            }
+            Self::User(verb) => verb.perform(appliance, leave, now),
+            Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Statistics(wanted) => Ok(Done::Statistics(Box::new(wanted.perform(appliance, now)?))),
             Self::Clock(request::Clock::Acknowledge) => {
@@ -78,11 +81,11 @@ impl Request {
 }
 
 impl request::Project {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, appliance) = (appliance, appliance.unlocked()?);
         Ok(match self {
             Self::Create { name: new } => {
-                Done::Project(appliance.create_project(actor, name(&new)?, now)?.into())
+                Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
             Self::List { after } => {
                 Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
@@ -92,6 +95,7 @@ impl request::Project {
                 objects: all(appliance.objects(&name, None)?),
                 endpoints: all(appliance.endpoints(&name)?),
             }),
+            Self::Member(verb) => verb.perform(of, leave, now)?,
         })
     }
 }
@@ -278,12 +282,21 @@ pub(super) fn bad(detail: String) -> Refusal {
     Refusal::new(Code::BadRequest).detail(detail)
 }
 
-fn name(text: &str) -> Result<Name, Refusal> {
+pub(super) fn name(text: &str) -> Result<Name, Refusal> {
     text.parse().map_err(|_| Refusal::new(Code::BadName).detail(format!("{text:?} is no name.")))
 }
 
-fn id<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
+pub(super) fn id<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|_| bad(format!("{text:?} is no id: ids are UUIDs, as lists show them.")))
+}
+
+pub(super) fn role(text: &str) -> Result<Role, Refusal> {
+    let known = Role::ALL.map(Role::name).join(", ");
+    text.parse().map_err(|()| bad(format!("{text:?} is no role; there are {known}.")))
+}
+
+pub(super) fn act(text: &str) -> Result<Act, Refusal> {
+    text.parse().map_err(|()| bad(format!("{text:?} is no act; policies/access.cedarschema lists them.")))
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, Refusal> {

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::statistics::Statistics;
 pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::people::{Member, Policy, User};
+pub use super::statistics::Statistics;
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -50,6 +51,8 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// Who may do what.
+    Policy(Policy),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.
@@ -97,6 +100,8 @@ pub enum Project {
         /// Its name.
         name: String,
     },
+    /// Users who own one together.
+    Member(Member),
 }
 
 /// Verbs on objects.
@@ -302,17 +307,6 @@ pub enum Key {
         object: String,
         /// Of the new version; that of the one before without.
         algorithm: Option<String>,
-    },
-}
-
-/// Verbs on people.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum User {
-    /// After a new epoch disabled them.
-    Enable {
-        /// Their name.
-        name: String,
     },
 }
 

@@ -17,7 +17,6 @@ use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
 use crate::appliance::Appliance;
-use crate::domain::actor::Actor;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
@@ -122,7 +121,7 @@ async fn attend(
     let answer = if uid == 0 || uid == owner {
         match read_request(&mut stream).await? {
             Ok(Request::Audit(Audit::Export(wanted))) => {
-                stream::send(wanted, appliance, clock, &mut stream).await?;
+                stream::send(wanted, appliance, uid, clock, &mut stream).await?;
                 return within_line(stream.shutdown()).await;
             }
             Ok(request) => perform(request, appliance, uid, clock).await,
@@ -169,7 +168,7 @@ async fn read_request(stream: &mut BufReader<UnixStream>) -> io::Result<Result<R
 
 async fn perform(request: Request, appliance: Arc<Appliance>, uid: u32, clock: fn() -> Now) -> Answer {
     // The client may go away meanwhile; the verb is finished all the same.
-    let performed = spawn_blocking(move || request.perform(&appliance, Actor::Local(uid), clock())).await;
+    let performed = spawn_blocking(move || request.perform(&appliance, uid, clock())).await;
     performed.unwrap_or_else(|_| {
         Answer::Fault(
             "the verb broke off by a bug; see the log, then look what was done before repeating it".into(),

@@ -14,8 +14,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::appliance::{Appliance, Export, ExportWanted, Selection, Stop};
+use crate::appliance::{Appliance, Export, ExportWanted, Leave, Selection, Stop, Target};
 use crate::crypto::hex::to_hex;
+use crate::domain::access::Act;
 use crate::domain::access_record;
 use crate::domain::audit_record;
 use crate::domain::refusal::{Code, Refusal};
@@ -27,14 +28,20 @@ use super::request::ExportOf;
 /// For the reader to take a piece; it may be writing to a slow disk.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Sends what `wanted` names.
+/// Sends what `wanted` names, if `uid` may have it.
 pub(super) async fn send(
     wanted: ExportOf,
     appliance: Arc<Appliance>,
+    uid: u32,
     clock: fn() -> Now,
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
-    let begun = blocking(&appliance, move |appliance| wanted.begin(appliance, clock())).await;
+    let begun = blocking(&appliance, move |appliance| {
+        let now = clock();
+        let leave = appliance.leave_local(uid, &[(Act::AuditExport, Target::Appliance)], now)?;
+        wanted.begin(leave, appliance, now)
+    })
+    .await;
     let mut export = match begun {
         Ok(export) => export,
         Err(stop) => return line(to, &stop.into()).await,
@@ -68,7 +75,7 @@ pub(super) async fn send(
 }
 
 impl ExportOf {
-    fn begin(self, appliance: &Appliance, now: Now) -> Result<Export, Stop> {
+    fn begin(self, _: Leave, appliance: &Appliance, now: Now) -> Result<Export, Stop> {
         let appliance = appliance.unlocked()?;
         let selection = match (self.kind.as_deref(), self.endpoint) {
             (None, None) => Selection::Everything,

@@ -296,6 +296,6 @@ impl From<appliance::WitnessHealth> for answer::WitnessStatus {
     }
 }
 
-fn told(moment: Option<Timestamp>) -> Option<String> {
+pub(super) fn told(moment: Option<Timestamp>) -> Option<String> {
     moment.map(|moment| moment.to_string())
 }

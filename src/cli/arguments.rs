@@ -9,9 +9,11 @@ use crate::ceremony::request;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::issue::{NewBundle, NewCertificate};
-use super::renewal::{Acceptance, Key, User};
-use super::statistics::Statistics;
+use super::people::{Member, User};
+use super::policy::Policy;
+use super::renewal::{Acceptance, Key};
 use super::server_names::ServerNames;
+use super::statistics::Statistics;
 
 #[derive(Parser)]
 #[command(
@@ -75,6 +77,9 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Access policies: who may do what
+    #[command(subcommand)]
+    Policy(Policy),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),
@@ -131,6 +136,9 @@ pub(super) enum Project {
     },
     /// Show a project with its objects and endpoints
     Show { name: String },
+    /// Users who own a project together
+    #[command(subcommand)]
+    Member(Member),
 }
 
 #[derive(Subcommand)]
@@ -298,6 +306,7 @@ impl From<Project> for request::Request {
             Project::Create { name } => request::Project::Create { name },
             Project::List { after } => request::Project::List { after },
             Project::Show { name } => request::Project::Show { name },
+            Project::Member(verb) => request::Project::Member(verb.into()),
         })
     }
 }

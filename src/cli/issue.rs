@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::ceremony::answer::{Answer, Done, Issued, Listed, MadeApiKey};
 use crate::ceremony::request::{self, Request};
+use crate::config::Config;
 
 use super::bundle::{Bundle, Url};
 use super::client::Answered;
@@ -213,7 +214,10 @@ impl Session {
     /// Where the data plane is, as far as the daemon and its configuration know.
     fn url(&self) -> Result<Url, CliError> {
         match self.ask(&Request::ServerNames(request::ServerNames::Show))?.answer {
-            Done::ServerNames(shown) => Url::of(&shown.names, self.config.data.listen.port()),
+            Done::ServerNames(shown) => {
+                let config = Config::load(&self.config).map_err(CliError::Config)?;
+                Url::of(&shown.names, config.data.listen.port())
+            }
             _ => Err(CliError::Answer),
         }
     }

@@ -15,6 +15,8 @@ mod files;
 mod issue;
 mod items;
 mod p12;
+mod people;
+mod policy;
 mod renewal;
 mod report;
 mod run;

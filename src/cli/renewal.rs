@@ -1,5 +1,4 @@
-//! What goes on after something was lost: what an unlock may be told to accept, and the verbs that renew the key of an
-//! object or the account of a user.
+//! What goes on after something was lost: what an unlock may be told to accept, and the verb that renews the key of an object.
 
 use clap::{Args, Subcommand};
 
@@ -30,12 +29,6 @@ pub(super) enum Key {
     },
 }
 
-#[derive(Subcommand)]
-pub(super) enum User {
-    /// Let a user in again that a new epoch disabled
-    Enable { name: String },
-}
-
 impl From<Acceptance> for request::Request {
     fn from(accepted: Acceptance) -> Self {
         let Acceptance { accept_damage, accept_rollback } = accepted;
@@ -47,12 +40,5 @@ impl From<Key> for request::Request {
     fn from(verb: Key) -> Self {
         let Key::Rotate { object, project, algorithm } = verb;
         Self::Key(request::Key::Rotate { project, object, algorithm })
-    }
-}
-
-impl From<User> for request::Request {
-    fn from(verb: User) -> Self {
-        let User::Enable { name } = verb;
-        Self::User(request::User::Enable { name })
     }
 }

@@ -19,6 +19,7 @@ use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
 use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::policy::{self, Policy};
 use super::report::Verification;
 use super::show;
 use super::verify::{Evidence, compare};
@@ -55,6 +56,8 @@ impl Arguments {
                 return Session::open(&config, json)?.issue_certificate(new);
             }
             Command::Audit(arguments::Audit::Verify(wanted)) => return verify(&wanted, json),
+            Command::Policy(Policy::Check { files }) => return print(&policy::check(&files)?),
+            Command::Policy(Policy::Explain(asked)) => asked.into(),
             Command::Unlock(accepted) => accepted.into(),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
@@ -110,14 +113,14 @@ impl Arguments {
 /// A daemon to ask and a way to show what it answers.
 pub(super) struct Session {
     client: Client,
-    pub(super) config: Config,
+    pub(super) config: PathBuf,
     pub(super) json: bool,
 }
 
 impl Session {
     fn open(config: &Path, json: bool) -> Result<Self, CliError> {
-        let config = Config::load(config).map_err(CliError::Config)?;
-        Ok(Self { client: Client::new(&config.local.socket), config, json })
+        let socket = Config::local_socket(config).map_err(CliError::Config)?;
+        Ok(Self { client: Client::new(&socket), config: config.to_owned(), json })
     }
 
     /// Asks for something to be done. The raw answer is printed even when it is a no.

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use crate::ceremony::answer::{
-    ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept,
-    Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown, Pruned,
-    Status, Unlocked,
+    Account, AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done,
+    Endpoint, Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object,
+    ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
-use super::statistics;
 use super::server_names;
+use super::statistics;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
@@ -73,6 +73,16 @@ pub(super) fn text(done: &Done) -> String {
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),
         Done::Status(how) => status(how),
+        Done::Explained(explained) => explanation(explained),
+        Done::Members(listed) => members(all(listed)),
+        Done::User(user) => users([Ok(user)]),
+        Done::UserShown(AccountShown { user, projects, certificates: enrolled }) => format!(
+            "{}\nprojects\n{}\n\ncertificates\n{}",
+            users([Ok(user)]),
+            projects.join("\n"),
+            certificates(enrolled.iter().map(Ok))
+        ),
+        Done::Users(listed) => users(all(listed)),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
 }
@@ -157,6 +167,47 @@ fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
     let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
     table.rows(listed, |Project { id, name, created }| [name.clone(), id.clone(), created.clone()]);
     table.text()
+}
+
+fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> String {
+    let mut table = Table::new(["USER", "ROLE", "ID", "CREATED", "DISABLED"]);
+    table.rows(listed, |Account { id, name, role, created, disabled }| {
+        let disabled = disabled.clone().unwrap_or_default();
+        [name.clone(), role.clone(), id.clone(), created.clone(), disabled]
+    });
+    table.text()
+}
+
+fn members<'a>(listed: impl IntoIterator<Item = Line<'a, MemberLine>>) -> String {
+    let mut table = Table::new(["USER", "ID", "MEMBER SINCE", "DISABLED"]);
+    table.rows(listed, |MemberLine { id, name, since, disabled }| {
+        [name.clone(), id.clone(), since.clone(), disabled.clone().unwrap_or_default()]
+    });
+    table.text()
+}
+
+/// The answer first, then the rules, then what else stands in the way.
+fn explanation(explained: &Explained) -> String {
+    let Explained { allowed, rules, broken, but } = explained;
+    let mut text =
+        if *allowed { "allowed by the access policies" } else { "denied by the access policies" }.to_owned();
+    let mut line = |head: &str, said: &str| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n{head:<9}{said}");
+    };
+    for rule in rules {
+        line(&rule.effect, &format!("{}: {}", rule.id, rule.why));
+    }
+    for id in broken {
+        line("broken", &format!("{id}: it cannot be evaluated, so it denies"));
+    }
+    if rules.is_empty() && broken.is_empty() {
+        line("", "no rule permits it");
+    }
+    for why in but {
+        line("but", why);
+    }
+    text
 }
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {

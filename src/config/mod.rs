@@ -3,6 +3,7 @@
 //!
 //! `provisioning/gembok.toml` is the annotated sample; it is parsed by the tests.
 
+mod access;
 mod bounds;
 mod check;
 mod error;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use access::{Access, check_access};
 pub use check::Finding;
 pub use error::ConfigError;
 pub use journal::Journal;
@@ -34,8 +36,10 @@ pub use statistics::Statistics;
 pub struct Config {
     /// The file it was read from.
     pub file: PathBuf,
-    /// `crypto.toml` and `limits.toml`, already read.
+    /// `crypto.toml`, `limits.toml` and `access.cedar`, already read.
     pub policies: Policies,
+    /// `[access]`
+    pub access: Access,
     /// `[state]`
     pub state: State,
     /// `[local]`
@@ -73,7 +77,17 @@ impl Config {
         Self::read(file, &read_text(file)?, Policies::load)
     }
 
-    /// The same of a text that lies at `file`; `policies` reads those of the directory it names.
+    /// Where the daemon that runs with `file` listens for the operator. Policies are not read: who wants to lock an appliance
+    /// must not have to mend those first.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and key.
+    pub fn local_socket(file: &Path) -> Result<PathBuf, ConfigError> {
+        let document: Document = parse_toml(file, &read_text(file)?)?;
+        Ok(file.parent().unwrap_or(Path::new("")).join(document.local.socket))
+    }
+
+    /// Reads a text that lies at `file`; `policies` reads those of the directory it names.
     ///
     /// # Errors
     /// [`ConfigError`], naming file, line and key.
@@ -88,6 +102,7 @@ impl Config {
         let mut config = Self {
             file: file.to_owned(),
             policies,
+            access: document.access,
             state: document.state,
             local: document.local,
             data: document.data.unwrap_or(Listen::DATA),
@@ -166,6 +181,8 @@ impl Config {
 struct Document {
     #[serde(default = "policies::default_directory")]
     policies: PathBuf,
+    #[serde(default)]
+    access: Access,
     #[serde(default)]
     state: State,
     #[serde(default)]

@@ -1,15 +1,19 @@
-//! The policies an operator may tune without touching the machine: which algorithms, and how much of everything.
+//! The policies an operator may tune without touching the machine: which algorithms, how much of everything, and who may do
+//! what.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::crypto::algorithm::Algorithm;
+use crate::domain::access::AccessRules;
 
+use super::access;
 use super::bounds::count;
 use super::{ConfigError, read_toml};
 
-/// `crypto.toml` and `limits.toml` of one directory.
+/// `crypto.toml`, `limits.toml` and `access.cedar` of one directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policies {
     /// Where they were read.
@@ -18,10 +22,12 @@ pub struct Policies {
     pub crypto: CryptoPolicy,
     /// `limits.toml`
     pub limits: LimitsPolicy,
+    /// `access.cedar`, read against `access.cedarschema`
+    pub access: Arc<AccessRules>,
 }
 
 impl Policies {
-    /// Reads both files; each must exist, because a policy that is silently the default is none.
+    /// Reads all files; each must exist, because a policy that is silently the default is none.
     ///
     /// # Errors
     /// [`ConfigError`], naming file, line and key.
@@ -31,6 +37,7 @@ impl Policies {
             directory: directory.to_owned(),
             crypto: read_toml(&crypto)?,
             limits: read_toml(&limits)?,
+            access: access::load(directory)?,
         };
         policies.crypto.relate(&crypto)?;
         policies.limits.relate(&limits)?;

@@ -1,10 +1,11 @@
 //! From the configuration's words to the appliance's settings.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::appliance::{JournalLimits, KeyringLimits, Policies, Settings};
+use crate::appliance::{Access, JournalLimits, KeyringLimits, Policies, Settings};
 use crate::config::{Config, PinSource, TokenName};
 use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
@@ -59,6 +60,7 @@ pub(super) fn settings(
             month_years: statistics.month_years,
         },
         policies: ArcSwap::from_pointee(policies_of(config)),
+        access: ArcSwap::from_pointee(access_of(config)),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
         clock,
         notify,
@@ -88,6 +90,11 @@ pub(super) fn policies_of(config: &Config) -> Policies {
         in_flight_per_certificate_max: large(config.tls.requests_in_flight_per_certificate_max),
         default_algorithm: config.policies.crypto.default_algorithm,
     }
+}
+
+/// Who may do what; a reload may change it.
+pub(super) fn access_of(config: &Config) -> Access {
+    Access { rules: Arc::clone(&config.policies.access), utc_offset: config.access.utc_offset }
 }
 
 fn pin_file(pin: Option<&PinSource>, credentials: Option<&Path>) -> Result<PathBuf, String> {

@@ -1,5 +1,6 @@
 //! Floor 1: the nouns and their rules. Pure: no input or output, no clock, no async. What is stored says so and how.
 
+pub mod access;
 pub mod access_record;
 pub mod actor;
 pub mod api_key;
@@ -20,6 +21,7 @@ pub mod id;
 pub mod key_version;
 pub mod latency;
 pub mod limits;
+pub mod member;
 pub mod name;
 pub mod object;
 pub mod operation;

@@ -70,6 +70,24 @@ impl Operations {
         Self(self.0 | 1 << operation.number())
     }
 
+    /// The set without those of another.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn common(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    /// The set with those of another.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Whether `operation` is in it.
     #[must_use]
     pub const fn has(self, operation: Operation) -> bool {

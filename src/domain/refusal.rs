@@ -93,6 +93,8 @@ codes! {
         "Ask the operator to enable it again.";
     44 EndpointDisabled "endpoint-disabled", "The endpoint was disabled when the appliance was restored.",
         "Ask the operator to enable it again.";
+    45 PolicyDenied "denied-by-policy", "The access policies do not allow this here and now.",
+        "Ask the operator, whom gembok policy explain tells which rule it is.";
 
     // What is asked.
     50 ObjectUnknown "object-unknown", "The project has no such object.", "Check the object's spelling.";
@@ -116,6 +118,7 @@ codes! {
         "Use the method the documentation names.";
     62 BadRequest "bad-request", "The request is not one this route understands.",
         "Correct what the detail names.";
+    63 LastAdmin "last-admin", "This is the last admin who may come in.", "Make or enable another admin first.";
 
     // How much.
     70 RequestsLimited "requests-limited", "The API key's requests per second are used up.",

@@ -1,5 +1,8 @@
 //! A person with an account on the control plane, and what role the account has.
 
+use std::fmt;
+use std::str::FromStr;
+
 use minicbor::{Decode, Encode};
 
 use super::id::UserId;
@@ -25,6 +28,37 @@ pub enum Role {
     /// Fetches encrypted backups.
     #[n(4)]
     Backup,
+}
+
+impl Role {
+    /// All of them, by number.
+    pub const ALL: [Self; 5] = [Self::User, Self::Admin, Self::Officer, Self::Auditor, Self::Backup];
+
+    /// The word in policies and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::Officer => "officer",
+            Self::Auditor => "auditor",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl FromStr for Role {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|role| role.name() == word).ok_or(())
+    }
 }
 
 /// A user as it is stored under its id.

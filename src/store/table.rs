@@ -51,6 +51,8 @@ pub enum Table {
     Counters = 13,
     /// Budgets of decrypted fields, by API key and by endpoint.
     Budgets = 14,
+    /// Members of projects, by project and user.
+    Members = 15,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -63,7 +65,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -79,6 +81,7 @@ impl Table {
         Self::Revocations,
         Self::Counters,
         Self::Budgets,
+        Self::Members,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -116,6 +119,7 @@ impl Table {
             Self::Revocations => "revocations",
             Self::Counters => "counters",
             Self::Budgets => "budgets",
+            Self::Members => "members",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

@@ -116,7 +116,8 @@ impl Desk {
     fn seal(&self) -> Vec<u8> {
         let operational = self.appliance.unlocked().unwrap();
         let caller = self.caller(&operational);
-        let admitted = operational.load_admitted::<Encrypt>(&caller, &[OBJECT.to_owned()], clock()).unwrap();
+        let admitted =
+            operational.load_admitted::<Encrypt>(&caller, &[OBJECT.to_owned()], &self.peer, clock()).unwrap();
         let keys = operational.load_sealing_keys(&admitted, clock()).unwrap();
         let field = Field { plaintext: Zeroizing::new(b"rahasia".to_vec()), context: context() };
         let mut sealed = operational.encrypt(&admitted, &keys, vec![Ok(field)]).unwrap();
@@ -128,10 +129,14 @@ impl Desk {
         let operational = self.appliance.unlocked().unwrap();
         let (caller, objects) = (self.caller(&operational), vec![OBJECT.to_owned(); fields]);
         let names = objects.iter().map(String::as_str);
-        let (admitted, paid) = match operational.recall_admitted::<Decrypt>(&caller, names, clock()) {
-            Some(admitted) => (admitted, Paid::FromMemory),
-            None => (operational.load_admitted::<Decrypt>(&caller, &objects, clock()), Paid::FromTheStore),
-        };
+        let (admitted, paid) =
+            match operational.recall_admitted::<Decrypt>(&caller, names, &self.peer, clock()) {
+                Some(admitted) => (admitted, Paid::FromMemory),
+                None => (
+                    operational.load_admitted::<Decrypt>(&caller, &objects, &self.peer, clock()),
+                    Paid::FromTheStore,
+                ),
+            };
         let admitted = admitted.map_err(|stop| match stop {
             Stop::Refused(refusal) => refusal,
             Stop::Fault(fault) => panic!("{fault}"),

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use gembok::appliance::{
-    Acceptance, Appliance, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits, Operational, Policies,
-    Selection, Settings, Stop, Tending,
+    Acceptance, Access, Appliance, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits, Operational,
+    Policies, Selection, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::checkpoint::Checkpoint;
 use gembok::crypto::export::Item;
+use gembok::domain::access::AccessRules;
 use gembok::domain::actor::Actor;
 use gembok::domain::budget::DefaultBudgets;
 use gembok::domain::chain::ChainCheck;
@@ -24,6 +25,7 @@ use gembok::domain::refusal::Code;
 use gembok::domain::roll_up::StatisticsRetention;
 use gembok::domain::timestamp::{Now, Timestamp};
 use gembok::hsm::{TokenChoice, TokenConfig};
+use time::UtcOffset;
 
 use crate::support::softhsm::{MODULE, SoftHsm, in_child};
 
@@ -31,6 +33,8 @@ use crate::support::softhsm::{MODULE, SoftHsm, in_child};
 static AHEAD_S: AtomicI64 = AtomicI64::new(0);
 /// How long time has passed by both clocks beyond the machine's, seconds.
 static PASSED_S: AtomicU64 = AtomicU64::new(0);
+/// The access policies that are shipped.
+pub(crate) const SHIPPED: &str = include_str!("../../policies/access.cedar");
 pub(crate) const OPERATOR: Actor = Actor::Local(0);
 
 #[expect(clippy::disallowed_methods, reason = "a test is its own edge")]
@@ -96,11 +100,17 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         retention: None,
         statistics: StatisticsRetention::default(),
         policies: ArcSwap::from_pointee(policies),
+        access: ArcSwap::from_pointee(shipped_access()),
         memory_protection: "not locked".into(),
         clock,
         notify: Box::new(|| ()),
         state_directory,
     }
+}
+
+fn shipped_access() -> Access {
+    let rules = AccessRules::parse(SHIPPED, AccessRules::SCHEMA).unwrap();
+    Access { rules: Arc::new(rules), utc_offset: UtcOffset::UTC }
 }
 
 fn create_project(appliance: &Appliance, name: &str) -> Result<(), Stop> {

@@ -3,16 +3,19 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-use gembok::appliance::{Appliance, Caller, NewApiKey, Reach, Stop, Withdrawn};
+use gembok::appliance::{Access, Appliance, Caller, NewApiKey, Reach, Stop, Withdrawn};
+use gembok::domain::access::AccessRules;
 use gembok::domain::api_key::ApiKeyDigest;
 use gembok::domain::peer::{Identity, Peer, PeerCertificate};
 use gembok::domain::refusal::{Code, Refusal};
 use gembok::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
+use time::UtcOffset;
 
 use crate::client::refusal;
-use crate::clock::{OPERATOR, clock, init, open, pass};
+use crate::clock::{OPERATOR, SHIPPED, clock, init, open, pass};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::support::softhsm::{SoftHsm, in_child};
 use crate::world::{Application, World};
@@ -201,6 +204,12 @@ impl Renewing {
         self.renew_as(&caller, spki, &request().1).map_err(|refusal| refusal.code)
     }
 
+    /// Puts `more` behind the shipped rules.
+    fn govern(&self, more: &str) {
+        let rules = AccessRules::parse(&format!("{SHIPPED}{more}"), AccessRules::SCHEMA).unwrap();
+        self.appliance.govern(Access { rules: Arc::new(rules), utc_offset: UtcOffset::UTC });
+    }
+
     fn revoke(&self, spki: &str, reach: Reach) -> Withdrawn {
         let unlocked = self.appliance.unlocked().unwrap();
         unlocked.revoke_certificate(OPERATOR, spki, reach, clock()).unwrap()
@@ -210,6 +219,30 @@ impl Renewing {
         let Err(Stop::Refused(refusal)) = self.caller(spki) else { panic!("{spki} is let in") };
         assert_eq!(refusal.code, code);
     }
+}
+
+#[test]
+fn the_access_policies_are_asked_for_each_renewal() {
+    in_child("renewal::the_access_policies_are_asked_for_each_renewal", |softhsm| {
+        let desk = Renewing::new(softhsm);
+        let first = desk.issue();
+        let before = desk.caller(&first).unwrap();
+        let rule = |scope: &str, when: &str| {
+            format!("@id(\"none\")@why(\"No more.\")forbid(principal is Endpoint,{scope},resource){when};")
+        };
+        let renewing = "action == Action::\"certificate.renew\"";
+        desk.govern(&rule(renewing, "when{principal.name == \"absensi\"}"));
+        assert_eq!(desk.renew(&first), Err(Code::PolicyDenied));
+        // Also for one that was let in before the rule came.
+        let refused = desk.renew_as(&before, &first, &request().1).unwrap_err();
+        assert_eq!(refused.code, Code::PolicyDenied);
+        // By address as it is now, and work on data is another act.
+        desk.govern(&rule(renewing, "unless{context has address && context.address.isLoopback()}"));
+        let second = desk.renew(&first).unwrap();
+        pass(600);
+        desk.govern(&rule("action in Action::\"data\"", ""));
+        desk.renew(&second).unwrap();
+    });
 }
 
 fn sorted(mut spkis: Vec<&String>) -> Vec<String> {

@@ -171,6 +171,21 @@ fn mend(world: &World, table: Table, rows: &[RowName]) {
             let (sound, damaged) = listed(world, &format!("grant list {of}"));
             assert!(damaged.is_empty() && sound.len() == 2, "{sound:?} {damaged:?}");
         }
+        Table::Users => {
+            assert_shown(world, "user list", rows);
+            // Whose row it was, nobody can tell; the name leads to it, and can be given again.
+            world.sandbox.run(&["user", "delete", "siti"]);
+            world.sandbox.run(&["user", "delete", "admin"]);
+            world.done("user create baru --role admin");
+        }
+        Table::Members => {
+            let of = format!("--project {PROJECT}");
+            assert_shown(world, &format!("project member list {of}"), rows);
+            world.done(&format!("project member remove siti {of}"));
+            world.done(&format!("project member add siti {of}"));
+            let (sound, damaged) = listed(world, &format!("project member list {of}"));
+            assert!(sound.len() == 1 && damaged.is_empty(), "{sound:?} {damaged:?}");
+        }
         // Told from the rows they lead to.
         Table::Names => {
             world.enable();
@@ -241,6 +256,8 @@ fn accepted(sandbox: Sandbox, table: Table, rows: &[RowName]) -> World {
 fn a_rotten_row_of_any_table_stops_nobody_else() {
     let world = World::new("[journal]\ncheckpoint_s = 3600\n");
     world.enrol(PROJECT, "gaji");
+    world.done("user create siti --role user");
+    world.done(&format!("project member add siti --project {PROJECT}"));
     let (certificates, _) = listed(&world, "certificate list");
     let (endpoints, _) = listed(&world, &format!("endpoint list --project {PROJECT}"));
     let gaji = endpoints.iter().find(|endpoint| endpoint["name"] == "gaji").unwrap()["id"].as_str().unwrap();

@@ -8,6 +8,8 @@ mod certificates;
 mod expiry;
 mod forks;
 mod life;
+mod people;
+mod policy;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;

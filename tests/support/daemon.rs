@@ -53,7 +53,7 @@ impl Sandbox {
         let (module, token) = (module.to_owned(), token.to_owned());
         let sandbox = Self { folder, softhsm, module, token, starts: AtomicUsize::new(0) };
         fs::create_dir(sandbox.path("policies")).unwrap();
-        for policy in ["crypto.toml", "limits.toml"] {
+        for policy in ["crypto.toml", "limits.toml", "access.cedar", "access.cedarschema"] {
             let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(policy);
             fs::copy(ours, sandbox.path("policies").join(policy)).unwrap();
         }

@@ -1,0 +1,165 @@
+//! Users, members of projects, and access policies: what can be asked about them over the local socket, and what comes back.
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::{Certificate, Listed};
+
+/// Verbs on people.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum User {
+    /// Without a certificate.
+    Create {
+        /// New in the appliance.
+        name: String,
+        /// `user`, `admin`, `officer`, `auditor` or `backup`.
+        role: String,
+    },
+    /// A page.
+    List {
+        /// The id of the last one already seen.
+        after: Option<String>,
+    },
+    /// With projects and certificates.
+    Show {
+        /// Their name.
+        name: String,
+    },
+    /// After a new epoch or an operator disabled them.
+    Enable {
+        /// Their name.
+        name: String,
+    },
+    /// From now on, until they are enabled again.
+    Disable {
+        /// Their name.
+        name: String,
+    },
+    /// For good, with memberships and certificates.
+    Delete {
+        /// Their name.
+        name: String,
+    },
+    /// Another one from now on.
+    ChangeRole {
+        /// Their name.
+        name: String,
+        /// As in `create`.
+        role: String,
+    },
+}
+
+/// Verbs on members of a project.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Member {
+    /// One that is there stays.
+    Add {
+        /// The project's name.
+        project: String,
+        /// The user's name.
+        user: String,
+    },
+    /// All of a project.
+    List {
+        /// Its name.
+        project: String,
+    },
+    /// One that is not there stays away.
+    Remove {
+        /// The project's name.
+        project: String,
+        /// The user's name.
+        user: String,
+    },
+}
+
+/// Verbs on access policies.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Policy {
+    /// What they say of an act, and why. Nothing is done.
+    Explain {
+        /// `local`, `user:NAME` or `endpoint:PROJECT/NAME`.
+        who: String,
+        /// As the schema names it.
+        act: String,
+        /// `appliance`, `project:NAME`, `object:PROJECT/NAME`, `endpoint:PROJECT/NAME`, `user:NAME` or `role:NAME`.
+        on: String,
+        /// From where; nowhere without.
+        address: Option<String>,
+        /// RFC 3339; now without.
+        time: Option<String>,
+    },
+}
+
+/// An account.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Never changes, and is never given again.
+    pub id: String,
+    /// Unique in the appliance.
+    pub name: String,
+    /// What it is for.
+    pub role: String,
+    /// When it was made.
+    pub created: String,
+    /// Since when it is refused.
+    pub disabled: Option<String>,
+}
+
+/// An account with what belongs to it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountShown {
+    /// The account.
+    pub user: Account,
+    /// Names of its projects.
+    pub projects: Vec<String>,
+    /// Those it has or had.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A member of a project.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberLine {
+    /// The user's id.
+    pub id: String,
+    /// The user's name.
+    pub name: String,
+    /// Since when it is a member.
+    pub since: String,
+    /// Since when the account is refused.
+    pub disabled: Option<String>,
+}
+
+/// Members of a project.
+pub type Members = Vec<Listed<MemberLine>>;
+
+/// What access policies say of an act.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explained {
+    /// Whether the policies allow it.
+    pub allowed: bool,
+    /// The rules that decided; none where no rule permits it.
+    pub rules: Vec<RuleLine>,
+    /// Rules that cannot be evaluated: each denies.
+    pub broken: Vec<String>,
+    /// What else keeps it from being done, one sentence each.
+    pub but: Vec<String>,
+}
+
+/// A rule of the access policies.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleLine {
+    /// Its `@id`.
+    pub id: String,
+    /// `permit` or `forbid`.
+    pub effect: String,
+    /// Its `@why`.
+    pub why: String,
+}

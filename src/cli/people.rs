@@ -1,0 +1,82 @@
+//! `gembok user` and `gembok project member`: people with an account, and what they own.
+
+use clap::Subcommand;
+
+use crate::ceremony::request;
+
+#[derive(Subcommand)]
+pub(super) enum User {
+    /// Make an account; it comes in with a certificate: gembok certificate issue --user
+    Create {
+        name: String,
+        /// user, admin, officer, auditor or backup
+        #[arg(long)]
+        role: String,
+    },
+    /// List users, at most 1,000
+    List {
+        /// Begin behind this one
+        #[arg(long, value_name = "ID")]
+        after: Option<String>,
+    },
+    /// Show a user with its projects and certificates
+    Show { name: String },
+    /// Let a user in again who was disabled, by an operator or by a new epoch
+    Enable { name: String },
+    /// Refuse a user from now on, until it is enabled again
+    Disable { name: String },
+    /// End an account for good, with its memberships and certificates
+    Delete { name: String },
+    /// Give a user another role
+    ChangeRole {
+        name: String,
+        /// user, admin, officer, auditor or backup
+        #[arg(long)]
+        role: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum Member {
+    /// Make a user a member: it owns the project with the others
+    Add {
+        user: String,
+        #[arg(long)]
+        project: String,
+    },
+    /// List the members of a project
+    List {
+        #[arg(long)]
+        project: String,
+    },
+    /// End a membership
+    Remove {
+        user: String,
+        #[arg(long)]
+        project: String,
+    },
+}
+
+impl From<User> for request::Request {
+    fn from(verb: User) -> Self {
+        Self::User(match verb {
+            User::Create { name, role } => request::User::Create { name, role },
+            User::List { after } => request::User::List { after },
+            User::Show { name } => request::User::Show { name },
+            User::Enable { name } => request::User::Enable { name },
+            User::Disable { name } => request::User::Disable { name },
+            User::Delete { name } => request::User::Delete { name },
+            User::ChangeRole { name, role } => request::User::ChangeRole { name, role },
+        })
+    }
+}
+
+impl From<Member> for request::Member {
+    fn from(verb: Member) -> Self {
+        match verb {
+            Member::Add { user, project } => Self::Add { project, user },
+            Member::List { project } => Self::List { project },
+            Member::Remove { user, project } => Self::Remove { project, user },
+        }
+    }
+}
