@@ -200,7 +200,7 @@ impl Verb {
                 Shown::Whole(whole)
             }
             Self::DeleteUser { name } => {
-                let leave = desk.leave(&[(Act::UserDelete, Target::User(name.clone()))])?;
+                let leave = desk.leave(&[(Act::UserDelete, Target::Account(name.clone()))])?;
                 appliance.delete_user(leave, &name, desk.now)?;
                 Shown::Nothing
             }

@@ -143,7 +143,7 @@ impl Operational {
                     let is_seen = project.is_some_and(|project| sees(Act::ProjectShow, &project));
                     if is_seen { stop } else { not_found("project", name) }
                 }
-                Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
+                Target::Account(_) | Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
                     if !sees(Act::UserList, &On::Appliance) =>
                 {
                     Code::Forbidden.into()

@@ -46,7 +46,7 @@ impl Operational {
     /// What the access policies say, and sentences on whatever else would keep it from being done.
     ///
     /// # Errors
-    /// `not-found`; `bad-request` for an act that is not done on such a thing.
+    /// `not-found`; `bad-request` for an act that is not done on such a thing, or not by somebody like that.
     pub fn explain(&self, wondering: &Wondering) -> Result<(Decision, Vec<String>), Stop> {
         let Wondering { who, act, target, address, time } = wondering;
         let on = self.target(target)?;
@@ -84,6 +84,10 @@ impl Operational {
             }
         };
         let access = self.settings.access.load();
+        if !access.rules.is_act_of(*act, &who) {
+            let detail = format!("{act} is no act of somebody like that, whatever the policies say.");
+            return Err(Refusal::new(Code::BadRequest).detail(detail).into());
+        }
         let decision = access.decide(&who, *act, &on, access.circumstances(*address, *time));
         Ok((decision, but))
     }

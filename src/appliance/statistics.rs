@@ -111,7 +111,8 @@ impl Operational {
     }
 }
 
-/// Names looked up for one answer, each once; no more of them than it has rows.
+/// What endpoints and objects are called, looked up for one answer, each once; no more of them than there are in its rows and
+/// in those that its asker may not see.
 #[derive(Default)]
 struct Names {
     endpoints: HashMap<EndpointId, Option<(Name, ProjectId)>>,

@@ -20,6 +20,8 @@ use super::operational::Operational;
 /// What an act is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
+    /// A person's account, by name, to be ended; the appliance where its row does not tell any more who it was.
+    Account(String),
     /// The endpoint of an API key; the appliance where that cannot be told any more.
     ApiKey(ApiKeyId),
     /// Everything that is of no project.
@@ -45,7 +47,7 @@ pub enum Target {
     Project(String),
     /// What an account is to be for.
     Role(Role),
-    /// A person's account, by name; the appliance where its row does not tell who it was.
+    /// A person, by name.
     User(String),
 }
 
@@ -68,11 +70,12 @@ impl Operational {
             }
             Target::Project(name) => On::Project(self.tenant_named(name)?),
             Target::Role(role) => On::Role(*role),
-            Target::User(name) => self.user_thing(name)?,
+            Target::Account(name) => self.account(name)?,
+            Target::User(name) => On::User(self.person(&self.user_named(name)?)?),
         })
     }
 
-    fn user_thing(&self, name: &str) -> Result<On, Stop> {
+    fn account(&self, name: &str) -> Result<On, Stop> {
         let missing = || not_found("user", name);
         let id = self.id_of(Table::Users, &[0; 16], name)?.ok_or_else(missing)?;
         match self.look_up::<User>(Table::Users, &id)?.ok_or_else(missing)? {

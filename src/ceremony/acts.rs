@@ -157,7 +157,7 @@ impl request::User {
             Self::Show { name } => vec![(Act::UserShow, of(name))],
             Self::Enable { name } => vec![(Act::UserEnable, of(name))],
             Self::Disable { name } => vec![(Act::UserDisable, of(name))],
-            Self::Delete { name } => vec![(Act::UserDelete, of(name))],
+            Self::Delete { name } => vec![(Act::UserDelete, Target::Account(name.clone()))],
             Self::ChangeRole { name, role: given } => {
                 vec![(Act::UserChangeRole, of(name)), (Act::RoleGive, Target::Role(role(given)?))]
             }

@@ -114,8 +114,8 @@ struct Session {
 
 impl Session {
     fn open(config: &Path, json: bool) -> Result<Self, CliError> {
-        let config = Config::load(config).map_err(CliError::Config)?;
-        Ok(Self { client: Client::new(&config.local.socket), json })
+        let socket = Config::local_socket(config).map_err(CliError::Config)?;
+        Ok(Self { client: Client::new(&socket), json })
     }
 
     /// Asks for something to be done. The raw answer is printed even when it is a no.

@@ -73,7 +73,17 @@ impl Config {
         Self::read(file, &read_text(file)?, Policies::load)
     }
 
-    /// The same of a text that lies at `file`; `policies` reads those of the directory it names.
+    /// Where the daemon that runs with `file` listens for the operator. Policies are not read: who wants to lock an appliance
+    /// must not have to mend those first.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file, line and key.
+    pub fn local_socket(file: &Path) -> Result<PathBuf, ConfigError> {
+        let document: Document = parse_toml(file, &read_text(file)?)?;
+        Ok(file.parent().unwrap_or(Path::new("")).join(document.local.socket))
+    }
+
+    /// Reads a text that lies at `file`; `policies` reads those of the directory it names.
     ///
     /// # Errors
     /// [`ConfigError`], naming file, line and key.

@@ -48,6 +48,15 @@ impl Types {
         })
     }
 
+    /// The kind of somebody.
+    pub(super) const fn of(&self, who: &Who) -> &EntityTypeName {
+        match who {
+            Who::Endpoint(_) => &self.endpoint,
+            Who::Operator(_) => &self.operator,
+            Who::User(_) => &self.user,
+        }
+    }
+
     /// Whether a rule's principal may be an endpoint.
     pub(super) fn is_endpoint(&self, name: &EntityTypeName) -> bool {
         self.endpoint == *name

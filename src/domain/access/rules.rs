@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use cedar_policy::{
-    Authorizer, Decision as Verdict, Effect, Entity, EntityUid, Policy, PolicyId, PolicySet, Schema,
-    SchemaFragment, ValidationMode, Validator,
+    Authorizer, Decision as Verdict, Effect, Entity, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet,
+    Schema, SchemaFragment, ValidationError, ValidationMode, Validator,
 };
+
+use miette::Diagnostic;
 
 use super::act::Act;
 use super::decision::{Decision, Rule};
@@ -23,13 +25,21 @@ const NO_WHY: &str = "write @why(\"…\") in front of it: gembok policy explain 
 const TYPO: &str = "correct the rule; access.cedarschema lists every act, entity and attribute";
 const OWN_SCHEMA: &str = "put back the access.cedarschema that came with this version of gembok";
 
+/// What the schema says of an act.
+struct Action {
+    /// With the groups it is in.
+    entity: Entity,
+    /// Entity types of those who can do it at all.
+    by: Vec<EntityTypeName>,
+}
+
 /// Access policies that hold together.
 pub struct AccessRules {
     text: String,
     authorizer: Authorizer,
     types: Types,
-    /// The entity of each act with the groups it is in, in the order of [`Act::ALL`].
-    actions: Vec<Entity>,
+    /// In the order of [`Act::ALL`].
+    actions: Vec<Action>,
     all: PolicySet,
     /// Those of them that can concern an endpoint.
     of_endpoints: PolicySet,
@@ -56,7 +66,7 @@ impl AccessRules {
         let data: Vec<EntityUid> = Act::ALL
             .iter()
             .filter(|act| act.operation().is_some())
-            .map(|act| actions[act.place()].uid())
+            .map(|act| actions[act.place()].entity.uid())
             .collect();
         let mut of_endpoints = PolicySet::new();
         let mut reads_of_data = Reads::default();
@@ -95,14 +105,24 @@ impl AccessRules {
         self.rules.is_empty()
     }
 
-    /// Answers a question. One that cannot be put, and one that a rule cannot be evaluated for, is answered no.
+    /// Whether `act` is one of somebody like `who`. The schema says so, and no rule changes it.
+    #[must_use]
+    pub fn is_act_of(&self, act: Act, who: &Who) -> bool {
+        self.actions[act.place()].by.contains(self.types.of(who))
+    }
+
+    /// Answers a question. One that the schema does not know, and one that a rule cannot be evaluated for, is answered no.
     #[must_use]
     pub fn decide(&self, question: &Question<'_>) -> Decision {
-        let policies = match question.who {
+        let Question { who, act, on, .. } = *question;
+        if !self.is_act_of(act, who) || !act.done_on().contains(&on.kind()) {
+            return Decision { is_allowed: false, rules: Vec::new(), broken: Vec::new() };
+        }
+        let policies = match who {
             Who::Endpoint(_) => &self.of_endpoints,
             Who::Operator(_) | Who::User(_) => &self.all,
         };
-        let (request, entities) = match self.types.ask(question, &self.actions[question.act.place()], None) {
+        let (request, entities) = match self.types.ask(question, &self.actions[act.place()].entity, None) {
             Ok(asked) => asked,
             Err(Unasked(error)) => {
                 return Decision { is_allowed: false, rules: Vec::new(), broken: vec![error] };
@@ -127,7 +147,7 @@ impl AccessRules {
     #[cfg(test)]
     pub(super) fn check(&self, question: &Question<'_>) -> Result<(), String> {
         let schema = parse_schema(AccessRules::SCHEMA).map_err(|flaws| flaws[0].to_string())?;
-        let asked = self.types.ask(question, &self.actions[question.act.place()], Some(&schema));
+        let asked = self.types.ask(question, &self.actions[question.act.place()].entity, Some(&schema));
         asked.map(drop).map_err(|Unasked(error)| error)
     }
 }
@@ -172,14 +192,15 @@ fn parse_schema(text: &str) -> Result<Schema, Vec<Flaw>> {
 }
 
 /// The entity of each act with its groups. They are given one by one with a question, so their groups' groups are theirs.
-fn actions(schema: &Schema) -> Result<Vec<Entity>, String> {
+fn actions(schema: &Schema) -> Result<Vec<Action>, String> {
     let entities = schema.action_entities().map_err(|error| error.to_string())?;
     let entity = |act: &Act| {
         let uid: EntityUid =
             format!("Action::\"{act}\"").parse().map_err(|_| format!("{act} is no action"))?;
         entities.get(&uid).ok_or_else(|| format!("it has no action {act}"))?;
         let groups = entities.ancestors(&uid).map(|groups| groups.cloned().collect()).unwrap_or_default();
-        Ok(Entity::new_no_attrs(uid, groups))
+        let by = schema.principals_for_action(&uid).map(|kinds| kinds.cloned().collect()).unwrap_or_default();
+        Ok(Action { entity: Entity::new_no_attrs(uid, groups), by })
     };
     Act::ALL.iter().map(entity).collect()
 }
@@ -241,9 +262,18 @@ fn in_order<'a>(text: &str, parsed: &'a PolicySet) -> Vec<(usize, &'a Policy)> {
 /// What a validator only warns of is a flaw here: a rule that can never apply is one that somebody believes in.
 fn validate(text: &str, rules: &PolicySet, schema: &Schema) -> Result<(), Vec<Flaw>> {
     let result = Validator::new(schema.clone()).validate(rules, ValidationMode::Strict);
-    let errors = result.validation_errors().map(|error| Flaw::of(Source::Policies, text, error, TYPO));
-    let warnings = result.validation_warnings().map(|error| Flaw::of(Source::Policies, text, error, TYPO));
-    let flaws = sorted(errors.chain(warnings));
+    let flaw = |error: &dyn Diagnostic| Flaw::of(Source::Policies, text, error, TYPO);
+    let errors: Vec<_> = result.validation_errors().collect();
+    // Where a name is wrong, that no act fits it, and that the rule can never apply, is only what follows.
+    let follows = |error: &ValidationError| matches!(error, ValidationError::InvalidActionApplication(_));
+    let roots = || errors.iter().filter(|error| !follows(error));
+    let flaws = if roots().next().is_some() {
+        sorted(roots().map(|error| flaw(*error)))
+    } else if errors.is_empty() {
+        sorted(result.validation_warnings().map(|warning| flaw(warning)))
+    } else {
+        sorted(errors.iter().map(|error| flaw(*error)))
+    };
     if flaws.is_empty() { Ok(()) } else { Err(flaws) }
 }
 
