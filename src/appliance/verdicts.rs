@@ -3,7 +3,7 @@
 //! where and when the request comes, as far as any rule reads that. The shipped rules read neither, and then the verdict
 //! stands beside the grants in [`Served`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::access::{Act, Circumstances, Circumstantial, On, Reads, Tenant, Thing, Who};
 use crate::domain::endpoint::Endpoint;
@@ -28,6 +28,8 @@ pub(super) struct Verdicts {
     reads: Reads,
     who: Who,
     project: Tenant,
+    /// What is denied and what is lost of every object, where no rule tells them apart.
+    alike: OnceLock<(Operations, Operations)>,
     /// What refuses, if anything does.
     known: Memo<(ObjectId, Operation, Circumstantial), Option<Code>>,
 }
@@ -44,19 +46,29 @@ impl Verdicts {
         let reads = access.rules.reads_of_data();
         let name = endpoint.name.to_string();
         let who = Who::Endpoint(Thing { id: endpoint.id, name, project: project.clone() });
-        let remembered = if reads.any() { VERDICTS_REMEMBERED_MAX } else { 0 };
-        Self { access, reads, who, project, known: Memo::new(remembered) }
+        let remembered = if reads.circumstances() { VERDICTS_REMEMBERED_MAX } else { 0 };
+        Self { access, reads, who, project, alike: OnceLock::new(), known: Memo::new(remembered) }
     }
 
     /// Of what is `granted`, what is denied whatever the circumstances, and what nobody can say because a rule is broken.
     pub(super) fn of_granted(&self, object: &Object, granted: Operations) -> (Operations, Operations) {
-        let (mut denied, mut lost) = (Operations::default(), Operations::default());
-        if self.reads.any() {
-            return (denied, lost);
+        if self.reads.circumstances() {
+            return (Operations::default(), Operations::default());
         }
-        // None of it is read.
+        if self.reads.object {
+            return self.denied(object, granted);
+        }
+        // No rule tells this object from another: so it is asked once for all of them.
+        let all = Operation::ALL.into_iter().fold(Operations::default(), Operations::with);
+        let (denied, lost) = *self.alike.get_or_init(|| self.denied(object, all));
+        (denied.common(granted), lost.common(granted))
+    }
+
+    fn denied(&self, object: &Object, asked: Operations) -> (Operations, Operations) {
+        let (mut denied, mut lost) = (Operations::default(), Operations::default());
+        // Neither is read.
         let anywhere = self.access.circumstances(None, object.created);
-        for operation in Operation::ALL.into_iter().filter(|operation| granted.has(*operation)) {
+        for operation in Operation::ALL.into_iter().filter(|operation| asked.has(*operation)) {
             match self.decide(object, operation, anywhere) {
                 None => {}
                 Some(Code::Fault) => lost = lost.with(operation),
@@ -74,11 +86,11 @@ impl Verdicts {
         revision: CatalogRevision,
     ) -> Option<Result<Arc<Served>, Denied>> {
         let served = match served.for_operation::<Op>() {
-            Ok(served) if self.reads.any() => served,
+            Ok(served) if self.reads.circumstances() => served,
             settled => return Some(settled),
         };
         let verdict = self.known.recall(&self.key::<Op>(&served, coming), revision)?;
-        Some(verdict.map_or(Ok(Arc::clone(&served)), |code| Err(denied(&served, code))))
+        Some(verdict.map_or(Ok(Arc::clone(&served)), |code| Err(refused(&served, code))))
     }
 
     /// Leave for one item.
@@ -94,7 +106,7 @@ impl Verdicts {
         let at = self.access.circumstances(Some(coming.peer.address), coming.now.time);
         let verdict = self.decide(&served.object, Op::OPERATION, at);
         self.known.keep(self.key::<Op>(&served, coming), revision, verdict);
-        verdict.map_or(Ok(Arc::clone(&served)), |code| Err(denied(&served, code)))
+        verdict.map_or(Ok(Arc::clone(&served)), |code| Err(refused(&served, code)))
     }
 
     fn key<Op: Operate>(&self, served: &Served, coming: Coming<'_>) -> (ObjectId, Operation, Circumstantial) {
@@ -114,6 +126,6 @@ impl Verdicts {
     }
 }
 
-fn denied(served: &Served, code: Code) -> Denied {
+fn refused(served: &Served, code: Code) -> Denied {
     Denied { code, object: Some(served.object.id) }
 }

@@ -76,6 +76,12 @@ impl Operations {
         Self(self.0 & !others.0)
     }
 
+    /// What is in both.
+    #[must_use]
+    pub const fn common(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
     /// The set with those of another.
     #[must_use]
     pub const fn and(self, others: Self) -> Self {

@@ -211,7 +211,7 @@ fn an_endpoint_stays_in_its_project() {
 #[test]
 fn office_hours_are_those_of_the_configured_clock() {
     let rules = shipped_with(OFFICE_HOURS);
-    assert_eq!(rules.reads_of_data(), Reads { address: false, time: true });
+    assert_eq!(rules.reads_of_data(), Reads { time: true, ..Reads::default() });
     let who = Who::Endpoint(endpoint(1));
     let may = |act, time_s, offset| decide(&rules, &who, act, &object(1), at("", time_s, offset)).is_allowed;
     // 11:06 in London, 18:06 in Jakarta.
@@ -232,7 +232,7 @@ fn office_hours_are_those_of_the_configured_clock() {
 #[test]
 fn networks_bound_whom_they_name() {
     let rules = shipped_with(NETWORKS);
-    assert_eq!(rules.reads_of_data(), Reads { address: true, time: false });
+    assert_eq!(rules.reads_of_data(), Reads { address: true, ..Reads::default() });
     let may =
         |who: &Who, act, on: &On, address| decide(&rules, who, act, on, at(address, NOON, 0)).is_allowed;
     let (kantor, cabang) = (Who::Endpoint(endpoint(1)), Who::Endpoint(endpoint(2)));
@@ -254,14 +254,33 @@ fn networks_bound_whom_they_name() {
     assert_ne!(key("10.10.0.1"), key(""));
     // Who reads both, or the context as a whole, depends on both.
     let both = shipped_with(&format!("{NETWORKS}{OFFICE_HOURS}")).reads_of_data();
-    assert_eq!(both, Reads { address: true, time: true });
+    assert_eq!(both, Reads { address: true, time: true, object: false });
     let whole = "@id(\"w\") @why(\"W.\") forbid (principal is Endpoint, action, resource) when { context == context && false };";
     if let Ok(whole) = AccessRules::parse(&format!("{POLICIES}{whole}"), SCHEMA) {
         assert_eq!(whole.reads_of_data(), both);
     }
     // What concerns people alone costs endpoints nothing.
     let people = NETWORKS.split("@id(\"users-from-the-office\")").nth(1).unwrap();
-    assert!(!shipped_with(&format!("@id(\"u\"){people}")).reads_of_data().any());
+    assert!(!shipped_with(&format!("@id(\"u\"){people}")).reads_of_data().circumstances());
+}
+
+#[test]
+fn rules_that_tell_objects_apart_are_known() {
+    for (scope, condition, tells) in [
+        ("resource", "resource.project.name == \"kantor\"", false),
+        ("resource is Object", "principal.project == resource.project", false),
+        ("resource", "resource is Object && principal.name == \"absensi\"", false),
+        ("resource", "resource.name == \"karyawan\"", true),
+        ("resource", "resource in Project::\"x\"", true),
+        ("resource == Object::\"x\"", "true", true),
+        ("resource in Project::\"x\"", "true", true),
+        ("resource", "[resource].contains(resource)", true),
+    ] {
+        let rule = format!(
+            "@id(\"o\")@why(\"O.\")forbid(principal is Endpoint,action == Action::\"decrypt\",{scope})when{{{condition}}};"
+        );
+        assert_eq!(shipped_with(&rule).reads_of_data().object, tells, "{rule}");
+    }
 }
 
 #[test]
