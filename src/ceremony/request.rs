@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use super::statistics::Statistics;
 pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::statistics::Statistics;
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;

@@ -10,8 +10,8 @@ pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::issue::{NewBundle, NewCertificate};
 use super::renewal::{Acceptance, Key, User};
-use super::statistics::Statistics;
 use super::server_names::ServerNames;
+use super::statistics::Statistics;
 
 #[derive(Parser)]
 #[command(

@@ -8,8 +8,8 @@ use crate::ceremony::answer::{
     Status, Unlocked,
 };
 
-use super::statistics;
 use super::server_names;
+use super::statistics;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
