@@ -272,7 +272,7 @@ mod tests {
             latency_us: 10,
             outcome: None,
             groups: [Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16 }].into(),
-            repeated: 0,
+            repeated: None,
         }
     }
 
