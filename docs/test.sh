@@ -91,6 +91,8 @@ wait_until() {
 # gembok_start new, gembok_start again: a sandbox of Gembok, a new one or the one that is there.
 gembok_start() {
     [[ $1 = again ]] || rm -rf "$work/gembok"
+    # Emptied before it is looked at: the background is not there yet.
+    : >"$work/gembok.log"
     GEMBOK_SANDBOX=$work/gembok GEMBOK_DATA_PORT=$data_port GEMBOK_CONTROL_PORT=$control_port \
         provisioning/quickstart.sh --serve-only >"$work/gembok.log" 2>&1 &
     started+=($!)
