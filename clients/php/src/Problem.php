@@ -50,12 +50,18 @@ final class Problem
     {
         $code = $members['code'] ?? null;
         $what = $members['detail'] ?? $members['title'] ?? null;
-        if (!is_string($code) || !is_string($what)) {
+        if (!is_string($code) || !is_string($what) || preg_match('/^[a-z][a-z0-9-]{0,63}$/D', $code) !== 1) {
             return Response::strange($status);
         }
         $kind = self::kind($code, $status);
         $hint = $members['hint'] ?? '';
-        return new $kind($code, $what, is_string($hint) ? $hint : '', $status, $retryAfter);
+        return new $kind($code, self::line($what), is_string($hint) ? self::line($hint) : '', $status, $retryAfter);
+    }
+
+    /** Without line ends: an exception's message goes to logs, where a line is an entry. */
+    private static function line(string $text): string
+    {
+        return (string) preg_replace('/[\x00-\x1f\x7f]+/', ' ', $text);
     }
 
     /** @return ?class-string<GembokException> null where the code is not known here */
