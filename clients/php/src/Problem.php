@@ -25,7 +25,7 @@ final class Problem
             'malformed-json', 'unknown-member', 'missing-member', 'repeated-member', 'bad-base64', 'bad-context',
             'context-required', 'unknown-action', 'bad-name', 'bad-request',
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
-            'object-unknown', 'not-found', 'already-exists', 'conflict',
+            'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
@@ -37,6 +37,7 @@ final class Problem
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
         Limited::class => [
             'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
+            'renewal-limited',
         ],
         Unavailable::class => [
             'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
