@@ -52,6 +52,7 @@ packages() {
     has prlimit && has mount || echo util-linux mount
     has shellcheck || echo shellcheck
     has softhsm2-util && [[ -e /usr/lib/softhsm/libsofthsm2.so ]] || echo softhsm2
+    has unzip || echo unzip
     has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
 }
 

@@ -33,7 +33,7 @@ trap 'exit 130' INT TERM HUP
 
 missing=()
 command -v php >/dev/null || missing+=(php-cli)
-php -m 2>/dev/null | grep -qix curl || missing+=(php-curl)
+php -r "exit(extension_loaded('curl') ? 0 : 1);" 2>/dev/null || missing+=(php-curl)
 if ((${#missing[@]})); then
     as_root=()
     ((EUID == 0)) || as_root=(sudo)

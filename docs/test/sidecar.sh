@@ -12,7 +12,7 @@ sidecar_checks() {
         fi
         sudo systemctl stop gembok-sidecar
         as_root install -m 644 "$work/sidecar/$kind.service" "$work/units/gembok-sidecar.service"
-        : >"$work/units/gembok-sidecar.log"
+        as_root truncate --size 0 "$work/units/gembok-sidecar.log"
         configure ''
         check 'the web server cannot read the private key' fails sudo -u www-data cat "$work/etc/gembok-sidecar/client.pem.key"
         check 'nothing but the data plane is passed on' only_the_data_plane
@@ -31,7 +31,7 @@ sidecar_checks() {
 
 fails() { ! "$@" >/dev/null 2>&1; }
 
-through() { curl --silent --show-error --unix-socket "$work/run/gembok-sidecar/gembok.sock" "$@"; }
+through() { sudo curl --silent --show-error --unix-socket "$work/run/gembok-sidecar/gembok.sock" "$@"; }
 
 authorized() { through --header "@$work/header" "$@"; }
 
@@ -64,14 +64,15 @@ large_batch() {
     authorized --header 'Content-Type: application/json' --data "@$work/large.json" --output "$work/answer.json" \
         http://localhost/v1/endpoints/absensi/encrypt || return 1
     [[ $(grep -o R0IB "$work/answer.json" | wc -l) -ge 1000 ]] || return 1
-    [[ -z $(find "$work/run/gembok-sidecar" -type f ! -name '*.pid') ]] || return 1
+    [[ $(as_root find "$work/run/gembok-sidecar" -type f ! -name '*.pid' | wc -l) == 0 ]] || return 1
     fails grep 'temporary file' "$work/units/gembok-sidecar.log"
 }
 
 # The library, where nothing newer than TLS 1.2 is spoken: the sidecar's door in the state that an old OpenSSL would find it in.
 library_by_tls12() {
     configure 's|ssl_protocols TLSv1.2 TLSv1.3|ssl_protocols TLSv1.2|; s|ssl-min-ver TLSv1.2|& ssl-max-ver TLSv1.2|'
-    fails curl --tlsv1.3 --cacert "$work/etc/absensi/sidecar.pem" "https://127.0.0.1:$tls_port/v1/info" || return 1
+    local door=(sudo curl --silent --cacert "$work/etc/absensi/sidecar.pem" "https://127.0.0.1:$tls_port/v1/info")
+    [[ $("${door[@]}" --tls-max 1.2) == *'"gembok"'* ]] && fails "${door[@]}" --tlsv1.3 || return 1
     sed -e "s|'url' => .*|'url' => 'https://127.0.0.1:$tls_port', 'ca' => '$work/etc/absensi/sidecar.pem',|" -e "/'socket'/d" \
         "$work/desk/coba.php" >"$work/desk/coba-tls12.php"
     [[ $(sudo -u www-data php "$work/desk/coba-tls12.php") == Budi ]]

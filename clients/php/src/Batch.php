@@ -131,7 +131,7 @@ final class Batch
 
     private function bytes(): int
     {
-        return self::FRAME_BYTES + count($this->pending) + array_sum(array_map('strlen', $this->pending));
+        return self::FRAME_BYTES + max(0, count($this->pending) - 1) + array_sum(array_map('strlen', $this->pending));
     }
 
     /**
@@ -144,12 +144,13 @@ final class Batch
         $part = [];
         $bytes = self::FRAME_BYTES;
         foreach ($this->pending as $key => $json) {
+            $comma = $part === [] ? 0 : 1;
             if (self::FRAME_BYTES + strlen($json) > $limits->bodyBytes()) {
                 $this->outcomes[$key] = $this->verb->tooLarge();
                 unset($this->pending[$key]);
                 continue;
             }
-            $bytes += strlen($json) + 1;
+            $bytes += $comma + strlen($json);
             if ($bytes > $limits->bodyBytes() || count($part) === $limits->items()) {
                 break;
             }

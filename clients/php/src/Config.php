@@ -150,6 +150,10 @@ final class Config
 
     private static function checkedUrl(string $url, bool $sidecar): string
     {
+        // parse_url() replaces control characters in what it gives, and curl gets the whole.
+        if (preg_match('/[^\x21-\x7e]|[?#\\\\]/', $url)) {
+            throw Settings::wrong('url', 'has characters that no address has', "Write it like 'https://10.0.0.5:8443'.");
+        }
         $url = rtrim($url, '/');
         $parts = parse_url($url);
         $host = $parts['host'] ?? '';

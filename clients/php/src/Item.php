@@ -70,7 +70,9 @@ final class Item
     ): string {
         $item = ['object' => $object, $member => $text];
         if ($context !== []) {
-            $item['context'] = (object) array_map('strval', self::context($context));
+            // No cast to an object: json_encode() leaves out members of an object whose name begins with a NUL. All names are
+            // strings, so this is an object anyway.
+            $item['context'] = array_map('strval', self::context($context));
         }
         $json = json_encode($item, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
         if (!is_string($json)) {

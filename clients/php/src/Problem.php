@@ -25,18 +25,20 @@ final class Problem
             'malformed-json', 'unknown-member', 'missing-member', 'repeated-member', 'bad-base64', 'bad-context',
             'context-required', 'unknown-action', 'bad-name', 'bad-request',
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
-            'object-unknown', 'not-found', 'already-exists', 'conflict',
+            'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
+            'last-admin',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
             'api-key-missing', 'api-key-unknown', 'api-key-revoked', 'api-key-expired', 'api-key-disabled',
             'api-key-of-another-endpoint', 'endpoint-revoked', 'endpoint-disabled', 'forbidden', 'not-granted',
-            'key-not-sealing', 'key-exhausted',
+            'key-not-sealing', 'key-exhausted', 'denied-by-policy',
         ],
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
         Limited::class => [
             'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
+            'renewal-limited',
         ],
         Unavailable::class => [
             'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
@@ -50,12 +52,18 @@ final class Problem
     {
         $code = $members['code'] ?? null;
         $what = $members['detail'] ?? $members['title'] ?? null;
-        if (!is_string($code) || !is_string($what)) {
+        if (!is_string($code) || !is_string($what) || preg_match('/^[a-z][a-z0-9-]{0,63}$/D', $code) !== 1) {
             return Response::strange($status);
         }
         $kind = self::kind($code, $status);
         $hint = $members['hint'] ?? '';
-        return new $kind($code, $what, is_string($hint) ? $hint : '', $status, $retryAfter);
+        return new $kind($code, self::line($what), is_string($hint) ? self::line($hint) : '', $status, $retryAfter);
+    }
+
+    /** Without line ends: an exception's message goes to logs, where a line is an entry. */
+    private static function line(string $text): string
+    {
+        return (string) preg_replace('/[\x00-\x1f\x7f]+/', ' ', $text);
     }
 
     /** @return ?class-string<GembokException> null where the code is not known here */

@@ -17,6 +17,11 @@ final class Transport
     /** What curl says when the other side was gone: at the first use of a connection that lay idle, no reason to worry. */
     private const GONE = [CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE];
 
+    /** An answer has about this much for each byte of the request at most: where every item of a batch failed, in words. */
+    private const ANSWER_GROWS = 32;
+    private const ANSWER_BYTES = 1048576;
+    private const HEADER_BYTES = 65536;
+
     private Config $config;
 
     public function __construct(Config $config)
@@ -36,15 +41,24 @@ final class Transport
     ): Response {
         $handle = Connection::handle($this->config);
         $headers = [];
+        $headerBytes = 0;
+        $mostBytes = self::ANSWER_BYTES + self::ANSWER_GROWS * strlen((string) $body);
         curl_setopt_array($handle, $this->request($path, $body) + [
             CURLOPT_FRESH_CONNECT => false,
-            CURLOPT_HEADERFUNCTION => static function ($handle, string $line) use (&$headers): int {
+            CURLOPT_HEADERFUNCTION => static function ($handle, string $line) use (&$headers, &$headerBytes): int {
+                $headerBytes += strlen($line);
+                if ($headerBytes > self::HEADER_BYTES) {
+                    return 0;
+                }
                 $parts = explode(':', $line, 2);
                 if (isset($parts[1])) {
                     $headers[strtolower($parts[0])] = trim($parts[1]);
                 }
                 return strlen($line);
             },
+            // Whoever answers must not fill this process's memory.
+            CURLOPT_NOPROGRESS => false,
+            CURLOPT_PROGRESSFUNCTION => static fn ($handle, $whole, $got): int => $got > $mostBytes ? 1 : 0,
         ]);
         $answer = $this->run($handle, $deadline);
         // A kept connection that died while it lay idle says nothing about the appliance: at once on a fresh one. That the
@@ -104,6 +118,9 @@ final class Transport
     {
         $number = curl_errno($handle);
         $says = curl_error($handle);
+        if ($number === CURLE_WRITE_ERROR || $number === CURLE_ABORTED_BY_CALLBACK) {
+            return Response::strange((int) curl_getinfo($handle, CURLINFO_RESPONSE_CODE));
+        }
         return TlsTrouble::of($number, $says, $this->config)
             ?? NetworkTrouble::of($number, $says, $this->config, $deadline);
     }

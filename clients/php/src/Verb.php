@@ -14,6 +14,9 @@ use Gembok\Exception\GembokException;
 /** @internal */
 final class Verb
 {
+    /** Base64 of bytes that begin with GB. */
+    private const ENVELOPE = '#^R0[I-L][A-Za-z0-9+/]+={0,2}$#D';
+
     private string $name;
     private string $takes;
     private string $gives;
@@ -84,7 +87,13 @@ final class Verb
         array $item
     ): string {
         $text = $item[$this->gives] ?? null;
-        $result = is_string($text) && $this->gives === 'plaintext' ? base64_decode($text, true) : $text;
+        $result = null;
+        if (is_string($text) && $this->gives === 'plaintext') {
+            $result = base64_decode($text, true);
+        } elseif (is_string($text) && preg_match(self::ENVELOPE, $text) === 1) {
+            // It will be stored, so it must be an envelope: an answer that gave the plaintext back would be kept in the clear.
+            $result = $text;
+        }
         if (!is_string($result)) {
             throw Response::strange(200);
         }

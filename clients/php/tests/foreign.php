@@ -73,7 +73,7 @@ final class Foreign
         file_put_contents($count, '');
         $child = pcntl_fork();
         if ($child === 0) {
-            self::answer($server, $answers, $certificate !== null, $count);
+            self::answer($server, $answers, $certificate !== null, $count, isset($tls['trickle']));
         }
         $end = static function () use ($child, $count): int {
             posix_kill($child, SIGKILL);
@@ -91,7 +91,7 @@ final class Foreign
     }
 
     /** @param resource $server */
-    private static function answer($server, array $answers, bool $isTls, string $count): void
+    private static function answer($server, array $answers, bool $isTls, string $count, bool $trickles): void
     {
         $parent = posix_getppid();
         // No child outlives the tests, whatever ended them.
@@ -105,6 +105,9 @@ final class Foreign
             if (!$isTls) {
                 fread($client, 8192);
                 fwrite($client, $answer);
+                while ($trickles && @fwrite($client, ' ') !== false) {
+                    usleep(100000);
+                }
             } elseif (@stream_socket_enable_crypto($client, true, STREAM_CRYPTO_METHOD_TLS_SERVER)) {
                 foreach ((array) $answer as $one) {
                     self::readRequest($client);

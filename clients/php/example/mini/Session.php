@@ -46,9 +46,10 @@ class CI_Session
         $_SESSION[self::FLASH][$name] = $value;
     }
 
-    /** A new session id: at each sign-in, so that an id planted before is worth nothing. */
+    /** A new session id and forms' token: at each sign-in, so that what was planted before is worth nothing. */
     public function sess_regenerate($destroy)
     {
+        unset($_SESSION[CI_Security::TOKEN]);
         session_regenerate_id($destroy);
     }
 

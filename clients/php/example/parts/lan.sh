@@ -7,7 +7,7 @@ readonly LAN=absensi-lan HOSTS=(absensi-user absensi-app absensi-database absens
 
 lan_up() {
   local host number=0
-  ip netns list | grep -q '^absensi-' && stop 'there are network namespaces absensi-* already' \
+  [[ $(ip netns list) == *absensi-* ]] && stop 'there are network namespaces absensi-* already' \
     "another run made them; when it is over: for n in ${HOSTS[*]} $LAN; do ip netns del \$n; done"
   on_exit+=(lan_down)
   ip netns add "$LAN"

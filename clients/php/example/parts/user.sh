@@ -17,13 +17,15 @@ user_request() {
 address() { printf 'http://%s:%s/%s' "$web_address" "$web_port" "$1"; }
 visit() { user_request "$(address "$1")"; }
 
+# The token of the form that the page shows.
+token() { sed -n 's/.*name="csrf_token" value="\([0-9a-f]*\)".*/\1/p' <<<"$page" | head -n 1; }
+
 # fill PAGE-WITH-THE-FORM ADDRESS FIELD=VALUE…
 fill() {
-  local where=$2 token fields=() field
+  local where=$2 fields=() field
   visit "$1"
-  token=$(sed -n 's/.*name="csrf_token" value="\([0-9a-f]*\)".*/\1/p' <<<"$page" | head -n 1)
-  shift 2
-  for field in "csrf_token=$token" "$@"; do fields+=(--data-urlencode "$field"); done
+  set -- "csrf_token=$(token)" "${@:3}"
+  for field in "$@"; do fields+=(--data-urlencode "$field"); done
   user_request "${fields[@]}" "$(address "$where")"
 }
 

@@ -48,7 +48,8 @@ test('each missing setting is named', static function () use ($parse): void {
 
 test('each wrong setting is named, and its value is not shown', static function () use ($parse): void {
     foreach ([
-        'url' => ['ftp://10.0.0.5', 'http://10.0.0.5:8443', '10.0.0.5:8443', 'https://u:sesuatu@10.0.0.5', 'https://h/v1', 5, 'https://'],
+        'url' => ['ftp://10.0.0.5', 'http://10.0.0.5:8443', '10.0.0.5:8443', 'https://u:sesuatu@10.0.0.5', 'https://h/v1', 5, 'https://', "https://10.0.0.5\r\nX: y", "https://10.0.0.5\t", 'https://10.0.0.5?', 'https://10.0.0.5#',
+            'https://10.0.0.5\\x'],
         'endpoint' => ['ab sensi', '-x', 'x/y', "x\n", 7],
         'object' => ['kar yawan', true],
         'deadline_ms' => ['3000', 0, 99, 60001, 3.5],

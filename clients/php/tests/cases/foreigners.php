@@ -116,6 +116,66 @@ test('an answer that is none of Gembok\'s', static function () use ($trusted): v
     }
 });
 
+test('an answer that would have the plaintext stored is none', static function () use ($trusted): void {
+    foreach (['eA==', 'x', '', "R0IBAQ==\n", 'R0IB AQ=='] as $text) {
+        [$settings, $end] = $trusted([Foreign::http('200 OK', json_encode(['ciphertext' => $text]))]);
+        refuses('Unavailable', 'bad-answer', static fn () => World::client($settings)->encrypt('x'));
+        $end();
+    }
+});
+
+test('an answer without end is cut off, in its header and in its body', static function () use ($trusted): void {
+    $long = str_repeat('x', 60);
+    $many = implode('', array_map(static fn (int $at): string => "\r\nX-$at: $long", range(1, 2000)));
+    // Both would be good answers, were they shorter.
+    foreach ([Foreign::http("200 OK$many", '{"ciphertext":"R0IB"}'), Foreign::http('200 OK', '{"ciphertext":"R0IB"}' . str_repeat(' ', 40000000))] as $answer) {
+        [$settings, $end] = $trusted([$answer]);
+        refuses('Unavailable', 'bad-answer', static fn () => World::client($settings)->encrypt('x'));
+        same(1, $end());
+    }
+});
+
+test('a server that trickles ends at the deadline, and a strange Retry-After is none', static function () use ($trusted): void {
+    [$port, $end] = Foreign::serve(["HTTP/1.1 200 OK\r\nContent-Length: 99\r\nConnection: keep-alive\r\n\r\n"], null, ['trickle' => true]);
+    $none = ['ca' => null, 'certificate' => null, 'key' => null, 'sidecar' => true, 'deadline_ms' => 600, 'url' => "http://127.0.0.1:$port"];
+    $took = elapsed(static function () use ($none): void {
+        refuses('Unavailable', 'timed-out', static fn () => World::client($none)->encrypt('x'));
+    });
+    $end();
+    holds($took > 550 && $took < 1500, "it took $took ms");
+    foreach (['100000', '99999999999999999999', '-1', 'soon', '1e9'] as $after) {
+        [$settings, $end] = $trusted([Foreign::http("503 No\r\nRetry-After: $after", '{"code":"journal-full","title":"No.","hint":"Wait."}')]);
+        $took = elapsed(static function () use ($settings): void {
+            refuses('Unavailable', 'journal-full', static fn () => World::client($settings)->encrypt('x'));
+        });
+        holds($took < 3500, "Retry-After: $after took $took ms");
+        same($after === '100000' ? 1 : 3, $end(), $after);
+    }
+});
+
+test('what an answer says becomes one line, under a code that is one', static function () use ($trusted): void {
+    [$settings, $end] = $trusted([Foreign::http('400 No', json_encode(['code' => 'bad-name', 'title' => "a\r\nb\x1b[0m", 'hint' => "c\nd"]))]);
+    same('a b [0m c d (bad-name)', refuses('BadRequest', 'bad-name', static fn () => World::client($settings)->encrypt('x'))->getMessage());
+    $end();
+    [$settings, $end] = $trusted([Foreign::http('400 No', json_encode(['code' => "bad\nname", 'title' => 'a', 'hint' => 'b']))]);
+    refuses('Unavailable', 'bad-answer', static fn () => World::client($settings)->encrypt('x'));
+    $end();
+});
+
+test('an item that fills a request to the last byte goes alone', static function () use ($trusted): void {
+    $item = '{"ciphertext":"R0IBAQ=="}';
+    [$settings, $end] = $trusted([
+        Foreign::http('413 Too Large', '{"code":"body-too-large","title":"Too large.","hint":"Less."}'),
+        Foreign::http('200 OK', '{"limits":{"items_max":9,"body_bytes_max":140}}'),
+        Foreign::http('200 OK', "{\"items\":[$item],\"failed\":0}"),
+    ]);
+    // 12 bytes around the item, 28 of its members, 60 of base64, 40 of the object's name: 140.
+    $items = ['a' => ['plaintext' => str_repeat('x', 45)]];
+    same(['a' => 'R0IBAQ=='], World::client($settings)->encryptMany($items, str_repeat('x', 40)));
+    same(3, $end());
+    refuses('BatchFailed', 'batch-failed', static fn () => World::client($settings)->encryptMany($items, str_repeat('x', 41)));
+});
+
 test('an answer with too few, or strange items', static function () use ($trusted): void {
     foreach (['{"items":[]}', '{"items":[{"ciphertext":"a"}],"failed":0}', '{"items":[{"ciphertext":"a"},{}]}', '{"items":{"a":1,"b":2}}'] as $body) {
         [$settings, $end] = $trusted([Foreign::http('200 OK', $body)]);

@@ -40,7 +40,8 @@ test('stopped: told within the deadline; started again: the dead connection is n
 
 test('started while a call is under way: the retry finds it', static function (): void {
     World::stop();
-    $gembok = World::client(['deadline_ms' => 20000, 'retries' => 5]);
+    // Longer than what an appliance that is not unlocked yet asks to wait.
+    $gembok = World::client(['deadline_ms' => 60000, 'retries' => 5]);
     $child = pcntl_fork();
     if ($child === 0) {
         try {

@@ -42,14 +42,14 @@ const put = (name, text) => {
     php.mkdir(dirname(name));
     php.writeFile(name, text);
 };
-// Compiles a file without running it: the first statement ends the script.
-const compile = async (text) => {
-    const ended = text.replace(/^(<\?php(?:[^]*?^namespace [^;]+;|[^]*?^declare\(strict_types=1\);)?)/m, '$1 exit(0);');
+// Compiles a file without running it: the first statement ends the script; a view, which is HTML, becomes a function.
+const compile = async (text, isView) => {
+    const ended = isView ? `<?php function view() { ?>${text}<?php }` : text.replace(/^(<\?php(?:[^]*?^namespace [^;]+;|[^]*?^declare\(strict_types=1\);)?)/m, '$1 exit(0);');
     put('/compiled.php', ended);
     return run("define('BASEPATH', '/'); require '/compiled.php';");
 };
-const refusal = async (text) => {
-    const { text: output, errors } = await compile(text);
+const refusal = async (text, isView = false) => {
+    const { text: output, errors } = await compile(text, isView);
     if (errors || output) return errors || output;
     put('/checked.php', text);
     return (await run("require '/p/clients/php/tests/php74/check.php';")).text;
@@ -57,7 +57,7 @@ const refusal = async (text) => {
 
 const filesOf = (folder) => readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
-    if (name === 'node_modules' || name === 'example' || path === join(here, 'samples')) return [];
+    if (name === 'node_modules' || name === 'run' || path === join(here, 'samples')) return [];
     return statSync(path).isDirectory() ? filesOf(path) : [path];
 });
 const files = filesOf(client).filter((file) => file.endsWith('.php') || file.endsWith('gembok-diagnose'));
@@ -65,11 +65,16 @@ for (const file of [...files, join(client, 'README.md'), join(project, 'src/doma
     put(join('/p', relative(project, file)), readFileSync(file, 'utf8'));
 }
 
+// What the files declare for each other outside of classes, such as the example's functions.
+const declared = files.flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(/^(?:final |abstract )?(?:class|function) &?(\w+)/gm)].map(([, name]) => name));
+put('/declared', declared.join(' '));
+
 const { text: version } = await run('echo PHP_VERSION;');
 told(version.startsWith('7.4.'), `this is PHP ${version}`);
 for (const file of files) {
     const text = readFileSync(file, 'utf8').replace(/^#!.*\n/, '');
-    const wrong = await refusal(text);
+    const wrong = await refusal(text, file.includes('/views/'));
     told(wrong === '', relative(client, file), wrong);
 }
 

@@ -24,7 +24,7 @@ $text = static function (int $at) use ($tokens): string {
 };
 // Imported names are of files that are checked themselves.
 preg_match_all('/^use [\w\\\\]+\\\\(\w+);/m', file_get_contents('/checked.php'), $imported);
-$declared = $imported[1];
+$declared = array_merge($imported[1], explode(' ', file_get_contents('/declared')));
 $isNamespaced = false;
 foreach ($tokens as $at => $token) {
     if (is_array($token) && in_array($token[0], [T_CLASS, T_INTERFACE, T_TRAIT, T_FUNCTION, T_CONST], true)) {

@@ -50,7 +50,8 @@ class Karyawan extends MY_Controller
         $baris = $this->m_karyawan->ambil($id) ?: show_404();
         if ($this->input->method() === 'post') {
             return $this->simpan("karyawan/ubah/$id", 'Ubah karyawan', function (array $isian) use ($id) {
-                $this->m_karyawan->ubah($id, $isian);
+                // Somebody may have deleted it while Gembok was asked.
+                $this->m_karyawan->ubah($id, $isian) || show_404();
                 return 'Perubahan tersimpan.';
             });
         }

@@ -13,7 +13,10 @@ class Kehadiran extends MY_Controller
     {
         $this->load->helper('tampil');
         $this->load->model('m_kehadiran');
-        $hari = DateTime::createFromFormat('!Y-m-d', (string) $this->input->get('tanggal')) ?: new DateTime('today');
+        $diminta = (string) $this->input->get('tanggal');
+        // A NUL in it would be an error and not a false.
+        $hari = preg_match('/^[0-9-]+$/D', $diminta) ? DateTime::createFromFormat('!Y-m-d', $diminta) : false;
+        $hari = $hari ?: new DateTime('today');
         $tanggal = $hari->format('Y-m-d');
         $daftar = $this->m_kehadiran->pada($tanggal);
         $gangguan = null;

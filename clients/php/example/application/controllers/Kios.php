@@ -24,7 +24,8 @@ class Kios extends CI_Controller
         }
         $this->load->model('m_kehadiran');
         $tag = trim((string) $this->input->post('rfid_tag'));
-        if ($tag !== '' && $this->m_kehadiran->catat($tag)) {
+        // What no card has is not asked for: the database's column takes only ASCII.
+        if (preg_match('/^[A-Za-z0-9]{4,32}$/D', $tag) && $this->m_kehadiran->catat($tag)) {
             $this->session->set_flashdata('tercatat', 'Kartu …' . substr($tag, -4) . ' pukul ' . date('H:i:s'));
         } else {
             $this->session->set_flashdata('ditolak', 'Kartu ini belum terdaftar. Hubungi bagian kepegawaian.');

@@ -33,7 +33,8 @@ function isian_salah(array $isian)
     if (!preg_match('/^[A-Za-z0-9]{4,32}$/D', $isian['rfid_tag'])) {
         $salah['rfid_tag'] = 'Nomor kartu terdiri atas 4 sampai 32 huruf atau angka.';
     }
-    $lahir = DateTime::createFromFormat('!Y-m-d', $isian['tanggal_lahir']);
+    // A NUL in it would be an error and not a false.
+    $lahir = preg_match('/^[0-9-]+$/D', $isian['tanggal_lahir']) ? DateTime::createFromFormat('!Y-m-d', $isian['tanggal_lahir']) : false;
     if ($lahir === false || $lahir->format('Y-m-d') !== $isian['tanggal_lahir'] || $lahir > new DateTime('today')) {
         $salah['tanggal_lahir'] = 'Isi tanggal lahir yang benar.';
     }

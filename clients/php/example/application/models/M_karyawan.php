@@ -49,11 +49,11 @@ class M_karyawan extends CI_Model
         return $id;
     }
 
-    /** Encrypts all anew, then stores. */
+    /** Encrypts all anew, then stores. @return bool whether the row was still there; new envelopes always differ from the old */
     public function ubah($id, array $isian)
     {
         $baris = $this->kunci($id, $isian);
-        $this->db->update(self::TABEL, ['rfid_tag' => $isian['rfid_tag']] + $baris, ['id' => $id]);
+        return 1 === $this->db->update(self::TABEL, ['rfid_tag' => $isian['rfid_tag']] + $baris, ['id' => $id]);
     }
 
     public function hapus($id)

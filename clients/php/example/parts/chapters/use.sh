@@ -7,10 +7,14 @@ chapter_use() {
   check 'the list without signing in: the sign-in form instead' shows 'Kata sandi' 'Masuk'
   fill masuk masuk kata_sandi=salah
   check 'a wrong password: 401, «Kata sandi keliru»' answers 401
+  local before
+  before=$(token)
   user_request --data-urlencode "kata_sandi=$(<"$dir/admin-password")" "$(address masuk)"
   check 'the right password without the form'"'"'s token: 403' answers 403
   sign_in
   check 'the right password: «Belum ada karyawan»' shows 'Belum ada karyawan'
+  user_request --data-urlencode "csrf_token=$before" "$(address karyawan/tambah)"
+  check 'the forms'"'"' token of before signing in: 403' answers 403
 
   say 'a column that is too narrow'
   sql 'ALTER TABLE absensi.karyawan MODIFY nik VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL'
@@ -73,9 +77,13 @@ chapter_use() {
   tap "${mei[rfid_tag]}"
   tap 'FFFF0000'
   check 'an unknown card: «belum terdaftar»' shows 'belum terdaftar'
+  tap '🙂'
+  check 'what no card has: «belum terdaftar»' shows 'belum terdaftar'
   check 'three records are stored' is "$(count_of kehadiran)" 3
   visit kehadiran
   check 'the attendance shows two names, Siti twice' shows "${siti[nama]}" '2 kali' "${mei[nama]}" '1 kali'
+  visit 'kehadiran?tanggal=%00'
+  check 'a date that is none: today' shows "${siti[nama]}"
 
   say 'delete'
   fill kehadiran "karyawan/hapus/$(id_of "${mei[rfid_tag]}")"

@@ -19,7 +19,7 @@
       <td class="alamat"><div><?= sel($baris, 'alamat') ?></div></td>
       <td class="angka"><?= sel($baris, 'no_jaminan_sosial') ?></td>
       <td class="angka"><?= html_escape($baris['rfid_tag']) ?></td>
-      <td class="aksi"><a href="<?= site_url("karyawan/ubah/{$baris['id']}") ?>">Ubah</a> <a class="awas" href="<?= site_url("karyawan/hapus/{$baris['id']}") ?>">Hapus</a></td>
+      <td class="aksi"><a href="<?= html_escape(site_url("karyawan/ubah/{$baris['id']}")) ?>">Ubah</a> <a class="awas" href="<?= html_escape(site_url("karyawan/hapus/{$baris['id']}")) ?>">Hapus</a></td>
     </tr>
   <?php endforeach ?>
   </tbody>
