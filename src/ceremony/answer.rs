@@ -8,10 +8,7 @@ pub use super::audit_answer::{
 };
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
-<<<<<<< HEAD
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
-=======
->>>>>>> integration
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 

@@ -4,10 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::certificate_request::{Certificate, ServerNames};
-<<<<<<< HEAD
 pub use super::people::{Member, Policy, User};
-=======
->>>>>>> integration
 pub use super::statistics::Statistics;
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.

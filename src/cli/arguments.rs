@@ -9,13 +9,9 @@ use crate::ceremony::request;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::issue::{NewBundle, NewCertificate};
-<<<<<<< HEAD
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
-=======
-use super::renewal::{Acceptance, Key, User};
->>>>>>> integration
 use super::server_names::ServerNames;
 use super::statistics::Statistics;
 
