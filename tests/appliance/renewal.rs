@@ -47,7 +47,7 @@ fn curl_renews_a_certificate_and_the_new_one_is_used() {
     let (status, renewed) = sandbox.post(daemon, &path, &json!({ "csr": csr })).unwrap();
     assert_eq!(status, 200, "{renewed}");
     let members: Vec<&String> = renewed.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["ca", "certificate", "not_after"]);
+    assert_eq!(members, ["certificate", "ca", "not_after"]);
     assert_eq!(renewed["ca"], fs::read_to_string(sandbox.path("client/ca.pem")).unwrap());
     fs::create_dir(sandbox.path("baru")).unwrap();
     fs::write(sandbox.path("baru/client.pem"), renewed["certificate"].as_str().unwrap()).unwrap();
