@@ -114,7 +114,10 @@ fn chunks_that_are_none_end_the_connection() {
     let chunked = |extension: &str| format!("{:x};{extension}\r\n{body}\r\n0\r\n\r\n", body.len());
     let close = "transfer-encoding: chunked\r\nconnection: close\r\n";
     assert_eq!(statuses(&post(close, &chunked("name=value"))), [200]);
-    assert_eq!(statuses(&post(close, &chunked(&"e".repeat(100_000)))), [400]);
+    // It is refused before it was read, and what is unread when a connection closes may take the answer with it.
+    let endless = statuses(&post(close, &chunked(&"e".repeat(100_000))));
+    assert!(matches!(endless[..], [] | [400]), "{endless:?}");
+    bystander.is_served("an extension without end");
 }
 
 #[test]
