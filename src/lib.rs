@@ -4,8 +4,9 @@
 //! This page is the map. The floors, a floor calling only downward and siblings never meeting:
 //!
 //! ```text
-//! 5  main → cli → daemon → config     wires floors together; owns sockets, signals, threads
-//! 4  api   ceremony                   edges: outside words <-> our words; no rules, no tables
+//! 6  main → cli → daemon → config     wires floors together; owns sockets, signals, threads
+//! 5  api   ceremony                   edges: outside words <-> our words; no rules, no tables
+//! 4  desk                             the control plane's verbs as they are asked and answered, for both doors
 //! 3  appliance                        the verbs; the only floor that joins store, hsm and domain
 //! 2  hsm        store                 the two outside worlds: the token, the database
 //! 1  domain                           nouns and rules; no IO, no clock, no async
@@ -46,10 +47,13 @@ pub mod store;
 pub mod appliance;
 
 // Floor 4
+pub mod desk;
+
+// Floor 5
 pub mod api;
 pub mod ceremony;
 
-// Floor 5
+// Floor 6
 pub mod cli;
 pub mod config;
 pub mod daemon;

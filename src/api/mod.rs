@@ -1,4 +1,4 @@
-//! Floor 4: the HTTP edge. Outside words become ours here and ours become theirs; there are no rules and no tables behind
+//! Floor 5: the HTTP edge. Outside words become ours here and ours become theirs; there are no rules and no tables behind
 //! it. This page is the whole route table: what is not on it does not exist.
 //!
 //! | listener | method and path | who | file |

@@ -1,4 +1,4 @@
-//! Floor 4: what comes in by the local socket. The daemon alone owns token and store, so whoever stands at the machine
+//! Floor 5: what comes in by the local socket. The daemon alone owns token and store, so whoever stands at the machine
 //! speaks to it through here: one JSON line in, one JSON line out, one verb per connection. An export alone is longer than a line (`stream`).
 //!
 //! ```text
@@ -7,18 +7,5 @@
 //!
 //! Who was admitted is the actor of the audit record, by the uid the kernel gave: nothing in a request can say who asks.
 
-mod acts;
-pub mod answer;
-mod audit_answer;
-mod budget;
-mod certificate_answer;
-mod certificate_request;
-mod people;
-mod perform;
-mod perform_people;
-pub mod request;
 pub mod socket;
-pub mod statistics;
-mod status_answer;
 mod stream;
-mod view;

@@ -20,9 +20,9 @@ use crate::appliance::Appliance;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::answer::Answer;
-use super::request::{Audit, REQUEST_BYTES_MAX, Request};
 use super::stream;
+use crate::desk::answer::Answer;
+use crate::desk::request::{Audit, REQUEST_BYTES_MAX, Request};
 
 /// Connections served at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: u32 = 16;

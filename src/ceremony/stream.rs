@@ -22,8 +22,8 @@ use crate::domain::audit_record;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::answer::{self, Answer, Done};
-use super::request::ExportOf;
+use crate::desk::answer::{self, Answer, Done};
+use crate::desk::request::ExportOf;
 
 /// For the reader to take a piece; it may be writing to a slow disk.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(60);

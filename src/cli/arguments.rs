@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::ceremony::request;
+use crate::desk::request;
 
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::ceremony::request;
+use crate::desk::request;
 
 #[derive(Subcommand)]
 pub(super) enum Budget {

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use crate::ceremony::answer::Issued;
 use crate::daemon::clock::now;
+use crate::desk::answer::Issued;
 
 use super::error::CliError;
 use super::files::MadeKey;

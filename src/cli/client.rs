@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::ceremony::answer::Answer;
-use crate::ceremony::request::Request;
+use crate::desk::answer::Answer;
+use crate::desk::request::Request;
 
 use super::error::CliError;
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::ceremony::answer::Refused;
 use crate::config::ConfigError;
+use crate::desk::answer::Refused;
 
 /// Why a command was not done.
 pub(super) enum CliError {

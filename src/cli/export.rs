@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::ceremony::answer::{Answer, Done, ExportEnded};
-use crate::ceremony::request::{self, EndpointOf, ExportOf, Request};
 use crate::crypto::checkpoint::{Checkpoint, CheckpointKey, SPKI_LEN};
 use crate::crypto::export::Trailer;
 use crate::crypto::hex::from_hex;
+use crate::desk::answer::{Answer, Done, ExportEnded};
+use crate::desk::request::{self, EndpointOf, ExportOf, Request};
 use crate::domain::chain_report::Report;
 
 use super::arguments::Export;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::ceremony::answer::{Answer, Done, Issued, Listed, MadeApiKey};
-use crate::ceremony::request::{self, Request};
 use crate::config::Config;
+use crate::desk::answer::{Answer, Done, Issued, Listed, MadeApiKey};
+use crate::desk::request::{self, Request};
 
 use super::bundle::{Bundle, Url};
 use super::client::Answered;

@@ -8,9 +8,9 @@ use p12_keystore::{
 };
 use zeroize::Zeroizing;
 
-use crate::ceremony::answer::Issued;
 use crate::config::read_secret;
 use crate::crypto::random;
+use crate::desk::answer::Issued;
 
 use super::error::CliError;
 use super::files::MadeKey;

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::ceremony::request;
+use crate::desk::request;
 
 #[derive(Subcommand)]
 pub(super) enum User {

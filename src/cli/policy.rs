@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::ceremony::request;
 use crate::config::check_access;
+use crate::desk::request;
 
 use super::error::CliError;
 

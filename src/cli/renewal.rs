@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::ceremony::request;
+use crate::desk::request;
 
 #[derive(Args)]
 pub(super) struct Acceptance {

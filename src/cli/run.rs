@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use zeroize::Zeroizing;
 
-use crate::ceremony::answer::{Answer, Done, ExportEnded, Issued, Listed};
-use crate::ceremony::request::{self, Request};
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
+use crate::desk::answer::{Answer, Done, ExportEnded, Issued, Listed};
+use crate::desk::request::{self, Request};
 
 use super::arguments::{self, Arguments, Command, Init, NewApiKey};
 use super::client::{Answered, Client};

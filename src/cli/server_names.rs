@@ -2,8 +2,8 @@
 
 use clap::Subcommand;
 
-use crate::ceremony::answer;
-use crate::ceremony::request;
+use crate::desk::answer;
+use crate::desk::request;
 
 #[derive(Subcommand)]
 pub(super) enum ServerNames {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::ceremony::answer::{
+use crate::desk::answer::{
     Account, AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done,
     Endpoint, Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object,
     ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,

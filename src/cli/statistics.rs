@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use clap::Args;
 
-use crate::ceremony::request;
-use crate::ceremony::statistics::{Counts, StatisticsLine, StatisticsTable};
+use crate::desk::request;
+use crate::desk::statistics::{Counts, StatisticsLine, StatisticsTable};
 
 use super::table::{Cells, aligned};
 

@@ -1,4 +1,4 @@
-//! A moment, in microseconds since 1970 UTC. Read from the clock at the edges and passed down: nothing below floor 4 asks
+//! A moment, in microseconds since 1970 UTC. Read from the clock at the edges and passed down: nothing below floor 5 asks
 //! what time it is.
 
 use std::time::{Duration, Instant, SystemTime};

@@ -3,16 +3,17 @@
 use crate::source::Source;
 
 /// Parts of the house by floor.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["crypto"],
     &["domain"],
     &["hsm", "store"],
     &["appliance"],
+    &["desk"],
     &["api", "console", "ceremony"],
     &["main", "cli", "daemon", "config"],
 ];
 /// The lowest floor where something may wait for the network.
-const EDGE: usize = 4;
+const EDGE: usize = 5;
 const TOP: usize = FLOORS.len() - 1;
 
 fn floor(part: &str) -> Option<usize> {

@@ -12,7 +12,7 @@ type Acts = Vec<(Act, Target)>;
 
 impl Request {
     /// Every act of the request; all must be allowed.
-    pub(super) fn acts(&self) -> Result<Acts, Refusal> {
+    pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
             Self::InitSandbox { .. } => of_appliance(Act::ApplianceInit),
@@ -41,7 +41,9 @@ impl Request {
 }
 
 impl request::Audit {
-    pub(super) const fn act(&self) -> Act {
+    /// What the access policies are asked for each verb on the audit trail.
+    #[must_use]
+    pub const fn act(&self) -> Act {
         match self {
             Self::List { .. } | Self::Keys => Act::AuditRead,
             Self::Export(_) | Self::ExportKept { .. } => Act::AuditExport,

@@ -25,7 +25,7 @@ use super::view::all;
 
 impl Request {
     /// Does what `uid` asked, if the access policies allow it. Blocks.
-    pub(super) fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
+    pub fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
         let leave = self.acts().map_err(Stop::from).and_then(|acts| appliance.leave_local(uid, &acts, now));
         match leave.and_then(|leave| self.dispatch(appliance, leave, now)) {
             Ok(done) => Answer::Done(done),

@@ -1,0 +1,21 @@
+//! Floor 4: the desk. Every verb of the control plane, as it is asked ([`request`]) and as it is answered ([`answer`]), once
+//! for both doors: the local socket (`ceremony`) and HTTP (`api`). Between them lie what the access policies are asked
+//! (`acts`) and the way to the appliance and back (`perform`). No rules here, and no tables: both are below.
+//!
+//! ```text
+//! words of a door -> Request -> its acts allowed? -> Leave -> appliance -> Done -> words of that door
+//! ```
+
+mod acts;
+pub mod answer;
+mod audit_answer;
+mod budget;
+mod certificate_answer;
+mod certificate_request;
+mod people;
+mod perform;
+mod perform_people;
+pub mod request;
+pub mod statistics;
+mod status_answer;
+mod view;
