@@ -18,6 +18,7 @@ use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Scan, Table};
 
@@ -25,6 +26,7 @@ use super::fault::{Fault, Stop};
 use super::keyring::{Held, kek_row_key};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::schema::{checked, declared};
 use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
 /// Draws of a key id before something must be wrong with the randomness.
@@ -52,6 +54,8 @@ pub struct NewObject {
     pub algorithm: Option<Algorithm>,
     /// Context names every seal must bind.
     pub required_context: Vec<String>,
+    /// What it declares of its data.
+    pub schema: Schema,
 }
 
 /// An object with its key versions.
@@ -153,7 +157,8 @@ impl Operational {
     /// Makes an object with its first key version, which seals at once.
     ///
     /// # Errors
-    /// `not-found` for the project, `already-exists`, `bad-context` for the required names, `token-away`.
+    /// `not-found` for the project, `already-exists`, `bad-context` for the required names, `bad-request` for the schema,
+    /// `token-away`.
     pub fn create_object(
         &self,
         actor: Actor,
@@ -163,6 +168,7 @@ impl Operational {
     ) -> Result<ObjectView, Stop> {
         let project = self.project_named(project)?;
         let required_context = check_required(new.required_context)?;
+        let schema = checked(new.schema)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
@@ -177,6 +183,8 @@ impl Operational {
                 required_context,
                 created: now.time,
                 version_floor: None,
+                schema,
+                is_unused: Some(true),
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
@@ -203,6 +211,7 @@ impl Operational {
                 .with("key-id", format!("{key_id:08x}"))
                 .with("algorithm", algorithm.name())
                 .with("required-context", format!("{:?}", object.required_context));
+            let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
         Ok(view(object, vec![Listed::Sound(version)]))
@@ -358,7 +367,7 @@ pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectV
     ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
 }
 
-fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
+pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
     names.sort_unstable();
     let sound = names.len() <= REQUIRED_CONTEXT_MAX
         && names.iter().all(|name| !name.is_empty() && name.len() <= 64)

@@ -51,6 +51,8 @@ impl Operational {
                 let row_key = Grant::row_key(endpoint, object, *operation);
                 batch.put(Table::Grants, &row_key, cbor::encode(&Grant { created: now.time }))
             });
+            let batch =
+                if new.contains(&Operation::Encrypt) { self.put_to_use(batch, object)? } else { batch };
             Ok((batch, grant_audit(now, actor, "grant.create", endpoint, object, &new), ()))
         })
     }

@@ -60,6 +60,7 @@ mod revoking;
 mod roll_up;
 mod rollback;
 mod rotation;
+mod schema;
 mod served;
 mod server_certificate;
 mod server_names;

@@ -8,10 +8,12 @@ use crate::desk::request;
 
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
+use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
+use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
 use super::statistics::Statistics;
 
@@ -154,6 +156,9 @@ pub(super) enum Object {
         /// A context name every encryption must bind; may be given again
         #[arg(long = "required-context", value_name = "NAME")]
         required_context: Vec<String>,
+        /// What it declares of its data, in TOML or JSON: subject, required context names, fields
+        #[arg(long, value_name = "FILE")]
+        schema: Option<PathBuf>,
     },
     /// List the objects of a project, at most 1,000
     List {
@@ -169,6 +174,9 @@ pub(super) enum Object {
         #[arg(long)]
         project: String,
     },
+    /// What an object declares of its data: whose it is, and which fields it has
+    #[command(subcommand)]
+    Schema(SchemaVerb),
 }
 
 #[derive(Subcommand)]
@@ -311,15 +319,17 @@ impl From<Project> for request::Request {
     }
 }
 
-impl From<Object> for request::Request {
-    fn from(verb: Object) -> Self {
-        Self::Object(match verb {
-            Object::Create { name, project, algorithm, required_context } => {
-                request::Object::Create { project, name, algorithm, required_context }
+impl Object {
+    /// The request it is.
+    pub(super) fn into_request(self) -> Result<request::Request, CliError> {
+        Ok(request::Request::Object(match self {
+            Self::Create { name, project, algorithm, required_context, schema: file } => {
+                schema::create(name, project, algorithm, required_context, file.as_deref())?
             }
-            Object::List { project, after } => request::Object::List { project, after },
-            Object::Show { name, project } => request::Object::Show { project, name },
-        })
+            Self::List { project, after } => request::Object::List { project, after },
+            Self::Show { name, project } => request::Object::Show { project, name },
+            Self::Schema(verb) => return verb.into_request(),
+        }))
     }
 }
 

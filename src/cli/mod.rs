@@ -20,6 +20,7 @@ mod policy;
 mod renewal;
 mod report;
 mod run;
+mod schema;
 mod server_names;
 mod show;
 mod statistics;

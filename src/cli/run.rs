@@ -62,7 +62,7 @@ impl Arguments {
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),
-            Command::Object(verb) => verb.into(),
+            Command::Object(verb) => verb.into_request()?,
             Command::Endpoint(verb) => match verb.into_request() {
                 Ok(request) => request,
                 Err(new) => return Session::open(&config, json)?.bundle(new),

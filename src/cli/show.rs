@@ -8,6 +8,7 @@ use crate::desk::answer::{
     ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
+use super::schema;
 use super::server_names;
 use super::statistics;
 
@@ -62,6 +63,7 @@ pub(super) fn text(done: &Done) -> String {
             format!("{}\n{}", objects([Ok(object)]), table.text())
         }
         Done::Objects(listed) => objects(all(listed)),
+        Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
             "{}\nobjects\n{}\nendpoints\n{}",
@@ -211,13 +213,15 @@ fn explanation(explained: &Explained) -> String {
 }
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
-    let mut table = Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "REQUIRED CONTEXT", "CREATED"]);
+    let mut table =
+        Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "SUBJECT", "REQUIRED CONTEXT", "CREATED"]);
     table.rows(listed, |object| {
         [
             object.name.clone(),
             object.id.clone(),
             object.key_id.clone(),
             object.current_version.to_string(),
+            object.subject.clone().unwrap_or_default(),
             object.required_context.join(","),
             object.created.clone(),
         ]

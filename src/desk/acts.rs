@@ -12,6 +12,9 @@ type Acts = Vec<(Act, Target)>;
 
 impl Request {
     /// Every act of the request; all must be allowed.
+    ///
+    /// # Errors
+    /// `bad-request` for an id or a role that is none.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
@@ -71,7 +74,12 @@ impl request::Object {
         match self {
             Self::Create { project, .. } => (Act::ObjectCreate, Target::Project(project.clone())),
             Self::List { project, .. } => (Act::ObjectList, Target::Project(project.clone())),
-            Self::Show { project, name } => (Act::ObjectShow, object_of(project, name)),
+            Self::Show { project, name } | Self::Schema(request::ObjectSchema::Show { project, name }) => {
+                (Act::ObjectShow, object_of(project, name))
+            }
+            Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
+                (Act::ObjectSetSchema, object_of(project, name))
+            }
         }
     }
 }

@@ -80,6 +80,8 @@ pub enum Done {
     Object(Object),
     /// Of `object list`.
     Objects(Vec<Listed<ObjectLine>>),
+    /// Of every verb on the schema of an object.
+    Schema(super::schema::Schema),
     /// Of `project create`.
     Project(Project),
     /// Of `project show`.
@@ -182,6 +184,8 @@ pub struct ObjectLine {
     pub key_id: String,
     /// The key version that seals.
     pub current_version: u32,
+    /// The context name that says whose data it is.
+    pub subject: Option<String>,
     /// Context names a seal must bind.
     pub required_context: Vec<String>,
     /// When it was made.

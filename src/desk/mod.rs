@@ -16,6 +16,7 @@ mod people;
 mod perform;
 mod perform_people;
 pub mod request;
+pub mod schema;
 pub mod statistics;
 mod status_answer;
 mod view;

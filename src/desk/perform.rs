@@ -102,11 +102,12 @@ impl request::Project {
 
 impl request::Object {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+        let (of, appliance) = (appliance, appliance.unlocked()?);
         Ok(match self {
-            Self::Create { project, name: new, algorithm: wanted, required_context } => {
+            Self::Create { project, name: new, algorithm: wanted, required_context, schema } => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
-                let new = NewObject { name: name(&new)?, algorithm, required_context };
+                let schema = schema.unwrap_or_default().parse()?;
+                let new = NewObject { name: name(&new)?, algorithm, required_context, schema };
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
             Self::List { project, after } => {
@@ -114,6 +115,7 @@ impl request::Object {
                 Done::Objects(all(appliance.objects(&project, after)?))
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
+            Self::Schema(verb) => verb.perform(of, actor, now)?,
         })
     }
 }

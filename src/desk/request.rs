@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::certificate_request::{Certificate, ServerNames};
 pub use super::people::{Member, Policy, User};
+pub use super::schema::{ObjectSchema, Schema};
 pub use super::statistics::Statistics;
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
@@ -118,6 +119,9 @@ pub enum Object {
         algorithm: Option<String>,
         /// Context names every seal must bind.
         required_context: Vec<String>,
+        /// What it declares of its data.
+        #[serde(default)]
+        schema: Option<Schema>,
     },
     /// A page.
     List {
@@ -133,6 +137,8 @@ pub enum Object {
         /// Its name.
         name: String,
     },
+    /// What it declares of its data.
+    Schema(ObjectSchema),
 }
 
 /// Verbs on endpoints.

@@ -4,7 +4,6 @@ use crate::appliance::{self, Stop};
 use crate::crypto::checkpoint::CheckpointKey;
 use crate::crypto::hex::to_hex;
 use crate::domain::limits::RateLimits;
-use crate::domain::object;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Timestamp;
 
@@ -77,19 +76,6 @@ impl From<appliance::Withdrawn> for answer::CertificatesRevoked {
 impl From<appliance::ProjectView> for answer::Project {
     fn from(view: appliance::ProjectView) -> Self {
         Self { id: view.id.to_string(), name: view.name.to_string(), created: view.created.to_string() }
-    }
-}
-
-impl From<object::Object> for answer::ObjectLine {
-    fn from(object: object::Object) -> Self {
-        Self {
-            id: object.id.to_string(),
-            name: object.name.to_string(),
-            key_id: format!("{:08x}", object.key_id),
-            current_version: object.current_version,
-            required_context: object.required_context,
-            created: object.created.to_string(),
-        }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod peer;
 pub mod project;
 pub mod refusal;
 pub mod roll_up;
+pub mod schema;
 pub mod statistics;
 pub mod statistics_report;
 pub mod timestamp;

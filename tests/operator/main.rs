@@ -10,6 +10,7 @@ mod forks;
 mod life;
 mod people;
 mod policy;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;

@@ -93,6 +93,7 @@ acts! {
     MetricsRead "metrics.read", Appliance;
     ObjectCreate "object.create", Project;
     ObjectList "object.list", Project;
+    ObjectSetSchema "object.set-schema", Object;
     ObjectShow "object.show", Object;
     PolicyExplain "policy.explain", Appliance;
     ProjectCreate "project.create", Appliance;

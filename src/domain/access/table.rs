@@ -31,7 +31,7 @@ const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / + - - - x x", Kind::Endpoint, "api-key.revoke endpoint.revoke grant.revoke"),
     ("+ / - - - - x x", Kind::Appliance, "api-key.revoke"),
     ("+ / + - - - x x", Kind::Project, "object.create"),
-    ("+ / + - - - x x", Kind::Object, "key.rotate"),
+    ("+ / + - - - x x", Kind::Object, "key.rotate object.set-schema"),
     ("+ / + - + - x x", Kind::Endpoint, "certificate.revoke"),
     ("+ / - - + - x x", Kind::User, "certificate.revoke"),
     ("+ / - - + - x x", Kind::Appliance, "certificate.revoke"),
