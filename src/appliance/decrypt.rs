@@ -90,10 +90,11 @@ impl Operational {
         let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new() };
         for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let mut number = 0;
+            let (mut number, mut subject) = (0, None);
             let opened = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let sealed = sealed?;
+                subject = self.subject_of(&served.object, &sealed.context)?;
                 let (version, envelope) =
                     version_of(served, &sealed.envelope).map_err(|code| match code {
                         Code::CannotOpen => cannot_open(served, &sealed.context),
@@ -113,7 +114,10 @@ impl Operational {
             })();
             let outcome = opened.as_ref().err().map(|refusal: &Refusal| refusal.code);
             let bytes = opened.as_ref().map_or(0, |plaintext| plaintext.len() as u64);
-            count_item(&mut done.groups, object, number, outcome, bytes);
+            let group = count_item(&mut done.groups, object, number, outcome, bytes);
+            if let Some(subject) = subject {
+                group.is_about(subject);
+            }
             done.items.push(opened);
         }
         if done.items.len() == admitted.items().len() {

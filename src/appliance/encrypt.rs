@@ -115,10 +115,11 @@ impl Operational {
         let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Groups::new() };
         for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let (mut version, mut bytes) = (0, 0);
+            let (mut version, mut bytes, mut subject) = (0, 0, None);
             let sealed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let field = field?;
+                subject = self.subject_of(&served.object, &field.context)?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 require_context(served, &field.context)?;
                 let header = sealing(served)?.version().header();
@@ -136,7 +137,11 @@ impl Operational {
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))
             })();
             let outcome = sealed.as_ref().err().map(|refusal: &Refusal| refusal.code);
-            count_item(&mut done.groups, object, version, outcome, if outcome.is_none() { bytes } else { 0 });
+            let bytes = if outcome.is_none() { bytes } else { 0 };
+            let group = count_item(&mut done.groups, object, version, outcome, bytes);
+            if let Some(subject) = subject {
+                group.is_about(subject);
+            }
             done.items.push(sealed);
         }
         if done.items.len() == admitted.items().len() {

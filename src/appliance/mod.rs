@@ -68,6 +68,7 @@ mod signing_request;
 mod single_flight;
 mod spending;
 mod statistics;
+mod subjects;
 mod target;
 mod tend;
 mod tenure;

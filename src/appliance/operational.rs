@@ -9,6 +9,7 @@ use std::time::Instant;
 use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 
+use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::secret::SecretKey;
 use crate::domain::access_record::AccessRecord;
 use crate::domain::audit_record::{self, AuditRecord};
@@ -54,6 +55,8 @@ pub struct Operational {
     pub(super) master_keys: Vec<MasterKey>,
     /// To be compared with what the token unwraps after it was away.
     pub(super) store_key: SecretKey,
+    /// Of pseudonyms.
+    pub(super) subject_key: SubjectKey,
     pub(super) keyring: Keyring,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
@@ -84,13 +87,24 @@ pub(super) struct Parts {
     pub token: Token,
     pub master_keys: Vec<MasterKey>,
     pub store_key: SecretKey,
+    pub subject_key: SubjectKey,
     pub pki: Pki,
     pub checkpoint_signer: Signer,
 }
 
 impl Operational {
     pub(super) fn start(parts: Parts) -> Result<Self, Stop> {
-        let Parts { settings, boot, store, token, master_keys, store_key, pki, checkpoint_signer } = parts;
+        let Parts {
+            settings,
+            boot,
+            store,
+            token,
+            master_keys,
+            store_key,
+            subject_key,
+            pki,
+            checkpoint_signer,
+        } = parts;
         let witness = Witness::new(checkpoint_signer, settings.checkpoint_every)?;
         let clock = ClockWatch::start(&store, (settings.clock)())?;
         let is_trusted = clock.verdict() == ClockVerdict::Trusted;
@@ -124,6 +138,7 @@ impl Operational {
             token,
             master_keys,
             store_key,
+            subject_key,
             pki,
             witness,
         })

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::random;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappingKey};
@@ -236,6 +237,7 @@ impl Appliance {
             token,
             master_keys,
             store_key,
+            subject_key: SubjectKey::of(&subject_key),
             pki,
             checkpoint_signer,
         })?;

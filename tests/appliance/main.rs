@@ -35,6 +35,7 @@ mod states;
 mod statistics;
 mod store_damage;
 mod strict;
+mod subjects;
 #[path = "../support/mod.rs"]
 mod support;
 mod token_faults;
