@@ -154,6 +154,16 @@ impl Operational {
         Ok(Leave(actor))
     }
 
+    /// Whether a user may do something that it has not asked for; a no is nobody's attempt, and is not in the log.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn may(&self, signed_in: &SignedIn, act: Act, target: &Target) -> Result<bool, Stop> {
+        let access = self.settings.access.load();
+        let (who, at) = (Who::User(signed_in.person().clone()), signed_in.circumstances(&access));
+        Ok(access.decide(&who, act, &self.target(target)?, at).is_allowed)
+    }
+
     /// Whose statistics a user may read: everyone's, or those of its projects; none where it is a member of none.
     ///
     /// # Errors

@@ -63,12 +63,11 @@ pub(super) fn text(done: &Done) -> String {
         }
         Done::Objects(listed) => objects(all(listed)),
         Done::Project(project) => projects([Ok(project)]),
-        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
-            "{}\nobjects\n{}\nendpoints\n{}",
-            projects([Ok(project)]),
-            objects(all(shown)),
-            endpoints(all(enrolled))
-        ),
+        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
+            let shown = shown.as_ref().map(|shown| format!("\nobjects\n{}", objects(all(shown))));
+            let enrolled = enrolled.as_ref().map(|all_of| format!("\nendpoints\n{}", endpoints(all(all_of))));
+            [projects([Ok(project)]), shown.unwrap_or_default(), enrolled.unwrap_or_default()].concat()
+        }
         Done::Projects(listed) => projects(all(listed)),
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),

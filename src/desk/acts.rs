@@ -1,4 +1,4 @@
-//! What a request over the local socket would do, on what: the question that the access policies are asked before it is done.
+//! What a request would do, on what: the question that the access policies are asked before it is done.
 
 use crate::appliance::Target;
 use crate::domain::access::Act;
@@ -12,6 +12,9 @@ type Acts = Vec<(Act, Target)>;
 
 impl Request {
     /// Every act of the request; all must be allowed.
+    ///
+    /// # Errors
+    /// `bad-request` for what is no id and no role.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {

@@ -164,10 +164,10 @@ pub struct Project {
 pub struct ProjectShown {
     /// The project.
     pub project: Project,
-    /// Its first page of objects.
-    pub objects: Vec<Listed<ObjectLine>>,
-    /// Its endpoints.
-    pub endpoints: Vec<Listed<Endpoint>>,
+    /// Its first page of objects; none for those who may not list them.
+    pub objects: Option<Vec<Listed<ObjectLine>>>,
+    /// Its endpoints, likewise.
+    pub endpoints: Option<Vec<Listed<Endpoint>>>,
 }
 
 /// An object in a list.

@@ -29,6 +29,7 @@ pub enum Certificate {
         /// SHA-256 of its public key, hex, as lists show it.
         spki: String,
         /// Leave those that were renewed from it.
+        #[serde(default)]
         only: bool,
     },
 }

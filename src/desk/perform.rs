@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PruneUntil, Reach, Stop,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PruneUntil, Reach, Stop, Target,
     WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
@@ -20,20 +20,32 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
+use super::asker::Asker;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
 impl Request {
     /// Does what `uid` asked, if the access policies allow it. Blocks.
     pub fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
-        let leave = self.acts().map_err(Stop::from).and_then(|acts| appliance.leave_local(uid, &acts, now));
-        match leave.and_then(|leave| self.dispatch(appliance, leave, now)) {
-            Ok(done) => Answer::Done(done),
-            Err(stop) => stop.into(),
-        }
+        self.perform_for(appliance, &Asker::Local(uid), now).map_or_else(Answer::from, Answer::Done)
     }
 
-    fn dispatch(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    /// Does what was asked, if the access policies allow it to whoever asks. Blocks.
+    ///
+    /// # Errors
+    /// `forbidden`, and the verb's own.
+    pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
+        if let (Self::Project(request::Project::List { after }), Asker::User(signed_in)) = (&self, asker) {
+            // Everybody lists projects; whose, the policies say.
+            let after = after.as_deref().map(id).transpose()?;
+            let (seen, _) = appliance.unlocked()?.projects_seen_by(signed_in, after)?;
+            return Ok(Done::Projects(all(seen)));
+        }
+        let leave = asker.leave(appliance, &self.acts()?, now)?;
+        self.dispatch(appliance, asker, leave, now)
+    }
+
+    fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
             Self::InitSandbox { admin, admin_csr } => {
@@ -50,7 +62,7 @@ impl Request {
                 Ok(Done::Changed)
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
-            Self::Project(verb) => verb.perform(appliance, leave, now),
+            Self::Project(verb) => verb.perform(appliance, asker, leave, now),
             Self::Object(verb) => verb.perform(appliance, actor, now),
             Self::Endpoint(verb) => verb.perform(appliance, actor, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
@@ -81,7 +93,7 @@ impl Request {
 }
 
 impl request::Project {
-    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    fn perform(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let (of, appliance) = (appliance, appliance.unlocked()?);
         Ok(match self {
             Self::Create { name: new } => {
@@ -90,11 +102,16 @@ impl request::Project {
             Self::List { after } => {
                 Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
             }
-            Self::Show { name } => Done::ProjectShown(answer::ProjectShown {
-                project: appliance.project(&name)?.into(),
-                objects: all(appliance.objects(&name, None)?),
-                endpoints: all(appliance.endpoints(&name)?),
-            }),
+            Self::Show { name } => {
+                let may = |act| asker.may(of, act, Target::Project(name.clone()));
+                let objects = may(Act::ObjectList)?.then(|| appliance.objects(&name, None)).transpose()?;
+                let endpoints = may(Act::EndpointList)?.then(|| appliance.endpoints(&name)).transpose()?;
+                Done::ProjectShown(answer::ProjectShown {
+                    project: appliance.project(&name)?.into(),
+                    objects: objects.map(all),
+                    endpoints: endpoints.map(all),
+                })
+            }
             Self::Member(verb) => verb.perform(of, leave, now)?,
         })
     }

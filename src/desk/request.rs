@@ -1,4 +1,4 @@
-//! What can be asked over the local socket: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
+//! What can be asked of the desk: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
 //! that a typing error cannot weaken what was meant.
 
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,7 @@ pub enum Object {
         /// Of its first key version; the policy's default without.
         algorithm: Option<String>,
         /// Context names every seal must bind.
+        #[serde(default)]
         required_context: Vec<String>,
     },
     /// A page.
@@ -213,6 +214,7 @@ pub enum ApiKey {
         /// RFC 3339; never without.
         expires: Option<String>,
         /// The policy's defaults where nothing is said.
+        #[serde(default)]
         limits: Limits,
     },
     /// All of an endpoint.
@@ -317,8 +319,10 @@ pub enum Audit {
     /// A page.
     List {
         /// The first sequence number of interest.
+        #[serde(default)]
         from: u64,
         /// Entries at most.
+        #[serde(default = "audit_page")]
         limit: u32,
     },
     /// The journal itself; the answer is a stream, see `stream`.
@@ -339,6 +343,11 @@ pub enum Audit {
         /// RFC 3339: what was recorded before.
         before: Option<String>,
     },
+}
+
+/// Entries of the audit trail when nothing is said.
+const fn audit_page() -> u32 {
+    100
 }
 
 /// Which part of the journal.
