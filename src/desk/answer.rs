@@ -43,7 +43,7 @@ pub enum Done {
     /// Of `api-key create`.
     ApiKeyMade(MadeApiKey),
     /// Of `api-key list`.
-    ApiKeys(Vec<Listed<ApiKey>>),
+    ApiKeys(Page<ApiKey>),
     /// Of `audit list`.
     Audit(AuditPage),
     /// Of every verb on budgets.
@@ -51,7 +51,7 @@ pub enum Done {
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.
-    Certificates(Vec<Listed<Certificate>>),
+    Certificates(Page<Certificate>),
     /// Of `certificate revoke`.
     CertificatesRevoked(CertificatesRevoked),
     /// Of a verb that has nothing to show.
@@ -61,7 +61,7 @@ pub enum Done {
     /// Of `endpoint create`.
     Endpoint(Endpoint),
     /// Of `endpoint list`.
-    Endpoints(Vec<Listed<Endpoint>>),
+    Endpoints(Page<Endpoint>),
     /// At the head of an export.
     ExportBegun(ExportBegun),
     /// At the end of an export.
@@ -73,19 +73,19 @@ pub enum Done {
     /// Of `audit prune`.
     Pruned(Pruned),
     /// Of `grant list`.
-    Grants(Vec<Listed<Grant>>),
+    Grants(Page<Grant>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
-    Objects(Vec<Listed<ObjectLine>>),
+    Objects(Page<ObjectLine>),
     /// Of `project create`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
     /// Of `project list`.
-    Projects(Vec<Listed<Project>>),
+    Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
     /// Of every verb on the server's names.
@@ -103,7 +103,7 @@ pub enum Done {
     /// Of `user show`.
     UserShown(AccountShown),
     /// Of `user list`.
-    Users(Vec<Listed<Account>>),
+    Users(Page<Account>),
 }
 
 /// What is to be done after an unlock that went past something.
@@ -126,6 +126,16 @@ pub struct Initialised {
     pub kcv: String,
     /// The admin's certificate.
     pub admin: Issued,
+}
+
+/// A page of a list.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page<T> {
+    /// In order.
+    pub items: Vec<Listed<T>>,
+    /// What the next page begins behind; none at the end of the list.
+    pub next: Option<String>,
 }
 
 /// One entry of a list.

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PruneUntil, Reach, Stop, Target,
-    WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PageWanted, PruneUntil, Reach,
+    Stop, Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
@@ -35,11 +35,12 @@ impl Request {
     /// # Errors
     /// `forbidden`, and the verb's own.
     pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
-        if let (Self::Project(request::Project::List { after }), Asker::User(signed_in)) = (&self, asker) {
+        if let (Self::Project(request::Project::List { after, limit }), Asker::User(signed_in)) =
+            (&self, asker)
+        {
             // Everybody lists projects; whose, the policies say.
-            let after = after.as_deref().map(id).transpose()?;
-            let (seen, _) = appliance.unlocked()?.projects_seen_by(signed_in, after)?;
-            return Ok(Done::Projects(all(seen)));
+            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after, *limit)?)?;
+            return Ok(Done::Projects(seen.into()));
         }
         let leave = asker.leave(appliance, &self.acts()?, now)?;
         self.dispatch(appliance, asker, leave, now)
@@ -99,17 +100,19 @@ impl request::Project {
             Self::Create { name: new } => {
                 Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
-            Self::List { after } => {
-                Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
-            }
+            Self::List { after, limit } => Done::Projects(appliance.projects(&page(&after, limit)?)?.into()),
             Self::Show { name } => {
                 let may = |act| asker.may(of, act, Target::Project(name.clone()));
-                let objects = may(Act::ObjectList)?.then(|| appliance.objects(&name, None)).transpose()?;
-                let endpoints = may(Act::EndpointList)?.then(|| appliance.endpoints(&name)).transpose()?;
+                let objects = may(Act::ObjectList)?
+                    .then(|| appliance.objects(&name, &PageWanted::first()))
+                    .transpose()?;
+                let endpoints = may(Act::EndpointList)?
+                    .then(|| appliance.endpoints(&name, &PageWanted::first()))
+                    .transpose()?;
                 Done::ProjectShown(answer::ProjectShown {
                     project: appliance.project(&name)?.into(),
-                    objects: objects.map(all),
-                    endpoints: endpoints.map(all),
+                    objects: objects.map(|page| all(page.items)),
+                    endpoints: endpoints.map(|page| all(page.items)),
                 })
             }
             Self::Member(verb) => verb.perform(of, leave, now)?,
@@ -126,9 +129,8 @@ impl request::Object {
                 let new = NewObject { name: name(&new)?, algorithm, required_context };
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
-            Self::List { project, after } => {
-                let after = after.as_deref().map(id).transpose()?;
-                Done::Objects(all(appliance.objects(&project, after)?))
+            Self::List { project, after, limit } => {
+                Done::Objects(appliance.objects(&project, &page(&after, limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
         })
@@ -142,7 +144,9 @@ impl request::Endpoint {
             Self::Create { project, name: new } => {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
-            Self::List { project } => Done::Endpoints(all(appliance.endpoints(&project)?)),
+            Self::List { project, after, limit } => {
+                Done::Endpoints(appliance.endpoints(&project, &page(&after, limit)?)?.into())
+            }
             Self::Enable { project, name } => {
                 appliance.enable_endpoint(actor, &project, &name, now)?;
                 Done::Changed
@@ -189,7 +193,9 @@ impl request::Grant {
                 appliance.grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
             }
-            Self::List { project, endpoint } => Done::Grants(all(appliance.grants(&project, &endpoint)?)),
+            Self::List { project, endpoint, after, limit } => {
+                Done::Grants(appliance.grants(&project, &endpoint, &page(&after, limit)?)?.into())
+            }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
@@ -213,7 +219,9 @@ impl request::ApiKey {
                 let text = answer::ShownOnce::new(text.expose());
                 Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
             }
-            Self::List { project, endpoint } => Done::ApiKeys(all(appliance.api_keys(&project, &endpoint)?)),
+            Self::List { project, endpoint, after, limit } => {
+                Done::ApiKeys(appliance.api_keys_page(&project, &endpoint, &page(&after, limit)?)?.into())
+            }
             Self::Enable { id: enabled } => {
                 appliance.enable_api_key(actor, id(&enabled)?, now)?;
                 Done::Changed
@@ -261,7 +269,9 @@ impl request::Certificate {
             Self::IssueUser { user, csr } => {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
-            Self::List => Done::Certificates(all(appliance.certificates()?)),
+            Self::List { after, limit } => {
+                Done::Certificates(appliance.certificates(&page(&after, limit)?)?.into())
+            }
             Self::Revoke { spki, only } => {
                 let reach = if only { Reach::One } else { Reach::Descendants };
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
@@ -293,6 +303,10 @@ impl request::Limits {
             fields_burst: self.fields_burst.unwrap_or(defaults.fields_burst),
         }
     }
+}
+
+pub(super) fn page(after: &Option<String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
+    PageWanted::new(after.as_deref(), limit)
 }
 
 pub(super) fn bad(detail: String) -> Refusal {

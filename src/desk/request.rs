@@ -92,8 +92,10 @@ pub enum Project {
     },
     /// A page.
     List {
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With what belongs to it.
     Show {
@@ -124,8 +126,10 @@ pub enum Object {
     List {
         /// Their project's name.
         project: String,
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With its key versions.
     Show {
@@ -147,10 +151,14 @@ pub enum Endpoint {
         /// New in the project.
         name: String,
     },
-    /// All of a project.
+    /// A page of a project's.
     List {
         /// Their project's name.
         project: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// After a new epoch disabled it.
     Enable {
@@ -174,12 +182,16 @@ pub enum Endpoint {
 pub enum Grant {
     /// What was granted stays.
     Create(Granted),
-    /// All of an endpoint.
+    /// A page of an endpoint's.
     List {
         /// Its project's name.
         project: String,
         /// Its name.
         endpoint: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// One that is not there stays away.
     Revoke(Granted),
@@ -217,12 +229,16 @@ pub enum ApiKey {
         #[serde(default)]
         limits: Limits,
     },
-    /// All of an endpoint.
+    /// A page of an endpoint's.
     List {
         /// Its project's name.
         project: String,
         /// Its name.
         endpoint: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// After a new epoch disabled it.
     Enable {

@@ -6,12 +6,13 @@ use crate::domain::refusal::Code;
 
 use super::row::{Query, Row};
 
-const AFTER: Query = Query::Text("after");
+/// Of every list.
+const PAGES: &[Query] = &[Query::Text("after"), Query::Number("limit")];
 
 /// Every row.
 pub const ROWS: &[Row] = &[
     // users
-    Row::get("/v1/users", "user list").query(&[AFTER]).shows("users").says("Users by id."),
+    Row::get("/v1/users", "user list").query(PAGES).shows("users").says("Users by id."),
     Row::post("/v1/users", "user create").makes("user").says("Make an account.").refuses(NEW),
     Row::get("/v1/users/{user:name}", "user show")
         .shows("user-shown")
@@ -31,7 +32,7 @@ pub const ROWS: &[Row] = &[
         .large(),
     // projects and their members
     Row::get("/v1/projects", "project list")
-        .query(&[AFTER])
+        .query(PAGES)
         .shows("projects")
         .says("One's own projects; an admin's and an auditor's are all."),
     Row::post("/v1/projects", "project create")
@@ -42,6 +43,7 @@ pub const ROWS: &[Row] = &[
         .shows("project-shown")
         .says("A project, with its first objects and endpoints."),
     Row::get("/v1/projects/{project}/members", "project member list")
+        .query(PAGES)
         .shows("members")
         .says("Who owns a project together."),
     Row::post("/v1/projects/{project}/members", "project member add")
@@ -50,7 +52,7 @@ pub const ROWS: &[Row] = &[
         .says("End a membership; one that is not there stays away."),
     // objects and their keys
     Row::get("/v1/projects/{project}/objects", "object list")
-        .query(&[AFTER])
+        .query(PAGES)
         .shows("objects")
         .says("Objects of a project by id."),
     Row::post("/v1/projects/{project}/objects", "object create")
@@ -66,6 +68,7 @@ pub const ROWS: &[Row] = &[
         .refuses(&[Code::Conflict, Code::TokenAway]),
     // endpoints
     Row::get("/v1/projects/{project}/endpoints", "endpoint list")
+        .query(PAGES)
         .shows("endpoints")
         .says("Endpoints of a project."),
     Row::post("/v1/projects/{project}/endpoints", "endpoint create")
@@ -83,6 +86,7 @@ pub const ROWS: &[Row] = &[
         .large(),
     // grants
     Row::get("/v1/projects/{project}/endpoints/{endpoint}/grants", "grant list")
+        .query(PAGES)
         .shows("grants")
         .says("What an endpoint may do on which object."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint}/grants", "grant create")
@@ -92,6 +96,7 @@ pub const ROWS: &[Row] = &[
         .says("Take grants away; what is not granted stays so."),
     // API keys
     Row::get("/v1/projects/{project}/endpoints/{endpoint}/api-keys", "api-key list")
+        .query(PAGES)
         .shows("api-keys")
         .says("API keys of an endpoint, without their text."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint}/api-keys", "api-key create")
@@ -121,7 +126,7 @@ pub const ROWS: &[Row] = &[
         .says("Raise an API key's budget for a time."),
     // certificates and the server's names
     Row::get("/v1/certificates", "certificate list")
-        .bare()
+        .query(PAGES)
         .shows("certificates")
         .says("Client certificates of the appliance."),
     Row::post("/v1/certificates/{spki}/revoke", "certificate revoke")
