@@ -15,6 +15,7 @@
 //! | control | `GET /metrics` | a user's certificate | `metrics` |
 //! | control | `GET`, `POST /v1/users`; `GET`, `DELETE /v1/users/{name}` | a user's certificate, by role | `resources` |
 //! | control | `GET`, `POST /v1/projects`; `GET /v1/projects/{name}` | a user's certificate, by role and membership | `resources` |
+//! | control | `/v1/approvals` and below; `POST …/proposals` below a project | the same | `people` |
 //! | control | `GET`, `POST …/members`; `DELETE …/members/{user}` below a project | the same | `resources` |
 //!
 //! Anything else is `unmatched`: 404, or 405 where a path is served with another method. Below `/cryptAPI` and `/CryptAPI`
@@ -31,6 +32,7 @@ mod indonesian;
 mod info;
 mod line;
 mod metrics;
+mod people;
 mod problem;
 mod published;
 mod renewal;
@@ -235,7 +237,14 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
         async move {
             let (appliance, others) = &*shared;
             let (head, body) = request.into_parts();
-            let Some(resource) = Resource::of(head.uri.path()) else {
+            if let Some(route) = people::Route::of(head.uri.path()) {
+                let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
+                let is_json = credentials::is_json(&head.headers);
+                let body = Incoming::new(body);
+                let answer = people::answer(appliance, route, &head.method, is_json, &arrival, body).await;
+                return Ok(answer.map(|body| Either::Left(Full::from(body))));
+            }
+            let Some(resource) = resources::Resource::of(head.uri.path()) else {
                 let answer = others.clone().call(Request::from_parts(head, body)).await?;
                 return Ok(answer.map(Either::Right));
             };
@@ -250,44 +259,6 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
             Ok(answer.map(|body| Either::Left(Full::from(body))))
         }
     })
-}
-
-/// A resource of the control plane, by its path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resource<'a> {
-    Users,
-    User(&'a str),
-    Projects,
-    Project(&'a str),
-    Members(&'a str),
-    Member { project: &'a str, user: &'a str },
-}
-
-impl<'a> Resource<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        let path = path.strip_prefix("/v1/")?;
-        let steps: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-        let found = match steps[..] {
-            ["users"] => Self::Users,
-            ["users", name] => Self::User(name),
-            ["projects"] => Self::Projects,
-            ["projects", name] => Self::Project(name),
-            ["projects", name, "members"] => Self::Members(name),
-            ["projects", project, "members", user] => Self::Member { project, user },
-            _ => return None,
-        };
-        (!steps.contains(&"")).then_some(found)
-    }
-
-    /// What is served at it.
-    const fn methods(self) -> &'static str {
-        match self {
-            Self::Users | Self::Projects | Self::Members(_) => "GET, POST",
-            Self::User(_) => "GET, DELETE",
-            Self::Project(_) => "GET",
-            Self::Member { .. } => "DELETE",
-        }
-    }
 }
 
 /// What both listeners tell anybody.
@@ -342,26 +313,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_resource_is_a_whole_path() {
-        for (path, resource) in [
-            ("/v1/users", Resource::Users),
-            ("/v1/users/", Resource::Users),
-            ("/v1/users/siti", Resource::User("siti")),
-            ("/v1/projects", Resource::Projects),
-            ("/v1/projects/kantor", Resource::Project("kantor")),
-            ("/v1/projects/kantor/members", Resource::Members("kantor")),
-            ("/v1/projects/kantor/members/siti", Resource::Member { project: "kantor", user: "siti" }),
-        ] {
-            assert_eq!(Resource::of(path), Some(resource), "{path}");
-        }
-        for path in
-            ["/v1/", "/v1/users//", "//v1/users", "/v1//users", "/v1/users/siti/x", "/v1/projects//members"]
-        {
-            assert_eq!(Resource::of(path), None, "{path}");
-        }
-    }
 
     #[test]
     fn a_data_route_is_a_whole_path() {

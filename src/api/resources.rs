@@ -36,10 +36,48 @@ use crate::domain::user::{Role, User};
 use super::credentials::Arrival;
 use super::line::hop;
 use super::request::parse;
-use super::{Answer, Incoming, Resource, body, problem};
+use super::{Answer, Incoming, body, problem};
 
 /// Bytes of a body: two names.
 const BODY_BYTES_MAX: usize = 4_096;
+
+/// A resource of the control plane, by its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resource<'a> {
+    Users,
+    User(&'a str),
+    Projects,
+    Project(&'a str),
+    Members(&'a str),
+    Member { project: &'a str, user: &'a str },
+}
+
+impl<'a> Resource<'a> {
+    pub(super) fn of(path: &'a str) -> Option<Self> {
+        let path = path.strip_prefix("/v1/")?;
+        let steps: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
+        let found = match steps[..] {
+            ["users"] => Self::Users,
+            ["users", name] => Self::User(name),
+            ["projects"] => Self::Projects,
+            ["projects", name] => Self::Project(name),
+            ["projects", name, "members"] => Self::Members(name),
+            ["projects", project, "members", user] => Self::Member { project, user },
+            _ => return None,
+        };
+        (!steps.contains(&"")).then_some(found)
+    }
+
+    /// What is served at it.
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Users | Self::Projects | Self::Members(_) => "GET, POST",
+            Self::User(_) => "GET, DELETE",
+            Self::Project(_) => "GET",
+            Self::Member { .. } => "DELETE",
+        }
+    }
+}
 
 /// What is asked, with everything that it takes.
 enum Verb {
@@ -307,4 +345,29 @@ fn role(text: &str) -> Result<Role, Refusal> {
         let known = Role::ALL.map(Role::name).join(", ");
         Refusal::new(Code::BadRequest).detail(format!("There is no such role; there are {known}."))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_a_whole_path() {
+        for (path, resource) in [
+            ("/v1/users", Resource::Users),
+            ("/v1/users/", Resource::Users),
+            ("/v1/users/siti", Resource::User("siti")),
+            ("/v1/projects", Resource::Projects),
+            ("/v1/projects/kantor", Resource::Project("kantor")),
+            ("/v1/projects/kantor/members", Resource::Members("kantor")),
+            ("/v1/projects/kantor/members/siti", Resource::Member { project: "kantor", user: "siti" }),
+        ] {
+            assert_eq!(Resource::of(path), Some(resource), "{path}");
+        }
+        for path in
+            ["/v1/", "/v1/users//", "//v1/users", "/v1//users", "/v1/users/siti/x", "/v1/projects//members"]
+        {
+            assert_eq!(Resource::of(path), None, "{path}");
+        }
+    }
 }

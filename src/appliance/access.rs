@@ -143,6 +143,10 @@ impl Operational {
                     let is_seen = project.is_some_and(|project| sees(Act::ProjectShow, &project));
                     if is_seen { stop } else { not_found("project", name) }
                 }
+                Target::Approval(id) => {
+                    let is_seen = on.is_some_and(|approval| sees(Act::ApprovalShow, approval));
+                    if is_seen { stop } else { not_found("approval", &id.to_string()) }
+                }
                 Target::Account(_) | Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
                     if !sees(Act::UserList, &On::Appliance) =>
                 {
@@ -152,6 +156,16 @@ impl Operational {
             });
         }
         Ok(Leave(actor))
+    }
+
+    /// Whether a user may do something that it has not asked for; a no is nobody's attempt, and is not in the log.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn may(&self, signed_in: &SignedIn, act: Act, target: &Target) -> Result<bool, Stop> {
+        let access = self.settings.access.load();
+        let (who, at) = (Who::User(signed_in.person().clone()), signed_in.circumstances(&access));
+        Ok(access.decide(&who, act, &self.target(target)?, at).is_allowed)
     }
 
     /// Whose statistics a user may read: everyone's, or those of its projects; none where it is a member of none.

@@ -8,6 +8,8 @@
 
 mod acts;
 pub mod answer;
+mod approval;
+pub mod asker;
 mod audit_answer;
 mod budget;
 mod certificate_answer;

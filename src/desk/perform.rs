@@ -20,20 +20,26 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
+use super::asker::Asker;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
 impl Request {
     /// Does what `uid` asked, if the access policies allow it. Blocks.
     pub fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
-        let leave = self.acts().map_err(Stop::from).and_then(|acts| appliance.leave_local(uid, &acts, now));
-        match leave.and_then(|leave| self.dispatch(appliance, leave, now)) {
-            Ok(done) => Answer::Done(done),
-            Err(stop) => stop.into(),
-        }
+        self.perform_for(appliance, &Asker::Local(uid), now).map_or_else(Answer::from, Answer::Done)
     }
 
-    fn dispatch(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    /// Does what was asked, if the access policies allow it to whoever asks. Blocks.
+    ///
+    /// # Errors
+    /// `forbidden`, and the verb's own.
+    pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
+        let leave = asker.leave(appliance, &self.acts()?, now)?;
+        self.dispatch(appliance, asker, leave, now)
+    }
+
+    fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
             Self::InitSandbox { admin, admin_csr } => {
@@ -64,6 +70,7 @@ impl Request {
                 Ok(Done::Object(rotated.into()))
             }
             Self::User(verb) => verb.perform(appliance, leave, now),
+            Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Statistics(wanted) => Ok(Done::Statistics(Box::new(wanted.perform(appliance, now)?))),
