@@ -136,6 +136,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::EndpointRevoked
         | Code::EndpointDisabled
         | Code::Forbidden
+        | Code::NotASecondPerson
         | Code::PolicyDenied
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
@@ -148,6 +149,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::AlreadyExists
         | Code::Conflict
         | Code::LastAdmin
+        | Code::ApprovalEnded
+        | Code::TooManyApprovals
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,

@@ -14,7 +14,7 @@ impl Request {
     /// Every act of the request; all must be allowed.
     ///
     /// # Errors
-    /// `bad-request` for an id or a role that is none.
+    /// `bad-request` for words that name nothing.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
@@ -38,6 +38,7 @@ impl Request {
                 Ok(vec![(Act::KeyRotate, object_of(project, object))])
             }
             Self::User(verb) => verb.acts(),
+            Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
     }
@@ -63,6 +64,7 @@ impl request::Project {
             Self::List { .. } => (Act::ProjectList, Target::Appliance),
             Self::Show { name } => (Act::ProjectShow, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
+            Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
             Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
         }

@@ -8,6 +8,7 @@
 
 mod acts;
 pub mod answer;
+mod approval;
 pub mod asker;
 mod audit_answer;
 mod budget;

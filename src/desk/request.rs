@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::approval::Approval;
 pub use super::certificate_request::{Certificate, ServerNames};
 pub use super::people::{Member, Policy, User};
 pub use super::schema::{ObjectSchema, Schema};
@@ -54,6 +55,8 @@ pub enum Request {
     User(User),
     /// Who may do what.
     Policy(Policy),
+    /// What waits for a second person.
+    Approval(Approval),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.

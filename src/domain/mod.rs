@@ -4,6 +4,7 @@ pub mod access;
 pub mod access_record;
 pub mod actor;
 pub mod api_key;
+pub mod approval;
 pub mod audit_record;
 pub mod budget;
 pub mod budget_time;

@@ -53,6 +53,12 @@ pub enum Table {
     Budgets = 14,
     /// Members of projects, by project and user.
     Members = 15,
+    /// Passwords and second factors, by user.
+    Credentials = 16,
+    /// Sessions of users, by SHA-256 of the token.
+    Sessions = 17,
+    /// What waits, or has waited, for a second person, by id.
+    Approvals = 18,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -65,7 +71,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -82,6 +88,9 @@ impl Table {
         Self::Counters,
         Self::Budgets,
         Self::Members,
+        Self::Credentials,
+        Self::Sessions,
+        Self::Approvals,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -120,6 +129,9 @@ impl Table {
             Self::Counters => "counters",
             Self::Budgets => "budgets",
             Self::Members => "members",
+            Self::Credentials => "credentials",
+            Self::Sessions => "sessions",
+            Self::Approvals => "approvals",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

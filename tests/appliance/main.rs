@@ -31,6 +31,7 @@ mod roles;
 mod roll_up;
 mod rollback;
 mod rotten_rows;
+mod second_person;
 mod smuggling;
 mod states;
 mod statistics;

@@ -50,6 +50,28 @@ pub const ROWS: &[Row] = &[
         .says("Make a user a member; one that is there stays."),
     Row::delete("/v1/projects/{project}/members/{user}", "project member remove")
         .says("End a membership; one that is not there stays away."),
+    Row::post("/v1/projects/{project}/proposals", "project member propose")
+        .makes("approval")
+        .says("Ask a second person to let a user in.")
+        .refuses(&[Code::AlreadyExists, Code::TooManyApprovals]),
+    // what waits for a second person
+    Row::get("/v1/approvals", "approval list")
+        .bare()
+        .shows("approvals")
+        .says("Approvals that one may see, the newest first."),
+    Row::get("/v1/approvals/{id}", "approval show").shows("approval").says("An approval."),
+    Row::post("/v1/approvals/{id}/give", "approval give")
+        .shows("approval")
+        .says("The second person's yes.")
+        .refuses(ENDED),
+    Row::post("/v1/approvals/{id}/refuse", "approval refuse")
+        .shows("approval")
+        .says("The second person's no.")
+        .refuses(ENDED),
+    Row::post("/v1/approvals/{id}/withdraw", "approval withdraw")
+        .shows("approval")
+        .says("Take back what one has asked for.")
+        .refuses(ENDED),
     // objects and their keys
     Row::get("/v1/projects/{project}/objects", "object list")
         .query(PAGES)
@@ -62,6 +84,14 @@ pub const ROWS: &[Row] = &[
     Row::get("/v1/projects/{project}/objects/{object:name}", "object show")
         .shows("object")
         .says("An object with its key versions."),
+    Row::get("/v1/projects/{project}/objects/{object:name}/schema", "object schema show")
+        .shows("schema")
+        .says("What an object declares of its data."),
+    Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
+        .shows("schema")
+        .says("Declare something else, as far as ciphertexts still open.")
+        .refuses(&[Code::Conflict])
+        .large(),
     Row::post("/v1/projects/{project}/objects/{object}/key-versions", "key rotate")
         .makes("object")
         .says("Make the next key version, which seals from now on.")
@@ -182,6 +212,7 @@ pub const ROWS: &[Row] = &[
 const SET: &str = "budget set";
 const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
+const ENDED: &[Code] = &[Code::ApprovalEnded];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 

@@ -60,6 +60,10 @@ acts! {
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
     ApprovalGive "approval.give", Approval;
+    ApprovalList "approval.list", Appliance;
+    ApprovalRefuse "approval.refuse", Approval;
+    ApprovalShow "approval.show", Approval;
+    ApprovalWithdraw "approval.withdraw", Approval;
     AuditExport "audit.export", Appliance;
     AuditPrune "audit.prune", Appliance;
     AuditRead "audit.read", Appliance;
@@ -89,6 +93,7 @@ acts! {
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
     MemberList "member.list", Project;
+    MemberPropose "member.propose", Project;
     MemberRemove "member.remove", Project;
     MetricsRead "metrics.read", Appliance;
     ObjectCreate "object.create", Project;
