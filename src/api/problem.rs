@@ -137,6 +137,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::EndpointDisabled
         | Code::Forbidden
         | Code::PolicyDenied
+        | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
             StatusCode::NOT_FOUND

@@ -24,7 +24,9 @@ mod schema;
 mod server_names;
 mod show;
 mod statistics;
+mod subject;
 mod table;
+mod trail;
 mod verify;
 
 pub use run::run;

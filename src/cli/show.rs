@@ -3,14 +3,16 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    Account, AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done,
-    Endpoint, Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object,
-    ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
+    Account, AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
+    Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object, ObjectLine,
+    Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
 use super::schema;
 use super::server_names;
 use super::statistics;
+use super::subject;
+use super::trail;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
@@ -21,7 +23,7 @@ pub(super) fn text(done: &Done) -> String {
             text.expose()
         ),
         Done::ApiKeys(listed) => api_keys(all(listed)),
-        Done::Audit(page) => audit(page),
+        Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
             let shown = keys.iter().map(|key| format!("fingerprint {}\n{}", key.fingerprint, key.pem));
@@ -63,6 +65,8 @@ pub(super) fn text(done: &Done) -> String {
             format!("{}\n{}", objects([Ok(object)]), table.text())
         }
         Done::Objects(listed) => objects(all(listed)),
+        Done::FrozenSubjects(listed) => subject::frozen(listed),
+        Done::SubjectChanged(what) => subject::changed(what),
         Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
@@ -303,30 +307,6 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
         format!("STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner")
     }));
     if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
-}
-
-fn audit(page: &AuditPage) -> String {
-    let mut table = Table::new(["SEQUENCE", "TIME", "ACTOR", "ACT", "DETAILS"]);
-    for entry in &page.entries {
-        let details: Vec<String> =
-            entry.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        table.row([
-            entry.sequence.to_string(),
-            entry.time.clone(),
-            entry.actor.clone(),
-            entry.act.clone(),
-            details.join(" "),
-        ]);
-    }
-    let more = page.next.map(|next| format!("more: --from {next}\n")).unwrap_or_default();
-    let pruned = match page.pruned_to.checked_sub(1) {
-        Some(last) => format!("records up to {last} were pruned; exports hold them\n"),
-        None => String::new(),
-    };
-    let damaged = page.damaged.iter().map(|row| {
-        format!("DAMAGED {row}: its records cannot be read, and the chain is not proved across it\n")
-    });
-    table.text() + &damaged.collect::<String>() + &more + &pruned
 }
 
 /// An entry of a list, or the name of the row that should have been one.

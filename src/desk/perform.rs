@@ -64,6 +64,7 @@ impl Request {
                 Ok(Done::Object(rotated.into()))
             }
             Self::User(verb) => verb.perform(appliance, leave, now),
+            Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Statistics(wanted) => Ok(Done::Statistics(Box::new(wanted.perform(appliance, now)?))),

@@ -143,6 +143,10 @@ codes! {
     83 WrongState "wrong-state", "The appliance is in a state that does not allow this.",
         "Do what the detail names; gembok status tells the state.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
+
+    // Whose data it is.
+    110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
+        "Ask the owner of the project, who froze it and can end that.";
 }
 
 impl Code {
