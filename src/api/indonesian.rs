@@ -84,6 +84,7 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::TokenAway => "Token kunci sedang tidak tersedia; coba lagi nanti.",
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",
         Code::WrongState => "Gembok tidak dalam keadaan yang mengizinkan hal ini.",
+        Code::SubjectFrozen => "Pemrosesan data orang ini sedang dibekukan; hubungi pemilik proyek.",
         Code::Fault => "Terjadi gangguan pada Gembok; beri tahu operator waktu permintaan ini.",
     }
 }

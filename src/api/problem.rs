@@ -138,6 +138,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::Forbidden
         | Code::NotASecondPerson
         | Code::PolicyDenied
+        | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
             StatusCode::NOT_FOUND

@@ -87,7 +87,7 @@ impl Operational {
     ) -> Result<Done<Zeroizing<Vec<u8>>>, Stop> {
         self.check_not_ended()?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new() };
+        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new(), watch: None };
         for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut number, mut subject) = (0, None);
@@ -95,6 +95,11 @@ impl Operational {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let sealed = sealed?;
                 subject = self.subject_of(&served.object, &sealed.context)?;
+                if let Some(subject) = subject {
+                    // Begun before the look, so that no freeze falls between them.
+                    done.watch.get_or_insert_with(|| self.frozen.watch());
+                    self.frozen.check(served.object.project, subject)?;
+                }
                 let (version, envelope) =
                     version_of(served, &sealed.envelope).map_err(|code| match code {
                         Code::CannotOpen => cannot_open(served, &sealed.context),

@@ -29,6 +29,7 @@ use super::disk_reserve::DiskReserve;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
+use super::frozen::FrozenSubjects;
 use super::in_flight::Gauge;
 use super::keyring::Keyring;
 use super::lease::Leases;
@@ -57,6 +58,7 @@ pub struct Operational {
     pub(super) store_key: SecretKey,
     /// Of pseudonyms.
     pub(super) subject_key: SubjectKey,
+    pub(super) frozen: Arc<FrozenSubjects>,
     pub(super) keyring: Keyring,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
@@ -113,8 +115,10 @@ impl Operational {
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
+        let frozen = Arc::new(FrozenSubjects::load(&store)?);
         Ok(Self {
             budgets,
+            frozen,
             failures: Failures::new(),
             repeats: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),

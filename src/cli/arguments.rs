@@ -18,6 +18,7 @@ use super::renewal::{Acceptance, Key};
 use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
 use super::statistics::Statistics;
+use super::subject::SubjectVerb;
 
 #[derive(Parser)]
 #[command(
@@ -81,6 +82,9 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Subjects: whose data it is
+    #[command(subcommand)]
+    Subject(SubjectVerb),
     /// Access policies: who may do what
     #[command(subcommand)]
     Policy(Policy),

@@ -27,7 +27,9 @@ mod server_names;
 mod show;
 mod show_people;
 mod statistics;
+mod subject;
 mod table;
+mod trail;
 mod verify;
 
 pub use run::run;

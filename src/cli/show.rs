@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
-    ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Page, Project,
-    ProjectShown, Pruned, Status, Unlocked,
+    AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept,
+    Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned,
+    Status, Unlocked,
 };
 
 use super::approval;
@@ -13,6 +13,8 @@ use super::schema;
 use super::server_names;
 use super::show_people::{explanation, members, users};
 use super::statistics;
+use super::subject;
+use super::trail;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
@@ -25,7 +27,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::ApiKeys(page) => whole(page, api_keys(all(&page.items))),
         Done::Approval(line) => approval::one(line),
         Done::Approvals(listed) => approval::list(&listed.items),
-        Done::Audit(page) => audit(page),
+        Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
             let shown = keys.iter().map(|key| format!("fingerprint {}\n{}", key.fingerprint, key.pem));
@@ -67,6 +69,8 @@ pub(super) fn text(done: &Done) -> String {
             format!("{}\n{}", objects([Ok(object)]), table.text())
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
+        Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
+        Done::SubjectChanged(what) => subject::changed(what),
         Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
@@ -265,30 +269,6 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
         format!("STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner")
     }));
     if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
-}
-
-fn audit(page: &AuditPage) -> String {
-    let mut table = Table::new(["SEQUENCE", "TIME", "ACTOR", "ACT", "DETAILS"]);
-    for entry in &page.entries {
-        let details: Vec<String> =
-            entry.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        table.row([
-            entry.sequence.to_string(),
-            entry.time.clone(),
-            entry.actor.clone(),
-            entry.act.clone(),
-            details.join(" "),
-        ]);
-    }
-    let more = page.next.map(|next| format!("more: --from {next}\n")).unwrap_or_default();
-    let pruned = match page.pruned_to.checked_sub(1) {
-        Some(last) => format!("records up to {last} were pruned; exports hold them\n"),
-        None => String::new(),
-    };
-    let damaged = page.damaged.iter().map(|row| {
-        format!("DAMAGED {row}: its records cannot be read, and the chain is not proved across it\n")
-    });
-    table.text() + &damaged.collect::<String>() + &more + &pruned
 }
 
 /// An entry of a list, or the name of the row that should have been one.

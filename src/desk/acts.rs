@@ -39,6 +39,7 @@ impl Request {
             }
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
+            Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
     }
@@ -176,6 +177,17 @@ impl request::Statistics {
             Some(project) => (Act::StatisticsRead, Target::Project(project.clone())),
             None => (Act::StatisticsReadAll, Target::Appliance),
         }
+    }
+}
+
+impl request::Subject {
+    fn act(&self) -> (Act, Target) {
+        let (act, project) = match self {
+            Self::Freeze { project, .. } => (Act::SubjectFreeze, project),
+            Self::Unfreeze { project, .. } => (Act::SubjectUnfreeze, project),
+            Self::List { project, .. } => (Act::SubjectList, project),
+        };
+        (act, Target::Project(project.clone()))
     }
 }
 

@@ -12,6 +12,7 @@ pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, Se
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
 #[derive(Serialize, Deserialize)]
@@ -95,6 +96,10 @@ pub enum Done {
     Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of `subject list`.
+    FrozenSubjects(FrozenLines),
+    /// Of `subject freeze` and `subject unfreeze`.
+    SubjectChanged(SubjectChanged),
     /// Of every verb on the server's names.
     ServerNames(ServerNames),
     /// Of `policy explain`.

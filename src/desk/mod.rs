@@ -21,4 +21,5 @@ pub mod request;
 pub mod schema;
 pub mod statistics;
 mod status_answer;
+pub mod subject;
 mod view;

@@ -8,6 +8,7 @@ pub use super::certificate_request::{Certificate, ServerNames};
 pub use super::people::{Member, Policy, User};
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::statistics::Statistics;
+pub use super::subject::{Subject, SubjectOf};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -53,6 +54,8 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// Whose data it is.
+    Subject(Subject),
     /// Who may do what.
     Policy(Policy),
     /// What waits for a second person.

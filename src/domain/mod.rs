@@ -16,6 +16,7 @@ pub mod chain_witness;
 pub mod details;
 pub mod endpoint;
 pub mod expiry;
+pub mod frozen;
 pub mod gap;
 pub mod grant;
 pub mod id;

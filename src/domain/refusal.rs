@@ -150,6 +150,10 @@ codes! {
     86 TooManyApprovals "too-many-approvals", "Too many requests wait for a second person already.",
         "Have those decided or withdrawn that wait.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
+
+    // Whose data it is.
+    110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
+        "Ask the owner of the project, who froze it and can end that.";
 }
 
 impl Code {

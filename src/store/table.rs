@@ -59,6 +59,8 @@ pub enum Table {
     Sessions = 17,
     /// What waits, or has waited, for a second person, by id.
     Approvals = 18,
+    /// Frozen subjects, by project and pseudonym.
+    FrozenSubjects = 19,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -71,7 +73,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -91,6 +93,7 @@ impl Table {
         Self::Credentials,
         Self::Sessions,
         Self::Approvals,
+        Self::FrozenSubjects,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -132,6 +135,7 @@ impl Table {
             Self::Credentials => "credentials",
             Self::Sessions => "sessions",
             Self::Approvals => "approvals",
+            Self::FrozenSubjects => "frozen-subjects",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

@@ -3,6 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use gembok::crypto::pseudonym::Pseudonym;
 use gembok::domain::access_record::{AccessRecord, Subjects};
@@ -12,7 +17,7 @@ use crate::client::refusal;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::support::softhsm::in_child;
 use crate::vault::{Record, Vault};
-use crate::world::World;
+use crate::world::{Application, World};
 
 /// Whose data it is.
 const BUDI: &str = "3602041211870001";
@@ -113,4 +118,105 @@ fn a_subject_is_always_required_and_its_records_name_it_by_pseudonym() {
         let store = fs::read(sandbox.path("state/gembok.redb")).unwrap();
         assert!(!store.windows(BUDI.len()).any(|bytes| bytes == BUDI.as_bytes()));
     });
+}
+
+/// Runs a verb on subjects with a value on standard input.
+#[track_caller]
+fn freeze(world: &World, verb: &str, value: &str) -> Value {
+    let mut command = world.sandbox.command(&["subject", verb, "--project", PROJECT, "--json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    answer["done"]["subject-changed"].clone()
+}
+
+#[test]
+fn a_frozen_subject_is_not_decrypted_until_the_freeze_is_ended() {
+    let world = world();
+    let absensi = world.absensi();
+    let budi = sealed(&absensi.encrypt(&about(BUDI)).ok(), BUDI);
+    let siti = sealed(&absensi.encrypt(&about(SITI)).ok(), SITI);
+    let frozen = freeze(&world, "freeze", &format!("{BUDI}\n"));
+    assert_eq!(frozen["frozen"], true);
+    let pseudonym = frozen["pseudonym"].as_str().unwrap().to_owned();
+
+    assert_eq!(absensi.decrypt(&budi).problem(), refusal(403, "subject-frozen"));
+    // Nobody else is, nothing else is, and an item does not harm others.
+    absensi.decrypt(&siti).ok();
+    absensi.encrypt(&about(BUDI)).ok();
+    let both = absensi.v1("decrypt", json!({ "items": [budi, siti] }).to_string()).ok();
+    assert_eq!((&both["failed"], &both["items"][0]["code"]), (&json!(1), &json!("subject-frozen")));
+    assert_eq!(both["items"][1]["plaintext"], "QnVkaQ==");
+    // Nor does a wrong ciphertext tell more of who is frozen than a right one.
+    let wrong = json!({ "object": PERSONAL, "ciphertext": "R0IB", "context": { "nik": BUDI } });
+    assert_eq!(absensi.decrypt(&wrong).problem(), refusal(403, "subject-frozen"));
+
+    // Listed by pseudonym, recorded so, kept over a restart; frozen again is no change.
+    let listed = || world.done(&format!("subject list --project {PROJECT}"))["frozen-subjects"]["items"].clone();
+    assert_eq!((listed().as_array().unwrap().len(), &listed()[0]["pseudonym"]), (1, &json!(pseudonym)));
+    freeze(&world, "freeze", BUDI);
+    let acts = |world: &World| {
+        let trail = world.trail();
+        let acts = trail.iter().filter(|entry| entry["act"].as_str().unwrap().starts_with("subject."));
+        acts.map(|entry| (entry["act"].clone(), entry["details"]["subject"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(acts(&world), [(json!("subject.freeze"), json!(pseudonym))]);
+    assert!(world.trail().iter().all(|entry| !entry.to_string().contains(BUDI)));
+    let world = world.restart();
+    let absensi = world.absensi();
+    assert_eq!(absensi.decrypt(&budi).problem(), refusal(403, "subject-frozen"));
+
+    // Ending one of another project's, or of nobody, ends none here.
+    world.done(&format!("subject unfreeze --project cabang --pseudonym {pseudonym}"));
+    freeze(&world, "unfreeze", SITI);
+    assert_eq!(absensi.decrypt(&budi).problem(), refusal(403, "subject-frozen"));
+    assert_eq!(freeze(&world, "unfreeze", BUDI), json!({ "pseudonym": pseudonym, "frozen": false }));
+    absensi.decrypt(&budi).ok();
+    assert_eq!(acts(&world).len(), 2);
+    for (verb, words) in [("freeze", "--pseudonym 12"), ("list", "--after x")] {
+        let line = format!("subject {verb} --project {PROJECT} {words}");
+        assert_eq!(world.sandbox.refused(&line.split(' ').collect::<Vec<_>>()), "bad-request");
+    }
+    assert_eq!(freeze(&world, "freeze", "two\nlines\n"), Value::Null);
+    assert!(!world.daemon.log().contains(BUDI));
+}
+
+/// Many decrypt without an end while somebody is frozen: what is asked after the freeze was answered is refused, and so is what
+/// comes back after it.
+#[test]
+fn a_freeze_holds_from_its_answer_on() {
+    let world = world();
+    let absensi = Application { api_key: world.generous(), ..world.absensi() };
+    let budi = sealed(&absensi.encrypt(&about(BUDI)).ok(), BUDI).to_string();
+    let is_over = AtomicBool::new(false);
+    for _ in 0..5 {
+        is_over.store(false, Ordering::Release);
+        let (frozen, answers) = thread::scope(|scope| {
+            let ask = || {
+                let mut connection = absensi.client.connect().unwrap();
+                let mut answers = Vec::new();
+                while !is_over.load(Ordering::Acquire) {
+                    let asked = Instant::now();
+                    let answer = absensi.v1_over(&mut connection, "decrypt", &budi).unwrap();
+                    answers.push((asked, Instant::now(), answer.status));
+                }
+                answers
+            };
+            let askers: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            thread::sleep(Duration::from_millis(200));
+            freeze(&world, "freeze", BUDI);
+            let frozen = Instant::now();
+            thread::sleep(Duration::from_millis(200));
+            is_over.store(true, Ordering::Release);
+            (frozen, askers.into_iter().flat_map(|asker| asker.join().unwrap()).collect::<Vec<_>>())
+        });
+        let opened = answers.iter().filter(|(.., status)| *status == 200);
+        assert!(opened.clone().count() > 10);
+        assert!(opened.clone().all(|(asked, ..)| *asked < frozen), "asked after the freeze was answered");
+        assert!(opened.clone().all(|(_, came, _)| *came < frozen), "came after the freeze was answered");
+        assert!(answers.iter().filter(|(asked, ..)| *asked > frozen).count() > 10);
+        assert!(answers.iter().all(|(.., status)| [200, 403, 409].contains(status)));
+        freeze(&world, "unfreeze", BUDI);
+    }
 }

@@ -32,7 +32,7 @@ final class Problem
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
             'api-key-missing', 'api-key-unknown', 'api-key-revoked', 'api-key-expired', 'api-key-disabled',
             'api-key-of-another-endpoint', 'endpoint-revoked', 'endpoint-disabled', 'forbidden', 'not-granted',
-            'key-not-sealing', 'key-exhausted', 'denied-by-policy', 'not-a-second-person',
+            'key-not-sealing', 'key-exhausted', 'denied-by-policy', 'not-a-second-person', 'subject-frozen',
         ],
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],

@@ -96,6 +96,17 @@ pub const ROWS: &[Row] = &[
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    // whose data is not decrypted for the time being
+    Row::get("/v1/projects/{project}/frozen-subjects", "subject list")
+        .query(PAGES)
+        .shows("frozen-subjects")
+        .says("Frozen subjects of a project, by pseudonym."),
+    Row::post("/v1/projects/{project}/frozen-subjects", "subject freeze")
+        .shows("subject-changed")
+        .says("Let nothing of a subject be decrypted from now on."),
+    Row::post("/v1/projects/{project}/frozen-subjects/unfreeze", "subject unfreeze")
+        .shows("subject-changed")
+        .says("Let the data of a subject be decrypted again."),
     // endpoints
     Row::get("/v1/projects/{project}/endpoints", "endpoint list")
         .query(PAGES)

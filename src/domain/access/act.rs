@@ -112,6 +112,9 @@ acts! {
     StatisticsReadAll "statistics.read-all", Appliance;
     StatusRead "status.read", Appliance;
     StoreCompact "store.compact", Appliance;
+    SubjectFreeze "subject.freeze", Project;
+    SubjectList "subject.list", Project;
+    SubjectUnfreeze "subject.unfreeze", Project;
     UserChangeRole "user.change-role", User;
     UserCreate "user.create", Appliance;
     UserDelete "user.delete", User | Appliance;
