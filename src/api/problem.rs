@@ -135,6 +135,9 @@ pub(super) const fn status(code: Code) -> StatusCode {
         Code::ApiKeyOfAnother
         | Code::EndpointRevoked
         | Code::EndpointDisabled
+        | Code::EndpointRetired
+        | Code::ProjectRetired
+        | Code::NetworkDenied
         | Code::Forbidden
         | Code::PolicyDenied
         | Code::NotGranted => StatusCode::FORBIDDEN,
@@ -148,6 +151,10 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::AlreadyExists
         | Code::Conflict
         | Code::LastAdmin
+        | Code::NotEmpty
+        | Code::NotRetired
+        | Code::ObjectInUse
+        | Code::ObjectRetired
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,

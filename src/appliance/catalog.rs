@@ -11,6 +11,7 @@ use crate::crypto::wrapped_key::{Binding, WrappingKey};
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
+use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId};
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::member::Member;
@@ -42,6 +43,10 @@ pub struct ProjectView {
     pub name: Name,
     /// When it was made.
     pub created: Timestamp,
+    /// What people say it is for.
+    pub description: Option<Description>,
+    /// Since when it is retired, if it is.
+    pub retired: Option<Timestamp>,
 }
 
 /// What is asked for when an object is made.
@@ -85,7 +90,15 @@ impl Operational {
     /// `already-exists`, `token-away`.
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
         let id = ProjectId::from_random(random::bytes()?);
-        let project = Project { id, name, created: now.time, kek_version: 1, kek_version_floor: None };
+        let project = Project {
+            id,
+            name,
+            created: now.time,
+            kek_version: 1,
+            kek_version_floor: None,
+            description: None,
+            retired: None,
+        };
         // Asked before the token is, and held again by the commit.
         let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
         if self.store.get(Table::Names, &name_key)?.is_some() {
@@ -110,7 +123,7 @@ impl Operational {
                 (),
             ))
         })?;
-        Ok(ProjectView { id, name: project.name, created: now.time })
+        Ok(ProjectView::of(project))
     }
 
     /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
@@ -153,7 +166,7 @@ impl Operational {
     /// Makes an object with its first key version, which seals at once.
     ///
     /// # Errors
-    /// `not-found` for the project, `already-exists`, `bad-context` for the required names, `token-away`.
+    /// `not-found` for the project, `project-retired`, `already-exists`, `bad-context` for the required names, `token-away`.
     pub fn create_object(
         &self,
         actor: Actor,
@@ -161,7 +174,7 @@ impl Operational {
         new: NewObject,
         now: Now,
     ) -> Result<ObjectView, Stop> {
-        let project = self.project_named(project)?;
+        let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
@@ -177,6 +190,8 @@ impl Operational {
                 required_context,
                 created: now.time,
                 version_floor: None,
+                description: None,
+                retired: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
@@ -216,10 +231,11 @@ impl Operational {
         let after = after.map(|id| *id.as_bytes());
         let range =
             Scan { prefix: &[], after: after.as_ref().map(<[u8; 16]>::as_slice), limit: LIST_ROWS_MAX };
-        let rows = self.store.scan(Table::Projects, range)?.into_iter().map(|(_, row)| {
-            let project = Listed::of(row)?.decode()?;
-            Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
-        });
+        let rows = self
+            .store
+            .scan(Table::Projects, range)?
+            .into_iter()
+            .map(|(_, row)| Ok(Listed::of(row)?.decode()?.map(ProjectView::of)));
         rows.collect()
     }
 
@@ -238,7 +254,7 @@ impl Operational {
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
         let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
-        Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
+        Ok(project.map(ProjectView::of))
     }
 
     /// The project of a name.
@@ -246,8 +262,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
-        let Project { id, name, created, .. } = self.project_named(name)?;
-        Ok(ProjectView { id, name, created })
+        self.project_named(name).map(ProjectView::of)
     }
 
     /// Objects of a project by id, without their versions, at most a page behind `after`; and those whose row is damaged, of
@@ -303,6 +318,12 @@ impl Operational {
         self.read(Table::Projects, &id.value)?.ok_or_else(|| not_found("project", name))
     }
 
+    /// The project of a name, unless it is retired: nothing new is made in one that is.
+    pub(super) fn live_project(&self, name: &str) -> Result<Project, Stop> {
+        let project = self.project_named(name)?;
+        if project.retired.is_some() { Err(Code::ProjectRetired.into()) } else { Ok(project) }
+    }
+
     /// Reserves a name below a parent and lets it lead to `id`.
     pub(super) fn name(
         &self,
@@ -325,6 +346,13 @@ impl Operational {
             }
         }
         Err(Fault::new("no free key id was found in 16 draws; the randomness cannot be right").into())
+    }
+}
+
+impl ProjectView {
+    fn of(project: Project) -> Self {
+        let Project { id, name, created, description, retired, .. } = project;
+        Self { id, name, created, description, retired }
     }
 }
 

@@ -3,23 +3,34 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    Account, AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done,
-    Endpoint, Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object,
-    ObjectLine, Project, ProjectShown, Pruned, Status, Unlocked,
+    Account, AccountShown, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
+    Explained, ExportKept, Grant, Initialised, Issued, MadeApiKey, MemberLine, Object, ObjectLine, Project,
+    ProjectShown, Pruned, Status, Unlocked,
 };
 
+use super::api_key;
+use super::columns::{Line, Table, all};
+use super::endpoint_shown;
 use super::server_names;
 use super::statistics;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(MadeApiKey { api_key, text }) => format!(
+        Done::ApiKeyMade(MadeApiKey { api_key: made, text }) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_keys([Ok(api_key)]),
+            api_key::table([Ok(made)]),
             text.expose()
         ),
-        Done::ApiKeys(listed) => api_keys(all(listed)),
+        Done::ApiKeys(listed) => api_key::table(all(listed)),
+        Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyRotated(rotated) => format!(
+            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
+            api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
+            rotated.text.expose()
+        ),
+        Done::EndpointShown(shown) => endpoint_shown::text(shown),
+        Done::Networks(networks) => endpoint_shown::networks(networks),
         Done::Audit(page) => audit(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
@@ -164,8 +175,11 @@ fn status(how: &Status) -> String {
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
-    table.rows(listed, |Project { id, name, created }| [name.clone(), id.clone(), created.clone()]);
+    let mut table = Table::new(["PROJECT", "ID", "CREATED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Project { id, name, created, retired, description }| {
+        let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), retired, description]
+    });
     table.text()
 }
 
@@ -211,7 +225,16 @@ fn explanation(explained: &Explained) -> String {
 }
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
-    let mut table = Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "REQUIRED CONTEXT", "CREATED"]);
+    let mut table = Table::new([
+        "OBJECT",
+        "ID",
+        "KEY ID",
+        "CURRENT",
+        "REQUIRED CONTEXT",
+        "CREATED",
+        "RETIRED",
+        "DESCRIPTION",
+    ]);
     table.rows(listed, |object| {
         [
             object.name.clone(),
@@ -220,16 +243,20 @@ fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String
             object.current_version.to_string(),
             object.required_context.join(","),
             object.created.clone(),
+            object.retired.clone().unwrap_or_default(),
+            object.description.clone().unwrap_or_default(),
         ]
     });
     table.text()
 }
 
-fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
-    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED"]);
-    table.rows(listed, |Endpoint { id, name, created, revoked, disabled }| {
-        let [revoked, disabled] = [revoked, disabled].map(|since| since.clone().unwrap_or_default());
-        [name.clone(), id.clone(), created.clone(), revoked, disabled]
+pub(super) fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
+    let mut table =
+        Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Endpoint { id, name, created, revoked, disabled, retired, description }| {
+        let [revoked, disabled, retired, description] =
+            [revoked, disabled, retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), revoked, disabled, retired, description]
     });
     table.text()
 }
@@ -240,25 +267,7 @@ fn grants<'a>(listed: impl IntoIterator<Item = Line<'a, Grant>>) -> String {
     table.text()
 }
 
-fn api_keys<'a>(listed: impl IntoIterator<Item = Line<'a, ApiKey>>) -> String {
-    let mut table =
-        Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "DISABLED", "CREATED"]);
-    table.rows(listed, |key| {
-        [
-            key.label.clone(),
-            key.id.clone(),
-            format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
-            format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
-            key.expires.clone().unwrap_or_else(|| "never".into()),
-            key.revoked.clone().unwrap_or_default(),
-            key.disabled.clone().unwrap_or_default(),
-            key.created.clone(),
-        ]
-    });
-    table.text()
-}
-
-fn budgets(listed: &[Budget]) -> String {
+pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new(["OF", "NAME", "FIELDS IN 24 H", "USED", "OWN", "RAISED UNTIL"]);
     for budget in listed {
         table.row([
@@ -273,7 +282,7 @@ fn budgets(listed: &[Budget]) -> String {
     table.text()
 }
 
-fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
+pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
     let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
     table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
         // Enough to find it in the column before.
@@ -323,73 +332,4 @@ fn audit(page: &AuditPage) -> String {
         format!("DAMAGED {row}: its records cannot be read, and the chain is not proved across it\n")
     });
     table.text() + &damaged.collect::<String>() + &more + &pruned
-}
-
-/// An entry of a list, or the name of the row that should have been one.
-type Line<'a, T> = Result<&'a T, &'a str>;
-
-fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
-    listed.iter().map(|entry| match entry {
-        Listed::Sound(sound) => Ok(sound),
-        Listed::Damaged(row) => Err(row.damaged.as_str()),
-    })
-}
-
-/// Columns as wide as their widest entry.
-struct Table<const COLUMNS: usize> {
-    rows: Vec<[String; COLUMNS]>,
-}
-
-impl<const COLUMNS: usize> Table<COLUMNS> {
-    fn new(heads: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![heads.map(str::to_owned)] }
-    }
-
-    fn row(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row);
-    }
-
-    fn rows<'a, T: 'a>(
-        &mut self,
-        listed: impl IntoIterator<Item = Line<'a, T>>,
-        cells: impl Fn(&T) -> [String; COLUMNS],
-    ) {
-        for line in listed {
-            self.row(line.map_or_else(
-                |row| {
-                    std::array::from_fn(
-                        |column| if column == 0 { format!("DAMAGED {row}") } else { String::new() },
-                    )
-                },
-                &cells,
-            ));
-        }
-    }
-
-    fn text(&self) -> String {
-        let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-            self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-        });
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            text.push_str(cells.join("  ").trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_entry() {
-        let mut table = Table::new(["A", "LONG HEAD"]);
-        table.row(["wide entry".into(), "x".into()]);
-        table.row(["é".into(), String::new()]);
-        assert_eq!(table.text(), "A           LONG HEAD\nwide entry  x\né\n");
-    }
 }

@@ -8,10 +8,13 @@
 
 mod acts;
 pub mod answer;
+mod api_key;
 mod audit_answer;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod endpoint_shown;
+mod life;
 mod people;
 mod perform;
 mod perform_people;

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::api_key::{ApiKey, Limits};
 pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::endpoint_shown::Networks;
+pub use super::life::{Life, OfOne, OfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::statistics::Statistics;
 
@@ -102,6 +105,8 @@ pub enum Project {
     },
     /// Users who own one together.
     Member(Member),
+    /// What becomes of one.
+    Life(OfProject),
 }
 
 /// Verbs on objects.
@@ -133,6 +138,8 @@ pub enum Object {
         /// Its name.
         name: String,
     },
+    /// What becomes of one.
+    Life(OfOne),
 }
 
 /// Verbs on endpoints.
@@ -151,6 +158,15 @@ pub enum Endpoint {
         /// Their project's name.
         project: String,
     },
+    /// With all that belongs to it.
+    Show {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+    /// From where one may come.
+    Networks(Networks),
     /// After a new epoch disabled it.
     Enable {
         /// Its project's name.
@@ -165,6 +181,8 @@ pub enum Endpoint {
         /// Its name.
         name: String,
     },
+    /// What becomes of one.
+    Life(OfOne),
 }
 
 /// Verbs on grants.
@@ -196,56 +214,6 @@ pub struct Granted {
     pub object: String,
     /// One or more of `encrypt`, `decrypt`, `reencrypt`, `index`.
     pub operations: Vec<String>,
-}
-
-/// Verbs on API keys.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ApiKey {
-    /// The answer shows it once.
-    Create {
-        /// Its endpoint's project.
-        project: String,
-        /// Its endpoint.
-        endpoint: String,
-        /// What its owner calls it.
-        label: String,
-        /// RFC 3339; never without.
-        expires: Option<String>,
-        /// The policy's defaults where nothing is said.
-        limits: Limits,
-    },
-    /// All of an endpoint.
-    List {
-        /// Its project's name.
-        project: String,
-        /// Its name.
-        endpoint: String,
-    },
-    /// After a new epoch disabled it.
-    Enable {
-        /// As lists show it.
-        id: String,
-    },
-    /// From now on.
-    Revoke {
-        /// As lists show it.
-        id: String,
-    },
-}
-
-/// How much an API key may do.
-#[derive(Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Requests a second on average.
-    pub requests_per_s: Option<u32>,
-    /// Requests at once.
-    pub requests_burst: Option<u32>,
-    /// Fields a second on average.
-    pub fields_per_s: Option<u32>,
-    /// Fields at once.
-    pub fields_burst: Option<u32>,
 }
 
 /// Verbs on budgets of decrypted fields.

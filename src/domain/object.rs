@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::description::Description;
 use super::id::{ObjectId, ProjectId};
 use super::name::Name;
 use super::timestamp::Timestamp;
@@ -34,6 +35,12 @@ pub struct Object {
     /// The next key version has at least this number: a new epoch leaves room for those that are lost.
     #[n(7)]
     pub version_floor: Option<u32>,
+    /// What people say it is for.
+    #[n(10)]
+    pub description: Option<Description>,
+    /// Since when nothing new is encrypted for it, if so; what there is opens.
+    #[n(11)]
+    pub retired: Option<Timestamp>,
 }
 
 impl Object {
