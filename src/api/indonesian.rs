@@ -85,6 +85,17 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",
         Code::WrongState => "Gembok tidak dalam keadaan yang mengizinkan hal ini.",
         Code::SubjectFrozen => "Pemrosesan data orang ini sedang dibekukan; hubungi pemilik proyek.",
+        Code::EndpointRetired => "Endpoint sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ProjectRetired => "Proyek sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ObjectRetired => {
+            "Objek sudah dipensiunkan: hanya dapat mendekripsi; gunakan objek lain atau hubungi pemilik proyek."
+        }
+        Code::NetworkDenied => {
+            "Endpoint tidak boleh datang dari alamat ini; kirim dari jaringannya atau hubungi pemilik proyek."
+        }
+        Code::NotEmpty => "Masih ada isinya; hapus isinya dahulu.",
+        Code::ObjectInUse => "Mungkin sudah ada data yang dienkripsi untuk objek ini; biarkan pensiun.",
+        Code::NotRetired => "Pensiunkan dahulu dan tunggu satu menit, lalu hapus.",
         Code::Fault => "Terjadi gangguan pada Gembok; beri tahu operator waktu permintaan ini.",
     }
 }

@@ -135,6 +135,9 @@ pub(super) const fn status(code: Code) -> StatusCode {
         Code::ApiKeyOfAnother
         | Code::EndpointRevoked
         | Code::EndpointDisabled
+        | Code::EndpointRetired
+        | Code::ProjectRetired
+        | Code::NetworkDenied
         | Code::Forbidden
         | Code::NotASecondPerson
         | Code::PolicyDenied
@@ -152,6 +155,10 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
+        | Code::NotEmpty
+        | Code::NotRetired
+        | Code::ObjectInUse
+        | Code::ObjectRetired
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,

@@ -3,12 +3,15 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept,
-    Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned,
-    Status, Unlocked,
+    AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
+    Initialised, Issued, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status,
+    Unlocked,
 };
 
+use super::api_key;
 use super::approval;
+use super::columns::{Line, Table, all};
+use super::endpoint_shown;
 use super::schema;
 use super::server_names;
 use super::show_people::{explanation, members, users};
@@ -19,12 +22,20 @@ use super::trail;
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(MadeApiKey { api_key, text }) => format!(
+        Done::ApiKeyMade(MadeApiKey { api_key: made, text }) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_keys([Ok(api_key)]),
+            api_key::table([Ok(made)]),
             text.expose()
         ),
-        Done::ApiKeys(page) => whole(page, api_keys(all(&page.items))),
+        Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
+        Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyRotated(rotated) => format!(
+            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
+            api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
+            rotated.text.expose()
+        ),
+        Done::EndpointShown(shown) => endpoint_shown::text(shown),
+        Done::Networks(networks) => endpoint_shown::networks(networks),
         Done::Approval(line) => approval::one(line),
         Done::Approvals(listed) => approval::list(&listed.items),
         Done::Audit(page) => trail::text(page),
@@ -173,14 +184,26 @@ fn status(how: &Status) -> String {
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
-    table.rows(listed, |Project { id, name, created }| [name.clone(), id.clone(), created.clone()]);
+    let mut table = Table::new(["PROJECT", "ID", "CREATED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Project { id, name, created, retired, description }| {
+        let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), retired, description]
+    });
     table.text()
 }
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
-    let mut table =
-        Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "SUBJECT", "REQUIRED CONTEXT", "CREATED"]);
+    let mut table = Table::new([
+        "OBJECT",
+        "ID",
+        "KEY ID",
+        "CURRENT",
+        "SUBJECT",
+        "REQUIRED CONTEXT",
+        "CREATED",
+        "RETIRED",
+        "DESCRIPTION",
+    ]);
     table.rows(listed, |object| {
         [
             object.name.clone(),
@@ -190,16 +213,20 @@ fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String
             object.subject.clone().unwrap_or_default(),
             object.required_context.join(","),
             object.created.clone(),
+            object.retired.clone().unwrap_or_default(),
+            object.description.clone().unwrap_or_default(),
         ]
     });
     table.text()
 }
 
-fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
-    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED"]);
-    table.rows(listed, |Endpoint { id, name, created, revoked, disabled }| {
-        let [revoked, disabled] = [revoked, disabled].map(|since| since.clone().unwrap_or_default());
-        [name.clone(), id.clone(), created.clone(), revoked, disabled]
+pub(super) fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
+    let mut table =
+        Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Endpoint { id, name, created, revoked, disabled, retired, description }| {
+        let [revoked, disabled, retired, description] =
+            [revoked, disabled, retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), revoked, disabled, retired, description]
     });
     table.text()
 }
@@ -210,25 +237,7 @@ fn grants<'a>(listed: impl IntoIterator<Item = Line<'a, Grant>>) -> String {
     table.text()
 }
 
-fn api_keys<'a>(listed: impl IntoIterator<Item = Line<'a, ApiKey>>) -> String {
-    let mut table =
-        Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "DISABLED", "CREATED"]);
-    table.rows(listed, |key| {
-        [
-            key.label.clone(),
-            key.id.clone(),
-            format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
-            format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
-            key.expires.clone().unwrap_or_else(|| "never".into()),
-            key.revoked.clone().unwrap_or_default(),
-            key.disabled.clone().unwrap_or_default(),
-            key.created.clone(),
-        ]
-    });
-    table.text()
-}
-
-fn budgets(listed: &[Budget]) -> String {
+pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new(["OF", "NAME", "FIELDS IN 24 H", "USED", "OWN", "RAISED UNTIL"]);
     for budget in listed {
         table.row([
@@ -243,7 +252,7 @@ fn budgets(listed: &[Budget]) -> String {
     table.text()
 }
 
-fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
+pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
     let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
     table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
         // Enough to find it in the column before.
@@ -271,16 +280,6 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
     if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
 }
 
-/// An entry of a list, or the name of the row that should have been one.
-pub(super) type Line<'a, T> = Result<&'a T, &'a str>;
-
-pub(super) fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
-    listed.iter().map(|entry| match entry {
-        Listed::Sound(sound) => Ok(sound),
-        Listed::Damaged(row) => Err(row.damaged.as_str()),
-    })
-}
-
 /// A page's entries, and how to see the next.
 fn whole<T>(page: &Page<T>, mut entries: String) -> String {
     if let Some(next) = &page.next {
@@ -288,63 +287,4 @@ fn whole<T>(page: &Page<T>, mut entries: String) -> String {
         let _ = writeln!(entries, "There are more: --after {next}");
     }
     entries
-}
-
-/// Columns as wide as their widest entry.
-pub(super) struct Table<const COLUMNS: usize> {
-    rows: Vec<[String; COLUMNS]>,
-}
-
-impl<const COLUMNS: usize> Table<COLUMNS> {
-    pub(super) fn new(heads: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![heads.map(str::to_owned)] }
-    }
-
-    pub(super) fn row(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row);
-    }
-
-    pub(super) fn rows<'a, T: 'a>(
-        &mut self,
-        listed: impl IntoIterator<Item = Line<'a, T>>,
-        cells: impl Fn(&T) -> [String; COLUMNS],
-    ) {
-        for line in listed {
-            self.row(line.map_or_else(
-                |row| {
-                    std::array::from_fn(
-                        |column| if column == 0 { format!("DAMAGED {row}") } else { String::new() },
-                    )
-                },
-                &cells,
-            ));
-        }
-    }
-
-    pub(super) fn text(&self) -> String {
-        let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-            self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-        });
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            text.push_str(cells.join("  ").trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_entry() {
-        let mut table = Table::new(["A", "LONG HEAD"]);
-        table.row(["wide entry".into(), "x".into()]);
-        table.row(["é".into(), String::new()]);
-        assert_eq!(table.text(), "A           LONG HEAD\nwide entry  x\né\n");
-    }
 }

@@ -68,6 +68,7 @@ impl request::Project {
             Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
             Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
+            Self::Life(life) => life.act(),
         }
     }
 }
@@ -83,6 +84,7 @@ impl request::Object {
             Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
                 (Act::ObjectSetSchema, object_of(project, name))
             }
+            Self::Life(life) => life.object_act(),
         }
     }
 }
@@ -92,8 +94,11 @@ impl request::Endpoint {
         match self {
             Self::Create { project, .. } => (Act::EndpointCreate, Target::Project(project.clone())),
             Self::List { project, .. } => (Act::EndpointList, Target::Project(project.clone())),
+            Self::Show { project, name } => (Act::EndpointShow, endpoint_of(project, name)),
+            Self::Networks(verb) => verb.act(),
             Self::Enable { project, name } => (Act::EndpointEnable, endpoint_of(project, name)),
             Self::Revoke { project, name } => (Act::EndpointRevoke, endpoint_of(project, name)),
+            Self::Life(life) => life.endpoint_act(),
         }
     }
 }
@@ -117,17 +122,6 @@ impl request::Grant {
                 vec![(Act::GrantRevoke, endpoint_of(project, endpoint))]
             }
         }
-    }
-}
-
-impl request::ApiKey {
-    fn act(&self) -> Result<(Act, Target), Refusal> {
-        Ok(match self {
-            Self::Create { project, endpoint, .. } => (Act::ApiKeyCreate, endpoint_of(project, endpoint)),
-            Self::List { project, endpoint, .. } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
-            Self::Enable { id: of } => (Act::ApiKeyEnable, Target::ApiKey(id(of)?)),
-            Self::Revoke { id: of } => (Act::ApiKeyRevoke, Target::ApiKey(id(of)?)),
-        })
     }
 }
 
@@ -210,7 +204,7 @@ impl request::User {
     }
 }
 
-fn endpoint_of(project: &str, name: &str) -> Target {
+pub(super) fn endpoint_of(project: &str, name: &str) -> Target {
     Target::Endpoint { project: project.to_owned(), name: name.to_owned() }
 }
 

@@ -1,14 +1,15 @@
 //! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
 
+pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
 pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
+pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
@@ -42,6 +43,10 @@ pub struct Refused {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Done {
+    /// Of `api-key expire` and `api-key limits`.
+    ApiKey(Box<ApiKey>),
+    /// Of `api-key rotate`.
+    ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
     ApiKeyMade(MadeApiKey),
     /// Of `api-key list`.
@@ -66,6 +71,10 @@ pub enum Done {
     Compacted(Compacted),
     /// Of `endpoint create`.
     Endpoint(Endpoint),
+    /// Of `endpoint show`.
+    EndpointShown(Box<EndpointShown>),
+    /// Of every verb on an endpoint's networks; from anywhere where there are none.
+    Networks(Vec<String>),
     /// Of `endpoint list`.
     Endpoints(Page<Endpoint>),
     /// At the head of an export.
@@ -178,6 +187,10 @@ pub struct Project {
     pub name: String,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A project with what belongs to it.
@@ -210,6 +223,10 @@ pub struct ObjectLine {
     pub required_context: Vec<String>,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// An object with its key versions.
@@ -254,6 +271,10 @@ pub struct Endpoint {
     pub revoked: Option<String>,
     /// Since when it waits to be enabled again.
     pub disabled: Option<String>,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A grant.
@@ -264,72 +285,6 @@ pub struct Grant {
     pub object: String,
     /// `encrypt`, `decrypt`, `reencrypt` or `index`.
     pub operation: String,
-}
-
-/// An API key: everything but the key.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKey {
-    /// What records and lists call it.
-    pub id: String,
-    /// What its owner calls it.
-    pub label: String,
-    /// When it was made.
-    pub created: String,
-    /// From when it is refused.
-    pub expires: Option<String>,
-    /// Since when it is refused.
-    pub revoked: Option<String>,
-    /// Since when it waits to be enabled again.
-    pub disabled: Option<String>,
-    /// Requests a second on average.
-    pub requests_per_s: u32,
-    /// Requests at once.
-    pub requests_burst: u32,
-    /// Fields a second on average.
-    pub fields_per_s: u32,
-    /// Fields at once.
-    pub fields_burst: u32,
-}
-
-/// An API key with its text, once.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MadeApiKey {
-    /// Everything but the key.
-    pub api_key: ApiKey,
-    /// The key.
-    pub text: ShownOnce,
-}
-
-/// The text of an API key on its only way out. It can be written into an answer and taken out of it again, and nothing
-/// else: not printed by accident, not copied.
-pub struct ShownOnce(Zeroizing<String>);
-
-impl ShownOnce {
-    /// A copy of `text` that is wiped when it has been shown.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(Zeroizing::new(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for ShownOnce {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ShownOnce {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
-    }
 }
 
 /// What a compaction came to.

@@ -8,12 +8,15 @@
 
 mod acts;
 pub mod answer;
+mod api_key;
 mod approval;
 pub mod asker;
 mod audit_answer;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod endpoint_shown;
+mod life;
 mod people;
 mod perform;
 mod perform_people;

@@ -6,13 +6,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PageWanted, PruneUntil, Reach,
-    Stop, Target, WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop,
+    Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
 use crate::domain::actor::Actor;
-use crate::domain::limits::RateLimits;
 use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -64,8 +63,8 @@ impl Request {
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
             Self::Project(verb) => verb.perform(appliance, asker, leave, now),
-            Self::Object(verb) => verb.perform(appliance, actor, now),
-            Self::Endpoint(verb) => verb.perform(appliance, actor, now),
+            Self::Object(verb) => verb.perform(appliance, leave, now),
+            Self::Endpoint(verb) => verb.perform(appliance, leave, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
@@ -118,13 +117,14 @@ impl request::Project {
                 })
             }
             Self::Member(verb) => verb.perform(of, leave, now)?,
+            Self::Life(life) => life.perform(of, leave, now)?,
         })
     }
 }
 
 impl request::Object {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let (of, appliance) = (appliance, appliance.unlocked()?);
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
             Self::Create { project, name: new, algorithm: wanted, required_context, schema } => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
@@ -137,13 +137,14 @@ impl request::Object {
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
             Self::Schema(verb) => verb.perform(of, actor, now)?,
+            Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }
 }
 
 impl request::Endpoint {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
             Self::Create { project, name: new } => {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
@@ -151,6 +152,10 @@ impl request::Endpoint {
             Self::List { project, after, limit } => {
                 Done::Endpoints(appliance.endpoints(&project, &page(&after, limit)?)?.into())
             }
+            Self::Show { project, name } => {
+                Done::EndpointShown(Box::new(appliance.endpoint_shown(&project, &name, now)?.into()))
+            }
+            Self::Networks(verb) => verb.perform(of, actor, now)?,
             Self::Enable { project, name } => {
                 appliance.enable_endpoint(actor, &project, &name, now)?;
                 Done::Changed
@@ -159,6 +164,7 @@ impl request::Endpoint {
                 appliance.revoke_endpoint(actor, &project, &name, now)?;
                 Done::Changed
             }
+            Self::Life(life) => life.endpoint_step(of, leave, now)?,
         })
     }
 }
@@ -202,36 +208,6 @@ impl request::Grant {
             }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
-                Done::Changed
-            }
-        })
-    }
-}
-
-impl request::ApiKey {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let defaults = appliance.settings().policies.load().rate_limits;
-        let appliance = appliance.unlocked()?;
-        Ok(match self {
-            Self::Create { project, endpoint, label, expires, limits } => {
-                let new = NewApiKey {
-                    label: name(&label)?,
-                    expires: expires.as_deref().map(|text| moment_to_come(text, now)).transpose()?,
-                    limits: Some(limits.over(defaults)),
-                };
-                let (api_key, text) = appliance.create_api_key(actor, &project, &endpoint, new, now)?;
-                let text = answer::ShownOnce::new(text.expose());
-                Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
-            }
-            Self::List { project, endpoint, after, limit } => {
-                Done::ApiKeys(appliance.api_keys_page(&project, &endpoint, &page(&after, limit)?)?.into())
-            }
-            Self::Enable { id: enabled } => {
-                appliance.enable_api_key(actor, id(&enabled)?, now)?;
-                Done::Changed
-            }
-            Self::Revoke { id: revoked } => {
-                appliance.revoke_api_key(actor, id(&revoked)?, now)?;
                 Done::Changed
             }
         })
@@ -298,17 +274,6 @@ impl request::ServerNames {
     }
 }
 
-impl request::Limits {
-    fn over(&self, defaults: RateLimits) -> RateLimits {
-        RateLimits {
-            requests_per_s: self.requests_per_s.unwrap_or(defaults.requests_per_s),
-            requests_burst: self.requests_burst.unwrap_or(defaults.requests_burst),
-            fields_per_s: self.fields_per_s.unwrap_or(defaults.fields_per_s),
-            fields_burst: self.fields_burst.unwrap_or(defaults.fields_burst),
-        }
-    }
-}
-
 pub(super) fn page(after: &Option<String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
     PageWanted::new(after.as_deref(), limit)
 }
@@ -358,7 +323,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, Refusal> {
     Ok(Timestamp::from_seconds(seconds))
 }
 
-fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
+pub(super) fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
     let moment = moment(text)?;
     if moment <= now.time { Err(bad(format!("{text} is past already."))) } else { Ok(moment) }
 }

@@ -3,8 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::api_key::{ApiKey, Limits};
 pub use super::approval::Approval;
 pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::endpoint_shown::Networks;
+pub use super::life::{Life, OfOne, OfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::statistics::Statistics;
@@ -111,6 +114,8 @@ pub enum Project {
     },
     /// Users who own one together.
     Member(Member),
+    /// What becomes of one.
+    Life(OfProject),
 }
 
 /// Verbs on objects.
@@ -150,6 +155,8 @@ pub enum Object {
     },
     /// What it declares of its data.
     Schema(ObjectSchema),
+    /// What becomes of one.
+    Life(OfOne),
 }
 
 /// Verbs on endpoints.
@@ -172,6 +179,15 @@ pub enum Endpoint {
         /// Entries at most; 1,000 without, and never more.
         limit: Option<u32>,
     },
+    /// With all that belongs to it.
+    Show {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+    /// From where one may come.
+    Networks(Networks),
     /// After a new epoch disabled it.
     Enable {
         /// Its project's name.
@@ -186,6 +202,8 @@ pub enum Endpoint {
         /// Its name.
         name: String,
     },
+    /// What becomes of one.
+    Life(OfOne),
 }
 
 /// Verbs on grants.
@@ -221,61 +239,6 @@ pub struct Granted {
     pub object: String,
     /// One or more of `encrypt`, `decrypt`, `reencrypt`, `index`.
     pub operations: Vec<String>,
-}
-
-/// Verbs on API keys.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ApiKey {
-    /// The answer shows it once.
-    Create {
-        /// Its endpoint's project.
-        project: String,
-        /// Its endpoint.
-        endpoint: String,
-        /// What its owner calls it.
-        label: String,
-        /// RFC 3339; never without.
-        expires: Option<String>,
-        /// The policy's defaults where nothing is said.
-        #[serde(default)]
-        limits: Limits,
-    },
-    /// A page of an endpoint's.
-    List {
-        /// Its project's name.
-        project: String,
-        /// Its name.
-        endpoint: String,
-        /// What the page before told as `next`.
-        after: Option<String>,
-        /// Entries at most; 1,000 without, and never more.
-        limit: Option<u32>,
-    },
-    /// After a new epoch disabled it.
-    Enable {
-        /// As lists show it.
-        id: String,
-    },
-    /// From now on.
-    Revoke {
-        /// As lists show it.
-        id: String,
-    },
-}
-
-/// How much an API key may do.
-#[derive(Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Requests a second on average.
-    pub requests_per_s: Option<u32>,
-    /// Requests at once.
-    pub requests_burst: Option<u32>,
-    /// Fields a second on average.
-    pub fields_per_s: Option<u32>,
-    /// Fields at once.
-    pub fields_burst: Option<u32>,
 }
 
 /// Verbs on budgets of decrypted fields.

@@ -13,6 +13,7 @@ use crate::domain::timestamp::Now;
 
 use super::answer::{self, Done};
 use super::perform::bad;
+use super::view::told;
 
 /// What an object declares of its data.
 #[derive(Serialize, Deserialize, Default, Clone)]
@@ -153,6 +154,8 @@ impl From<Object> for answer::ObjectLine {
             subject: object.subject().map(str::to_owned),
             required_context: object.required_context,
             created: object.created.to_string(),
+            description: object.description.as_ref().map(ToString::to_string),
+            retired: told(object.retired),
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::appliance::{self, Stop};
 use crate::crypto::checkpoint::CheckpointKey;
 use crate::crypto::hex::to_hex;
-use crate::domain::limits::RateLimits;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Timestamp;
 
@@ -81,7 +80,13 @@ impl From<appliance::Withdrawn> for answer::CertificatesRevoked {
 
 impl From<appliance::ProjectView> for answer::Project {
     fn from(view: appliance::ProjectView) -> Self {
-        Self { id: view.id.to_string(), name: view.name.to_string(), created: view.created.to_string() }
+        Self {
+            id: view.id.to_string(),
+            name: view.name.to_string(),
+            created: view.created.to_string(),
+            description: view.description.as_ref().map(ToString::to_string),
+            retired: told(view.retired),
+        }
     }
 }
 
@@ -112,6 +117,8 @@ impl From<appliance::EndpointView> for answer::Endpoint {
             created: view.created.to_string(),
             revoked: told(view.revoked),
             disabled: told(view.disabled),
+            description: view.description.as_ref().map(ToString::to_string),
+            retired: told(view.retired),
         }
     }
 }
@@ -119,24 +126,6 @@ impl From<appliance::EndpointView> for answer::Endpoint {
 impl From<appliance::GrantView> for answer::Grant {
     fn from(view: appliance::GrantView) -> Self {
         Self { object: view.object_name.to_string(), operation: view.operation.to_string() }
-    }
-}
-
-impl From<appliance::ApiKeyView> for answer::ApiKey {
-    fn from(view: appliance::ApiKeyView) -> Self {
-        let RateLimits { requests_per_s, requests_burst, fields_per_s, fields_burst } = view.limits;
-        Self {
-            id: view.id.to_string(),
-            label: view.label.to_string(),
-            created: view.created.to_string(),
-            expires: told(view.expires),
-            revoked: told(view.revoked),
-            disabled: told(view.disabled),
-            requests_per_s,
-            requests_burst,
-            fields_per_s,
-            fields_burst,
-        }
     }
 }
 

@@ -154,6 +154,18 @@ codes! {
     // Whose data it is.
     110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
         "Ask the owner of the project, who froze it and can end that.";
+    // How things live and end.
+    120 EndpointRetired "endpoint-retired", "The endpoint is retired.", "Ask the owner of the project to reinstate it.";
+    121 ProjectRetired "project-retired", "The project is retired.", "Ask an owner of the project to reinstate it.";
+    122 ObjectRetired "object-retired", "The object is retired: it decrypts and encrypts no more.",
+        "Encrypt for another object, or ask the owner of the project to reinstate it.";
+    123 NotEmpty "not-empty", "There is still something in it.", "Delete what the detail names first.";
+    124 ObjectInUse "object-in-use", "Something may have been encrypted for the object.",
+        "Leave it retired: to delete it would lose that data, or destroy its key versions first.";
+    125 NotRetired "not-retired", "It has to be retired first, and for a minute at least.",
+        "Retire it, wait as long as the detail says, and delete it then.";
+    126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
+        "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
 }
 
 impl Code {

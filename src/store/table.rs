@@ -61,6 +61,8 @@ pub enum Table {
     Approvals = 18,
     /// Frozen subjects, by project and pseudonym.
     FrozenSubjects = 19,
+    /// What is left of what was: last uses, and deleted endpoints.
+    Traces = 20,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -73,7 +75,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -94,6 +96,7 @@ impl Table {
         Self::Sessions,
         Self::Approvals,
         Self::FrozenSubjects,
+        Self::Traces,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -136,6 +139,7 @@ impl Table {
             Self::Sessions => "sessions",
             Self::Approvals => "approvals",
             Self::FrozenSubjects => "frozen-subjects",
+            Self::Traces => "traces",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

@@ -3,6 +3,7 @@
 
 mod admission;
 mod api_key_timing;
+mod api_keys;
 mod attack;
 mod authentication_limits;
 mod budget_clock;
@@ -18,7 +19,9 @@ mod journal;
 mod keyring;
 mod leases;
 mod limits;
+mod lives;
 mod memory;
+mod networks;
 mod open_routes;
 mod order;
 mod paging;

@@ -153,7 +153,8 @@ fn a_frozen_subject_is_not_decrypted_until_the_freeze_is_ended() {
     assert_eq!(absensi.decrypt(&wrong).problem(), refusal(403, "subject-frozen"));
 
     // Listed by pseudonym, recorded so, kept over a restart; frozen again is no change.
-    let listed = || world.done(&format!("subject list --project {PROJECT}"))["frozen-subjects"]["items"].clone();
+    let listed =
+        || world.done(&format!("subject list --project {PROJECT}"))["frozen-subjects"]["items"].clone();
     assert_eq!((listed().as_array().unwrap().len(), &listed()[0]["pseudonym"]), (1, &json!(pseudonym)));
     freeze(&world, "freeze", BUDI);
     let acts = |world: &World| {

@@ -8,6 +8,7 @@ mod certificates;
 mod expiry;
 mod forks;
 mod life;
+mod lives;
 mod people;
 mod policy;
 mod schema;
