@@ -8,6 +8,7 @@ mod audit_arguments;
 mod budget;
 mod bundle;
 mod client;
+mod columns;
 mod error;
 mod evidence;
 mod export;

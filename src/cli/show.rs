@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use crate::desk::answer::{
     Account, AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done,
-    Endpoint, Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object,
-    ObjectLine, Page, Project, ProjectShown, Pruned, Status, Unlocked,
+    Endpoint, Explained, ExportKept, Grant, Initialised, Issued, MadeApiKey, MemberLine, Object, ObjectLine,
+    Page, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
+use super::columns::{Line, Table, all};
 use super::server_names;
 use super::statistics;
 
@@ -324,16 +325,6 @@ fn audit(page: &AuditPage) -> String {
     table.text() + &damaged.collect::<String>() + &more + &pruned
 }
 
-/// An entry of a list, or the name of the row that should have been one.
-type Line<'a, T> = Result<&'a T, &'a str>;
-
-fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
-    listed.iter().map(|entry| match entry {
-        Listed::Sound(sound) => Ok(sound),
-        Listed::Damaged(row) => Err(row.damaged.as_str()),
-    })
-}
-
 /// A page's entries, and how to see the next.
 fn whole<T>(page: &Page<T>, mut entries: String) -> String {
     if let Some(next) = &page.next {
@@ -341,63 +332,4 @@ fn whole<T>(page: &Page<T>, mut entries: String) -> String {
         let _ = writeln!(entries, "There are more: --after {next}");
     }
     entries
-}
-
-/// Columns as wide as their widest entry.
-struct Table<const COLUMNS: usize> {
-    rows: Vec<[String; COLUMNS]>,
-}
-
-impl<const COLUMNS: usize> Table<COLUMNS> {
-    fn new(heads: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![heads.map(str::to_owned)] }
-    }
-
-    fn row(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row);
-    }
-
-    fn rows<'a, T: 'a>(
-        &mut self,
-        listed: impl IntoIterator<Item = Line<'a, T>>,
-        cells: impl Fn(&T) -> [String; COLUMNS],
-    ) {
-        for line in listed {
-            self.row(line.map_or_else(
-                |row| {
-                    std::array::from_fn(
-                        |column| if column == 0 { format!("DAMAGED {row}") } else { String::new() },
-                    )
-                },
-                &cells,
-            ));
-        }
-    }
-
-    fn text(&self) -> String {
-        let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-            self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-        });
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            text.push_str(cells.join("  ").trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_entry() {
-        let mut table = Table::new(["A", "LONG HEAD"]);
-        table.row(["wide entry".into(), "x".into()]);
-        table.row(["é".into(), String::new()]);
-        assert_eq!(table.text(), "A           LONG HEAD\nwide entry  x\né\n");
-    }
 }

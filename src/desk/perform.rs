@@ -39,7 +39,7 @@ impl Request {
             (&self, asker)
         {
             // Everybody lists projects; whose, the policies say.
-            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after, *limit)?)?;
+            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after.as_ref(), *limit)?)?;
             return Ok(Done::Projects(seen.into()));
         }
         let leave = asker.leave(appliance, &self.acts()?, now)?;
@@ -100,7 +100,9 @@ impl request::Project {
             Self::Create { name: new } => {
                 Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
-            Self::List { after, limit } => Done::Projects(appliance.projects(&page(&after, limit)?)?.into()),
+            Self::List { after, limit } => {
+                Done::Projects(appliance.projects(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Show { name } => {
                 let may = |act| asker.may(of, act, Target::Project(name.clone()));
                 let objects = may(Act::ObjectList)?
@@ -130,7 +132,7 @@ impl request::Object {
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
             Self::List { project, after, limit } => {
-                Done::Objects(appliance.objects(&project, &page(&after, limit)?)?.into())
+                Done::Objects(appliance.objects(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
         })
@@ -145,7 +147,7 @@ impl request::Endpoint {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
             Self::List { project, after, limit } => {
-                Done::Endpoints(appliance.endpoints(&project, &page(&after, limit)?)?.into())
+                Done::Endpoints(appliance.endpoints(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Enable { project, name } => {
                 appliance.enable_endpoint(actor, &project, &name, now)?;
@@ -194,7 +196,7 @@ impl request::Grant {
                 Done::Changed
             }
             Self::List { project, endpoint, after, limit } => {
-                Done::Grants(appliance.grants(&project, &endpoint, &page(&after, limit)?)?.into())
+                Done::Grants(appliance.grants(&project, &endpoint, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
@@ -219,9 +221,9 @@ impl request::ApiKey {
                 let text = answer::ShownOnce::new(text.expose());
                 Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
             }
-            Self::List { project, endpoint, after, limit } => {
-                Done::ApiKeys(appliance.api_keys_page(&project, &endpoint, &page(&after, limit)?)?.into())
-            }
+            Self::List { project, endpoint, after, limit } => Done::ApiKeys(
+                appliance.api_keys_page(&project, &endpoint, &page(after.as_ref(), limit)?)?.into(),
+            ),
             Self::Enable { id: enabled } => {
                 appliance.enable_api_key(actor, id(&enabled)?, now)?;
                 Done::Changed
@@ -270,7 +272,7 @@ impl request::Certificate {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
             Self::List { after, limit } => {
-                Done::Certificates(appliance.certificates(&page(&after, limit)?)?.into())
+                Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
             }
             Self::Revoke { spki, only } => {
                 let reach = if only { Reach::One } else { Reach::Descendants };
@@ -305,8 +307,8 @@ impl request::Limits {
     }
 }
 
-pub(super) fn page(after: &Option<String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
-    PageWanted::new(after.as_deref(), limit)
+pub(super) fn page(after: Option<&String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
+    PageWanted::new(after.map(String::as_str), limit)
 }
 
 pub(super) fn bad(detail: String) -> Refusal {

@@ -21,6 +21,7 @@ pub mod id;
 pub mod key_version;
 pub mod latency;
 pub mod limits;
+pub mod made_once;
 pub mod member;
 pub mod name;
 pub mod object;

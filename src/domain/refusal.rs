@@ -143,6 +143,16 @@ codes! {
     83 WrongState "wrong-state", "The appliance is in a state that does not allow this.",
         "Do what the detail names; gembok status tells the state.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
+
+    // Requests that depend on others.
+    100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
+        "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
+    101 IdempotencyKeyReused "idempotency-key-reused", "This Idempotency-Key came with another request before.",
+        "Draw a new key for each thing that is to be made.";
+    102 ShownOnce "shown-once", "This request was carried out before, and what it showed is shown once.",
+        "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
+    103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
+        "Send further ones without, and look what was made before sending one again.";
 }
 
 impl Code {

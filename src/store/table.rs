@@ -53,6 +53,8 @@ pub enum Table {
     Budgets = 14,
     /// Members of projects, by project and user.
     Members = 15,
+    /// Requests that made something under a key of their asker's, by user and key; for a day.
+    Idempotency = 21,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -65,7 +67,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -82,6 +84,7 @@ impl Table {
         Self::Counters,
         Self::Budgets,
         Self::Members,
+        Self::Idempotency,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -120,6 +123,7 @@ impl Table {
             Self::Counters => "counters",
             Self::Budgets => "budgets",
             Self::Members => "members",
+            Self::Idempotency => "idempotency",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

@@ -9,6 +9,7 @@ mod budget_clock;
 mod budgets;
 mod client;
 mod clock;
+mod conditions;
 mod disk;
 mod early;
 mod expiries;

@@ -26,7 +26,7 @@ final class Problem
             'context-required', 'unknown-action', 'bad-name', 'bad-request',
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
-            'last-admin',
+            'last-admin', 'changed-meanwhile', 'idempotency-key-reused', 'shown-once',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
@@ -38,7 +38,7 @@ final class Problem
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
         Limited::class => [
             'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
-            'renewal-limited',
+            'renewal-limited', 'too-many-idempotency-keys',
         ],
         Unavailable::class => [
             'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
