@@ -97,9 +97,9 @@ fn of_two_editors_at_once_one_is_told_of_the_other() {
 fn what_is_sent_again_is_made_once() {
     let world = World::new("");
     let admin = world.admin();
-    let make = |key: &str, body: &Value| send(&admin, "POST", "/v1/users", ("idempotency-key", key), body);
+    let send_user = |key: &str, body: &Value| send(&admin, "POST", "/v1/users", ("idempotency-key", key), body);
     let siti = json!({ "name": "siti", "role": "user" });
-    let (first, again) = (make("satu", &siti), make("satu", &siti));
+    let (first, again) = (send_user("satu", &siti), send_user("satu", &siti));
     assert_eq!((first.status, again.status), (201, 201), "{}", again.text());
     assert_eq!((first.text(), first.header("idempotent-replayed")), (again.text(), None));
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
@@ -112,15 +112,15 @@ fn what_is_sent_again_is_made_once() {
         br#"{ "role":"user", "name":"siti" }"#,
     );
     assert_eq!(written.text(), first.text());
-    let other = make("satu", &json!({ "name": "tono", "role": "user" }));
+    let other = send_user("satu", &json!({ "name": "tono", "role": "user" }));
     assert_eq!(other.problem(), refusal(422, "idempotency-key-reused"));
-    assert_eq!(make("dua", &siti).problem(), refusal(409, "already-exists"));
+    assert_eq!(send_user("dua", &siti).problem(), refusal(409, "already-exists"));
     // What was refused was not made, and may be tried again.
     world.done("user delete siti");
-    assert_eq!(make("dua", &siti).status, 201);
+    assert_eq!(send_user("dua", &siti).status, 201);
     for wrong in ["", "a b", "é", &"x".repeat(256)] {
         let body = json!({ "name": "lain", "role": "user" });
-        assert_eq!(make(wrong, &body).problem(), refusal(400, "bad-request"), "{wrong:?}");
+        assert_eq!(send_user(wrong, &body).problem(), refusal(400, "bad-request"), "{wrong:?}");
     }
 
     // A key is its asker's own.
@@ -138,7 +138,7 @@ fn what_is_sent_again_is_made_once() {
     // All of it outlives the unlocked time.
     world.done("lock");
     world.done("unlock");
-    assert_eq!(make("satu", &siti).text(), first.text());
+    assert_eq!(send_user("satu", &siti).text(), first.text());
     assert_eq!(send(&tono, "POST", &keys, ("idempotency-key", "satu"), &label).status, 409);
 }
 
