@@ -61,6 +61,12 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::ApprovalEnded => "Permintaan ini tidak menunggu persetujuan lagi; lihat daftar persetujuan.",
         Code::NotASecondPerson => "Anda tidak dapat menjadi orang kedua untuk ini; mintalah orang lain.",
         Code::TooManyApprovals => "Terlalu banyak permintaan menunggu persetujuan; putuskan yang ada dahulu.",
+        Code::ChangedMeanwhile => "Data diubah pihak lain sejak dibaca; baca kembali, lalu ulangi.",
+        Code::IdempotencyKeyReused => {
+            "Idempotency-Key ini sudah dipakai permintaan lain; gunakan kunci baru."
+        }
+        Code::ShownOnce => "Permintaan ini sudah dilaksanakan, dan hasilnya hanya ditunjukkan sekali.",
+        Code::TooManyIdempotencyKeys => "Terlalu banyak Idempotency-Key dalam 24 jam; kirim tanpa kunci itu.",
         Code::NotFound => "Tidak ditemukan; periksa namanya.",
         Code::AlreadyExists => "Nama sudah dipakai; pilih nama lain.",
         Code::Conflict => "Data diubah pihak lain pada saat yang sama; ulangi.",

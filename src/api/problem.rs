@@ -104,7 +104,7 @@ pub(super) fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
     }
 }
 
-fn value(text: &str) -> HeaderValue {
+pub(super) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -159,18 +159,21 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::NotRetired
         | Code::ObjectInUse
         | Code::ObjectRetired
+        | Code::ShownOnce
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,
+        Code::ChangedMeanwhile => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
         Code::BodyTooLarge
         | Code::FieldTooLarge
         | Code::TooManyItems
         | Code::BatchOverBurst
         | Code::BatchOverBudget => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::CannotOpen => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::CannotOpen | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RequestsLimited
         | Code::FieldsLimited
+        | Code::TooManyIdempotencyKeys
         | Code::TooManyInFlight
         | Code::BudgetExhausted
         | Code::RenewalLimited

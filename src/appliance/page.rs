@@ -122,7 +122,7 @@ fn unworded(text: &str) -> Option<Vec<u8>> {
         return Some(id.as_bytes().to_vec());
     }
     let digits = text.len();
-    if !text.is_ascii() || digits == 0 || digits % 2 != 0 || digits / 2 > KEY_BYTES_MAX / 2 {
+    if !text.is_ascii() || digits == 0 || !digits.is_multiple_of(2) || digits / 2 > KEY_BYTES_MAX / 2 {
         return None;
     }
     (0..digits).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()

@@ -210,9 +210,9 @@ impl ApiKey {
                 let text = ShownOnce::new(text.expose());
                 Done::ApiKeyMade(MadeApiKey { api_key: api_key.into(), text })
             }
-            Self::List { project, endpoint, after, limit } => {
-                Done::ApiKeys(appliance.api_keys_page(&project, &endpoint, &page(&after, limit)?)?.into())
-            }
+            Self::List { project, endpoint, after, limit } => Done::ApiKeys(
+                appliance.api_keys_page(&project, &endpoint, &page(after.as_ref(), limit)?)?.into(),
+            ),
             Self::Enable { id: enabled } => {
                 appliance.enable_api_key(actor, id(&enabled)?, now)?;
                 Done::Changed

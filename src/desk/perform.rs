@@ -38,7 +38,7 @@ impl Request {
             (&self, asker)
         {
             // Everybody lists projects; whose, the policies say.
-            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after, *limit)?)?;
+            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after.as_ref(), *limit)?)?;
             return Ok(Done::Projects(seen.into()));
         }
         let leave = asker.leave(appliance, &self.acts()?, now)?;
@@ -101,7 +101,9 @@ impl request::Project {
             Self::Create { name: new } => {
                 Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
-            Self::List { after, limit } => Done::Projects(appliance.projects(&page(&after, limit)?)?.into()),
+            Self::List { after, limit } => {
+                Done::Projects(appliance.projects(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Show { name } => {
                 let may = |act| asker.may(of, act, Target::Project(name.clone()));
                 let objects = may(Act::ObjectList)?
@@ -133,7 +135,7 @@ impl request::Object {
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
             Self::List { project, after, limit } => {
-                Done::Objects(appliance.objects(&project, &page(&after, limit)?)?.into())
+                Done::Objects(appliance.objects(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
             Self::Schema(verb) => verb.perform(of, actor, now)?,
@@ -150,7 +152,7 @@ impl request::Endpoint {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
             Self::List { project, after, limit } => {
-                Done::Endpoints(appliance.endpoints(&project, &page(&after, limit)?)?.into())
+                Done::Endpoints(appliance.endpoints(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Show { project, name } => {
                 Done::EndpointShown(Box::new(appliance.endpoint_shown(&project, &name, now)?.into()))
@@ -204,7 +206,7 @@ impl request::Grant {
                 Done::Changed
             }
             Self::List { project, endpoint, after, limit } => {
-                Done::Grants(appliance.grants(&project, &endpoint, &page(&after, limit)?)?.into())
+                Done::Grants(appliance.grants(&project, &endpoint, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
@@ -250,7 +252,7 @@ impl request::Certificate {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
             Self::List { after, limit } => {
-                Done::Certificates(appliance.certificates(&page(&after, limit)?)?.into())
+                Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
             }
             Self::Revoke { spki, only } => {
                 let reach = if only { Reach::One } else { Reach::Descendants };
@@ -274,8 +276,8 @@ impl request::ServerNames {
     }
 }
 
-pub(super) fn page(after: &Option<String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
-    PageWanted::new(after.as_deref(), limit)
+pub(super) fn page(after: Option<&String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
+    PageWanted::new(after.map(String::as_str), limit)
 }
 
 pub(super) fn bad(detail: String) -> Refusal {

@@ -114,9 +114,9 @@ impl Subject {
                 appliance.unfreeze_subject(leave, &project, subject, now)?;
                 changed(subject, false)
             }
-            Self::List { project, after, limit } => {
-                Ok(Done::FrozenSubjects(appliance.frozen_subjects(&project, &page(&after, limit)?)?.into()))
-            }
+            Self::List { project, after, limit } => Ok(Done::FrozenSubjects(
+                appliance.frozen_subjects(&project, &page(after.as_ref(), limit)?)?.into(),
+            )),
         }
     }
 }

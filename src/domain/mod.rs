@@ -25,6 +25,7 @@ pub mod key_version;
 pub mod latency;
 pub mod life;
 pub mod limits;
+pub mod made_once;
 pub mod member;
 pub mod name;
 pub mod network;

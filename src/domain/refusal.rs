@@ -166,6 +166,15 @@ codes! {
         "Retire it, wait as long as the detail says, and delete it then.";
     126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
         "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    // Requests that depend on others.
+    100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
+        "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
+    101 IdempotencyKeyReused "idempotency-key-reused", "This Idempotency-Key came with another request before.",
+        "Draw a new key for each thing that is to be made.";
+    102 ShownOnce "shown-once", "This request was carried out before, and what it showed is shown once.",
+        "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
+    103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
+        "Send further ones without, and look what was made before sending one again.";
 }
 
 impl Code {

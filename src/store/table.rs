@@ -63,6 +63,8 @@ pub enum Table {
     FrozenSubjects = 19,
     /// What is left of what was: last uses, and deleted endpoints.
     Traces = 20,
+    /// Requests that made something under a key of their asker's, by user and key; for a day.
+    Idempotency = 21,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -75,7 +77,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -97,6 +99,7 @@ impl Table {
         Self::Approvals,
         Self::FrozenSubjects,
         Self::Traces,
+        Self::Idempotency,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -140,6 +143,7 @@ impl Table {
             Self::Approvals => "approvals",
             Self::FrozenSubjects => "frozen-subjects",
             Self::Traces => "traces",
+            Self::Idempotency => "idempotency",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

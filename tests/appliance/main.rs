@@ -10,6 +10,7 @@ mod budget_clock;
 mod budgets;
 mod client;
 mod clock;
+mod conditions;
 mod disk;
 mod early;
 mod expiries;

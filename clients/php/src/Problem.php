@@ -27,6 +27,7 @@ final class Problem
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
+            'changed-meanwhile', 'idempotency-key-reused', 'shown-once',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
@@ -39,7 +40,7 @@ final class Problem
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
         Limited::class => [
             'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
-            'renewal-limited',
+            'renewal-limited', 'too-many-idempotency-keys',
         ],
         Unavailable::class => [
             'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',

@@ -59,6 +59,8 @@ pub struct Row {
     pub answer: Option<&'static str>,
     /// Whether something is made: 201 where there is something to show.
     pub makes: bool,
+    /// Whether the answer has an `ETag`, which changes of it and of what is below it may name.
+    pub is_tagged: bool,
     /// In one line.
     pub summary: &'static str,
     /// What it may be refused with, beside what every route may be.
@@ -116,6 +118,7 @@ impl Row {
             query: &[],
             answer: None,
             makes: false,
+            is_tagged: false,
             summary: "",
             codes: &[],
             body_bytes_max: BODY_BYTES_MAX,
@@ -151,6 +154,13 @@ impl Row {
         self
     }
 
+    /// The same with an `ETag`.
+    #[must_use]
+    pub const fn tagged(mut self) -> Self {
+        self.is_tagged = true;
+        self
+    }
+
     /// The same in one line.
     #[must_use]
     pub const fn says(mut self, summary: &'static str) -> Self {
@@ -176,6 +186,12 @@ impl Row {
     #[must_use]
     pub const fn has_body(&self) -> bool {
         !matches!(self.method, Http::Get | Http::Delete)
+    }
+
+    /// Whether it changes anything.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        !matches!(self.method, Http::Get)
     }
 
     /// Of an answer that says yes.

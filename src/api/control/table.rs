@@ -16,6 +16,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/users", "user create").makes("user").says("Make an account.").refuses(NEW),
     Row::get("/v1/users/{user:name}", "user show")
         .shows("user-shown")
+        .tagged()
         .says("An account, with its projects and certificates."),
     Row::delete("/v1/users/{user:name}", "user delete")
         .says("End an account for good, with memberships and certificates.")
@@ -41,6 +42,7 @@ pub const ROWS: &[Row] = &[
         .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
     Row::get("/v1/projects/{project:name}", "project show")
         .shows("project-shown")
+        .tagged()
         .says("A project, with its first objects and endpoints."),
     Row::get("/v1/projects/{project}/members", "project member list")
         .query(PAGES)
@@ -83,6 +85,7 @@ pub const ROWS: &[Row] = &[
         .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
     Row::get("/v1/projects/{project}/objects/{object:name}", "object show")
         .shows("object")
+        .tagged()
         .says("An object with its key versions."),
     Row::get("/v1/projects/{project}/objects/{object:name}/schema", "object schema show")
         .shows("schema")
@@ -147,8 +150,9 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),
     Row::post("/v1/api-keys/{id}/revoke", "api-key revoke").says("Refuse an API key for good."),
     // budgets of decrypted fields
-    Row::get("/v1/projects/{project}/endpoints/{endpoint}/budgets", "budget show")
+    Row::get("/v1/projects/{project}/endpoints/{endpoint}/budget", "budget show")
         .shows("budgets")
+        .tagged()
         .says("An endpoint's budget and those of its API keys."),
     Row::put("/v1/projects/{project:of.endpoint.project}/endpoints/{endpoint:of.endpoint.name}/budget", SET)
         .shows("budgets")
@@ -176,6 +180,7 @@ pub const ROWS: &[Row] = &[
     Row::get("/v1/server-names", "server-names show")
         .bare()
         .shows("server-names")
+        .tagged()
         .says("What the server's certificate calls it."),
     Row::put("/v1/server-names", "server-names set")
         .shows("server-names")
@@ -226,6 +231,15 @@ const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
 const ENDED: &[Code] = &[Code::ApprovalEnded];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
+
+/// The resource that a change at `path` changes: the nearest one that has an `ETag`, there or above; its row and its path.
+#[must_use]
+pub fn changed_at(path: &str) -> Option<(&'static Row, &str)> {
+    let whole = path.strip_suffix('/').unwrap_or(path);
+    let ends = whole.rmatch_indices('/').map(|(end, _)| end);
+    let mut above = std::iter::once(whole.len()).chain(ends).map(|end| &whole[..end]);
+    above.find_map(|path| at(path).into_iter().find(|row| row.is_tagged).map(|row| (row, path)))
+}
 
 /// The rows that serve `path`, one for each method; none where there is no such path.
 #[must_use]
