@@ -45,10 +45,10 @@ pub(super) fn uri(code: Code) -> String {
     format!("/problems/{}", code.as_str())
 }
 
-/// With a 405 goes the method that is served (RFC 9110 section 15.5.6).
+/// With a 405 go the methods that are served (RFC 9110 section 15.5.6).
 #[must_use]
-pub(super) fn allow(mut answer: Answer, method: &'static str) -> Answer {
-    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+pub(super) fn allow(mut answer: Answer, methods: &str) -> Answer {
+    answer.headers_mut().insert(header::ALLOW, value(methods));
     answer
 }
 

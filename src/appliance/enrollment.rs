@@ -19,6 +19,7 @@ use super::certificates::revoke;
 use super::fault::{Fault, Stop};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
 
 /// An endpoint in a list.
 pub struct EndpointView {
@@ -132,17 +133,14 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found` for the project.
-    pub fn endpoints(&self, project: &str) -> Result<Vec<Listed<EndpointView>>, Stop> {
+    pub fn endpoints(&self, project: &str, wanted: &PageWanted) -> Result<Page<EndpointView>, Stop> {
         let project = self.project_named(project)?;
-        let mut views = Vec::new();
-        self.each_listed(Table::Endpoints, &[], |_, row| {
+        self.page(Table::Endpoints, &[], wanted, |_, row| {
             let endpoint = row.decode::<Endpoint>()?;
-            if !matches!(&endpoint, Listed::Sound(endpoint) if endpoint.project != project.id) {
-                views.push(endpoint.map(EndpointView::of));
-            }
-            Ok(())
-        })?;
-        Ok(views)
+            let is_of_another =
+                matches!(&endpoint, Listed::Sound(endpoint) if endpoint.project != project.id);
+            Ok((!is_of_another).then(|| endpoint.map(EndpointView::of)))
+        })
     }
 
     /// Makes an API key. The text is returned once and kept nowhere.
@@ -219,6 +217,20 @@ impl Operational {
             Ok(())
         })?;
         found.ok_or_else(|| not_found("API key", &id.to_string()))
+    }
+
+    /// API keys of an endpoint by id.
+    ///
+    /// # Errors
+    /// `not-found` for project or endpoint.
+    pub fn api_keys_page(
+        &self,
+        project: &str,
+        endpoint: &str,
+        wanted: &PageWanted,
+    ) -> Result<Page<ApiKeyView>, Stop> {
+        // Their rows lie in the order of digests, which are nobody's to see.
+        Ok(wanted.of(self.api_keys(project, endpoint)?, |view| *view.id.as_bytes()))
     }
 
     /// API keys of an endpoint, and those whose row is damaged, of whichever endpoint they are.

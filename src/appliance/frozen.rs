@@ -18,10 +18,9 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Scan, Store, StoreError, Table};
 
 use super::access::Leave;
-use super::catalog::LIST_ROWS_MAX;
 use super::fault::Stop;
-use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{LIST_ROWS_MAX, Page, PageWanted};
 
 /// Subjects frozen at once, in all projects.
 const FROZEN_MAX: usize = 100_000;
@@ -176,26 +175,17 @@ impl Operational {
         Ok(())
     }
 
-    /// Frozen subjects of a project, at most a page behind `after`; a damaged row by its name.
+    /// A page of the frozen subjects of a project; a damaged row by its name.
     ///
     /// # Errors
     /// `not-found` for the project.
-    pub fn frozen_subjects(
-        &self,
-        project: &str,
-        after: Option<Pseudonym>,
-    ) -> Result<Vec<Listed<FrozenView>>, Stop> {
+    pub fn frozen_subjects(&self, project: &str, wanted: &PageWanted) -> Result<Page<FrozenView>, Stop> {
         let project = self.project_named(project)?.id;
-        let after = after.map(|after| FrozenSubject::row_key(project, after));
-        let after = after.as_ref().map(<[u8; 32]>::as_slice);
-        let range = Scan { prefix: project.as_bytes(), after, limit: LIST_ROWS_MAX };
-        let mut views = Vec::new();
-        for (row_key, row) in self.store.scan(Table::FrozenSubjects, range)? {
-            let Some((_, subject)) = FrozenSubject::from_row_key(&row_key) else { continue };
-            let row = Listed::of(row)?.decode::<FrozenSubject>()?;
-            views.push(row.map(|FrozenSubject { since }| FrozenView { subject, since }));
-        }
-        Ok(views)
+        self.page(Table::FrozenSubjects, project.as_bytes(), wanted, |row_key, row| {
+            let Some((_, subject)) = FrozenSubject::from_row_key(row_key) else { return Ok(None) };
+            let row = row.decode::<FrozenSubject>()?;
+            Ok(Some(row.map(|FrozenSubject { since }| FrozenView { subject, since })))
+        })
     }
 }
 

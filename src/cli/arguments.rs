@@ -10,6 +10,7 @@ pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
+use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
@@ -134,12 +135,8 @@ pub(super) struct Init {
 pub(super) enum Project {
     /// Make a project
     Create { name: String },
-    /// List projects, at most 1,000
-    List {
-        /// Begin behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
-    },
+    /// List projects
+    List(Page),
     /// Show a project with its objects and endpoints
     Show { name: String },
     /// Users who own a project together
@@ -164,13 +161,12 @@ pub(super) enum Object {
         #[arg(long, value_name = "FILE")]
         schema: Option<PathBuf>,
     },
-    /// List the objects of a project, at most 1,000
+    /// List the objects of a project
     List {
         #[arg(long)]
         project: String,
-        /// Begin behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
+        #[command(flatten)]
+        page: Page,
     },
     /// Show an object with its key versions
     Show {
@@ -195,6 +191,8 @@ pub(super) enum Endpoint {
     List {
         #[arg(long)]
         project: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// Give an endpoint all it needs, once, in a zip: certificate, key, API key, CA, settings for PHP and curl
     Bundle(NewBundle),
@@ -222,6 +220,8 @@ pub(super) enum Grant {
         project: String,
         #[arg(long)]
         endpoint: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// Take grants away
     Revoke(Granted),
@@ -250,6 +250,8 @@ pub(super) enum ApiKey {
         project: String,
         #[arg(long)]
         endpoint: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// Let an API key count again that a new epoch disabled
     Enable { id: String },
@@ -291,7 +293,7 @@ pub(super) enum Certificate {
     /// Issue a client certificate to an endpoint or a user; those it has go on counting
     Issue(NewCertificate),
     /// List every certificate
-    List,
+    List(Page),
     /// Refuse a certificate from now on, with all that were renewed from it
     Revoke {
         /// SHA-256 of its public key, as the list shows it
@@ -316,7 +318,7 @@ impl From<Project> for request::Request {
     fn from(verb: Project) -> Self {
         Self::Project(match verb {
             Project::Create { name } => request::Project::Create { name },
-            Project::List { after } => request::Project::List { after },
+            Project::List(Page { after, limit }) => request::Project::List { after, limit },
             Project::Show { name } => request::Project::Show { name },
             Project::Member(verb) => request::Project::Member(verb.into()),
         })
@@ -330,7 +332,9 @@ impl Object {
             Self::Create { name, project, algorithm, required_context, schema: file } => {
                 schema::create(name, project, algorithm, required_context, file.as_deref())?
             }
-            Self::List { project, after } => request::Object::List { project, after },
+            Self::List { project, page: Page { after, limit } } => {
+                request::Object::List { project, after, limit }
+            }
             Self::Show { name, project } => request::Object::Show { project, name },
             Self::Schema(verb) => return verb.into_request(),
         }))
@@ -342,7 +346,9 @@ impl Endpoint {
     pub(super) fn into_request(self) -> Result<request::Request, NewBundle> {
         Ok(request::Request::Endpoint(match self {
             Self::Create { name, project } => request::Endpoint::Create { project, name },
-            Self::List { project } => request::Endpoint::List { project },
+            Self::List { project, page: Page { after, limit } } => {
+                request::Endpoint::List { project, after, limit }
+            }
             Self::Bundle(new) => return Err(new),
             Self::Enable { name, project } => request::Endpoint::Enable { project, name },
             Self::Revoke { name, project } => request::Endpoint::Revoke { project, name },
@@ -354,7 +360,9 @@ impl From<Grant> for request::Request {
     fn from(verb: Grant) -> Self {
         Self::Grant(match verb {
             Grant::Create(granted) => request::Grant::Create(granted.into()),
-            Grant::List { project, endpoint } => request::Grant::List { project, endpoint },
+            Grant::List { project, endpoint, page: Page { after, limit } } => {
+                request::Grant::List { project, endpoint, after, limit }
+            }
             Grant::Revoke(granted) => request::Grant::Revoke(granted.into()),
         })
     }

@@ -15,6 +15,7 @@ mod files;
 mod issue;
 mod items;
 mod p12;
+mod page;
 mod people;
 mod policy;
 mod renewal;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
-use crate::desk::answer::{Answer, Done, ExportEnded, Issued, Listed};
+use crate::desk::answer::{self, Answer, Done, ExportEnded, Issued, Listed};
 use crate::desk::request::{self, Request};
 
 use super::arguments::{self, Arguments, Command, Init, NewApiKey};
@@ -19,6 +19,7 @@ use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
 use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
 use super::show;
@@ -69,8 +70,8 @@ impl Arguments {
             },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
-            Command::ApiKey(arguments::ApiKey::List { project, endpoint }) => {
-                Request::ApiKey(request::ApiKey::List { project, endpoint })
+            Command::ApiKey(arguments::ApiKey::List { project, endpoint, page: Page { after, limit } }) => {
+                Request::ApiKey(request::ApiKey::List { project, endpoint, after, limit })
             }
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
@@ -82,8 +83,8 @@ impl Arguments {
             Command::ApiKey(arguments::ApiKey::Revoke { id }) => {
                 Request::ApiKey(request::ApiKey::Revoke { id })
             }
-            Command::Certificate(arguments::Certificate::List) => {
-                Request::Certificate(request::Certificate::List)
+            Command::Certificate(arguments::Certificate::List(Page { after, limit })) => {
+                Request::Certificate(request::Certificate::List { after, limit })
             }
             Command::Certificate(arguments::Certificate::Revoke { spki, only }) => {
                 Request::Certificate(request::Certificate::Revoke { spki, only })
@@ -158,7 +159,7 @@ impl Session {
         let Done::ApiKeyMade(made) = answered.answer else { return Err(CliError::Answer) };
         file.fill(Zeroizing::new(format!("{}\n", made.text.expose())).as_bytes())?;
         // The same without the key.
-        let done = Done::ApiKeys(vec![Listed::Sound(made.api_key)]);
+        let done = Done::ApiKeys(answer::Page { items: vec![Listed::Sound(made.api_key)], next: None });
         let answer = Answer::Done(done);
         let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
         let Answer::Done(done) = answer else { return Err(CliError::Answer) };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::desk::answer::{
     Account, AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
-    Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object, ObjectLine,
+    Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object, ObjectLine, Page,
     Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
@@ -22,7 +22,7 @@ pub(super) fn text(done: &Done) -> String {
             api_keys([Ok(api_key)]),
             text.expose()
         ),
-        Done::ApiKeys(listed) => api_keys(all(listed)),
+        Done::ApiKeys(page) => whole(page, api_keys(all(&page.items))),
         Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
@@ -40,15 +40,15 @@ pub(super) fn text(done: &Done) -> String {
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
-        Done::Certificates(listed) => certificates(all(listed)),
+        Done::Certificates(page) => whole(page, certificates(all(&page.items))),
         Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
         Done::Compacted(Compacted { before_bytes, after_bytes }) => {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
-        Done::Endpoints(listed) => endpoints(all(listed)),
-        Done::Grants(listed) => grants(all(listed)),
+        Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
+        Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {
             let mut table =
@@ -64,23 +64,22 @@ pub(super) fn text(done: &Done) -> String {
             });
             format!("{}\n{}", objects([Ok(object)]), table.text())
         }
-        Done::Objects(listed) => objects(all(listed)),
-        Done::FrozenSubjects(listed) => subject::frozen(listed),
+        Done::Objects(page) => whole(page, objects(all(&page.items))),
+        Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
         Done::SubjectChanged(what) => subject::changed(what),
         Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
-        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
-            "{}\nobjects\n{}\nendpoints\n{}",
-            projects([Ok(project)]),
-            objects(all(shown)),
-            endpoints(all(enrolled))
-        ),
-        Done::Projects(listed) => projects(all(listed)),
+        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
+            let shown = shown.as_ref().map(|shown| format!("\nobjects\n{}", objects(all(shown))));
+            let enrolled = enrolled.as_ref().map(|all_of| format!("\nendpoints\n{}", endpoints(all(all_of))));
+            [projects([Ok(project)]), shown.unwrap_or_default(), enrolled.unwrap_or_default()].concat()
+        }
+        Done::Projects(page) => whole(page, projects(all(&page.items))),
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),
         Done::Status(how) => status(how),
         Done::Explained(explained) => explanation(explained),
-        Done::Members(listed) => members(all(listed)),
+        Done::Members(page) => whole(page, members(all(&page.items))),
         Done::User(user) => users([Ok(user)]),
         Done::UserShown(AccountShown { user, projects, certificates: enrolled }) => format!(
             "{}\nprojects\n{}\n\ncertificates\n{}",
@@ -88,7 +87,7 @@ pub(super) fn text(done: &Done) -> String {
             projects.join("\n"),
             certificates(enrolled.iter().map(Ok))
         ),
-        Done::Users(listed) => users(all(listed)),
+        Done::Users(page) => whole(page, users(all(&page.items))),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
 }
@@ -317,6 +316,15 @@ fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
         Listed::Sound(sound) => Ok(sound),
         Listed::Damaged(row) => Err(row.damaged.as_str()),
     })
+}
+
+/// A page's entries, and how to see the next.
+fn whole<T>(page: &Page<T>, mut entries: String) -> String {
+    if let Some(next) = &page.next {
+        // Writing to a string does not fail.
+        let _ = writeln!(entries, "There are more: --after {next}");
+    }
+    entries
 }
 
 /// Columns as wide as their widest entry.

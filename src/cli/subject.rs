@@ -14,6 +14,7 @@ use crate::desk::request::{Request, Subject, SubjectOf};
 use crate::desk::subject::{FrozenLine, SubjectChanged, SubjectValue};
 
 use super::error::CliError;
+use super::page::Page;
 use super::table::aligned;
 
 /// Bytes of a value at most, with the line's end.
@@ -37,13 +38,12 @@ pub(super) enum SubjectVerb {
         #[arg(long, value_name = "HEX")]
         pseudonym: Option<String>,
     },
-    /// List who is frozen, by pseudonym, at most 1,000
+    /// List who is frozen, by pseudonym
     List {
         #[arg(long)]
         project: String,
-        /// Begin behind this one
-        #[arg(long, value_name = "HEX")]
-        after: Option<String>,
+        #[command(flatten)]
+        page: Page,
     },
 }
 
@@ -52,7 +52,7 @@ impl SubjectVerb {
         Ok(Request::Subject(match self {
             Self::Freeze { project, pseudonym } => Subject::Freeze { project, subject: of(pseudonym)? },
             Self::Unfreeze { project, pseudonym } => Subject::Unfreeze { project, subject: of(pseudonym)? },
-            Self::List { project, after } => Subject::List { project, after },
+            Self::List { project, page: Page { after, limit } } => Subject::List { project, after, limit },
         }))
     }
 }

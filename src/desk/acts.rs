@@ -1,4 +1,4 @@
-//! What a request over the local socket would do, on what: the question that the access policies are asked before it is done.
+//! What a request would do, on what: the question that the access policies are asked before it is done.
 
 use crate::appliance::Target;
 use crate::domain::access::Act;
@@ -64,7 +64,7 @@ impl request::Project {
             Self::List { .. } => (Act::ProjectList, Target::Appliance),
             Self::Show { name } => (Act::ProjectShow, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
-            Self::Member(request::Member::List { project }) => (Act::MemberList, of(project)),
+            Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
         }
     }
@@ -89,7 +89,7 @@ impl request::Endpoint {
     fn act(&self) -> (Act, Target) {
         match self {
             Self::Create { project, .. } => (Act::EndpointCreate, Target::Project(project.clone())),
-            Self::List { project } => (Act::EndpointList, Target::Project(project.clone())),
+            Self::List { project, .. } => (Act::EndpointList, Target::Project(project.clone())),
             Self::Enable { project, name } => (Act::EndpointEnable, endpoint_of(project, name)),
             Self::Revoke { project, name } => (Act::EndpointRevoke, endpoint_of(project, name)),
         }
@@ -110,7 +110,7 @@ impl request::Grant {
                 let asked = acts.into_iter().filter(|(_, is_asked)| *is_asked);
                 asked.map(|(act, _)| (act, endpoint_of(project, endpoint))).collect()
             }
-            Self::List { project, endpoint } => vec![(Act::GrantList, endpoint_of(project, endpoint))],
+            Self::List { project, endpoint, .. } => vec![(Act::GrantList, endpoint_of(project, endpoint))],
             Self::Revoke(request::Granted { project, endpoint, .. }) => {
                 vec![(Act::GrantRevoke, endpoint_of(project, endpoint))]
             }
@@ -122,7 +122,7 @@ impl request::ApiKey {
     fn act(&self) -> Result<(Act, Target), Refusal> {
         Ok(match self {
             Self::Create { project, endpoint, .. } => (Act::ApiKeyCreate, endpoint_of(project, endpoint)),
-            Self::List { project, endpoint } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
+            Self::List { project, endpoint, .. } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
             Self::Enable { id: of } => (Act::ApiKeyEnable, Target::ApiKey(id(of)?)),
             Self::Revoke { id: of } => (Act::ApiKeyRevoke, Target::ApiKey(id(of)?)),
         })
@@ -153,7 +153,7 @@ impl request::Certificate {
         match self {
             Self::Issue { project, endpoint, .. } => (Act::CertificateIssue, endpoint_of(project, endpoint)),
             Self::IssueUser { user, .. } => (Act::CertificateIssueUser, Target::User(user.clone())),
-            Self::List => (Act::CertificateList, Target::Appliance),
+            Self::List { .. } => (Act::CertificateList, Target::Appliance),
             Self::Revoke { spki, .. } => (Act::CertificateRevoke, Target::Certificate(spki.clone())),
         }
     }

@@ -44,7 +44,7 @@ pub enum Done {
     /// Of `api-key create`.
     ApiKeyMade(MadeApiKey),
     /// Of `api-key list`.
-    ApiKeys(Vec<Listed<ApiKey>>),
+    ApiKeys(Page<ApiKey>),
     /// Of `audit list`.
     Audit(AuditPage),
     /// Of every verb on budgets.
@@ -52,7 +52,7 @@ pub enum Done {
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.
-    Certificates(Vec<Listed<Certificate>>),
+    Certificates(Page<Certificate>),
     /// Of `certificate revoke`.
     CertificatesRevoked(CertificatesRevoked),
     /// Of a verb that has nothing to show.
@@ -62,7 +62,7 @@ pub enum Done {
     /// Of `endpoint create`.
     Endpoint(Endpoint),
     /// Of `endpoint list`.
-    Endpoints(Vec<Listed<Endpoint>>),
+    Endpoints(Page<Endpoint>),
     /// At the head of an export.
     ExportBegun(ExportBegun),
     /// At the end of an export.
@@ -74,13 +74,13 @@ pub enum Done {
     /// Of `audit prune`.
     Pruned(Pruned),
     /// Of `grant list`.
-    Grants(Vec<Listed<Grant>>),
+    Grants(Page<Grant>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
-    Objects(Vec<Listed<ObjectLine>>),
+    Objects(Page<ObjectLine>),
     /// Of every verb on the schema of an object.
     Schema(super::schema::Schema),
     /// Of `project create`.
@@ -88,7 +88,7 @@ pub enum Done {
     /// Of `project show`.
     ProjectShown(ProjectShown),
     /// Of `project list`.
-    Projects(Vec<Listed<Project>>),
+    Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
     /// Of `subject list`.
@@ -110,7 +110,7 @@ pub enum Done {
     /// Of `user show`.
     UserShown(AccountShown),
     /// Of `user list`.
-    Users(Vec<Listed<Account>>),
+    Users(Page<Account>),
 }
 
 /// What is to be done after an unlock that went past something.
@@ -133,6 +133,16 @@ pub struct Initialised {
     pub kcv: String,
     /// The admin's certificate.
     pub admin: Issued,
+}
+
+/// A page of a list.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page<T> {
+    /// In order.
+    pub items: Vec<Listed<T>>,
+    /// What the next page begins behind; none at the end of the list.
+    pub next: Option<String>,
 }
 
 /// One entry of a list.
@@ -171,10 +181,10 @@ pub struct Project {
 pub struct ProjectShown {
     /// The project.
     pub project: Project,
-    /// Its first page of objects.
-    pub objects: Vec<Listed<ObjectLine>>,
-    /// Its endpoints.
-    pub endpoints: Vec<Listed<Endpoint>>,
+    /// Its first page of objects; none for those who may not list them.
+    pub objects: Option<Vec<Listed<ObjectLine>>>,
+    /// Its endpoints, likewise.
+    pub endpoints: Option<Vec<Listed<Endpoint>>>,
 }
 
 /// An object in a list.

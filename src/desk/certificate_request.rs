@@ -22,13 +22,19 @@ pub enum Certificate {
         /// PEM; only the public key is taken from it.
         csr: String,
     },
-    /// All of the appliance.
-    List,
+    /// A page of the appliance's.
+    List {
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
+    },
     /// From now on.
     Revoke {
         /// SHA-256 of its public key, hex, as lists show it.
         spki: String,
         /// Leave those that were renewed from it.
+        #[serde(default)]
         only: bool,
     },
 }

@@ -8,6 +8,7 @@
 
 mod acts;
 pub mod answer;
+pub mod asker;
 mod audit_answer;
 mod budget;
 mod certificate_answer;

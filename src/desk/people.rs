@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Certificate, Listed};
+use super::answer::{Certificate, Page};
 
 /// Verbs on people.
 #[derive(Serialize, Deserialize)]
@@ -17,8 +17,10 @@ pub enum User {
     },
     /// A page.
     List {
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With projects and certificates.
     Show {
@@ -60,10 +62,14 @@ pub enum Member {
         /// The user's name.
         user: String,
     },
-    /// All of a project.
+    /// A page of a project's.
     List {
         /// Its name.
         project: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// One that is not there stays away.
     Remove {
@@ -136,7 +142,7 @@ pub struct MemberLine {
 }
 
 /// Members of a project.
-pub type Members = Vec<Listed<MemberLine>>;
+pub type Members = Page<MemberLine>;
 
 /// What access policies say of an act.
 #[derive(Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PruneUntil, Reach, Stop,
-    WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PageWanted, PruneUntil, Reach,
+    Stop, Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
@@ -20,20 +20,33 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
+use super::asker::Asker;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
 impl Request {
     /// Does what `uid` asked, if the access policies allow it. Blocks.
     pub fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
-        let leave = self.acts().map_err(Stop::from).and_then(|acts| appliance.leave_local(uid, &acts, now));
-        match leave.and_then(|leave| self.dispatch(appliance, leave, now)) {
-            Ok(done) => Answer::Done(done),
-            Err(stop) => stop.into(),
-        }
+        self.perform_for(appliance, &Asker::Local(uid), now).map_or_else(Answer::from, Answer::Done)
     }
 
-    fn dispatch(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    /// Does what was asked, if the access policies allow it to whoever asks. Blocks.
+    ///
+    /// # Errors
+    /// `forbidden`, and the verb's own.
+    pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
+        if let (Self::Project(request::Project::List { after, limit }), Asker::User(signed_in)) =
+            (&self, asker)
+        {
+            // Everybody lists projects; whose, the policies say.
+            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after, *limit)?)?;
+            return Ok(Done::Projects(seen.into()));
+        }
+        let leave = asker.leave(appliance, &self.acts()?, now)?;
+        self.dispatch(appliance, asker, leave, now)
+    }
+
+    fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
             Self::InitSandbox { admin, admin_csr } => {
@@ -50,7 +63,7 @@ impl Request {
                 Ok(Done::Changed)
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
-            Self::Project(verb) => verb.perform(appliance, leave, now),
+            Self::Project(verb) => verb.perform(appliance, asker, leave, now),
             Self::Object(verb) => verb.perform(appliance, actor, now),
             Self::Endpoint(verb) => verb.perform(appliance, actor, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
@@ -82,20 +95,27 @@ impl Request {
 }
 
 impl request::Project {
-    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    fn perform(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let (of, appliance) = (appliance, appliance.unlocked()?);
         Ok(match self {
             Self::Create { name: new } => {
                 Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
-            Self::List { after } => {
-                Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
+            Self::List { after, limit } => Done::Projects(appliance.projects(&page(&after, limit)?)?.into()),
+            Self::Show { name } => {
+                let may = |act| asker.may(of, act, Target::Project(name.clone()));
+                let objects = may(Act::ObjectList)?
+                    .then(|| appliance.objects(&name, &PageWanted::first()))
+                    .transpose()?;
+                let endpoints = may(Act::EndpointList)?
+                    .then(|| appliance.endpoints(&name, &PageWanted::first()))
+                    .transpose()?;
+                Done::ProjectShown(answer::ProjectShown {
+                    project: appliance.project(&name)?.into(),
+                    objects: objects.map(|page| all(page.items)),
+                    endpoints: endpoints.map(|page| all(page.items)),
+                })
             }
-            Self::Show { name } => Done::ProjectShown(answer::ProjectShown {
-                project: appliance.project(&name)?.into(),
-                objects: all(appliance.objects(&name, None)?),
-                endpoints: all(appliance.endpoints(&name)?),
-            }),
             Self::Member(verb) => verb.perform(of, leave, now)?,
         })
     }
@@ -111,9 +131,8 @@ impl request::Object {
                 let new = NewObject { name: name(&new)?, algorithm, required_context, schema };
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
-            Self::List { project, after } => {
-                let after = after.as_deref().map(id).transpose()?;
-                Done::Objects(all(appliance.objects(&project, after)?))
+            Self::List { project, after, limit } => {
+                Done::Objects(appliance.objects(&project, &page(&after, limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
             Self::Schema(verb) => verb.perform(of, actor, now)?,
@@ -128,7 +147,9 @@ impl request::Endpoint {
             Self::Create { project, name: new } => {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
-            Self::List { project } => Done::Endpoints(all(appliance.endpoints(&project)?)),
+            Self::List { project, after, limit } => {
+                Done::Endpoints(appliance.endpoints(&project, &page(&after, limit)?)?.into())
+            }
             Self::Enable { project, name } => {
                 appliance.enable_endpoint(actor, &project, &name, now)?;
                 Done::Changed
@@ -175,7 +196,9 @@ impl request::Grant {
                 appliance.grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
             }
-            Self::List { project, endpoint } => Done::Grants(all(appliance.grants(&project, &endpoint)?)),
+            Self::List { project, endpoint, after, limit } => {
+                Done::Grants(appliance.grants(&project, &endpoint, &page(&after, limit)?)?.into())
+            }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
@@ -199,7 +222,9 @@ impl request::ApiKey {
                 let text = answer::ShownOnce::new(text.expose());
                 Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
             }
-            Self::List { project, endpoint } => Done::ApiKeys(all(appliance.api_keys(&project, &endpoint)?)),
+            Self::List { project, endpoint, after, limit } => {
+                Done::ApiKeys(appliance.api_keys_page(&project, &endpoint, &page(&after, limit)?)?.into())
+            }
             Self::Enable { id: enabled } => {
                 appliance.enable_api_key(actor, id(&enabled)?, now)?;
                 Done::Changed
@@ -247,7 +272,9 @@ impl request::Certificate {
             Self::IssueUser { user, csr } => {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
-            Self::List => Done::Certificates(all(appliance.certificates()?)),
+            Self::List { after, limit } => {
+                Done::Certificates(appliance.certificates(&page(&after, limit)?)?.into())
+            }
             Self::Revoke { spki, only } => {
                 let reach = if only { Reach::One } else { Reach::Descendants };
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
@@ -279,6 +306,10 @@ impl request::Limits {
             fields_burst: self.fields_burst.unwrap_or(defaults.fields_burst),
         }
     }
+}
+
+pub(super) fn page(after: &Option<String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
+    PageWanted::new(after.as_deref(), limit)
 }
 
 pub(super) fn bad(detail: String) -> Refusal {

@@ -1,4 +1,4 @@
-//! What can be asked over the local socket: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
+//! What can be asked of the desk: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
 //! that a typing error cannot weaken what was meant.
 
 use serde::{Deserialize, Serialize};
@@ -96,8 +96,10 @@ pub enum Project {
     },
     /// A page.
     List {
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With what belongs to it.
     Show {
@@ -121,6 +123,7 @@ pub enum Object {
         /// Of its first key version; the policy's default without.
         algorithm: Option<String>,
         /// Context names every seal must bind.
+        #[serde(default)]
         required_context: Vec<String>,
         /// What it declares of its data.
         #[serde(default)]
@@ -130,8 +133,10 @@ pub enum Object {
     List {
         /// Their project's name.
         project: String,
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With its key versions.
     Show {
@@ -155,10 +160,14 @@ pub enum Endpoint {
         /// New in the project.
         name: String,
     },
-    /// All of a project.
+    /// A page of a project's.
     List {
         /// Their project's name.
         project: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// After a new epoch disabled it.
     Enable {
@@ -182,12 +191,16 @@ pub enum Endpoint {
 pub enum Grant {
     /// What was granted stays.
     Create(Granted),
-    /// All of an endpoint.
+    /// A page of an endpoint's.
     List {
         /// Its project's name.
         project: String,
         /// Its name.
         endpoint: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// One that is not there stays away.
     Revoke(Granted),
@@ -222,14 +235,19 @@ pub enum ApiKey {
         /// RFC 3339; never without.
         expires: Option<String>,
         /// The policy's defaults where nothing is said.
+        #[serde(default)]
         limits: Limits,
     },
-    /// All of an endpoint.
+    /// A page of an endpoint's.
     List {
         /// Its project's name.
         project: String,
         /// Its name.
         endpoint: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// After a new epoch disabled it.
     Enable {
@@ -326,8 +344,10 @@ pub enum Audit {
     /// A page.
     List {
         /// The first sequence number of interest.
+        #[serde(default)]
         from: u64,
         /// Entries at most.
+        #[serde(default = "audit_page")]
         limit: u32,
     },
     /// The journal itself; the answer is a stream, see `stream`.
@@ -348,6 +368,11 @@ pub enum Audit {
         /// RFC 3339: what was recorded before.
         before: Option<String>,
     },
+}
+
+/// Entries of the audit trail when nothing is said.
+const fn audit_page() -> u32 {
+    100
 }
 
 /// Which part of the journal.

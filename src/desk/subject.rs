@@ -9,9 +9,8 @@ use crate::crypto::pseudonym::Pseudonym;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
-use super::answer::{Done, Listed};
-use super::perform::bad;
-use super::view::all;
+use super::answer::{Done, Page};
+use super::perform::{bad, page};
 
 /// Verbs on subjects.
 #[derive(Serialize, Deserialize)]
@@ -35,8 +34,11 @@ pub enum Subject {
     List {
         /// The project's name.
         project: String,
-        /// The pseudonym of the last one already seen.
+        /// What the page before named.
         after: Option<String>,
+        /// Entries at most.
+        #[serde(default)]
+        limit: Option<u32>,
     },
 }
 
@@ -94,7 +96,7 @@ pub struct SubjectChanged {
 }
 
 /// Frozen subjects of a project.
-pub type FrozenLines = Vec<Listed<FrozenLine>>;
+pub type FrozenLines = Page<FrozenLine>;
 
 impl Subject {
     pub(super) fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
@@ -113,9 +115,8 @@ impl Subject {
                 appliance.unfreeze_subject(leave, &project, subject, now)?;
                 changed(subject, false)
             }
-            Self::List { project, after } => {
-                let after = after.as_deref().map(pseudonym).transpose()?;
-                Ok(Done::FrozenSubjects(all(appliance.frozen_subjects(&project, after)?)))
+            Self::List { project, after, limit } => {
+                Ok(Done::FrozenSubjects(appliance.frozen_subjects(&project, &page(&after, limit)?)?.into()))
             }
         }
     }

@@ -22,6 +22,12 @@ impl<T, U: From<T>> From<appliance::Listed<T>> for answer::Listed<U> {
     }
 }
 
+impl<T, U: From<T>> From<appliance::Page<T>> for answer::Page<U> {
+    fn from(page: appliance::Page<T>) -> Self {
+        Self { items: all(page.items), next: page.next }
+    }
+}
+
 /// The operator is told a fault in full; so is the log.
 impl From<Stop> for Answer {
     fn from(stop: Stop) -> Self {

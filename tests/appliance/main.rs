@@ -21,6 +21,7 @@ mod limits;
 mod memory;
 mod open_routes;
 mod order;
+mod paging;
 mod published;
 mod renewal;
 mod resources;
