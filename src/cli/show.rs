@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::desk::answer::{
     Account, AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
-    Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object, ObjectLine, Page,
-    Project, ProjectShown, Pruned, Status, Unlocked,
+    Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object, ObjectLine,
+    Page, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
 use super::schema;
