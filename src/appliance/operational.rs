@@ -38,6 +38,7 @@ use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::pki::Pki;
 use super::recorder::{Recorder, Room};
+use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
 use super::tend::Absence;
@@ -64,7 +65,8 @@ pub struct Operational {
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
-    repeats: Repeats,
+    repeats: Repeats<AccessRecord>,
+    pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
     pub(super) witness: Witness,
     pub(super) retention: Retention,
@@ -122,6 +124,7 @@ impl Operational {
             frozen,
             failures: Failures::new(),
             repeats: Repeats::default(),
+            refused_acts: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
@@ -159,11 +162,13 @@ impl Operational {
     /// Leaves the records of repeated refusals that have waited long enough.
     pub(super) fn record_repeats(&self, now: Instant) {
         self.repeats.due(now).into_iter().for_each(|record| self.recorder.record(record, None));
+        self.record_refused_due(now);
     }
 
     /// Leaves every record that waits for others.
     pub(super) fn record_all_repeats(&self) {
         self.repeats.all().into_iter().for_each(|record| self.recorder.record(record, None));
+        self.record_refused_all();
     }
 
     /// Where access records go.

@@ -29,11 +29,27 @@ impl Request {
         self.perform_for(appliance, &Asker::Local(uid), now).map_or_else(Answer::from, Answer::Done)
     }
 
-    /// Does what was asked, if the access policies allow it to whoever asks. Blocks.
+    /// Does what was asked, if the access policies allow it to whoever asks. What they do not allow, and what the verb refuses of
+    /// it, leaves a record. Blocks.
     ///
     /// # Errors
     /// `forbidden`, and the verb's own.
     pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
+        let acts = self.acts()?;
+        let done = self.carry_out(appliance, asker, &acts, now);
+        if let Err(Stop::Refused(refusal)) = &done {
+            asker.record_refused(appliance, &acts, refusal.code, now);
+        }
+        done
+    }
+
+    fn carry_out(
+        self,
+        appliance: &Appliance,
+        asker: &Asker,
+        acts: &[(Act, Target)],
+        now: Now,
+    ) -> Result<Done, Stop> {
         if let (Self::Project(request::Project::List { after, limit }), Asker::User(signed_in)) =
             (&self, asker)
         {
@@ -41,7 +57,7 @@ impl Request {
             let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after.as_ref(), *limit)?)?;
             return Ok(Done::Projects(seen.into()));
         }
-        let leave = asker.leave(appliance, &self.acts()?, now)?;
+        let leave = asker.leave(appliance, acts, now)?;
         self.dispatch(appliance, asker, leave, now)
     }
 

@@ -184,6 +184,13 @@ impl Code {
         self as u16
     }
 
+    /// Whether it says something of who was refused, and not only of a request's form, its number, or our state: the audit
+    /// trail has those acts. Who shows no certificate at all is nobody's person.
+    #[must_use]
+    pub const fn is_of_conduct(self) -> bool {
+        matches!(self.number(), 31..=58 | 63 | 74 | 100..)
+    }
+
     /// How long to wait where waiting helps and nothing better is known.
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {

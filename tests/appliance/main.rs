@@ -27,6 +27,7 @@ mod open_routes;
 mod order;
 mod paging;
 mod published;
+mod refusals;
 mod renewal;
 mod resources;
 mod retention;
