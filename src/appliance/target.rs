@@ -62,6 +62,7 @@ impl fmt::Display for Target {
             Self::Account(name) | Self::User(name) => write!(out, "user:{name}"),
             Self::ApiKey(id) => write!(out, "api-key:{id}"),
             Self::Appliance => out.write_str("appliance"),
+            Self::Approval(id) => write!(out, "approval:{id}"),
             Self::Certificate(spki) => write!(out, "certificate:{spki}"),
             Self::Endpoint { project, name } => write!(out, "endpoint:{project}/{name}"),
             Self::Object { project, name } => write!(out, "object:{project}/{name}"),
