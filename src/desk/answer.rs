@@ -1,5 +1,8 @@
 //! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -13,7 +16,7 @@ pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
 /// One answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
     /// It was done; this is what there is to show.
@@ -25,7 +28,7 @@ pub enum Answer {
 }
 
 /// Why not.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// Stable.
@@ -37,7 +40,7 @@ pub struct Refused {
 }
 
 /// What a verb has to show.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Done {
     /// Of `api-key create`.
@@ -107,7 +110,7 @@ pub enum Done {
 }
 
 /// What is to be done after an unlock that went past something.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unlocked {
     /// One sentence each.
@@ -115,7 +118,7 @@ pub struct Unlocked {
 }
 
 /// What an init made.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Initialised {
     /// The appliance's id.
@@ -129,8 +132,9 @@ pub struct Initialised {
 }
 
 /// A page of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// In order.
     pub items: Vec<Listed<T>>,
@@ -139,8 +143,9 @@ pub struct Page<T> {
 }
 
 /// One entry of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
+#[schemars(rename = "Listed{T}")]
 pub enum Listed<T> {
     /// What was asked for.
     Sound(T),
@@ -149,7 +154,7 @@ pub enum Listed<T> {
 }
 
 /// What is left of a row that cannot be read.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Damaged {
     /// Its name, as the log says it: table and row key.
@@ -157,7 +162,7 @@ pub struct Damaged {
 }
 
 /// A project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Project {
     /// Never changes.
@@ -169,7 +174,7 @@ pub struct Project {
 }
 
 /// A project with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectShown {
     /// The project.
@@ -181,7 +186,7 @@ pub struct ProjectShown {
 }
 
 /// An object in a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectLine {
     /// Never changes.
@@ -199,7 +204,7 @@ pub struct ObjectLine {
 }
 
 /// An object with its key versions.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// The object.
@@ -209,7 +214,7 @@ pub struct Object {
 }
 
 /// A key version without its key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyVersion {
     /// From 1.
@@ -227,7 +232,7 @@ pub struct KeyVersion {
 }
 
 /// An endpoint.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Stands in its certificates.
@@ -243,7 +248,7 @@ pub struct Endpoint {
 }
 
 /// A grant.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The object's name.
@@ -253,7 +258,7 @@ pub struct Grant {
 }
 
 /// An API key: everything but the key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
     /// What records and lists call it.
@@ -279,7 +284,7 @@ pub struct ApiKey {
 }
 
 /// An API key with its text, once.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MadeApiKey {
     /// Everything but the key.
@@ -312,6 +317,20 @@ impl Serialize for ShownOnce {
     }
 }
 
+impl JsonSchema for ShownOnce {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ShownOnce".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
+
 impl<'de> Deserialize<'de> for ShownOnce {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
@@ -319,7 +338,7 @@ impl<'de> Deserialize<'de> for ShownOnce {
 }
 
 /// What a compaction came to.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compacted {
     /// Bytes of the store's file before.

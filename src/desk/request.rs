@@ -1,6 +1,7 @@
 //! What can be asked of the desk: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
 //! that a typing error cannot weaken what was meant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::certificate_request::{Certificate, ServerNames};
@@ -11,7 +12,7 @@ pub use super::statistics::Statistics;
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// One request.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// From nothing to an unlocked sandbox.
@@ -66,7 +67,7 @@ pub enum Request {
 }
 
 /// Verbs on the clock.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Clock {
     /// The operator's word that it is right.
@@ -74,7 +75,7 @@ pub enum Clock {
 }
 
 /// Verbs on the store.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Store {
     /// Give unused space back to the disk.
@@ -82,7 +83,7 @@ pub enum Store {
 }
 
 /// Verbs on projects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Project {
     /// With its first KEK.
@@ -107,7 +108,7 @@ pub enum Project {
 }
 
 /// Verbs on objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Object {
     /// With its first key version.
@@ -141,7 +142,7 @@ pub enum Object {
 }
 
 /// Verbs on endpoints.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Endpoint {
     /// Without certificate, API key or grant.
@@ -177,7 +178,7 @@ pub enum Endpoint {
 }
 
 /// Verbs on grants.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grant {
     /// What was granted stays.
@@ -198,7 +199,7 @@ pub enum Grant {
 }
 
 /// Which endpoint may do what on which object.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The project of both.
@@ -212,7 +213,7 @@ pub struct Granted {
 }
 
 /// Verbs on API keys.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ApiKey {
     /// The answer shows it once.
@@ -253,7 +254,7 @@ pub enum ApiKey {
 }
 
 /// How much an API key may do.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(JsonSchema, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Requests a second on average.
@@ -267,7 +268,7 @@ pub struct Limits {
 }
 
 /// Verbs on budgets of decrypted fields.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
     /// An endpoint's, and those of its API keys.
@@ -296,7 +297,7 @@ pub enum Budget {
 }
 
 /// Whose budget.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BudgetOf {
     /// An endpoint's.
@@ -314,7 +315,7 @@ pub enum BudgetOf {
 }
 
 /// Verbs on keys of objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Key {
     /// The next version seals from now on.
@@ -329,7 +330,7 @@ pub enum Key {
 }
 
 /// Verbs on the audit trail.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
@@ -367,7 +368,7 @@ const fn audit_page() -> u32 {
 }
 
 /// Which part of the journal.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportOf {
     /// First record.
@@ -381,7 +382,7 @@ pub struct ExportOf {
 }
 
 /// An endpoint by its names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointOf {
     /// Its project's name.

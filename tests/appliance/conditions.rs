@@ -97,7 +97,8 @@ fn of_two_editors_at_once_one_is_told_of_the_other() {
 fn what_is_sent_again_is_made_once() {
     let world = World::new("");
     let admin = world.admin();
-    let send_user = |key: &str, body: &Value| send(&admin, "POST", "/v1/users", ("idempotency-key", key), body);
+    let send_user =
+        |key: &str, body: &Value| send(&admin, "POST", "/v1/users", ("idempotency-key", key), body);
     let siti = json!({ "name": "siti", "role": "user" });
     let (first, again) = (send_user("satu", &siti), send_user("satu", &siti));
     assert_eq!((first.status, again.status), (201, 201), "{}", again.text());
