@@ -10,6 +10,7 @@
 //! | data | `POST /cryptAPI/Crypt/{endpoint}[/]`, `/CryptAPI/…` | certificate and API key (in the body) | `published` |
 //! | both | `GET /v1/info` | any | `info` |
 //! | both | `GET /problems/{code}` | any | `info` |
+//! | both | `GET /v1/openapi.json` | any | [`openapi`] |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
 //! | control | `GET /health/state` | a user's certificate | `health` |
 //! | control | `GET /v1/statistics` | a user's certificate: one's projects', or everyone's | `statistics` |
@@ -31,6 +32,7 @@ mod indonesian;
 mod info;
 mod line;
 mod metrics;
+pub mod openapi;
 mod problem;
 mod published;
 mod renewal;
@@ -254,9 +256,11 @@ fn open(
     let info = info_path.and(warp::get()).and(with).map(|appliance: Arc<Appliance>| info::answer(&appliance));
     let problems_path = warp::path!("problems" / String);
     let problems = problems_path.and(warp::get()).map(|code: String| info::problem(&code));
-    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify();
+    let openapi_path = warp::path!("v1" / "openapi.json");
+    let openapi = openapi_path.and(warp::get()).map(openapi::answer);
+    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify().or(openapi_path).unify();
     let wrong_method = gets.and(warp::body::stream()).then(|body| unmatched::method("GET", body));
-    info.or(problems).unify().or(wrong_method).unify()
+    info.or(problems).unify().or(openapi).unify().or(wrong_method).unify()
 }
 
 /// No such path, on either listener.

@@ -111,6 +111,8 @@ pub(super) enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+    /// Print the OpenAPI document of both listeners
+    Openapi,
 }
 
 #[derive(Subcommand)]

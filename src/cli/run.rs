@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use zeroize::Zeroizing;
 
+use crate::api::openapi;
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
 use crate::desk::answer::{Answer, Done, ExportEnded, Issued};
@@ -58,6 +59,7 @@ impl Arguments {
             Command::Policy(Policy::Check { files }) => return print(&policy::check(&files)?),
             Command::Policy(Policy::Explain(asked)) => asked.into(),
             Command::Unlock(accepted) => accepted.into(),
+            Command::Openapi => return print(openapi::document()),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),

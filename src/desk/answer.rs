@@ -1,5 +1,6 @@
 //! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
@@ -16,7 +17,7 @@ pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, Wit
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
     /// It was done; this is what there is to show.
@@ -28,7 +29,7 @@ pub enum Answer {
 }
 
 /// Why not.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// Stable.
@@ -40,7 +41,7 @@ pub struct Refused {
 }
 
 /// What a verb has to show.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Done {
     /// Of `api-key expire` and `api-key limits`.
@@ -128,7 +129,7 @@ pub enum Done {
 }
 
 /// What is to be done after an unlock that went past something.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unlocked {
     /// One sentence each.
@@ -136,7 +137,7 @@ pub struct Unlocked {
 }
 
 /// What an init made.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Initialised {
     /// The appliance's id.
@@ -150,8 +151,9 @@ pub struct Initialised {
 }
 
 /// A page of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// In order.
     pub items: Vec<Listed<T>>,
@@ -160,8 +162,9 @@ pub struct Page<T> {
 }
 
 /// One entry of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
+#[schemars(rename = "Listed{T}")]
 pub enum Listed<T> {
     /// What was asked for.
     Sound(T),
@@ -170,7 +173,7 @@ pub enum Listed<T> {
 }
 
 /// What is left of a row that cannot be read.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Damaged {
     /// Its name, as the log says it: table and row key.
@@ -178,7 +181,7 @@ pub struct Damaged {
 }
 
 /// A project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Project {
     /// Never changes.
@@ -194,7 +197,7 @@ pub struct Project {
 }
 
 /// A project with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectShown {
     /// The project.
@@ -206,7 +209,7 @@ pub struct ProjectShown {
 }
 
 /// An object in a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectLine {
     /// Never changes.
@@ -230,7 +233,7 @@ pub struct ObjectLine {
 }
 
 /// An object with its key versions.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// The object.
@@ -240,7 +243,7 @@ pub struct Object {
 }
 
 /// A key version without its key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyVersion {
     /// From 1.
@@ -258,7 +261,7 @@ pub struct KeyVersion {
 }
 
 /// An endpoint.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Stands in its certificates.
@@ -278,7 +281,7 @@ pub struct Endpoint {
 }
 
 /// A grant.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The object's name.
@@ -288,7 +291,7 @@ pub struct Grant {
 }
 
 /// What a compaction came to.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compacted {
     /// Bytes of the store's file before.

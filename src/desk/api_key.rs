@@ -1,7 +1,9 @@
 //! API keys: what can be asked of them, what comes back, and the way between.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -18,7 +20,7 @@ use super::perform::{id, moment_to_come, name, page};
 use super::view::told;
 
 /// Verbs on API keys.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ApiKey {
     /// The answer shows it once.
@@ -82,7 +84,7 @@ pub enum ApiKey {
 }
 
 /// How much an API key may do.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(JsonSchema, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Requests a second on average.
@@ -96,7 +98,7 @@ pub struct Limits {
 }
 
 /// An API key: everything but the key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyShown {
     /// What records and lists call it.
@@ -130,7 +132,7 @@ pub struct ApiKeyShown {
 }
 
 /// An API key with its text, once.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MadeApiKey {
     /// Everything but the key.
@@ -140,7 +142,7 @@ pub struct MadeApiKey {
 }
 
 /// An API key that takes the place of another, with its text, once.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RotatedApiKey {
     /// The new one, but its text.
@@ -172,6 +174,20 @@ impl ShownOnce {
 impl Serialize for ShownOnce {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&self.0)
+    }
+}
+
+impl JsonSchema for ShownOnce {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ShownOnce".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What can be asked about certificates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Verbs on client certificates.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Certificate {
     /// For an endpoint, over the key of a signing request.
@@ -40,7 +41,7 @@ pub enum Certificate {
 }
 
 /// Verbs on the server's names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ServerNames {
     /// These and no others, from now on.

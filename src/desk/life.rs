@@ -1,5 +1,6 @@
 //! The lives of projects, objects and endpoints: what can be asked of them, and the way to the appliance.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance;
@@ -12,7 +13,7 @@ use super::answer::Done;
 use super::perform::{bad, name};
 
 /// What is to become of one.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Life {
     /// For good.
@@ -34,7 +35,7 @@ pub enum Life {
 }
 
 /// Of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OfProject {
     /// Its name.
@@ -44,7 +45,7 @@ pub struct OfProject {
 }
 
 /// Of an object or an endpoint.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OfOne {
     /// Its project's name.

@@ -1,11 +1,12 @@
 //! Users, members of projects, and access policies: what can be asked about them over the local socket, and what comes back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Certificate, Page};
 
 /// Verbs on people.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum User {
     /// Without a certificate.
@@ -52,7 +53,7 @@ pub enum User {
 }
 
 /// Verbs on members of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Member {
     /// One that is there stays.
@@ -88,7 +89,7 @@ pub enum Member {
 }
 
 /// Verbs on access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Policy {
     /// What they say of an act, and why. Nothing is done.
@@ -107,7 +108,7 @@ pub enum Policy {
 }
 
 /// An account.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// Never changes, and is never given again.
@@ -126,7 +127,7 @@ pub struct Account {
 }
 
 /// An account with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountShown {
     /// The account.
@@ -138,7 +139,7 @@ pub struct AccountShown {
 }
 
 /// A member of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberLine {
     /// The user's id.
@@ -155,7 +156,7 @@ pub struct MemberLine {
 pub type Members = Page<MemberLine>;
 
 /// What access policies say of an act.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explained {
     /// Whether the policies allow it.
@@ -169,7 +170,7 @@ pub struct Explained {
 }
 
 /// A rule of the access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleLine {
     /// Its `@id`.

@@ -1,6 +1,7 @@
 //! What can be asked of the desk: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
 //! that a typing error cannot weaken what was meant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::api_key::{ApiKey, Limits};
@@ -17,7 +18,7 @@ pub use super::subject::{Subject, SubjectOf};
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// One request.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// From nothing to an unlocked sandbox.
@@ -76,7 +77,7 @@ pub enum Request {
 }
 
 /// Verbs on the clock.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Clock {
     /// The operator's word that it is right.
@@ -84,7 +85,7 @@ pub enum Clock {
 }
 
 /// Verbs on the store.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Store {
     /// Give unused space back to the disk.
@@ -92,7 +93,7 @@ pub enum Store {
 }
 
 /// Verbs on projects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Project {
     /// With its first KEK.
@@ -119,7 +120,7 @@ pub enum Project {
 }
 
 /// Verbs on objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Object {
     /// With its first key version.
@@ -160,7 +161,7 @@ pub enum Object {
 }
 
 /// Verbs on endpoints.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Endpoint {
     /// Without certificate, API key or grant.
@@ -207,7 +208,7 @@ pub enum Endpoint {
 }
 
 /// Verbs on grants.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grant {
     /// What was granted stays.
@@ -228,7 +229,7 @@ pub enum Grant {
 }
 
 /// Which endpoint may do what on which object.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The project of both.
@@ -242,7 +243,7 @@ pub struct Granted {
 }
 
 /// Verbs on budgets of decrypted fields.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
     /// An endpoint's, and those of its API keys.
@@ -271,7 +272,7 @@ pub enum Budget {
 }
 
 /// Whose budget.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BudgetOf {
     /// An endpoint's.
@@ -289,7 +290,7 @@ pub enum BudgetOf {
 }
 
 /// Verbs on keys of objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Key {
     /// The next version seals from now on.
@@ -304,7 +305,7 @@ pub enum Key {
 }
 
 /// Verbs on the audit trail.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
@@ -342,7 +343,7 @@ const fn audit_page() -> u32 {
 }
 
 /// Which part of the journal.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportOf {
     /// First record.
@@ -356,7 +357,7 @@ pub struct ExportOf {
 }
 
 /// An endpoint by its names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointOf {
     /// Its project's name.

@@ -209,6 +209,14 @@ impl Row {
         self.path.split('/').skip(1).map(Step::of)
     }
 
+    /// What the members in its path are called, and which they are.
+    pub(in crate::api) fn path_members(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.steps().filter_map(|step| match step {
+            Step::Word(_) => None,
+            Step::Member { called, is } => Some((called, is)),
+        })
+    }
+
     /// What stands in `path` for each member of the template; none where it is another path. One slash at the end is
     /// nothing.
     pub(super) fn members<'p>(&self, path: &'p str) -> Option<Vec<(&'static str, &'p str)>> {
