@@ -8,7 +8,7 @@ pub use super::api_key::{ApiKey, Limits};
 pub use super::approval::Approval;
 pub use super::certificate_request::{Certificate, ServerNames};
 pub use super::endpoint_shown::Networks;
-pub use super::life::{Life, OfOne, OfProject};
+pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::statistics::Statistics;
@@ -116,7 +116,7 @@ pub enum Project {
     /// Users who own one together.
     Member(Member),
     /// What becomes of one.
-    Life(OfProject),
+    Life(LifeOfProject),
 }
 
 /// Verbs on objects.
@@ -157,7 +157,7 @@ pub enum Object {
     /// What it declares of its data.
     Schema(ObjectSchema),
     /// What becomes of one.
-    Life(OfOne),
+    Life(LifeOf),
 }
 
 /// Verbs on endpoints.
@@ -204,7 +204,7 @@ pub enum Endpoint {
         name: String,
     },
     /// What becomes of one.
-    Life(OfOne),
+    Life(LifeOf),
 }
 
 /// Verbs on grants.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gembok::appliance::Appliance;
 use gembok::desk::answer::{Answer as Answered, Done};
-use gembok::desk::request::{self, Life, OfOne, Request};
+use gembok::desk::request::{self, LifeOf, LifeOfProject, Request};
 use gembok::domain::access_record::{AccessRecord, Group};
 use gembok::domain::operation::Operation;
 use serde_json::{Value, json};
@@ -183,9 +183,21 @@ impl Desk {
         }
     }
 
-    fn object(&self, name: &str, step: Life) -> Result<(), String> {
-        let of = OfOne { project: PROJECT.into(), name: name.into(), step };
-        self.perform(Request::Object(request::Object::Life(of))).map(drop).map_err(|(code, _)| code)
+    fn object(&self, life: LifeOf) -> Result<(), String> {
+        self.perform(Request::Object(request::Object::Life(life))).map(drop).map_err(|(code, _)| code)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), String> {
+        self.object(LifeOf::Delete { project: PROJECT.into(), name: name.into() })
+    }
+
+    fn retire(&self, name: &str) -> Result<(), String> {
+        self.object(LifeOf::Retire { project: PROJECT.into(), name: name.into() })
+    }
+
+    fn delete_project(&self, name: &str) -> Result<(), (String, String)> {
+        let life = LifeOfProject::Delete { name: name.into() };
+        self.perform(Request::Project(request::Project::Life(life))).map(drop)
     }
 
     fn create(&self, name: &str) -> gembok::domain::id::ObjectId {
@@ -244,40 +256,31 @@ fn an_object_is_deleted_only_where_nothing_can_be_lost() {
         desk.seal(used);
 
         for name in ["salah", "dipakai"] {
-            assert_eq!(desk.object(name, Life::Delete).unwrap_err(), "not-retired", "{name}");
-            desk.object(name, Life::Retire).unwrap();
-            assert_eq!(
-                desk.object(name, Life::Delete).unwrap_err(),
-                "not-retired",
-                "{name}: not yet a minute"
-            );
+            assert_eq!(desk.delete(name).unwrap_err(), "not-retired", "{name}");
+            desk.retire(name).unwrap();
+            assert_eq!(desk.delete(name).unwrap_err(), "not-retired", "{name}: not yet a minute");
         }
         pass(61);
-        assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
-        desk.object("salah", Life::Delete).unwrap();
-        assert_eq!(desk.object("salah", Life::Delete).unwrap_err(), "not-found");
+        assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
+        desk.delete("salah").unwrap();
+        assert_eq!(desk.delete("salah").unwrap_err(), "not-found");
         // Its name is free; whoever gets it has another key.
         desk.create("salah");
         // Days, too, tell that something was sealed: the minute's rows are long gone by then.
         pass(3 * 86_400);
-        assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
+        assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
 
         // After a lock and an unlock in order everything is still known; a project goes when it is empty.
-        let project = |step| {
-            let of = request::OfProject { name: PROJECT.into(), step };
-            desk.perform(Request::Project(request::Project::Life(of))).map(drop)
-        };
-        let (code, detail) = project(Life::Delete).unwrap_err();
+        let (code, detail) = desk.delete_project(PROJECT).unwrap_err();
         assert!(code == "not-empty" && detail.contains("2 objects"), "{code}: {detail}");
         desk.perform(Request::Lock).unwrap();
         desk.perform(Request::Unlock { accept_damage: false, accept_rollback: false }).unwrap();
-        desk.object("salah", Life::Retire).unwrap();
+        desk.retire("salah").unwrap();
         pass(61);
-        desk.object("salah", Life::Delete).unwrap();
-        assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
+        desk.delete("salah").unwrap();
+        assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
         desk.perform(Request::Project(request::Project::Create { name: "kosong".into() })).unwrap();
-        let of = request::OfProject { name: "kosong".into(), step: Life::Delete };
-        desk.perform(Request::Project(request::Project::Life(of))).unwrap();
+        desk.delete_project("kosong").unwrap();
         assert!(desk.0.unlocked().unwrap().project("kosong").is_err());
     });
 }

@@ -44,6 +44,18 @@ pub const ROWS: &[Row] = &[
         .shows("project-shown")
         .tagged()
         .says("A project, with its first objects and endpoints."),
+    Row::put("/v1/projects/{project:name}/name", "project life rename")
+        .says("Give a project another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project:name}/description", "project life describe")
+        .says("Say what a project is for, in one line."),
+    Row::post("/v1/projects/{project:name}/retire", "project life retire")
+        .says("Take a project out of service with all that is in it."),
+    Row::post("/v1/projects/{project:name}/reinstate", "project life reinstate")
+        .says("Put a project in service again."),
+    Row::delete("/v1/projects/{project:name}", "project life delete")
+        .says("End a project for good; only when it is empty.")
+        .refuses(&[Code::NotEmpty]),
     Row::get("/v1/projects/{project}/members", "project member list")
         .query(PAGES)
         .shows("members")
@@ -87,8 +99,21 @@ pub const ROWS: &[Row] = &[
         .shows("object")
         .tagged()
         .says("An object with its key versions."),
+    Row::put("/v1/projects/{project}/objects/{object:name}/name", "object life rename")
+        .says("Give an object another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project}/objects/{object:name}/description", "object life describe")
+        .says("Say what an object is for, in one line."),
+    Row::post("/v1/projects/{project}/objects/{object:name}/retire", "object life retire")
+        .says("Encrypt nothing new for an object; what there is opens."),
+    Row::post("/v1/projects/{project}/objects/{object:name}/reinstate", "object life reinstate")
+        .says("Put an object in service again."),
+    Row::delete("/v1/projects/{project}/objects/{object:name}", "object life delete")
+        .says("End an object for good; only where nothing can be lost by that.")
+        .refuses(&[Code::NotRetired, Code::ObjectInUse]),
     Row::get("/v1/projects/{project}/objects/{object:name}/schema", "object schema show")
         .shows("schema")
+        .tagged()
         .says("What an object declares of its data."),
     Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
         .shows("schema")
@@ -119,6 +144,28 @@ pub const ROWS: &[Row] = &[
         .makes("endpoint")
         .says("Make an endpoint, without certificate, API key or grant.")
         .refuses(NEW),
+    Row::get("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint show")
+        .shows("endpoint-shown")
+        .tagged()
+        .says("An endpoint with its grants, API keys, certificates, networks and budgets."),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/name", "endpoint life rename")
+        .says("Give an endpoint another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/description", "endpoint life describe")
+        .says("Say what an endpoint is for, in one line."),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/retire", "endpoint life retire")
+        .says("Refuse an endpoint until it is reinstated; what it has stays."),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/reinstate", "endpoint life reinstate")
+        .says("Put an endpoint in service again."),
+    Row::delete("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint life delete")
+        .says("End an endpoint for good, with its API keys and grants; its certificates are revoked."),
+    Row::get("/v1/projects/{project}/endpoints/{endpoint:name}/networks", "endpoint networks show")
+        .shows("networks")
+        .tagged()
+        .says("The networks an endpoint may come from; from anywhere without any."),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/networks", "endpoint networks set")
+        .shows("networks")
+        .says("Let an endpoint come from these networks and no others."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/enable", "endpoint enable")
         .says("Let a disabled endpoint in again."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/revoke", "endpoint revoke")
@@ -147,6 +194,15 @@ pub const ROWS: &[Row] = &[
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
         .refuses(&[Code::BadName]),
+    Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
+        .makes("api-key-rotated")
+        .says("Make the API key that takes another's place; both count for a time."),
+    Row::put("/v1/api-keys/{id}/expiry", "api-key expire")
+        .shows("api-key")
+        .says("Give an API key another end, or none."),
+    Row::put("/v1/api-keys/{id}/limits", "api-key limits")
+        .shows("api-key")
+        .says("Give an API key other limits, from now on."),
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),
     Row::post("/v1/api-keys/{id}/revoke", "api-key revoke").says("Refuse an API key for good."),
     // budgets of decrypted fields
