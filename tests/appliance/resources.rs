@@ -101,7 +101,7 @@ fn an_admin_makes_shows_and_ends_accounts() {
     let trail = world.trail();
     let mine = trail.iter().filter(|entry| entry["actor"] == format!("user:{id}"));
     let acts: Vec<&str> = mine.map(|entry| entry["act"].as_str().unwrap()).collect();
-    assert_eq!(acts, ["user.create", "user.delete"]);
+    assert_eq!(acts, ["user.create", "refused", "refused", "user.delete", "refused", "refused"]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ mod tests {
         for (method, target, body, request) in [
             ("GET", "/v1/status", "", r#""status""#),
             ("GET", "/v1/certificates", "", r#"{"certificate":{"list":{"after":null,"limit":null}}}"#),
-            ("GET", "/v1/users?after=x%2f", "", r#"{"user":{"list":{"after":"x/"}}}"#),
+            ("GET", "/v1/users?after=x%2f", "", r#"{"user":{"list":{"after":"x/","limit":null}}}"#),
             ("GET", "/v1/audit?limit=5", "", r#"{"audit":{"list":{"from":0,"limit":5}}}"#),
             (
                 "POST",
