@@ -21,6 +21,7 @@ mod leases;
 mod limits;
 mod memory;
 mod open_routes;
+mod openapi;
 mod order;
 mod paging;
 mod published;
