@@ -24,6 +24,7 @@ mod lives;
 mod memory;
 mod networks;
 mod open_routes;
+mod openapi;
 mod order;
 mod paging;
 mod published;

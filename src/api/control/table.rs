@@ -288,7 +288,7 @@ const ENDED: &[Code] = &[Code::ApprovalEnded];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 
-/// The resource that a change at `path` changes: the nearest one that has an `ETag`, there or above; its row and its path.
+/// The resource that a change at `path` changes: the nearest one that has an ETag, there or above; its row and its path.
 #[must_use]
 pub fn changed_at(path: &str) -> Option<(&'static Row, &str)> {
     let whole = path.strip_suffix('/').unwrap_or(path);
