@@ -4,8 +4,7 @@ use std::fmt::Write;
 
 use crate::desk::answer::{
     AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
-    Initialised, Issued, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status,
-    Unlocked,
+    Initialised, Issued, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
 use super::api_key;
@@ -22,10 +21,10 @@ use super::trail;
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(MadeApiKey { api_key: made, text }) => format!(
+        Done::ApiKeyMade(made) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_key::table([Ok(made)]),
-            text.expose()
+            api_key::table([Ok(&made.api_key)]),
+            made.text.expose()
         ),
         Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
         Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),

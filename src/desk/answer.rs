@@ -49,7 +49,7 @@ pub enum Done {
     /// Of `api-key rotate`.
     ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
-    ApiKeyMade(MadeApiKey),
+    ApiKeyMade(Box<MadeApiKey>),
     /// Of `api-key list`.
     ApiKeys(Page<ApiKey>),
     /// Of every verb on one approval, and of what asks for one.
