@@ -151,6 +151,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::AlreadyExists
         | Code::Conflict
         | Code::LastAdmin
+        | Code::CaInUse
+        | Code::CaRollState
         | Code::NotEmpty
         | Code::NotRetired
         | Code::ObjectInUse

@@ -21,6 +21,7 @@ mod api_keys;
 mod audit;
 mod block;
 mod budgets;
+mod ca_roll;
 mod catalog;
 mod certificates;
 mod clock;
@@ -55,6 +56,7 @@ mod meters;
 mod networks;
 mod never_sealed;
 mod operational;
+mod outside;
 mod pause;
 mod pki;
 mod provision;
@@ -108,6 +110,7 @@ pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operat
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use audit::{AuditEntry, AuditPage};
 pub use budgets::{BudgetOf, BudgetView, Budgets};
+pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use clock::ClockVerdict;
@@ -127,6 +130,7 @@ pub use listed::Listed;
 pub use lives::{Life, Place};
 pub use members::MemberView;
 pub use operational::Operational;
+pub use outside::Outside;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
@@ -157,6 +161,8 @@ pub struct Settings {
     pub pin_file: PathBuf,
     /// Names and addresses in the server's certificate, until an operator says others.
     pub server_names: Vec<String>,
+    /// What comes from a CA outside.
+    pub outside: Outside,
     /// Keys in memory.
     pub keyring: KeyringLimits,
     /// How long cached keys may serve without a token.

@@ -203,7 +203,7 @@ impl ApiKey {
                 };
                 let (api_key, text) = appliance.create_api_key(actor, &project, &endpoint, new, now)?;
                 let text = ShownOnce::new(text.expose());
-                Done::ApiKeyMade(MadeApiKey { api_key: api_key.into(), text })
+                Done::ApiKeyMade(Box::new(MadeApiKey { api_key: api_key.into(), text }))
             }
             Self::List { project, endpoint } => Done::ApiKeys(all(appliance.api_keys(&project, &endpoint)?)),
             Self::Enable { id: enabled } => {

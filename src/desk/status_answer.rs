@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::budget::StrainedBudget;
+use super::certificate_answer::Ca;
 
 /// The whole health.
 #[derive(Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub struct Status {
     pub worn_keys: Vec<WornKey>,
     /// Certificates and lists that end soon or have ended, the most urgent first.
     pub expiring: Vec<Expiring>,
+    /// Which CA signs, and how many certificates hang on one that is on its way out.
+    pub ca: Option<Ca>,
     /// What protects memory.
     pub memory: String,
 }

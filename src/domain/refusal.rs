@@ -156,6 +156,10 @@ codes! {
         "Retire it, wait as long as the detail says, and delete it then.";
     126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
         "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
+        "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
+    128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
+        "Do what the detail names; gembok certificate roll-ca show tells how it is.";
 }
 
 impl Code {

@@ -26,7 +26,7 @@ final class Problem
             'context-required', 'unknown-action', 'bad-name', 'bad-request',
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
-            'last-admin', 'not-empty', 'not-retired', 'object-in-use',
+            'last-admin', 'not-empty', 'not-retired', 'object-in-use', 'ca-in-use', 'ca-roll-state',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',

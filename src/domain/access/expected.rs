@@ -1,0 +1,61 @@
+//! What the shipped policies are expected to decide: every act by every kind of who, written by hand.
+
+use super::Kind;
+
+/// `+` permitted, `-` permitted by nothing, `x` forbidden by a rule, `/` cannot even be asked. Columns: operator, endpoint of
+/// the project, member of the project, user who is no member, admin, officer, auditor, backup.
+pub(super) const TABLE: &[(&str, Kind, &str)] = &[
+    ("+ / + - x x x x", Kind::Endpoint, "api-key.create api-key.enable budget.raise budget.set"),
+    ("+ / + - x x x x", Kind::Endpoint, "certificate.issue endpoint.enable grant.create grant.decrypt"),
+    ("+ / + - x x x x", Kind::Endpoint, "certificate.enrol endpoint.networks-set endpoint.reinstate"),
+    ("+ / + - x x x x", Kind::Endpoint, "api-key.expire api-key.limits api-key.rotate"),
+    ("+ / - - x x x x", Kind::Appliance, "api-key.expire api-key.limits api-key.rotate"),
+    ("+ / + - x x x x", Kind::Project, "endpoint.create project.reinstate"),
+    ("+ / - - x x x x", Kind::Appliance, "api-key.enable budget.raise budget.set"),
+    ("+ / + - - - x x", Kind::Endpoint, "api-key.revoke endpoint.revoke grant.revoke"),
+    ("+ / - - - - x x", Kind::Appliance, "api-key.revoke"),
+    ("+ / + - - - x x", Kind::Endpoint, "endpoint.delete endpoint.describe endpoint.rename endpoint.retire"),
+    (
+        "+ / + - - - x x",
+        Kind::Project,
+        "object.create project.delete project.describe project.rename project.retire",
+    ),
+    ("+ / + - - - x x", Kind::Object, "key.rotate object.delete object.describe object.reinstate"),
+    ("+ / + - - - x x", Kind::Object, "object.rename object.retire"),
+    ("+ / + - + - x x", Kind::Endpoint, "certificate.revoke"),
+    ("+ / - - + - x x", Kind::User, "certificate.revoke"),
+    ("+ / - - + - x x", Kind::Appliance, "certificate.revoke"),
+    ("+ / - - x + x x", Kind::Appliance, "appliance.init appliance.unlock master-key.rotate"),
+    ("+ / - - - + x x", Kind::Appliance, "appliance.lock"),
+    ("/ / - - - + x x", Kind::Approval, "approval.give"),
+    ("+ / - - - - + x", Kind::Appliance, "audit.export audit.read ca.show server-names.show"),
+    (
+        "+ / - - - - x x",
+        Kind::Appliance,
+        "audit.prune ca.roll ca.roll-finish clock.acknowledge server-names.set",
+    ),
+    ("+ / - - - - x x", Kind::Appliance, "store.compact"),
+    ("+ / - - - - x +", Kind::Appliance, "backup.fetch"),
+    ("+ / + - - - + x", Kind::Endpoint, "api-key.list budget.show endpoint.networks-show"),
+    ("+ / + - - - + x", Kind::Endpoint, "endpoint.show grant.list"),
+    ("+ / - - + - + x", Kind::Appliance, "certificate.list policy.explain project.list statistics.read-all"),
+    ("+ / - - + - + x", Kind::Appliance, "status.read user.list"),
+    ("+ / - - + - + x", Kind::User, "user.show"),
+    ("/ + - - x x x x", Kind::Object, "decrypt encrypt index reencrypt"),
+    ("/ + / / / / / /", Kind::Endpoint, "certificate.renew"),
+    ("+ / + - + - + x", Kind::Project, "endpoint.list member.list project.show statistics.read"),
+    ("+ / + - - - + x", Kind::Project, "object.list"),
+    ("+ / + - - - + x", Kind::Object, "object.show"),
+    ("+ / + + + + + x", Kind::Appliance, "health.read metrics.read"),
+    ("+ / + - + - x x", Kind::Project, "member.add member.remove"),
+    ("+ / + + - - x x", Kind::Appliance, "project.create"),
+    ("+ / - - + - x x", Kind::Appliance, "user.create"),
+    ("+ / - - + - x x", Kind::Role, "role.give"),
+    (
+        "+ / - - + - x x",
+        Kind::User,
+        "certificate.enrol-user certificate.issue-user user.change-role user.delete",
+    ),
+    ("+ / - - + - x x", Kind::Appliance, "user.delete"),
+    ("+ / - - + - x x", Kind::User, "user.disable user.enable"),
+];
