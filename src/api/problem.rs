@@ -155,6 +155,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
+        | Code::CaInUse
+        | Code::CaRollState
         | Code::NotEmpty
         | Code::NotRetired
         | Code::ObjectInUse

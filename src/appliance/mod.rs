@@ -22,6 +22,7 @@ mod approvals;
 mod audit;
 mod block;
 mod budgets;
+mod ca_roll;
 mod catalog;
 mod certificates;
 mod clock;
@@ -58,6 +59,7 @@ mod meters;
 mod networks;
 mod never_sealed;
 mod operational;
+mod outside;
 mod page;
 mod pause;
 mod pki;
@@ -117,6 +119,7 @@ pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
 pub use audit::{AuditEntry, AuditPage};
 pub use budgets::{BudgetOf, BudgetView, Budgets};
+pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use clock::ClockVerdict;
@@ -138,6 +141,7 @@ pub use listed::Listed;
 pub use lives::{Life, Place};
 pub use members::MemberView;
 pub use operational::Operational;
+pub use outside::Outside;
 pub use page::{LIST_ROWS_MAX, Page, PageWanted};
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
@@ -170,6 +174,8 @@ pub struct Settings {
     pub pin_file: PathBuf,
     /// Names and addresses in the server's certificate, until an operator says others.
     pub server_names: Vec<String>,
+    /// What comes from a CA outside.
+    pub outside: Outside,
     /// Keys in memory.
     pub keyring: KeyringLimits,
     /// How long cached keys may serve without a token.

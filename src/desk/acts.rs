@@ -14,7 +14,7 @@ impl Request {
     /// Every act of the request; all must be allowed.
     ///
     /// # Errors
-    /// `bad-request` for words that name nothing.
+    /// `bad-request` where the request names what cannot be: no id, no role.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
@@ -149,8 +149,13 @@ impl request::Certificate {
         match self {
             Self::Issue { project, endpoint, .. } => (Act::CertificateIssue, endpoint_of(project, endpoint)),
             Self::IssueUser { user, .. } => (Act::CertificateIssueUser, Target::User(user.clone())),
+            Self::Enrol { project, endpoint, .. } => (Act::CertificateEnrol, endpoint_of(project, endpoint)),
+            Self::EnrolUser { user, .. } => (Act::CertificateEnrolUser, Target::User(user.clone())),
             Self::List { .. } => (Act::CertificateList, Target::Appliance),
             Self::Revoke { spki, .. } => (Act::CertificateRevoke, Target::Certificate(spki.clone())),
+            Self::RollCa(request::RollCa::Start) => (Act::CaRoll, Target::Appliance),
+            Self::RollCa(request::RollCa::Finish { .. }) => (Act::CaRollFinish, Target::Appliance),
+            Self::RollCa(request::RollCa::Show) => (Act::CaShow, Target::Appliance),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::api_key::{ApiKey, Limits};
 pub use super::approval::Approval;
-pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
@@ -27,6 +27,9 @@ pub enum Request {
         admin: String,
         /// A PEM signing request over the user's key.
         admin_csr: String,
+        /// What clients call the server; as the configuration says without any.
+        #[serde(default)]
+        server_names: Vec<String>,
     },
     /// With the PIN in the configured file.
     Unlock {

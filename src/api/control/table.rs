@@ -226,6 +226,26 @@ pub const ROWS: &[Row] = &[
         .shows("budgets")
         .says("Raise an API key's budget for a time."),
     // certificates and the server's names
+    Row::post("/v1/users/{user}/certificates/enrol", "certificate enrol-user")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the user it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint}/certificates/enrol", "certificate enrol")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the endpoint it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::get("/v1/ca", "certificate roll-ca show").bare().shows("ca").says("The CA, and the one before it."),
+    Row::post("/v1/ca/roll", "certificate roll-ca start")
+        .bare()
+        .shows("ca")
+        .says("Let a new CA sign; both are trusted until the roll is finished.")
+        .refuses(&[Code::CaRollState, Code::TokenAway]),
+    Row::post("/v1/ca/finish", "certificate roll-ca finish")
+        .shows("ca")
+        .says("Trust the old CA no more.")
+        .refuses(&[Code::CaInUse, Code::CaRollState, Code::TokenAway]),
     Row::get("/v1/certificates", "certificate list")
         .query(PAGES)
         .shows("certificates")

@@ -74,6 +74,11 @@ acts! {
     BudgetRaise "budget.raise", Endpoint | Appliance;
     BudgetSet "budget.set", Endpoint | Appliance;
     BudgetShow "budget.show", Endpoint;
+    CaRoll "ca.roll", Appliance;
+    CaRollFinish "ca.roll-finish", Appliance;
+    CaShow "ca.show", Appliance;
+    CertificateEnrol "certificate.enrol", Endpoint;
+    CertificateEnrolUser "certificate.enrol-user", User;
     CertificateIssue "certificate.issue", Endpoint;
     CertificateIssueUser "certificate.issue-user", User;
     CertificateList "certificate.list", Appliance;
