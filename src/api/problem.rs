@@ -136,6 +136,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::EndpointRevoked
         | Code::EndpointDisabled
         | Code::Forbidden
+        | Code::NotASecondPerson
         | Code::PolicyDenied
         | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
@@ -149,6 +150,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::AlreadyExists
         | Code::Conflict
         | Code::LastAdmin
+        | Code::ApprovalEnded
+        | Code::TooManyApprovals
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,

@@ -192,6 +192,8 @@ impl Appliance {
             role: Role::Admin,
             created: now.time,
             disabled: None,
+            unconfirmed: None,
+            handed_over: None,
         };
         let identity = Identity::User(user.id.uuid());
         let signed = pki.sign_client(identity, admin_key.der(), now.time)?;

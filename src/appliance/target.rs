@@ -8,7 +8,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{ApiKeyId, EndpointId, ObjectId, ProjectId, UserId};
+use crate::domain::id::{ApiKeyId, ApprovalId, EndpointId, ObjectId, ProjectId, UserId};
 use crate::domain::project::Project;
 use crate::domain::user::{Role, User};
 use crate::store::Table;
@@ -28,6 +28,8 @@ pub enum Target {
     ApiKey(ApiKeyId),
     /// Everything that is of no project.
     Appliance,
+    /// What waits for a second person, by id.
+    Approval(ApprovalId),
     /// The endpoint or the user of a certificate, named by its public key's digest in hex; the appliance where that cannot be
     /// told.
     Certificate(String),
@@ -60,6 +62,7 @@ impl fmt::Display for Target {
             Self::Account(name) | Self::User(name) => write!(out, "user:{name}"),
             Self::ApiKey(id) => write!(out, "api-key:{id}"),
             Self::Appliance => out.write_str("appliance"),
+            Self::Approval(id) => write!(out, "approval:{id}"),
             Self::Certificate(spki) => write!(out, "certificate:{spki}"),
             Self::Endpoint { project, name } => write!(out, "endpoint:{project}/{name}"),
             Self::Object { project, name } => write!(out, "object:{project}/{name}"),
@@ -78,6 +81,7 @@ impl Operational {
         Ok(match target {
             Target::ApiKey(id) => self.endpoint_of_key(*id)?.map_or(On::Appliance, On::Endpoint),
             Target::Appliance => On::Appliance,
+            Target::Approval(id) => On::Approval(self.asked(*id)?),
             Target::Certificate(spki) => self.holder(spki)?,
             Target::Endpoint { project, name } => On::Endpoint(self.endpoint_thing(project, name)?),
             Target::Object { project, name } => {
@@ -105,7 +109,8 @@ impl Operational {
     /// A user with its memberships, as policies see one.
     pub(super) fn person(&self, user: &User) -> Result<Person, Stop> {
         let projects = self.projects_of(user.id)?;
-        Ok(Person { id: user.id, name: user.name.to_string(), role: user.role, projects })
+        let (name, is_unconfirmed) = (user.name.to_string(), user.unconfirmed.is_some());
+        Ok(Person { id: user.id, name, role: user.role, projects, is_unconfirmed })
     }
 
     /// An endpoint by names.

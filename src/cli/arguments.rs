@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::desk::request;
 
+use super::approval::Approval;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::error::CliError;
@@ -87,6 +88,9 @@ pub(super) enum Command {
     /// Access policies: who may do what
     #[command(subcommand)]
     Policy(Policy),
+    /// What waits for a second person
+    #[command(subcommand)]
+    Approval(Approval),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),

@@ -3,6 +3,7 @@
 //! Exit status: 0 done; 1 refused, or a fault; 2 a command line nobody understands; 3 no daemon to speak to. Every error
 //! says what happened, then what to do. No secret is ever taken from the command line, where every process could read it.
 
+mod approval;
 mod arguments;
 mod audit_arguments;
 mod budget;
@@ -24,6 +25,7 @@ mod run;
 mod schema;
 mod server_names;
 mod show;
+mod show_people;
 mod statistics;
 mod subject;
 mod table;

@@ -76,6 +76,7 @@ impl Arguments {
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
+            Command::Approval(verb) => verb.into(),
             Command::Subject(verb) => verb.into_request()?,
             Command::ApiKey(arguments::ApiKey::Enable { id }) => {
                 Request::ApiKey(request::ApiKey::Enable { id })
@@ -98,8 +99,8 @@ impl Arguments {
             Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
                 return Session::open(&config, json)?.check(from, to, &evidence);
             }
-            Command::Audit(arguments::Audit::List { from, limit }) => {
-                Request::Audit(request::Audit::List { from, limit })
+            Command::Audit(arguments::Audit::List(wanted)) => {
+                Request::Audit(request::Audit::List(wanted.into()))
             }
             Command::Audit(arguments::Audit::Key) => Request::Audit(request::Audit::Keys),
             Command::Audit(arguments::Audit::Prune { to, before }) => {

@@ -3,13 +3,15 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    Account, AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
-    Explained, ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, MemberLine, Object, ObjectLine,
-    Page, Project, ProjectShown, Pruned, Status, Unlocked,
+    AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept,
+    Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned,
+    Status, Unlocked,
 };
 
+use super::approval;
 use super::schema;
 use super::server_names;
+use super::show_people::{explanation, members, users};
 use super::statistics;
 use super::subject;
 use super::trail;
@@ -23,6 +25,8 @@ pub(super) fn text(done: &Done) -> String {
             text.expose()
         ),
         Done::ApiKeys(page) => whole(page, api_keys(all(&page.items))),
+        Done::Approval(line) => approval::one(line),
+        Done::Approvals(listed) => approval::list(&listed.items),
         Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
@@ -174,47 +178,6 @@ fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
     table.text()
 }
 
-fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> String {
-    let mut table = Table::new(["USER", "ROLE", "ID", "CREATED", "DISABLED"]);
-    table.rows(listed, |Account { id, name, role, created, disabled }| {
-        let disabled = disabled.clone().unwrap_or_default();
-        [name.clone(), role.clone(), id.clone(), created.clone(), disabled]
-    });
-    table.text()
-}
-
-fn members<'a>(listed: impl IntoIterator<Item = Line<'a, MemberLine>>) -> String {
-    let mut table = Table::new(["USER", "ID", "MEMBER SINCE", "DISABLED"]);
-    table.rows(listed, |MemberLine { id, name, since, disabled }| {
-        [name.clone(), id.clone(), since.clone(), disabled.clone().unwrap_or_default()]
-    });
-    table.text()
-}
-
-/// The answer first, then the rules, then what else stands in the way.
-fn explanation(explained: &Explained) -> String {
-    let Explained { allowed, rules, broken, but } = explained;
-    let mut text =
-        if *allowed { "allowed by the access policies" } else { "denied by the access policies" }.to_owned();
-    let mut line = |head: &str, said: &str| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "\n{head:<9}{said}");
-    };
-    for rule in rules {
-        line(&rule.effect, &format!("{}: {}", rule.id, rule.why));
-    }
-    for id in broken {
-        line("broken", &format!("{id}: it cannot be evaluated, so it denies"));
-    }
-    if rules.is_empty() && broken.is_empty() {
-        line("", "no rule permits it");
-    }
-    for why in but {
-        line("but", why);
-    }
-    text
-}
-
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
     let mut table =
         Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "SUBJECT", "REQUIRED CONTEXT", "CREATED"]);
@@ -309,9 +272,9 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
 }
 
 /// An entry of a list, or the name of the row that should have been one.
-type Line<'a, T> = Result<&'a T, &'a str>;
+pub(super) type Line<'a, T> = Result<&'a T, &'a str>;
 
-fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
+pub(super) fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
     listed.iter().map(|entry| match entry {
         Listed::Sound(sound) => Ok(sound),
         Listed::Damaged(row) => Err(row.damaged.as_str()),
@@ -328,20 +291,20 @@ fn whole<T>(page: &Page<T>, mut entries: String) -> String {
 }
 
 /// Columns as wide as their widest entry.
-struct Table<const COLUMNS: usize> {
+pub(super) struct Table<const COLUMNS: usize> {
     rows: Vec<[String; COLUMNS]>,
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    fn new(heads: [&str; COLUMNS]) -> Self {
+    pub(super) fn new(heads: [&str; COLUMNS]) -> Self {
         Self { rows: vec![heads.map(str::to_owned)] }
     }
 
-    fn row(&mut self, row: [String; COLUMNS]) {
+    pub(super) fn row(&mut self, row: [String; COLUMNS]) {
         self.rows.push(row);
     }
 
-    fn rows<'a, T: 'a>(
+    pub(super) fn rows<'a, T: 'a>(
         &mut self,
         listed: impl IntoIterator<Item = Line<'a, T>>,
         cells: impl Fn(&T) -> [String; COLUMNS],
@@ -358,7 +321,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
             self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
         });

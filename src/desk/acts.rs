@@ -14,7 +14,7 @@ impl Request {
     /// Every act of the request; all must be allowed.
     ///
     /// # Errors
-    /// `bad-request` for an id or a role that is none.
+    /// `bad-request` for words that name nothing.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
@@ -25,7 +25,7 @@ impl Request {
             Self::Clock(request::Clock::Acknowledge) => of_appliance(Act::ClockAcknowledge),
             Self::Store(request::Store::Compact) => of_appliance(Act::StoreCompact),
             Self::Policy(request::Policy::Explain { .. }) => of_appliance(Act::PolicyExplain),
-            Self::Audit(verb) => of_appliance(verb.act()),
+            Self::Audit(verb) => Ok(vec![verb.act()]),
             Self::Project(verb) => Ok(vec![verb.act()]),
             Self::Object(verb) => Ok(vec![verb.act()]),
             Self::Endpoint(verb) => Ok(vec![verb.act()]),
@@ -38,6 +38,7 @@ impl Request {
                 Ok(vec![(Act::KeyRotate, object_of(project, object))])
             }
             Self::User(verb) => verb.acts(),
+            Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
@@ -46,12 +47,12 @@ impl Request {
 
 impl request::Audit {
     /// What the access policies are asked for each verb on the audit trail.
-    #[must_use]
-    pub const fn act(&self) -> Act {
+    fn act(&self) -> (Act, Target) {
         match self {
-            Self::List { .. } | Self::Keys => Act::AuditRead,
-            Self::Export(_) | Self::ExportKept { .. } => Act::AuditExport,
-            Self::Prune { .. } => Act::AuditPrune,
+            Self::List(wanted) => wanted.act(),
+            Self::Keys => (Act::AuditRead, Target::Appliance),
+            Self::Export(_) | Self::ExportKept { .. } => (Act::AuditExport, Target::Appliance),
+            Self::Prune { .. } => (Act::AuditPrune, Target::Appliance),
         }
     }
 }
@@ -64,6 +65,7 @@ impl request::Project {
             Self::List { .. } => (Act::ProjectList, Target::Appliance),
             Self::Show { name } => (Act::ProjectShow, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
+            Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
             Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
@@ -45,6 +46,10 @@ pub enum Done {
     ApiKeyMade(MadeApiKey),
     /// Of `api-key list`.
     ApiKeys(Page<ApiKey>),
+    /// Of every verb on one approval, and of what asks for one.
+    Approval(Box<ApprovalLine>),
+    /// Of `approval list`.
+    Approvals(Page<ApprovalLine>),
     /// Of `audit list`.
     Audit(AuditPage),
     /// Of every verb on budgets.

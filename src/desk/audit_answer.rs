@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditPage {
-    /// In order.
+    /// In the order asked for.
     pub entries: Vec<AuditEntry>,
     /// Where the next page begins, if there may be one.
     pub next: Option<u64>,
@@ -22,6 +22,8 @@ pub struct AuditPage {
 pub struct AuditEntry {
     /// Its place in the chain.
     pub sequence: u64,
+    /// `audit`, or `access` for a request on data.
+    pub kind: String,
     /// When.
     pub time: String,
     /// Who: `local:<uid>`, `user:<uuid>`, `system`.

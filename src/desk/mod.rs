@@ -8,8 +8,10 @@
 
 mod acts;
 pub mod answer;
+mod approval;
 pub mod asker;
 mod audit_answer;
+pub mod audit_request;
 mod budget;
 mod certificate_answer;
 mod certificate_request;

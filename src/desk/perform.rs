@@ -93,6 +93,7 @@ impl Request {
                 Ok(Done::Object(rotated.into()))
             }
             Self::User(verb) => verb.perform(appliance, leave, now),
+            Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
@@ -182,10 +183,7 @@ impl request::Audit {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(match self {
-            Self::List { from, limit } => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                Done::Audit(appliance.audit(from, limit)?.into())
-            }
+            Self::List(wanted) => Done::Audit(appliance.audit(&wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportKept { id, accept_damage } => {
                 let prunable_to = appliance.keep_export(actor, id, accept_damage, now)?;

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::approval::Approval;
+pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, ServerNames};
 pub use super::people::{Member, Policy, User};
 pub use super::schema::{ObjectSchema, Schema};
@@ -57,6 +59,8 @@ pub enum Request {
     Subject(Subject),
     /// Who may do what.
     Policy(Policy),
+    /// What waits for a second person.
+    Approval(Approval),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.
@@ -342,14 +346,7 @@ pub enum Key {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
-    List {
-        /// The first sequence number of interest.
-        #[serde(default)]
-        from: u64,
-        /// Entries at most.
-        #[serde(default = "audit_page")]
-        limit: u32,
-    },
+    List(AuditWanted),
     /// The journal itself; the answer is a stream, see `stream`.
     Export(ExportOf),
     /// An export was received and is kept.
@@ -368,11 +365,6 @@ pub enum Audit {
         /// RFC 3339: what was recorded before.
         before: Option<String>,
     },
-}
-
-/// Entries of the audit trail when nothing is said.
-const fn audit_page() -> u32 {
-    100
 }
 
 /// Which part of the journal.

@@ -34,10 +34,9 @@ pub enum Subject {
     List {
         /// The project's name.
         project: String,
-        /// What the page before named.
+        /// Where the page before said that this one begins.
         after: Option<String>,
         /// Entries at most.
-        #[serde(default)]
         limit: Option<u32>,
     },
 }

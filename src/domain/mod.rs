@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod access_record;
+mod access_record_read;
 pub mod actor;
 pub mod api_key;
+pub mod approval;
 pub mod audit_record;
 pub mod budget;
 pub mod budget_time;

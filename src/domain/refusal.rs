@@ -142,6 +142,13 @@ codes! {
     82 JournalFull "journal-full", "The journal takes no more records at the moment.", "Try again shortly.";
     83 WrongState "wrong-state", "The appliance is in a state that does not allow this.",
         "Do what the detail names; gembok status tells the state.";
+    // Two persons.
+    84 ApprovalEnded "approval-ended", "The request does not wait for a second person any more.",
+        "Look what became of it in the list of approvals; ask again if it is still wanted.";
+    85 NotASecondPerson "not-a-second-person", "Whoever asks cannot be the second person for this.",
+        "Ask somebody else: the detail names what a second person must be.";
+    86 TooManyApprovals "too-many-approvals", "Too many requests wait for a second person already.",
+        "Have those decided or withdrawn that wait.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
 
     // Whose data it is.

@@ -53,6 +53,12 @@ pub enum Table {
     Budgets = 14,
     /// Members of projects, by project and user.
     Members = 15,
+    /// Passwords and second factors, by user.
+    Credentials = 16,
+    /// Sessions of users, by SHA-256 of the token.
+    Sessions = 17,
+    /// What waits, or has waited, for a second person, by id.
+    Approvals = 18,
     /// Frozen subjects, by project and pseudonym.
     FrozenSubjects = 19,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
@@ -67,7 +73,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -84,6 +90,9 @@ impl Table {
         Self::Counters,
         Self::Budgets,
         Self::Members,
+        Self::Credentials,
+        Self::Sessions,
+        Self::Approvals,
         Self::FrozenSubjects,
         Self::Blocks,
         Self::BlockBodies,
@@ -123,6 +132,9 @@ impl Table {
             Self::Counters => "counters",
             Self::Budgets => "budgets",
             Self::Members => "members",
+            Self::Credentials => "credentials",
+            Self::Sessions => "sessions",
+            Self::Approvals => "approvals",
             Self::FrozenSubjects => "frozen-subjects",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",

@@ -4,6 +4,7 @@
 mod admission;
 mod api_key_timing;
 mod attack;
+mod audit_queries;
 mod authentication_limits;
 mod budget_clock;
 mod budgets;
@@ -32,6 +33,7 @@ mod roles;
 mod roll_up;
 mod rollback;
 mod rotten_rows;
+mod second_person;
 mod smuggling;
 mod states;
 mod statistics;

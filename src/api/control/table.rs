@@ -9,6 +9,21 @@ use super::row::{Query, Row};
 /// Of every list.
 const PAGES: &[Query] = &[Query::Text("after"), Query::Number("limit")];
 
+/// Of the audit trail.
+const AUDIT: &[Query] = &[
+    Query::Number("from"),
+    Query::Number("limit"),
+    Query::Flag("newest"),
+    Query::Text("kind"),
+    Query::Text("actor"),
+    Query::Text("act"),
+    Query::Text("on"),
+    Query::Text("outcome"),
+    Query::Text("since"),
+    Query::Text("until"),
+    Query::Text("project"),
+];
+
 /// Every row.
 pub const ROWS: &[Row] = &[
     // users
@@ -50,6 +65,28 @@ pub const ROWS: &[Row] = &[
         .says("Make a user a member; one that is there stays."),
     Row::delete("/v1/projects/{project}/members/{user}", "project member remove")
         .says("End a membership; one that is not there stays away."),
+    Row::post("/v1/projects/{project}/proposals", "project member propose")
+        .makes("approval")
+        .says("Ask a second person to let a user in.")
+        .refuses(&[Code::AlreadyExists, Code::TooManyApprovals]),
+    // what waits for a second person
+    Row::get("/v1/approvals", "approval list")
+        .bare()
+        .shows("approvals")
+        .says("Approvals that one may see, the newest first."),
+    Row::get("/v1/approvals/{id}", "approval show").shows("approval").says("An approval."),
+    Row::post("/v1/approvals/{id}/give", "approval give")
+        .shows("approval")
+        .says("The second person's yes.")
+        .refuses(ENDED),
+    Row::post("/v1/approvals/{id}/refuse", "approval refuse")
+        .shows("approval")
+        .says("The second person's no.")
+        .refuses(ENDED),
+    Row::post("/v1/approvals/{id}/withdraw", "approval withdraw")
+        .shows("approval")
+        .says("Take back what one has asked for.")
+        .refuses(ENDED),
     // objects and their keys
     Row::get("/v1/projects/{project}/objects", "object list")
         .query(PAGES)
@@ -62,10 +99,29 @@ pub const ROWS: &[Row] = &[
     Row::get("/v1/projects/{project}/objects/{object:name}", "object show")
         .shows("object")
         .says("An object with its key versions."),
+    Row::get("/v1/projects/{project}/objects/{object:name}/schema", "object schema show")
+        .shows("schema")
+        .says("What an object declares of its data."),
+    Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
+        .shows("schema")
+        .says("Declare something else, as far as ciphertexts still open.")
+        .refuses(&[Code::Conflict])
+        .large(),
     Row::post("/v1/projects/{project}/objects/{object}/key-versions", "key rotate")
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    // whose data is not decrypted for the time being
+    Row::get("/v1/projects/{project}/frozen-subjects", "subject list")
+        .query(PAGES)
+        .shows("frozen-subjects")
+        .says("Frozen subjects of a project, by pseudonym."),
+    Row::post("/v1/projects/{project}/frozen-subjects", "subject freeze")
+        .shows("subject-changed")
+        .says("Let nothing of a subject be decrypted from now on."),
+    Row::post("/v1/projects/{project}/frozen-subjects/unfreeze", "subject unfreeze")
+        .shows("subject-changed")
+        .says("Let the data of a subject be decrypted again."),
     // endpoints
     Row::get("/v1/projects/{project}/endpoints", "endpoint list")
         .query(PAGES)
@@ -143,9 +199,9 @@ pub const ROWS: &[Row] = &[
         .large(),
     // the audit trail
     Row::get("/v1/audit", "audit list")
-        .query(&[Query::Number("from"), Query::Number("limit")])
+        .query(AUDIT)
         .shows("audit")
-        .says("Who changed what."),
+        .says("Who did what, on what, with what result; of one project, or of everything."),
     Row::get("/v1/audit/checkpoint-keys", "audit keys")
         .bare()
         .shows("checkpoint-keys")
@@ -182,6 +238,7 @@ pub const ROWS: &[Row] = &[
 const SET: &str = "budget set";
 const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
+const ENDED: &[Code] = &[Code::ApprovalEnded];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 

@@ -60,9 +60,13 @@ acts! {
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
     ApprovalGive "approval.give", Approval;
+    ApprovalList "approval.list", Appliance;
+    ApprovalRefuse "approval.refuse", Approval;
+    ApprovalShow "approval.show", Approval;
+    ApprovalWithdraw "approval.withdraw", Approval;
     AuditExport "audit.export", Appliance;
     AuditPrune "audit.prune", Appliance;
-    AuditRead "audit.read", Appliance;
+    AuditRead "audit.read", Appliance | Project;
     BackupFetch "backup.fetch", Appliance;
     BudgetRaise "budget.raise", Endpoint | Appliance;
     BudgetSet "budget.set", Endpoint | Appliance;
@@ -89,6 +93,7 @@ acts! {
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
     MemberList "member.list", Project;
+    MemberPropose "member.propose", Project;
     MemberRemove "member.remove", Project;
     MetricsRead "metrics.read", Appliance;
     ObjectCreate "object.create", Project;
