@@ -93,8 +93,8 @@ impl Arguments {
             Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
                 return Session::open(&config, json)?.check(from, to, &evidence);
             }
-            Command::Audit(arguments::Audit::List { from, limit }) => {
-                Request::Audit(request::Audit::List { from, limit })
+            Command::Audit(arguments::Audit::List(wanted)) => {
+                Request::Audit(request::Audit::List(wanted.into()))
             }
             Command::Audit(arguments::Audit::Key) => Request::Audit(request::Audit::Keys),
             Command::Audit(arguments::Audit::Prune { to, before }) => {

@@ -25,7 +25,7 @@ impl Request {
             Self::Clock(request::Clock::Acknowledge) => of_appliance(Act::ClockAcknowledge),
             Self::Store(request::Store::Compact) => of_appliance(Act::StoreCompact),
             Self::Policy(request::Policy::Explain { .. }) => of_appliance(Act::PolicyExplain),
-            Self::Audit(verb) => of_appliance(verb.act()),
+            Self::Audit(verb) => Ok(vec![verb.act()]),
             Self::Project(verb) => Ok(vec![verb.act()]),
             Self::Object(verb) => Ok(vec![verb.act()]),
             Self::Endpoint(verb) => Ok(vec![verb.act()]),
@@ -47,12 +47,12 @@ impl Request {
 
 impl request::Audit {
     /// What the access policies are asked for each verb on the audit trail.
-    #[must_use]
-    pub const fn act(&self) -> Act {
+    fn act(&self) -> (Act, Target) {
         match self {
-            Self::List { .. } | Self::Keys => Act::AuditRead,
-            Self::Export(_) | Self::ExportKept { .. } => Act::AuditExport,
-            Self::Prune { .. } => Act::AuditPrune,
+            Self::List(wanted) => wanted.act(),
+            Self::Keys => (Act::AuditRead, Target::Appliance),
+            Self::Export(_) | Self::ExportKept { .. } => (Act::AuditExport, Target::Appliance),
+            Self::Prune { .. } => (Act::AuditPrune, Target::Appliance),
         }
     }
 }

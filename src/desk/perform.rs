@@ -191,10 +191,7 @@ impl request::Audit {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(match self {
-            Self::List { from, limit } => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                Done::Audit(appliance.audit(from, limit)?.into())
-            }
+            Self::List(wanted) => Done::Audit(appliance.audit(&wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportKept { id, accept_damage } => {
                 let prunable_to = appliance.keep_export(actor, id, accept_damage, now)?;

@@ -160,6 +160,7 @@ impl From<appliance::AuditPage> for answer::AuditPage {
     fn from(page: appliance::AuditPage) -> Self {
         let entries = page.entries.into_iter().map(|entry| answer::AuditEntry {
             sequence: entry.sequence,
+            kind: if entry.is_access { "access" } else { "audit" }.into(),
             time: entry.record.time.to_string(),
             actor: entry.record.actor,
             act: entry.record.act,

@@ -5,6 +5,7 @@ mod admission;
 mod api_key_timing;
 mod api_keys;
 mod attack;
+mod audit_queries;
 mod authentication_limits;
 mod budget_clock;
 mod budgets;

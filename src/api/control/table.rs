@@ -9,6 +9,21 @@ use super::row::{Query, Row};
 /// Of every list.
 const PAGES: &[Query] = &[Query::Text("after"), Query::Number("limit")];
 
+/// Of the audit trail.
+const AUDIT: &[Query] = &[
+    Query::Number("from"),
+    Query::Number("limit"),
+    Query::Flag("newest"),
+    Query::Text("kind"),
+    Query::Text("actor"),
+    Query::Text("act"),
+    Query::Text("on"),
+    Query::Text("outcome"),
+    Query::Text("since"),
+    Query::Text("until"),
+    Query::Text("project"),
+];
+
 /// Every row.
 pub const ROWS: &[Row] = &[
     // users
@@ -265,9 +280,9 @@ pub const ROWS: &[Row] = &[
         .large(),
     // the audit trail
     Row::get("/v1/audit", "audit list")
-        .query(&[Query::Number("from"), Query::Number("limit")])
+        .query(AUDIT)
         .shows("audit")
-        .says("Who changed what."),
+        .says("Who did what, on what, with what result; of one project, or of everything."),
     Row::get("/v1/audit/checkpoint-keys", "audit keys")
         .bare()
         .shows("checkpoint-keys")

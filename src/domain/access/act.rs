@@ -69,7 +69,7 @@ acts! {
     ApprovalWithdraw "approval.withdraw", Approval;
     AuditExport "audit.export", Appliance;
     AuditPrune "audit.prune", Appliance;
-    AuditRead "audit.read", Appliance;
+    AuditRead "audit.read", Appliance | Project;
     BackupFetch "backup.fetch", Appliance;
     BudgetRaise "budget.raise", Endpoint | Appliance;
     BudgetSet "budget.set", Endpoint | Appliance;

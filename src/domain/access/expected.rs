@@ -48,7 +48,7 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
     ("/ + - - x x x x", Kind::Object, "decrypt encrypt index reencrypt"),
     ("/ + / / / / / /", Kind::Endpoint, "certificate.renew"),
     ("+ / + - + - + x", Kind::Project, "endpoint.list member.list project.show statistics.read"),
-    ("+ / + - - - + x", Kind::Project, "object.list subject.list"),
+    ("+ / + - - - + x", Kind::Project, "audit.read object.list subject.list"),
     ("+ / + - - - + x", Kind::Object, "object.show"),
     ("+ / + + + + + x", Kind::Appliance, "health.read metrics.read"),
     ("+ / + - x - x x", Kind::Project, "member.add"),
