@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
 use crate::clock::SHIPPED;
+use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::world::World;
 
@@ -23,7 +24,11 @@ const RETIRED_BEFORE: Duration = Duration::from_secs(61);
 /// No role may do these as shipped; a policy may let one.
 const MORE: &str = "
 @id(\"more\") @why(\"For a test.\")
-permit (principal in Role::\"officer\", action in [Action::\"audit.prune\", Action::\"server-names.set\"], resource);
+permit (
+  principal in Role::\"officer\",
+  action in [Action::\"audit.prune\", Action::\"ca.roll\", Action::\"ca.roll-finish\", Action::\"server-names.set\"],
+  resource
+);
 ";
 
 /// Whoever may be let in, and what was said.
@@ -110,27 +115,36 @@ fn the_committed_document_is_the_codes() {
 fn every_operation_answers_as_the_document_says() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path("policies/access.cedar"), format!("{SHIPPED}{MORE}")).unwrap();
-    let world = World::over(sandbox, "");
+    let outside = Foreign::new("luar");
+    fs::write(sandbox.path("outside-ca.pem"), &outside.pem).unwrap();
+    fs::write(sandbox.path("outside-crl.pem"), outside.list(&[], 48)).unwrap();
+    let world = World::over(sandbox, CONFIGURED);
     let siti = person(&world, "siti", "user");
     world.done(&format!("project member add siti --project {PROJECT}"));
     let people =
         vec![siti, world.admin(), person(&world, "rina", "auditor"), person(&world, "opsir", "officer")];
     let mut book = Book { people, nobody: world.control(None), exchanges: Vec::new() };
+    let enrolled = |urn: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        outside.sign(&world.sandbox, "luar", &key, 7, &[uri(urn)]);
+        json!({ "certificate": fs::read_to_string(world.sandbox.path("luar.pem")).unwrap() })
+    };
     data_plane(&world, &mut book);
     about(&world, &mut book);
-    users(&mut book);
+    users(&mut book, &enrolled);
     approvals(&mut book);
     project(&mut book);
     let retired = retire_object(&mut book);
     subjects(&mut book);
-    endpoint(&mut book);
+    endpoint(&mut book, &enrolled);
     appliance(&world, &mut book);
     // An object is deleted a minute after it was retired.
     sleep(RETIRED_BEFORE.saturating_sub(retired.elapsed()));
     book.resource("DELETE", "/v1/projects/gudang/objects/salah", Value::Null);
     ends(&mut book);
-    // The last: with other names the server has another certificate.
+    // With other names, or another CA, the server has another certificate.
     book.resource("PUT", "/v1/server-names", json!({ "names": ["localhost", "127.0.0.1"] }));
+    roll_ca(&world, &mut book);
     book.judge();
 }
 
@@ -186,9 +200,11 @@ fn about(world: &World, book: &mut Book) {
     book.resource("GET", "/v1/statistics?resolution=day&format=csv", Value::Null);
 }
 
-fn users(book: &mut Book) {
+fn users(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
     let of = |verb: &str| format!("/v1/users/tono{verb}");
-    book.resource("POST", "/v1/users", json!({ "name": "tono", "role": "user" }));
+    let tono = book.resource("POST", "/v1/users", json!({ "name": "tono", "role": "user" })).json();
+    let urn = format!("urn:gembok:user:{}", tono["id"].as_str().unwrap());
+    book.resource("POST", &of("/certificates/enrol"), enrolled(&urn));
     book.resource("GET", "/v1/users?limit=2", Value::Null);
     book.resource("POST", &of("/certificates"), json!({ "csr": signing_request() }));
     book.resource("GET", &of(""), Value::Null);
@@ -213,16 +229,18 @@ fn project(book: &mut Book) {
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
 }
 
-fn endpoint(book: &mut Book) {
+fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
     let endpoints = "/v1/projects/gudang/endpoints";
     let of = |verb: &str| format!("{endpoints}/kasir/{verb}");
-    book.resource("POST", endpoints, json!({ "name": "loket" }));
+    let kasir = book.resource("POST", endpoints, json!({ "name": "loket" })).json();
     book.resource("PUT", &format!("{endpoints}/loket/name"), json!({ "to": "kasir" }));
     lives(book, &format!("{endpoints}/kasir"));
     book.resource("PUT", &of("networks"), json!({ "networks": ["10.20.0.0/16", "fd00::/8"] }));
     book.resource("GET", &of("networks"), Value::Null);
     book.resource("GET", &format!("{endpoints}/kasir"), Value::Null);
     book.resource("GET", endpoints, Value::Null);
+    let urn = format!("urn:gembok:endpoint:{}", kasir["id"].as_str().unwrap());
+    book.resource("POST", &of("certificates/enrol"), enrolled(&urn));
     let issued = book.resource("POST", &of("certificates"), json!({ "csr": signing_request() })).json();
     book.resource("POST", &of("grants"), json!({ "object": "barang", "operations": ["encrypt", "decrypt"] }));
     book.resource("GET", &of("grants"), Value::Null);
@@ -317,6 +335,20 @@ fn subjects(book: &mut Book) {
     book.resource("POST", frozen, subject.clone());
     book.resource("GET", frozen, Value::Null);
     book.resource("POST", &format!("{frozen}/unfreeze"), subject);
+}
+
+/// Whoever has no certificate of the new CA is cut off by the end of a roll.
+fn roll_ca(world: &World, book: &mut Book) {
+    book.resource("GET", "/v1/ca", Value::Null);
+    book.resource("POST", "/v1/ca/roll", Value::Null);
+    world.done("certificate issue --user opsir --out opsir-baru");
+    let (ca, certificate) = (world.sandbox.path("opsir-baru/ca.pem"), world.sandbox.path("opsir-baru/user"));
+    let officer = Client::new(&world.daemon.control(), &ca, Some(&certificate));
+    world.daemon.wait_until("the listeners follow", || {
+        officer.ask("GET", "/v1/info", &[], b"").is_ok_and(|answer| answer.status == 200)
+    });
+    book.people = vec![officer];
+    book.resource("POST", "/v1/ca/finish", json!({ "force": true }));
 }
 
 fn ends(book: &mut Book) {
