@@ -136,6 +136,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::EndpointRevoked
         | Code::EndpointDisabled
         | Code::Forbidden
+        | Code::UseTheControlPlane
         | Code::PolicyDenied
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {

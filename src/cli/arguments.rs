@@ -8,6 +8,7 @@ use crate::desk::request;
 
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
+use super::control::Options;
 use super::issue::{NewBundle, NewCertificate};
 use super::page::Page;
 use super::people::{Member, User};
@@ -35,6 +36,8 @@ pub(super) struct Arguments {
     /// Print the daemon's answer as it came, one line of JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) control: Options,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -100,6 +103,12 @@ pub(super) enum Command {
     Config(Config),
     /// Print the OpenAPI document of both listeners
     Openapi,
+    /// Print what completes commands in a shell: source <(gembok completions bash)
+    Completions {
+        /// bash, zsh or fish
+        #[arg(value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
+    },
 }
 
 #[derive(Subcommand)]

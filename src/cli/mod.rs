@@ -9,6 +9,7 @@ mod budget;
 mod bundle;
 mod client;
 mod columns;
+mod control;
 mod error;
 mod evidence;
 mod export;

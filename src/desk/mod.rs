@@ -13,6 +13,7 @@ mod audit_answer;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod local;
 mod people;
 mod perform;
 mod perform_people;

@@ -153,6 +153,8 @@ codes! {
         "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
     103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
         "Send further ones without, and look what was made before sending one again.";
+    104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
+        "Ask as a named user over the control plane: with --profile, or --control, --ca, --certificate and --key.";
 }
 
 impl Code {
