@@ -140,6 +140,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::NetworkDenied
         | Code::Forbidden
         | Code::NotASecondPerson
+        | Code::UseTheControlPlane
         | Code::PolicyDenied
         | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::clock::{clock, init, open};
 use crate::support::softhsm::in_child;
 
-const ACTS: usize = 4_000;
+const ACTS: usize = 1_500;
 /// Names are few, so that they meet.
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const OPERATIONS: [&str; 2] = ["encrypt", "decrypt"];
