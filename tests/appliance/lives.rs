@@ -244,7 +244,7 @@ fn an_object_is_deleted_only_where_nothing_can_be_lost() {
                 "{name}: not yet a minute"
             );
         }
-        pass(61);
+        pass(91);
         assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
         desk.object("salah", Life::Delete).unwrap();
         assert_eq!(desk.object("salah", Life::Delete).unwrap_err(), "not-found");
@@ -264,7 +264,7 @@ fn an_object_is_deleted_only_where_nothing_can_be_lost() {
         desk.perform(Request::Lock).unwrap();
         desk.perform(Request::Unlock { accept_damage: false, accept_rollback: false }).unwrap();
         desk.object("salah", Life::Retire).unwrap();
-        pass(61);
+        pass(91);
         desk.object("salah", Life::Delete).unwrap();
         assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
         desk.perform(Request::Project(request::Project::Create { name: "kosong".into() })).unwrap();
