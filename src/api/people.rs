@@ -6,6 +6,12 @@
 //! GET  /v1/approvals/{id}                     the approval
 //! POST /v1/approvals/{id}/give                {}                  -> the approval; so refuse, withdraw
 //! POST /v1/projects/{name}/proposals          { user }            -> 201, the approval that lets the user in
+//! POST /v1/users/{name}/reset                 { drop_totp? }      -> 201 { user, token, path, expires }; shown once
+//! PUT  /v1/users/{name}/totp                  { demanded }        -> 204
+//! POST /v1/users/{name}/confirmation          {}                  -> 201, the approval that confirms the account
+//! POST /v1/users/{name}/certificates          { csr }             -> 201, the certificate
+//! GET  /v1/users/{name}/sessions              { sessions }
+//! DELETE /v1/sessions/{id}                    -> 204
 //! ```
 //!
 //! A body has to be `application/json`: a page in the user's browser can send other types, with the user's certificate.
@@ -20,7 +26,7 @@ use serde_json::json;
 use crate::appliance::{Appliance, Fault, Stop};
 use crate::desk::answer::Done;
 use crate::desk::asker::Asker;
-use crate::desk::request::{Approval, Member, Project, Request};
+use crate::desk::request::{Approval, Certificate, Member, Project, Request, Session, User};
 use crate::domain::refusal::{Code, Refusal};
 
 use super::credentials::Arrival;
@@ -28,8 +34,8 @@ use super::line::hop;
 use super::request::parse;
 use super::{Answer, Incoming, body, problem};
 
-/// Bytes of a body: a name.
-const BODY_BYTES_MAX: usize = 4_096;
+/// Bytes of a body; the longest has a signing request.
+const BODY_BYTES_MAX: usize = 16 << 10;
 
 /// A route, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +46,12 @@ pub(super) enum Route<'a> {
     Refuse(&'a str),
     Withdraw(&'a str),
     Proposals(&'a str),
+    Reset(&'a str),
+    EnforceTotp(&'a str),
+    AskConfirmation(&'a str),
+    Certificates(&'a str),
+    Sessions(&'a str),
+    EndSession(&'a str),
 }
 
 #[derive(Deserialize)]
@@ -50,6 +62,25 @@ struct Nothing {}
 #[serde(deny_unknown_fields)]
 struct Proposal {
     user: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewLink {
+    #[serde(default)]
+    drop_totp: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Demand {
+    demanded: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCertificate {
+    csr: String,
 }
 
 impl<'a> Route<'a> {
@@ -64,6 +95,12 @@ impl<'a> Route<'a> {
             ["approvals", id, "refuse"] => Self::Refuse(id),
             ["approvals", id, "withdraw"] => Self::Withdraw(id),
             ["projects", project, "proposals"] => Self::Proposals(project),
+            ["users", name, "reset"] => Self::Reset(name),
+            ["users", name, "totp"] => Self::EnforceTotp(name),
+            ["users", name, "confirmation"] => Self::AskConfirmation(name),
+            ["users", name, "certificates"] => Self::Certificates(name),
+            ["users", name, "sessions"] => Self::Sessions(name),
+            ["sessions", id] => Self::EndSession(id),
             _ => return None,
         };
         (!steps.contains(&"")).then_some(found)
@@ -71,8 +108,10 @@ impl<'a> Route<'a> {
 
     const fn method(self) -> &'static str {
         match self {
-            Self::Approvals | Self::Approval(_) => "GET",
-            Self::Give(_) | Self::Refuse(_) | Self::Withdraw(_) | Self::Proposals(_) => "POST",
+            Self::Approvals | Self::Approval(_) | Self::Sessions(_) => "GET",
+            Self::EndSession(_) => "DELETE",
+            Self::EnforceTotp(_) => "PUT",
+            _ => "POST",
         }
     }
 
@@ -90,6 +129,24 @@ impl<'a> Route<'a> {
                 let Proposal { user } = parse(sent)?;
                 Ok(Request::Project(Project::Member(Member::Propose { project: project.into(), user })))
             }
+            Self::Reset(name) => {
+                let NewLink { drop_totp } = parse(sent)?;
+                Ok(Request::User(User::Reset { name: name.into(), drop_totp }))
+            }
+            Self::EnforceTotp(name) => {
+                let Demand { demanded } = parse(sent)?;
+                Ok(Request::User(User::EnforceTotp { name: name.into(), demanded }))
+            }
+            Self::AskConfirmation(name) => {
+                let Nothing {} = parse(sent)?;
+                Ok(Request::User(User::AskConfirmation { name: name.into() }))
+            }
+            Self::Certificates(user) => {
+                let NewCertificate { csr } = parse(sent)?;
+                Ok(Request::Certificate(Certificate::IssueUser { user: user.into(), csr }))
+            }
+            Self::Sessions(user) => Ok(Request::Session(Session::List { user: user.into() })),
+            Self::EndSession(id) => Ok(Request::Session(Session::End { id: id.into() })),
         }
     }
 }
@@ -104,7 +161,13 @@ pub(super) async fn answer(
     mut body: Incoming,
 ) -> Answer {
     match serve(appliance, route, method, is_json, arrival, &mut body).await {
-        Ok(Done::Approval(line)) if matches!(route, Route::Proposals(_)) => shown(StatusCode::CREATED, &line),
+        Ok(Done::Approval(line)) if matches!(route, Route::Proposals(_) | Route::AskConfirmation(_)) => {
+            shown(StatusCode::CREATED, &line)
+        }
+        Ok(Done::Link(link)) => shown(StatusCode::CREATED, &link),
+        Ok(Done::CertificateIssued(issued)) => shown(StatusCode::CREATED, &issued),
+        Ok(Done::Sessions(sessions)) => shown(StatusCode::OK, &json!({ "sessions": sessions })),
+        Ok(Done::Changed) => problem::nothing(),
         Ok(Done::Approval(line)) => shown(StatusCode::OK, &line),
         Ok(Done::Approvals(listed)) => shown(StatusCode::OK, &json!({ "approvals": listed })),
         Ok(_) => problem::answer(&Code::Fault.into()),
@@ -136,11 +199,11 @@ async fn serve(
     if route.method() != method.as_str() {
         return Err(Code::MethodNotAllowed.into());
     }
-    let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
-    let sent = if method == Method::POST {
+    let proof = arrival.proof()?;
+    let sent = if [Method::POST, Method::PUT].contains(method) {
         // Nobody's body is read who is nobody; and nothing is held while it is on its way.
-        let (operational, peer, now) = (appliance.unlocked()?, Arc::clone(&peer), arrival.now);
-        hop(move || operational.sign_in(&peer, now).map(drop)).await?;
+        let (operational, proof, now) = (appliance.unlocked()?, proof.clone(), arrival.now);
+        hop(move || operational.sign_in_by(proof.showing(), now).map(drop)).await?;
         read(body, is_json, arrival).await?
     } else {
         Bytes::new()
@@ -150,7 +213,7 @@ async fn serve(
     hop(move || {
         let operational = appliance.unlocked()?;
         let now = operational.now();
-        let asker = Asker::User(operational.sign_in(&peer, now)?);
+        let asker = Asker::User(operational.sign_in_by(proof.showing(), now)?);
         request.perform_for(&appliance, &asker, now)
     })
     .await
@@ -176,6 +239,8 @@ mod tests {
             ("/v1/approvals/x/", Route::Approval("x")),
             ("/v1/approvals/x/give", Route::Give("x")),
             ("/v1/projects/kantor/proposals", Route::Proposals("kantor")),
+            ("/v1/users/siti/reset", Route::Reset("siti")),
+            ("/v1/sessions/x", Route::EndSession("x")),
         ] {
             assert_eq!(Route::of(path), Some(route), "{path}");
         }

@@ -168,11 +168,11 @@ async fn serve(
     if !asked.resource.methods().split(", ").any(|allowed| allowed == asked.method.as_str()) {
         return Err(Code::MethodNotAllowed.into());
     }
-    let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
+    let proof = arrival.proof()?;
     let sent = if asked.method == Method::POST {
         // Nobody's body is read who is nobody; and nothing is held while it is on its way.
-        let (operational, peer, now) = (appliance.unlocked()?, Arc::clone(&peer), arrival.now);
-        hop(move || operational.sign_in(&peer, now).map(drop)).await?;
+        let (operational, proof, now) = (appliance.unlocked()?, proof.clone(), arrival.now);
+        hop(move || operational.sign_in_by(proof.showing(), now).map(drop)).await?;
         if !asked.is_json {
             let detail = "Send the body as application/json, and say so in Content-Type.";
             return Err(Refusal::new(Code::BadRequest).detail(detail));
@@ -185,7 +185,7 @@ async fn serve(
     let operational = appliance.unlocked()?;
     hop(move || {
         let now = operational.now();
-        let signed_in = operational.sign_in(&peer, now)?;
+        let signed_in = operational.sign_in_by(proof.showing(), now)?;
         verb.perform(&Desk { appliance: &operational, signed_in, now })
     })
     .await

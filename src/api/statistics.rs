@@ -81,11 +81,11 @@ async fn found(
     query: &str,
 ) -> Result<(Asked, StatisticsFound), Refusal> {
     let operational = appliance.unlocked()?;
-    let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
+    let proof = arrival.proof()?;
     let now = arrival.now;
     let mut asked = parse(query, now)?;
     hop(move || {
-        let visible = operational.visible_statistics(&operational.sign_in(&peer, now)?)?;
+        let visible = operational.visible_statistics(&operational.sign_in_by(proof.showing(), now)?)?;
         asked.query.only.keep_to(visible);
         let found = operational.statistics(&asked.query)?;
         Ok((asked, found))

@@ -1,4 +1,4 @@
-//! People on the control plane: sign-in by an enrolled certificate. What who may do is the access policies' to say
+//! People on the control plane: sign-in by an enrolled certificate; that by session is [`super::sessions`]'s. What who may do is the access policies' to say
 //! ([`super::access`]).
 
 use std::net::IpAddr;
@@ -7,8 +7,9 @@ use crate::domain::access::{Circumstances, Person};
 use crate::domain::certificate::Certificate;
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::Code;
+use crate::domain::session::SessionDigest;
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::domain::user::User;
+use crate::domain::user::{Role, User};
 use crate::store::Table;
 
 use super::access::Access;
@@ -16,11 +17,13 @@ use super::catalog::not_found;
 use super::fault::Stop;
 use super::operational::Operational;
 
-/// A user whose certificate is enrolled and valid now, where and when that was shown.
+/// A user whose certificate is enrolled and valid now, or whose session is live; where and when that was shown.
 pub struct SignedIn {
     person: Person,
     address: IpAddr,
     time: Timestamp,
+    /// Where it was by session.
+    session: Option<SessionDigest>,
 }
 
 impl Operational {
@@ -51,7 +54,7 @@ impl Operational {
         if user.disabled.is_some() {
             return Err(Code::Forbidden.into());
         }
-        Ok(SignedIn { person: self.person(&user)?, address: peer.address, time: now.time })
+        Ok(SignedIn::new(self.person(&user)?, peer.address, now.time, None))
     }
 
     pub(super) fn user_named(&self, name: &str) -> Result<User, Stop> {
@@ -62,6 +65,26 @@ impl Operational {
 }
 
 impl SignedIn {
+    pub(super) const fn new(
+        person: Person,
+        address: IpAddr,
+        time: Timestamp,
+        session: Option<SessionDigest>,
+    ) -> Self {
+        Self { person, address, time, session }
+    }
+
+    /// The session's digest, where it was one.
+    pub(super) const fn session(&self) -> Option<SessionDigest> {
+        self.session
+    }
+
+    /// Name and role of the account.
+    #[must_use]
+    pub fn who(&self) -> (&str, Role) {
+        (&self.person.name, self.person.role)
+    }
+
     /// Who.
     pub(super) const fn person(&self) -> &Person {
         &self.person

@@ -39,6 +39,7 @@ mod failures;
 mod fault;
 mod give_back;
 mod grants;
+mod hashing;
 mod health;
 mod in_flight;
 mod keyring;
@@ -53,8 +54,10 @@ mod pause;
 mod pki;
 mod provision;
 mod recorder;
+mod recovery;
 mod renewal;
 mod repeats;
+mod reset;
 mod retention;
 mod revocations;
 mod revoking;
@@ -65,6 +68,8 @@ mod second_person;
 mod served;
 mod server_certificate;
 mod server_names;
+mod sessions;
+mod sign_in;
 mod signing_request;
 mod single_flight;
 mod spending;
@@ -91,6 +96,7 @@ use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::roll_up::StatisticsRetention;
+use crate::domain::session::SessionLimits;
 use crate::domain::timestamp::Now;
 use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
@@ -122,11 +128,15 @@ pub use operational::Operational;
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
+pub use recovery::Recovery;
+pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use served::Served;
 pub use server_names::ServerNames;
+pub use sessions::{SessionView, Showing};
+pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
@@ -162,6 +172,8 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// How long statistics are kept.
     pub statistics: StatisticsRetention,
+    /// How long sessions live, and how many there may be.
+    pub sessions: SessionLimits,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// Who may do what; [`Appliance::govern`] changes it.

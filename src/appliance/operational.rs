@@ -28,6 +28,7 @@ use super::disk_reserve::DiskReserve;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
+use super::hashing::Hashing;
 use super::in_flight::Gauge;
 use super::keyring::Keyring;
 use super::lease::Leases;
@@ -37,6 +38,7 @@ use super::pki::Pki;
 use super::recorder::{Recorder, Room};
 use super::repeats::Repeats;
 use super::retention::Retention;
+use super::sessions::LastSeen;
 use super::tend::Absence;
 use super::witness::Witness;
 use super::{Policies, Settings};
@@ -58,6 +60,8 @@ pub struct Operational {
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
+    pub(super) hashing: Hashing,
+    pub(super) last_seen: LastSeen,
     repeats: Repeats,
     pub(super) pki: Pki,
     pub(super) witness: Witness,
@@ -102,6 +106,8 @@ impl Operational {
         Ok(Self {
             budgets,
             failures: Failures::new(),
+            hashing: Hashing::default(),
+            last_seen: LastSeen::default(),
             repeats: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),

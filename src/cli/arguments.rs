@@ -14,6 +14,7 @@ use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
 use super::server_names::ServerNames;
+use super::session::Session;
 use super::statistics::Statistics;
 
 #[derive(Parser)]
@@ -84,6 +85,9 @@ pub(super) enum Command {
     /// What waits for a second person
     #[command(subcommand)]
     Approval(Approval),
+    /// People signed in by password
+    #[command(subcommand)]
+    Session(Session),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),

@@ -22,6 +22,7 @@ mod renewal;
 mod report;
 mod run;
 mod server_names;
+mod session;
 mod show;
 mod show_people;
 mod statistics;

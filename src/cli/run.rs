@@ -76,6 +76,7 @@ impl Arguments {
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
+            Command::Session(verb) => verb.into(),
             Command::ApiKey(arguments::ApiKey::Enable { id }) => {
                 Request::ApiKey(request::ApiKey::Enable { id })
             }

@@ -10,6 +10,7 @@ use crate::desk::answer::{
 
 use super::approval;
 use super::server_names;
+use super::session;
 use super::show_people::{explanation, members, users};
 use super::statistics;
 
@@ -49,6 +50,8 @@ pub(super) fn text(done: &Done) -> String {
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
         Done::Endpoints(listed) => endpoints(all(listed)),
+        Done::Link(link) => session::link(link),
+        Done::Sessions(sessions) => session::list(sessions),
         Done::Grants(listed) => grants(all(listed)),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {

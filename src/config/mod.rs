@@ -11,6 +11,7 @@ mod journal;
 mod policies;
 mod secret_file;
 mod sections;
+mod sessions;
 mod statistics;
 
 use std::fs;
@@ -28,6 +29,7 @@ pub use sections::{
     Degraded, Keyring, Listen, Local, Log, LogFormat, LogLevel, Memory, MemoryLock, PinSource, State, Store,
     Tls, Token, TokenName,
 };
+pub use sessions::Sessions;
 pub use statistics::Statistics;
 
 /// A configuration that was read whole: types, ranges and the relations between limits hold. What it names on this
@@ -60,6 +62,8 @@ pub struct Config {
     pub degraded: Degraded,
     /// `[journal]`
     pub journal: Journal,
+    /// `[sessions]`
+    pub sessions: Sessions,
     /// `[statistics]`
     pub statistics: Statistics,
     /// `[memory]`
@@ -113,6 +117,7 @@ impl Config {
             keyring: document.keyring,
             degraded: document.degraded,
             journal: document.journal,
+            sessions: document.sessions,
             statistics: document.statistics,
             memory: document.memory,
             log: document.log,
@@ -171,7 +176,8 @@ impl Config {
                 "keys may serve until their time to live is over while the token is away; raise max_s or lower ttl_s",
             );
         }
-        self.statistics.relate().map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
+        let flaw = self.statistics.relate().or_else(|| self.sessions.relate());
+        flaw.map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
     }
 }
 
@@ -200,6 +206,8 @@ struct Document {
     degraded: Degraded,
     #[serde(default)]
     journal: Journal,
+    #[serde(default)]
+    sessions: Sessions,
     #[serde(default)]
     statistics: Statistics,
     #[serde(default)]

@@ -10,6 +10,7 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
+pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 
@@ -81,6 +82,8 @@ pub enum Done {
     Grants(Vec<Listed<Grant>>),
     /// Of `init`.
     Initialised(Initialised),
+    /// Of `user reset`, and of `user recover` once it was approved.
+    Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
@@ -93,6 +96,8 @@ pub enum Done {
     Projects(Vec<Listed<Project>>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of `session list`.
+    Sessions(Vec<SessionLine>),
     /// Of every verb on the server's names.
     ServerNames(ServerNames),
     /// Of `policy explain`.

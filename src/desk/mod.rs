@@ -18,6 +18,7 @@ mod people;
 mod perform;
 mod perform_people;
 pub mod request;
+mod session;
 pub mod statistics;
 mod status_answer;
 mod view;

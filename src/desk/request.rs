@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 pub use super::approval::Approval;
 pub use super::certificate_request::{Certificate, ServerNames};
 pub use super::people::{Member, Policy, User};
+pub use super::session::Session;
 pub use super::statistics::Statistics;
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
@@ -56,6 +57,8 @@ pub enum Request {
     Policy(Policy),
     /// What waits for a second person.
     Approval(Approval),
+    /// People signed in by password.
+    Session(Session),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.

@@ -27,12 +27,14 @@ final class Problem
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
             'last-admin', 'approval-ended', 'too-many-approvals',
+            'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
             'api-key-missing', 'api-key-unknown', 'api-key-revoked', 'api-key-expired', 'api-key-disabled',
             'api-key-of-another-endpoint', 'endpoint-revoked', 'endpoint-disabled', 'forbidden', 'not-granted',
             'key-not-sealing', 'key-exhausted', 'denied-by-policy', 'not-a-second-person',
+            'sign-in-failed', 'session-ended',
         ],
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
@@ -41,7 +43,7 @@ final class Problem
             'renewal-limited',
         ],
         Unavailable::class => [
-            'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
+            'sign-ins-busy', 'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
         ],
     ];
 

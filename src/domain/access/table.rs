@@ -6,14 +6,13 @@ use std::net::IpAddr;
 use time::UtcOffset;
 
 use crate::domain::approval;
-use crate::domain::id::{ApprovalId, EndpointId, ObjectId, ProjectId, UserId};
+use crate::domain::id::{EndpointId, ObjectId, ProjectId, UserId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::Role;
 
 use super::rules::AccessRules;
-use super::{
-    Act, Asked, Circumstances, Decision, Flaw, Kind, On, Person, Question, Reads, Tenant, Thing, Who,
-};
+use super::second_person;
+use super::{Act, Circumstances, Decision, Flaw, Kind, On, Person, Question, Reads, Tenant, Thing, Who};
 
 const POLICIES: &str = include_str!("../../../policies/access.cedar");
 const SCHEMA: &str = include_str!("../../../policies/access.cedarschema");
@@ -50,7 +49,7 @@ const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / + - - - + x", Kind::Endpoint, "api-key.list budget.show grant.list"),
     ("+ / - - + - + x", Kind::Appliance, "certificate.list policy.explain project.list statistics.read-all"),
     ("+ / - - + - + x", Kind::Appliance, "status.read user.list"),
-    ("+ / - - + - + x", Kind::User, "user.show"),
+    ("+ / - - + - + x", Kind::User, "session.list user.show"),
     ("/ + - - x x x x", Kind::Object, "decrypt encrypt index reencrypt"),
     ("/ + / / / / / /", Kind::Endpoint, "certificate.renew"),
     ("+ / + - + - + x", Kind::Project, "endpoint.list member.list project.show statistics.read"),
@@ -63,9 +62,14 @@ const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / + + - - x x", Kind::Appliance, "project.create"),
     ("+ / - - + - x x", Kind::Appliance, "user.create"),
     ("+ / - - + - x x", Kind::Role, "role.give"),
-    ("+ / - - + - x x", Kind::User, "certificate.issue-user user.change-role user.delete"),
+    ("+ / - - + - x x", Kind::User, "certificate.issue-user session.end user.change-role user.delete"),
+    ("+ / / / / / / /", Kind::User, "user.recover"),
     ("+ / - - + - x x", Kind::Appliance, "user.delete"),
-    ("+ / - - + - x x", Kind::User, "user.disable user.enable"),
+    (
+        "+ / - - + - x x",
+        Kind::User,
+        "user.ask-confirmation user.disable user.enable user.enforce-totp user.reset",
+    ),
 ];
 
 fn shipped_with(more: &str) -> AccessRules {
@@ -96,13 +100,6 @@ fn person(role: Role, projects: &[u8]) -> Person {
     }
 }
 
-/// A membership in an orphan, asked for by nobody of the columns.
-fn asked() -> Asked {
-    let (id, kind) = (ApprovalId::from_bytes([5; 16]), approval::Kind::Member);
-    let (subject, requester) = (UserId::from_bytes([98; 16]), Some(UserId::from_bytes([99; 16])));
-    Asked { id, kind, subject, requester, projects: vec![project(1).id], is_orphan: true }
-}
-
 fn endpoint(of: u8) -> Thing<EndpointId> {
     Thing { id: EndpointId::from_bytes([3; 16]), name: "absensi".into(), project: project(of) }
 }
@@ -125,7 +122,7 @@ fn everyone() -> [Who; 8] {
 fn thing(kind: Kind) -> On {
     match kind {
         Kind::Appliance => On::Appliance,
-        Kind::Approval => On::Approval(asked()),
+        Kind::Approval => On::Approval(second_person::asked(approval::Kind::Member, &[project(1).id], true)),
         Kind::Endpoint => On::Endpoint(endpoint(1)),
         Kind::Object => object(1),
         Kind::Project => On::Project(project(1)),
