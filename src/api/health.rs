@@ -119,7 +119,9 @@ pub(super) async fn leave_by_certificate(
 async fn leave_by(appliance: &Appliance, proof: Proof, now: Now, act: Act) -> Result<Leave, Refusal> {
     let operational = appliance.unlocked()?;
     hop(move || {
-        operational.leave(&operational.sign_in_by(proof.showing(), now)?, &[(act, Target::Appliance)])
+        let signed_in = operational.sign_in_by(proof.showing(), now)?;
+        let acts = [(act, Target::Appliance)];
+        operational.noted(&signed_in, &acts, operational.leave(&signed_in, &acts))
     })
     .await
 }

@@ -3,6 +3,7 @@
 use crate::domain::refusal::Code;
 
 /// The sentence of a code.
+#[expect(clippy::too_many_lines, reason = "a line for each code, and nothing else")]
 #[must_use]
 pub(super) const fn sentence(code: Code) -> &'static str {
     match code {
@@ -68,6 +69,12 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::TooManySessions => "Jumlah sesi sudah penuh; akhiri sesi yang tidak dipakai.",
         Code::WeakPassword => "Kata sandi terlalu mudah ditebak; pilih yang lebih panjang.",
         Code::LinkEnded => "Tautan sekali pakai sudah tidak berlaku; mintalah yang baru kepada admin.",
+        Code::ChangedMeanwhile => "Data diubah pihak lain sejak dibaca; baca kembali, lalu ulangi.",
+        Code::IdempotencyKeyReused => {
+            "Idempotency-Key ini sudah dipakai permintaan lain; gunakan kunci baru."
+        }
+        Code::ShownOnce => "Permintaan ini sudah dilaksanakan, dan hasilnya hanya ditunjukkan sekali.",
+        Code::TooManyIdempotencyKeys => "Terlalu banyak Idempotency-Key dalam 24 jam; kirim tanpa kunci itu.",
         Code::NotFound => "Tidak ditemukan; periksa namanya.",
         Code::AlreadyExists => "Nama sudah dipakai; pilih nama lain.",
         Code::Conflict => "Data diubah pihak lain pada saat yang sama; ulangi.",
@@ -91,6 +98,18 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::TokenAway => "Token kunci sedang tidak tersedia; coba lagi nanti.",
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",
         Code::WrongState => "Gembok tidak dalam keadaan yang mengizinkan hal ini.",
+        Code::SubjectFrozen => "Pemrosesan data orang ini sedang dibekukan; hubungi pemilik proyek.",
+        Code::EndpointRetired => "Endpoint sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ProjectRetired => "Proyek sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ObjectRetired => {
+            "Objek sudah dipensiunkan: hanya dapat mendekripsi; gunakan objek lain atau hubungi pemilik proyek."
+        }
+        Code::NetworkDenied => {
+            "Endpoint tidak boleh datang dari alamat ini; kirim dari jaringannya atau hubungi pemilik proyek."
+        }
+        Code::NotEmpty => "Masih ada isinya; hapus isinya dahulu.",
+        Code::ObjectInUse => "Mungkin sudah ada data yang dienkripsi untuk objek ini; biarkan pensiun.",
+        Code::NotRetired => "Pensiunkan dahulu dan tunggu satu menit, lalu hapus.",
         Code::Fault => "Terjadi gangguan pada Gembok; beri tahu operator waktu permintaan ini.",
     }
 }

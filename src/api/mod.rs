@@ -1,5 +1,6 @@
 //! Floor 5: the HTTP edge. Outside words become ours here and ours become theirs; there are no rules and no tables behind
-//! it. This page is the whole route table: what is not on it does not exist.
+//! it. This page is the whole route table, with that of the control plane's resources on the next, [`control::table`]: what is
+//! not on them does not exist.
 //!
 //! | listener | method and path | who | file |
 //! |---|---|---|---|
@@ -9,16 +10,14 @@
 //! | data | `POST /cryptAPI/Crypt/{endpoint}[/]`, `/CryptAPI/…` | certificate and API key (in the body) | `published` |
 //! | both | `GET /v1/info` | any | `info` |
 //! | both | `GET /problems/{code}` | any | `info` |
+//! | both | `GET /v1/openapi.json` | any | [`openapi`] |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
 //! | control | `GET /health/state` | a user | `health` |
 //! | control | `GET /v1/statistics` | a user: one's projects', or everyone's | `statistics` |
 //! | control | `GET /metrics` | a user's certificate | `metrics` |
-//! | control | `GET`, `POST /v1/users`; `GET`, `DELETE /v1/users/{name}` | a user, by role | `resources` |
-//! | control | `GET`, `POST /v1/projects`; `GET /v1/projects/{name}` | a user, by role and membership | `resources` |
 //! | control | `POST /v1/session`, `POST /v1/reset` | any, with a password or a one-time link | `session` |
 //! | control | `GET`, `DELETE /v1/session` | a user | `session` |
-//! | control | `/v1/approvals` and below; `POST …/proposals` below a project; more below a user | a user, by role and membership | `people` |
-//! | control | `GET`, `POST …/members`; `DELETE …/members/{user}` below a project | the same | `resources` |
+//! | control | users, projects and everything below them, certificates, the audit trail, … | a user, by role and membership | [`control::table`] |
 //!
 //! Anything else is `unmatched`: 404, or 405 where a path is served with another method. Below `/cryptAPI` and `/CryptAPI`
 //! that too is said in the published form.
@@ -27,6 +26,7 @@
 //! and nowhere else.
 
 mod body;
+pub mod control;
 mod credentials;
 mod field;
 mod health;
@@ -34,12 +34,11 @@ mod indonesian;
 mod info;
 mod line;
 mod metrics;
-mod people;
+pub mod openapi;
 mod problem;
 mod published;
 mod renewal;
 pub mod request;
-mod resources;
 mod session;
 mod statistics;
 mod statistics_csv;
@@ -247,25 +246,13 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
                 let answer = session::answer(appliance, route, &head.method, is_json, &arrival, body).await;
                 return Ok(answer.map(|body| Either::Left(Full::from(body))));
             }
-            if let Some(route) = people::Route::of(head.uri.path()) {
-                let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
-                let is_json = credentials::is_json(&head.headers);
-                let body = Incoming::new(body);
-                let answer = people::answer(appliance, route, &head.method, is_json, &arrival, body).await;
-                return Ok(answer.map(|body| Either::Left(Full::from(body))));
-            }
-            let Some(resource) = resources::Resource::of(head.uri.path()) else {
+            let rows = control::table::at(head.uri.path());
+            if rows.is_empty() {
                 let answer = others.clone().call(Request::from_parts(head, body)).await?;
                 return Ok(answer.map(Either::Right));
-            };
+            }
             let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
-            let asked = resources::Asked {
-                resource,
-                method: &head.method,
-                query: head.uri.query(),
-                is_json: credentials::is_json(&head.headers),
-            };
-            let answer = resources::answer(appliance, asked, &arrival, Incoming::new(body)).await;
+            let answer = control::answer(appliance, rows, &head, arrival, Incoming::new(body)).await;
             Ok(answer.map(|body| Either::Left(Full::from(body))))
         }
     })
@@ -279,9 +266,11 @@ fn open(
     let info = info_path.and(warp::get()).and(with).map(|appliance: Arc<Appliance>| info::answer(&appliance));
     let problems_path = warp::path!("problems" / String);
     let problems = problems_path.and(warp::get()).map(|code: String| info::problem(&code));
-    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify();
+    let openapi_path = warp::path!("v1" / "openapi.json");
+    let openapi = openapi_path.and(warp::get()).map(openapi::answer);
+    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify().or(openapi_path).unify();
     let wrong_method = gets.and(warp::body::stream()).then(|body| unmatched::method("GET", body));
-    info.or(problems).unify().or(wrong_method).unify()
+    info.or(problems).unify().or(openapi).unify().or(wrong_method).unify()
 }
 
 /// No such path, on either listener.

@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,9 +26,11 @@ use crate::domain::refusal::{Code, Refusal};
 
 use super::credentials::Arrival;
 use super::line::hop;
-use super::people::{read, shown};
 use super::request::parse;
 use super::{Answer, Incoming, body, problem};
+
+/// Bytes of a body: a name and a password.
+const BODY_BYTES_MAX: usize = 4_096;
 
 /// A route, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,6 +171,20 @@ async fn reset(
     let value =
         json!({ "user": used.user, "unconfirmed": used.is_unconfirmed, "second_factor": second_factor });
     Ok(Some((StatusCode::OK, value)))
+}
+
+/// An answer of JSON.
+fn shown(status: StatusCode, value: &Value) -> Answer {
+    problem::respond(status, "application/json", value.to_string().into_bytes())
+}
+
+/// A body of JSON.
+async fn read(body: &mut Incoming, is_json: bool, arrival: &Arrival) -> Result<Bytes, Refusal> {
+    if !is_json {
+        let detail = "Send the body as application/json, and say so in Content-Type.";
+        return Err(Refusal::new(Code::BadRequest).detail(detail));
+    }
+    body::read(body, arrival.content_length, BODY_BYTES_MAX).await
 }
 
 fn line(session: SessionView) -> Value {

@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use crate::domain::access::{Circumstances, Person};
+use crate::domain::access::{Act, Circumstances, Person};
+use crate::domain::actor::Actor;
 use crate::domain::certificate::Certificate;
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::Code;
@@ -16,6 +17,8 @@ use super::access::Access;
 use super::catalog::not_found;
 use super::fault::Stop;
 use super::operational::Operational;
+use super::refused::RefusedAct;
+use super::target::Target;
 
 /// A user whose certificate is enrolled and valid now, or whose session is live; where and when that was shown.
 pub struct SignedIn {
@@ -33,7 +36,19 @@ impl Operational {
     /// `certificate-missing`, `certificate-not-valid`, `certificate-revoked`, `certificate-not-enrolled`, `forbidden` for a
     /// disabled user; `authentication-limited`.
     pub fn sign_in(&self, peer: &Peer, now: Now) -> Result<SignedIn, Stop> {
-        self.limit_failures(peer, now.instant, || self.find_user(peer, now))
+        let found = self.limit_failures(peer, now.instant, || self.find_user(peer, now));
+        if let (Err(Stop::Refused(refusal)), Some(shown)) = (&found, &peer.certificate) {
+            let refused = RefusedAct {
+                // By what the certificate says, which is no more than a claim.
+                actor: shown.identity.actor().to_string(),
+                act: "sign-in".into(),
+                on: None,
+                address: Some(peer.address),
+                code: refusal.code,
+            };
+            self.record_refused(refused, now);
+        }
+        found
     }
 
     fn find_user(&self, peer: &Peer, now: Now) -> Result<SignedIn, Stop> {
@@ -55,6 +70,29 @@ impl Operational {
             return Err(Code::Forbidden.into());
         }
         Ok(SignedIn::new(self.person(&user)?, peer.address, now.time, None))
+    }
+
+    /// What became of what a user asked for; a refusal leaves its record, by the first of `acts`.
+    ///
+    /// # Errors
+    /// What `done` holds.
+    pub fn noted<T>(
+        &self,
+        signed_in: &SignedIn,
+        acts: &[(Act, Target)],
+        done: Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        if let (Err(Stop::Refused(refusal)), Some((act, on))) = (&done, acts.first()) {
+            let refused = RefusedAct {
+                actor: signed_in.actor().to_string(),
+                act: act.to_string(),
+                on: Some(on.to_string()),
+                address: Some(signed_in.address),
+                code: refusal.code,
+            };
+            self.record_refused(refused, self.now());
+        }
+        done
     }
 
     pub(super) fn user_named(&self, name: &str) -> Result<User, Stop> {
@@ -83,6 +121,18 @@ impl SignedIn {
     #[must_use]
     pub fn who(&self) -> (&str, Role) {
         (&self.person.name, self.person.role)
+    }
+
+    /// Who acts, for records.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        Actor::User(self.person.id)
+    }
+
+    /// Where that was shown.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// Who.

@@ -11,6 +11,7 @@ use crate::crypto::wrapped_key::{Binding, WrappingKey};
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
+use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId};
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::member::Member;
@@ -18,21 +19,22 @@ use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::store::{Batch, Scan, Table};
+use crate::store::{Batch, Table};
 
 use super::fault::{Fault, Stop};
 use super::keyring::{Held, kek_row_key};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
+use super::schema::{checked, declared};
 use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
 /// Context names an object may require.
 const REQUIRED_CONTEXT_MAX: usize = 16;
-/// Projects or objects in one page of a list.
-pub(super) const LIST_ROWS_MAX: usize = 1_000;
 
 /// A project in a list.
 pub struct ProjectView {
@@ -42,6 +44,10 @@ pub struct ProjectView {
     pub name: Name,
     /// When it was made.
     pub created: Timestamp,
+    /// What people say it is for.
+    pub description: Option<Description>,
+    /// Since when it is retired, if it is.
+    pub retired: Option<Timestamp>,
 }
 
 /// What is asked for when an object is made.
@@ -52,6 +58,8 @@ pub struct NewObject {
     pub algorithm: Option<Algorithm>,
     /// Context names every seal must bind.
     pub required_context: Vec<String>,
+    /// What it declares of its data.
+    pub schema: Schema,
 }
 
 /// An object with its key versions.
@@ -85,7 +93,15 @@ impl Operational {
     /// `already-exists`, `token-away`.
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
         let id = ProjectId::from_random(random::bytes()?);
-        let project = Project { id, name, created: now.time, kek_version: 1, kek_version_floor: None };
+        let project = Project {
+            id,
+            name,
+            created: now.time,
+            kek_version: 1,
+            kek_version_floor: None,
+            description: None,
+            retired: None,
+        };
         // Asked before the token is, and held again by the commit.
         let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
         if self.store.get(Table::Names, &name_key)?.is_some() {
@@ -110,7 +126,7 @@ impl Operational {
                 (),
             ))
         })?;
-        Ok(ProjectView { id, name: project.name, created: now.time })
+        Ok(ProjectView::of(project))
     }
 
     /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
@@ -153,7 +169,8 @@ impl Operational {
     /// Makes an object with its first key version, which seals at once.
     ///
     /// # Errors
-    /// `not-found` for the project, `already-exists`, `bad-context` for the required names, `token-away`.
+    /// `not-found` for the project, `project-retired`, `already-exists`, `bad-context` for the required names, `bad-request` for
+    /// the schema, `token-away`.
     pub fn create_object(
         &self,
         actor: Actor,
@@ -161,8 +178,9 @@ impl Operational {
         new: NewObject,
         now: Now,
     ) -> Result<ObjectView, Stop> {
-        let project = self.project_named(project)?;
+        let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
+        let schema = checked(new.schema)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
@@ -177,6 +195,10 @@ impl Operational {
                 required_context,
                 created: now.time,
                 version_floor: None,
+                schema,
+                is_unused: Some(true),
+                description: None,
+                retired: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
@@ -203,42 +225,23 @@ impl Operational {
                 .with("key-id", format!("{key_id:08x}"))
                 .with("algorithm", algorithm.name())
                 .with("required-context", format!("{:?}", object.required_context));
+            let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
         Ok(view(object, vec![Listed::Sound(version)]))
     }
 
-    /// Projects by id, at most a page; a damaged one by its row's name.
+    /// Projects by id; a damaged one by its row's name.
     ///
     /// # Errors
     /// The store's.
-    pub fn projects(&self, after: Option<ProjectId>) -> Result<Vec<Listed<ProjectView>>, Stop> {
-        let after = after.map(|id| *id.as_bytes());
-        let range =
-            Scan { prefix: &[], after: after.as_ref().map(<[u8; 16]>::as_slice), limit: LIST_ROWS_MAX };
-        let rows = self.store.scan(Table::Projects, range)?.into_iter().map(|(_, row)| {
-            let project = Listed::of(row)?.decode()?;
-            Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
-        });
-        rows.collect()
-    }
-
-    /// The same, and where the next page begins, if there may be one.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(super) fn projects_page(
-        &self,
-        after: Option<ProjectId>,
-    ) -> Result<(Vec<Listed<ProjectView>>, Option<ProjectId>), Stop> {
-        let page = self.projects(after)?;
-        let next = next_page(&page, |view| *view.id.as_bytes()).map(ProjectId::from_bytes);
-        Ok((page, next))
+    pub fn projects(&self, wanted: &PageWanted) -> Result<Page<ProjectView>, Stop> {
+        self.page(Table::Projects, &[], wanted, |_, row| Ok(Some(row.decode()?.map(ProjectView::of))))
     }
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
         let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
-        Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
+        Ok(project.map(ProjectView::of))
     }
 
     /// The project of a name.
@@ -246,35 +249,20 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
-        let Project { id, name, created, .. } = self.project_named(name)?;
-        Ok(ProjectView { id, name, created })
+        self.project_named(name).map(ProjectView::of)
     }
 
-    /// Objects of a project by id, without their versions, at most a page behind `after`; and those whose row is damaged, of
-    /// whichever project they are.
+    /// Objects of a project by id, without their versions; and those whose row is damaged, of whichever project they are.
     ///
     /// # Errors
     /// `not-found` for the project.
-    pub fn objects(&self, project: &str, after: Option<ObjectId>) -> Result<Vec<Listed<Object>>, Stop> {
+    pub fn objects(&self, project: &str, wanted: &PageWanted) -> Result<Page<Object>, Stop> {
         let project = self.project_named(project)?;
-        let mut after = after.map(|id| id.as_bytes().to_vec());
-        let mut found = Vec::new();
-        loop {
-            let page = self
-                .store
-                .scan(Table::Objects, Scan { prefix: &[], after: after.as_deref(), limit: LIST_ROWS_MAX })?;
-            let Some((last, _)) = page.last() else { return Ok(found) };
-            after = Some(last.clone());
-            for (_, row) in page {
-                let object = Listed::of(row)?.decode::<Object>()?;
-                if !matches!(&object, Listed::Sound(object) if object.project != project.id) {
-                    found.push(object);
-                }
-                if found.len() == LIST_ROWS_MAX {
-                    return Ok(found);
-                }
-            }
-        }
+        self.page(Table::Objects, &[], wanted, |_, row| {
+            let object = row.decode::<Object>()?;
+            let is_of_another = matches!(&object, Listed::Sound(object) if object.project != project.id);
+            Ok((!is_of_another).then_some(object))
+        })
     }
 
     /// An object with its key versions.
@@ -303,6 +291,12 @@ impl Operational {
         self.read(Table::Projects, &id.value)?.ok_or_else(|| not_found("project", name))
     }
 
+    /// The project of a name, unless it is retired: nothing new is made in one that is.
+    pub(super) fn live_project(&self, name: &str) -> Result<Project, Stop> {
+        let project = self.project_named(name)?;
+        if project.retired.is_some() { Err(Code::ProjectRetired.into()) } else { Ok(project) }
+    }
+
     /// Reserves a name below a parent and lets it lead to `id`.
     pub(super) fn name(
         &self,
@@ -328,14 +322,14 @@ impl Operational {
     }
 }
 
-/// The key of the last row of a full page: the next one begins behind it.
-pub(super) fn next_page<T>(page: &[Listed<T>], key: impl Fn(&T) -> [u8; 16]) -> Option<[u8; 16]> {
-    match page.last().filter(|_| page.len() == LIST_ROWS_MAX)? {
-        Listed::Sound(last) => Some(key(last)),
-        Listed::Damaged(row) => row.key().try_into().ok(),
+impl ProjectView {
+    fn of(project: Project) -> Self {
+        let Project { id, name, created, description, retired, .. } = project;
+        Self { id, name, created, description, retired }
     }
 }
 
+/// The key of the last row of a full page: the next one begins behind it.
 /// Row key of the wraps of an MK generation in the counters.
 pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
     [b"token-wraps".as_slice(), &generation.to_be_bytes()].concat()
@@ -358,7 +352,7 @@ pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectV
     ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
 }
 
-fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
+pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
     names.sort_unstable();
     let sound = names.len() <= REQUIRED_CONTEXT_MAX
         && names.iter().all(|name| !name.is_empty() && name.len() <= 64)

@@ -1,6 +1,6 @@
 //! What of the PKI ends when: our own certificates and the CRL, read from their files, so that a locked appliance knows, too;
 //! and of each endpoint and user that may still come in the newest certificate that counts. An older one beside a newer one is
-//! nobody's worry.
+//! nobody's worry. And the API keys that end, as long as somebody may need them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 use x509_parser::time::ASN1Time;
 
+use crate::domain::api_key::ApiKey;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::expiry::{Ending, Expiry};
@@ -28,7 +29,13 @@ use super::pki::PkiFiles;
 use super::{Appliance, State};
 
 /// The ends of clients' certificates, as the catalog had them at a revision.
-pub(super) type ClientExpiries = Option<(CatalogRevision, Arc<Vec<Expiry>>)>;
+pub(super) type ClientExpiries = Option<(CatalogRevision, Arc<Vec<ClientExpiry>>)>;
+
+/// An end, and since when something else is there in its place, if it is.
+pub(super) struct ClientExpiry {
+    expiry: Expiry,
+    replaced: Option<Timestamp>,
+}
 
 impl Appliance {
     /// Every end to come, our own first. While it is locked nobody knows the clients'.
@@ -36,8 +43,8 @@ impl Appliance {
     pub fn expiries(&self) -> Vec<Expiry> {
         let mut expiries = PkiFiles::below(&self.settings.state_directory).expiries();
         if let State::Operational(operational) = &*self.state() {
-            match operational.client_expiries() {
-                Ok(clients) => expiries.extend_from_slice(&clients),
+            match operational.client_expiries().and_then(|clients| operational.still_wanted(&clients)) {
+                Ok(clients) => expiries.extend(clients),
                 Err(stop) => tracing::error!(%stop, "the ends of clients' certificates cannot be read"),
             }
         }
@@ -47,7 +54,7 @@ impl Appliance {
 
 impl Operational {
     /// Read once per revision of the catalog: a scraper asks often.
-    fn client_expiries(&self) -> Result<Arc<Vec<Expiry>>, Stop> {
+    fn client_expiries(&self) -> Result<Arc<Vec<ClientExpiry>>, Stop> {
         let revision = self.catalog_revision();
         let mut known = self.client_expiries.lock();
         if let Some((at, expiries)) = &*known
@@ -60,7 +67,7 @@ impl Operational {
         Ok(expiries)
     }
 
-    fn load_client_expiries(&self) -> Result<Vec<Expiry>, Stop> {
+    fn load_client_expiries(&self) -> Result<Vec<ClientExpiry>, Stop> {
         let mut newest: BTreeMap<Ending, ([u8; 32], Timestamp)> = BTreeMap::new();
         self.each_listed(Table::Certificates, &[], |spki, row| {
             // A damaged one counts no more, and whoever meets it says so.
@@ -80,17 +87,60 @@ impl Operational {
         let mut expiries = Vec::with_capacity(newest.len());
         for (of, (spki, not_after)) in newest {
             if let Some(name) = self.live_name(of)? {
-                expiries.push(Expiry { of, name: Some(name), spki: Some(spki), not_after });
+                let expiry = Expiry { of, name: Some(name), spki: Some(spki), not_after };
+                expiries.push(ClientExpiry { expiry, replaced: None });
             }
         }
+        self.api_key_expiries(&mut expiries)?;
         Ok(expiries)
+    }
+
+    fn api_key_expiries(&self, expiries: &mut Vec<ClientExpiry>) -> Result<(), Stop> {
+        let (mut ending, mut replaced) = (Vec::new(), BTreeMap::new());
+        self.each_listed(Table::ApiKeys, &[], |_, row| {
+            let Listed::Sound(api_key) = row.decode::<ApiKey>()? else { return Ok(()) };
+            if let Some(old) = api_key.replaces.filter(|_| api_key.revoked.is_none()) {
+                replaced.insert(old, api_key.created);
+            }
+            if api_key.revoked.is_none() && api_key.expires.is_some() {
+                ending.push(api_key);
+            }
+            Ok(())
+        })?;
+        for ApiKey { id, endpoint, label, expires, .. } in ending {
+            let Some((place, not_after)) = self.live_name(Ending::Endpoint(endpoint))?.zip(expires) else {
+                continue;
+            };
+            let (of, name) = (Ending::ApiKey(id), Some(format!("{place} {label}")));
+            let expiry = Expiry { of, name, spki: None, not_after };
+            expiries.push(ClientExpiry { expiry, replaced: replaced.get(&id).copied() });
+        }
+        Ok(())
+    }
+
+    /// Without the API keys in whose place there is another, save those that are used all the same: who uses one would be cut
+    /// off at its end.
+    fn still_wanted(&self, clients: &[ClientExpiry]) -> Result<Vec<Expiry>, Stop> {
+        let mut wanted = Vec::with_capacity(clients.len());
+        for ClientExpiry { expiry, replaced } in clients {
+            let is_used = match (expiry.of, replaced) {
+                (Ending::ApiKey(id), Some(since)) => {
+                    self.last_use(id)?.is_some_and(|last| last.time > *since)
+                }
+                _ => true,
+            };
+            if is_used {
+                wanted.push(expiry.clone());
+            }
+        }
+        Ok(wanted)
     }
 
     /// What people call the holder of a certificate; none where the holder may not come in any more.
     fn live_name(&self, of: Ending) -> Result<Option<String>, Stop> {
         Ok(match of {
             Ending::Endpoint(id) => match self.look_up::<Endpoint>(Table::Endpoints, id.as_bytes())? {
-                Some(Listed::Sound(endpoint)) if endpoint.revoked.is_none() => {
+                Some(Listed::Sound(endpoint)) if endpoint.revoked.is_none() && endpoint.retired.is_none() => {
                     let project = self.look_up::<Project>(Table::Projects, endpoint.project.as_bytes())?;
                     let project = project.and_then(Listed::sound);
                     let project =
@@ -103,7 +153,7 @@ impl Operational {
                 Some(Listed::Sound(user)) if user.disabled.is_none() => Some(user.name.to_string()),
                 _ => None,
             },
-            Ending::Ca | Ending::Crl | Ending::Server => None,
+            Ending::ApiKey(_) | Ending::Ca | Ending::Crl | Ending::Server => None,
         })
     }
 }

@@ -15,6 +15,7 @@ use super::access::Leave;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
 
 /// A member in a list.
 pub struct MemberView {
@@ -68,22 +69,18 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found` for the project.
-    pub fn members(&self, project: &str) -> Result<Vec<Listed<MemberView>>, Stop> {
+    pub fn members(&self, project: &str, wanted: &PageWanted) -> Result<Page<MemberView>, Stop> {
         let project = self.project_named(project)?.id;
-        let mut views = Vec::new();
-        self.each_listed(Table::Members, project.as_bytes(), |row_key, row| {
-            match (row.decode::<Member>()?, Member::from_row_key(row_key)) {
-                (Listed::Damaged(row), _) => views.push(Listed::Damaged(row)),
+        self.page(Table::Members, project.as_bytes(), wanted, |row_key, row| {
+            Ok(match (row.decode::<Member>()?, Member::from_row_key(row_key)) {
+                (Listed::Damaged(row), _) => Some(Listed::Damaged(row)),
                 (Listed::Sound(member), Some((_, id))) => {
                     let user = self.look_up::<User>(Table::Users, id.as_bytes())?;
-                    views
-                        .extend(user.map(|user| user.map(|user| MemberView { user, since: member.created })));
+                    user.map(|user| user.map(|user| MemberView { user, since: member.created }))
                 }
-                (Listed::Sound(_), None) => {}
-            }
-            Ok(())
-        })?;
-        Ok(views)
+                (Listed::Sound(_), None) => None,
+            })
+        })
     }
 
     /// A membership, if it is there and can be read.

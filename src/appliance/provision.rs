@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::random;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappingKey};
@@ -30,6 +31,7 @@ use crate::store::{
 use super::catalog::token_wraps_key;
 use super::certificates::{CRL_NUMBER, Issued, crl_audit, enrol, enrolment, issue_audit};
 use super::fault::{Fault, Stop};
+use super::never_sealed::RECORDED_SINCE;
 use super::operational::{Operational, Parts};
 use super::pki::{Pki, PkiFiles, write_file};
 use super::signing_request::RequestedKey;
@@ -209,7 +211,8 @@ impl Appliance {
             .put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
             .put(Table::Names, &named, user.id.as_bytes().to_vec())
             .put(Table::Counters, &token_wraps_key(FIRST), cbor::encode(&1u64))
-            .put(Table::Counters, CRL_NUMBER, cbor::encode(&u64::from(FIRST)));
+            .put(Table::Counters, CRL_NUMBER, cbor::encode(&u64::from(FIRST)))
+            .put(Table::Counters, RECORDED_SINCE, cbor::encode(&now.time));
         let records = [
             AuditRecord::new(now.time, actor, "appliance.init")
                 .with("id", id)
@@ -238,6 +241,7 @@ impl Appliance {
             token,
             master_keys,
             store_key,
+            subject_key: SubjectKey::of(&subject_key),
             pki,
             checkpoint_signer,
         })?;

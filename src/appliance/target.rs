@@ -1,6 +1,8 @@
 //! What an act is about, as people name it, and how it is found for the policies. Only names and ids are read where they
 //! suffice, so that what is damaged can still be revoked.
 
+use std::fmt;
+
 use crate::domain::access::{On, Person, Tenant, Thing};
 use crate::domain::api_key::ApiKey;
 use crate::domain::cbor;
@@ -53,6 +55,24 @@ pub enum Target {
     Session(SessionId),
     /// A person, by name.
     User(String),
+}
+
+/// As people write it, such as `object:kantor/karyawan`.
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(name) | Self::User(name) => write!(out, "user:{name}"),
+            Self::ApiKey(id) => write!(out, "api-key:{id}"),
+            Self::Appliance => out.write_str("appliance"),
+            Self::Approval(id) => write!(out, "approval:{id}"),
+            Self::Certificate(spki) => write!(out, "certificate:{spki}"),
+            Self::Endpoint { project, name } => write!(out, "endpoint:{project}/{name}"),
+            Self::Object { project, name } => write!(out, "object:{project}/{name}"),
+            Self::Project(name) => write!(out, "project:{name}"),
+            Self::Role(role) => write!(out, "role:{role}"),
+            Self::Session(id) => write!(out, "session:{id}"),
+        }
+    }
 }
 
 impl Operational {

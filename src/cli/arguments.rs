@@ -6,16 +6,23 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::desk::request;
 
+use super::api_key::ApiKey;
 use super::approval::Approval;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
+use super::endpoint_shown::Networks;
+use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
+use super::life::{EndpointLife, ObjectLife, ProjectLife};
+use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
+use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
 use super::session::Session;
 use super::statistics::Statistics;
+use super::subject::SubjectVerb;
 
 #[derive(Parser)]
 #[command(
@@ -79,6 +86,9 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Subjects: whose data it is
+    #[command(subcommand)]
+    Subject(SubjectVerb),
     /// Access policies: who may do what
     #[command(subcommand)]
     Policy(Policy),
@@ -105,6 +115,8 @@ pub(super) enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+    /// Print the OpenAPI document of both listeners
+    Openapi,
 }
 
 #[derive(Subcommand)]
@@ -136,17 +148,15 @@ pub(super) struct Init {
 pub(super) enum Project {
     /// Make a project
     Create { name: String },
-    /// List projects, at most 1,000
-    List {
-        /// Begin behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
-    },
+    /// List projects
+    List(Page),
     /// Show a project with its objects and endpoints
     Show { name: String },
     /// Users who own a project together
     #[command(subcommand)]
     Member(Member),
+    #[command(flatten)]
+    Life(ProjectLife),
 }
 
 #[derive(Subcommand)]
@@ -162,14 +172,16 @@ pub(super) enum Object {
         /// A context name every encryption must bind; may be given again
         #[arg(long = "required-context", value_name = "NAME")]
         required_context: Vec<String>,
+        /// What it declares of its data, in TOML or JSON: subject, required context names, fields
+        #[arg(long, value_name = "FILE")]
+        schema: Option<PathBuf>,
     },
-    /// List the objects of a project, at most 1,000
+    /// List the objects of a project
     List {
         #[arg(long)]
         project: String,
-        /// Begin behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
+        #[command(flatten)]
+        page: Page,
     },
     /// Show an object with its key versions
     Show {
@@ -177,6 +189,11 @@ pub(super) enum Object {
         #[arg(long)]
         project: String,
     },
+    /// What an object declares of its data: whose it is, and which fields it has
+    #[command(subcommand)]
+    Schema(SchemaVerb),
+    #[command(flatten)]
+    Life(ObjectLife),
 }
 
 #[derive(Subcommand)]
@@ -191,7 +208,18 @@ pub(super) enum Endpoint {
     List {
         #[arg(long)]
         project: String,
+        #[command(flatten)]
+        page: Page,
     },
+    /// Show an endpoint whole: grants, API keys, certificates, networks, budgets
+    Show {
+        name: String,
+        #[arg(long)]
+        project: String,
+    },
+    /// The networks an endpoint may come from
+    #[command(subcommand)]
+    Networks(Networks),
     /// Give an endpoint all it needs, once, in a zip: certificate, key, API key, CA, settings for PHP and curl
     Bundle(NewBundle),
     /// Let an endpoint in again that a new epoch disabled
@@ -206,6 +234,8 @@ pub(super) enum Endpoint {
         #[arg(long)]
         project: String,
     },
+    #[command(flatten)]
+    Life(EndpointLife),
 }
 
 #[derive(Subcommand)]
@@ -218,6 +248,8 @@ pub(super) enum Grant {
         project: String,
         #[arg(long)]
         endpoint: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// Take grants away
     Revoke(Granted),
@@ -237,57 +269,11 @@ pub(super) struct Granted {
 }
 
 #[derive(Subcommand)]
-pub(super) enum ApiKey {
-    /// Make an API key; it is shown once
-    Create(NewApiKey),
-    /// List the API keys of an endpoint
-    List {
-        #[arg(long)]
-        project: String,
-        #[arg(long)]
-        endpoint: String,
-    },
-    /// Let an API key count again that a new epoch disabled
-    Enable { id: String },
-    /// Refuse an API key from now on
-    Revoke { id: String },
-}
-
-#[derive(Args)]
-pub(super) struct NewApiKey {
-    #[arg(long)]
-    pub(super) project: String,
-    #[arg(long)]
-    pub(super) endpoint: String,
-    /// What its owner calls it
-    #[arg(long)]
-    pub(super) label: String,
-    /// When it ends, like 2030-12-31T23:59:59Z; never without
-    #[arg(long, value_name = "TIME")]
-    pub(super) expires: Option<String>,
-    /// Requests a second on average; the policy's default without
-    #[arg(long, value_name = "N")]
-    pub(super) requests_per_s: Option<u32>,
-    /// Requests at once
-    #[arg(long, value_name = "N")]
-    pub(super) requests_burst: Option<u32>,
-    /// Fields a second on average
-    #[arg(long, value_name = "N")]
-    pub(super) fields_per_s: Option<u32>,
-    /// Fields at once
-    #[arg(long, value_name = "N")]
-    pub(super) fields_burst: Option<u32>,
-    /// Write the key to a new file (mode 0600) instead of showing it
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Option<PathBuf>,
-}
-
-#[derive(Subcommand)]
 pub(super) enum Certificate {
     /// Issue a client certificate to an endpoint or a user; those it has go on counting
     Issue(NewCertificate),
     /// List every certificate
-    List,
+    List(Page),
     /// Refuse a certificate from now on, with all that were renewed from it
     Revoke {
         /// SHA-256 of its public key, as the list shows it
@@ -312,22 +298,28 @@ impl From<Project> for request::Request {
     fn from(verb: Project) -> Self {
         Self::Project(match verb {
             Project::Create { name } => request::Project::Create { name },
-            Project::List { after } => request::Project::List { after },
+            Project::List(Page { after, limit }) => request::Project::List { after, limit },
             Project::Show { name } => request::Project::Show { name },
             Project::Member(verb) => request::Project::Member(verb.into()),
+            Project::Life(verb) => verb.into(),
         })
     }
 }
 
-impl From<Object> for request::Request {
-    fn from(verb: Object) -> Self {
-        Self::Object(match verb {
-            Object::Create { name, project, algorithm, required_context } => {
-                request::Object::Create { project, name, algorithm, required_context }
+impl Object {
+    /// The request it is.
+    pub(super) fn into_request(self) -> Result<request::Request, CliError> {
+        Ok(request::Request::Object(match self {
+            Self::Create { name, project, algorithm, required_context, schema: file } => {
+                schema::create(name, project, algorithm, required_context, file.as_deref())?
             }
-            Object::List { project, after } => request::Object::List { project, after },
-            Object::Show { name, project } => request::Object::Show { project, name },
-        })
+            Self::List { project, page: Page { after, limit } } => {
+                request::Object::List { project, after, limit }
+            }
+            Self::Show { name, project } => request::Object::Show { project, name },
+            Self::Schema(verb) => return verb.into_request(),
+            Self::Life(verb) => verb.into(),
+        }))
     }
 }
 
@@ -336,10 +328,15 @@ impl Endpoint {
     pub(super) fn into_request(self) -> Result<request::Request, NewBundle> {
         Ok(request::Request::Endpoint(match self {
             Self::Create { name, project } => request::Endpoint::Create { project, name },
-            Self::List { project } => request::Endpoint::List { project },
+            Self::List { project, page: Page { after, limit } } => {
+                request::Endpoint::List { project, after, limit }
+            }
+            Self::Show { name, project } => request::Endpoint::Show { project, name },
+            Self::Networks(verb) => request::Endpoint::Networks(verb.into()),
             Self::Bundle(new) => return Err(new),
             Self::Enable { name, project } => request::Endpoint::Enable { project, name },
             Self::Revoke { name, project } => request::Endpoint::Revoke { project, name },
+            Self::Life(verb) => verb.into(),
         }))
     }
 }
@@ -348,7 +345,9 @@ impl From<Grant> for request::Request {
     fn from(verb: Grant) -> Self {
         Self::Grant(match verb {
             Grant::Create(granted) => request::Grant::Create(granted.into()),
-            Grant::List { project, endpoint } => request::Grant::List { project, endpoint },
+            Grant::List { project, endpoint, page: Page { after, limit } } => {
+                request::Grant::List { project, endpoint, after, limit }
+            }
             Grant::Revoke(granted) => request::Grant::Revoke(granted.into()),
         })
     }
@@ -358,22 +357,5 @@ impl From<Granted> for request::Granted {
     fn from(granted: Granted) -> Self {
         let Granted { operations, project, endpoint, object } = granted;
         Self { project, endpoint, object, operations }
-    }
-}
-
-impl From<&NewApiKey> for request::Request {
-    fn from(new: &NewApiKey) -> Self {
-        Self::ApiKey(request::ApiKey::Create {
-            project: new.project.clone(),
-            endpoint: new.endpoint.clone(),
-            label: new.label.clone(),
-            expires: new.expires.clone(),
-            limits: request::Limits {
-                requests_per_s: new.requests_per_s,
-                requests_burst: new.requests_burst,
-                fields_per_s: new.fields_per_s,
-                fields_burst: new.fields_burst,
-            },
-        })
     }
 }

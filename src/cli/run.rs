@@ -9,16 +9,18 @@ use std::process::ExitCode;
 use clap::Parser;
 use zeroize::Zeroizing;
 
+use crate::api::openapi;
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
-use crate::desk::answer::{Answer, Done, ExportEnded, Issued, Listed};
+use crate::desk::answer::{Answer, Done, ExportEnded, Issued};
 use crate::desk::request::{self, Request};
 
-use super::arguments::{self, Arguments, Command, Init, NewApiKey};
+use super::arguments::{self, Arguments, Command, Init};
 use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
-use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::files::{NewKey, make_directory, write_certificate};
+use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
 use super::show;
@@ -49,9 +51,7 @@ impl Arguments {
             Command::Serve => return serve(&config).map_err(|error| CliError::Own(error.to_string())),
             Command::Config(arguments::Config::Check { file }) => return check(&file.unwrap_or(config)),
             Command::Init(init) => return Session::open(&config, json)?.init(init),
-            Command::ApiKey(arguments::ApiKey::Create(new)) => {
-                return Session::open(&config, json)?.create_api_key(&new);
-            }
+            Command::ApiKey(verb) => return Session::open(&config, json)?.api_key(verb),
             Command::Certificate(arguments::Certificate::Issue(new)) => {
                 return Session::open(&config, json)?.issue_certificate(new);
             }
@@ -59,32 +59,25 @@ impl Arguments {
             Command::Policy(Policy::Check { files }) => return print(&policy::check(&files)?),
             Command::Policy(Policy::Explain(asked)) => asked.into(),
             Command::Unlock(accepted) => accepted.into(),
+            Command::Openapi => return print(openapi::document()),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),
-            Command::Object(verb) => verb.into(),
+            Command::Object(verb) => verb.into_request()?,
             Command::Endpoint(verb) => match verb.into_request() {
                 Ok(request) => request,
                 Err(new) => return Session::open(&config, json)?.bundle(new),
             },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
-            Command::ApiKey(arguments::ApiKey::List { project, endpoint }) => {
-                Request::ApiKey(request::ApiKey::List { project, endpoint })
-            }
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
             Command::Session(verb) => verb.into(),
-            Command::ApiKey(arguments::ApiKey::Enable { id }) => {
-                Request::ApiKey(request::ApiKey::Enable { id })
-            }
-            Command::ApiKey(arguments::ApiKey::Revoke { id }) => {
-                Request::ApiKey(request::ApiKey::Revoke { id })
-            }
-            Command::Certificate(arguments::Certificate::List) => {
-                Request::Certificate(request::Certificate::List)
+            Command::Subject(verb) => verb.into_request()?,
+            Command::Certificate(arguments::Certificate::List(Page { after, limit })) => {
+                Request::Certificate(request::Certificate::List { after, limit })
             }
             Command::Certificate(arguments::Certificate::Revoke { spki, only }) => {
                 Request::Certificate(request::Certificate::Revoke { spki, only })
@@ -149,22 +142,6 @@ impl Session {
         write_issued(&made.admin, &out, "admin.pem")?;
         self.show(&answered)?;
         self.tell(&format!("admin.key, admin.pem and ca.pem are in {}", out.display()));
-        Ok(())
-    }
-
-    fn create_api_key(&self, new: &NewApiKey) -> Result<(), CliError> {
-        let file = new.out.as_deref().map(NewFile::reserve).transpose()?;
-        let answered = self.ask(&new.into())?;
-        let Some(file) = file else { return self.show(&answered) };
-        let Done::ApiKeyMade(made) = answered.answer else { return Err(CliError::Answer) };
-        file.fill(Zeroizing::new(format!("{}\n", made.text.expose())).as_bytes())?;
-        // The same without the key.
-        let done = Done::ApiKeys(vec![Listed::Sound(made.api_key)]);
-        let answer = Answer::Done(done);
-        let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
-        let Answer::Done(done) = answer else { return Err(CliError::Answer) };
-        self.show(&Answered { line, answer: done })?;
-        self.tell(&format!("the API key is in {}", new.out.as_deref().unwrap_or(Path::new("")).display()));
         Ok(())
     }
 

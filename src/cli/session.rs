@@ -2,10 +2,10 @@
 
 use clap::Subcommand;
 
-use crate::desk::answer::{Link, SessionLine};
+use crate::desk::answer::{Link, Page, SessionLine};
 use crate::desk::request;
 
-use super::show::Table;
+use super::columns::{Table, all};
 
 #[derive(Subcommand)]
 pub(super) enum Session {
@@ -25,11 +25,11 @@ impl From<Session> for request::Request {
 }
 
 /// A table of sessions.
-pub(super) fn list(sessions: &[SessionLine]) -> String {
+pub(super) fn list(sessions: &Page<SessionLine>) -> String {
     let mut table = Table::new(["SESSION", "USER", "FROM", "CREATED", "LAST USED", "ENDS"]);
-    for SessionLine { id, user, address, created, seen, ends } in sessions {
-        table.row([id.clone(), user.clone(), address.clone(), created.clone(), seen.clone(), ends.clone()]);
-    }
+    table.rows(all(&sessions.items), |SessionLine { id, user, address, created, seen, ends }| {
+        [id, user, address, created, seen, ends].map(Clone::clone)
+    });
     table.text()
 }
 

@@ -3,29 +3,43 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
-    ExportKept, Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Project, ProjectShown,
-    Pruned, Status, Unlocked,
+    AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
+    Initialised, Issued, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status,
+    Unlocked,
 };
 
+use super::api_key;
 use super::approval;
+use super::columns::{Line, Table, all};
+use super::endpoint_shown;
+use super::schema;
 use super::server_names;
 use super::session;
 use super::show_people::{explanation, members, users};
 use super::statistics;
+use super::subject;
+use super::trail;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(MadeApiKey { api_key, text }) => format!(
+        Done::ApiKeyMade(MadeApiKey { api_key: made, text }) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_keys([Ok(api_key)]),
+            api_key::table([Ok(made)]),
             text.expose()
         ),
-        Done::ApiKeys(listed) => api_keys(all(listed)),
+        Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
+        Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyRotated(rotated) => format!(
+            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
+            api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
+            rotated.text.expose()
+        ),
+        Done::EndpointShown(shown) => endpoint_shown::text(shown),
+        Done::Networks(networks) => endpoint_shown::networks(networks),
         Done::Approval(line) => approval::one(line),
-        Done::Approvals(listed) => approval::list(listed),
-        Done::Audit(page) => audit(page),
+        Done::Approvals(listed) => approval::list(&listed.items),
+        Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
             let shown = keys.iter().map(|key| format!("fingerprint {}\n{}", key.fingerprint, key.pem));
@@ -42,17 +56,17 @@ pub(super) fn text(done: &Done) -> String {
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
-        Done::Certificates(listed) => certificates(all(listed)),
+        Done::Certificates(page) => whole(page, certificates(all(&page.items))),
         Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
         Done::Compacted(Compacted { before_bytes, after_bytes }) => {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
-        Done::Endpoints(listed) => endpoints(all(listed)),
         Done::Link(link) => session::link(link),
         Done::Sessions(sessions) => session::list(sessions),
-        Done::Grants(listed) => grants(all(listed)),
+        Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
+        Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {
             let mut table =
@@ -68,20 +82,22 @@ pub(super) fn text(done: &Done) -> String {
             });
             format!("{}\n{}", objects([Ok(object)]), table.text())
         }
-        Done::Objects(listed) => objects(all(listed)),
+        Done::Objects(page) => whole(page, objects(all(&page.items))),
+        Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
+        Done::SubjectChanged(what) => subject::changed(what),
+        Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
-        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
-            "{}\nobjects\n{}\nendpoints\n{}",
-            projects([Ok(project)]),
-            objects(all(shown)),
-            endpoints(all(enrolled))
-        ),
-        Done::Projects(listed) => projects(all(listed)),
+        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
+            let shown = shown.as_ref().map(|shown| format!("\nobjects\n{}", objects(all(shown))));
+            let enrolled = enrolled.as_ref().map(|all_of| format!("\nendpoints\n{}", endpoints(all(all_of))));
+            [projects([Ok(project)]), shown.unwrap_or_default(), enrolled.unwrap_or_default()].concat()
+        }
+        Done::Projects(page) => whole(page, projects(all(&page.items))),
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),
         Done::Status(how) => status(how),
         Done::Explained(explained) => explanation(explained),
-        Done::Members(listed) => members(all(listed)),
+        Done::Members(page) => whole(page, members(all(&page.items))),
         Done::User(user) => users([Ok(user)]),
         Done::UserShown(AccountShown { user, projects, certificates: enrolled }) => format!(
             "{}\nprojects\n{}\n\ncertificates\n{}",
@@ -89,7 +105,7 @@ pub(super) fn text(done: &Done) -> String {
             projects.join("\n"),
             certificates(enrolled.iter().map(Ok))
         ),
-        Done::Users(listed) => users(all(listed)),
+        Done::Users(page) => whole(page, users(all(&page.items))),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
 }
@@ -171,31 +187,49 @@ fn status(how: &Status) -> String {
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
-    table.rows(listed, |Project { id, name, created }| [name.clone(), id.clone(), created.clone()]);
+    let mut table = Table::new(["PROJECT", "ID", "CREATED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Project { id, name, created, retired, description }| {
+        let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), retired, description]
+    });
     table.text()
 }
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
-    let mut table = Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "REQUIRED CONTEXT", "CREATED"]);
+    let mut table = Table::new([
+        "OBJECT",
+        "ID",
+        "KEY ID",
+        "CURRENT",
+        "SUBJECT",
+        "REQUIRED CONTEXT",
+        "CREATED",
+        "RETIRED",
+        "DESCRIPTION",
+    ]);
     table.rows(listed, |object| {
         [
             object.name.clone(),
             object.id.clone(),
             object.key_id.clone(),
             object.current_version.to_string(),
+            object.subject.clone().unwrap_or_default(),
             object.required_context.join(","),
             object.created.clone(),
+            object.retired.clone().unwrap_or_default(),
+            object.description.clone().unwrap_or_default(),
         ]
     });
     table.text()
 }
 
-fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
-    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED"]);
-    table.rows(listed, |Endpoint { id, name, created, revoked, disabled }| {
-        let [revoked, disabled] = [revoked, disabled].map(|since| since.clone().unwrap_or_default());
-        [name.clone(), id.clone(), created.clone(), revoked, disabled]
+pub(super) fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
+    let mut table =
+        Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Endpoint { id, name, created, revoked, disabled, retired, description }| {
+        let [revoked, disabled, retired, description] =
+            [revoked, disabled, retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), revoked, disabled, retired, description]
     });
     table.text()
 }
@@ -206,25 +240,7 @@ fn grants<'a>(listed: impl IntoIterator<Item = Line<'a, Grant>>) -> String {
     table.text()
 }
 
-fn api_keys<'a>(listed: impl IntoIterator<Item = Line<'a, ApiKey>>) -> String {
-    let mut table =
-        Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "DISABLED", "CREATED"]);
-    table.rows(listed, |key| {
-        [
-            key.label.clone(),
-            key.id.clone(),
-            format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
-            format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
-            key.expires.clone().unwrap_or_else(|| "never".into()),
-            key.revoked.clone().unwrap_or_default(),
-            key.disabled.clone().unwrap_or_default(),
-            key.created.clone(),
-        ]
-    });
-    table.text()
-}
-
-fn budgets(listed: &[Budget]) -> String {
+pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new(["OF", "NAME", "FIELDS IN 24 H", "USED", "OWN", "RAISED UNTIL"]);
     for budget in listed {
         table.row([
@@ -239,7 +255,7 @@ fn budgets(listed: &[Budget]) -> String {
     table.text()
 }
 
-fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
+pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
     let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
     table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
         // Enough to find it in the column before.
@@ -267,95 +283,11 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
     if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
 }
 
-fn audit(page: &AuditPage) -> String {
-    let mut table = Table::new(["SEQUENCE", "TIME", "ACTOR", "ACT", "DETAILS"]);
-    for entry in &page.entries {
-        let details: Vec<String> =
-            entry.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        table.row([
-            entry.sequence.to_string(),
-            entry.time.clone(),
-            entry.actor.clone(),
-            entry.act.clone(),
-            details.join(" "),
-        ]);
+/// A page's entries, and how to see the next.
+fn whole<T>(page: &Page<T>, mut entries: String) -> String {
+    if let Some(next) = &page.next {
+        // Writing to a string does not fail.
+        let _ = writeln!(entries, "There are more: --after {next}");
     }
-    let more = page.next.map(|next| format!("more: --from {next}\n")).unwrap_or_default();
-    let pruned = match page.pruned_to.checked_sub(1) {
-        Some(last) => format!("records up to {last} were pruned; exports hold them\n"),
-        None => String::new(),
-    };
-    let damaged = page.damaged.iter().map(|row| {
-        format!("DAMAGED {row}: its records cannot be read, and the chain is not proved across it\n")
-    });
-    table.text() + &damaged.collect::<String>() + &more + &pruned
-}
-
-/// An entry of a list, or the name of the row that should have been one.
-pub(super) type Line<'a, T> = Result<&'a T, &'a str>;
-
-pub(super) fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
-    listed.iter().map(|entry| match entry {
-        Listed::Sound(sound) => Ok(sound),
-        Listed::Damaged(row) => Err(row.damaged.as_str()),
-    })
-}
-
-/// Columns as wide as their widest entry.
-pub(super) struct Table<const COLUMNS: usize> {
-    rows: Vec<[String; COLUMNS]>,
-}
-
-impl<const COLUMNS: usize> Table<COLUMNS> {
-    pub(super) fn new(heads: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![heads.map(str::to_owned)] }
-    }
-
-    pub(super) fn row(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row);
-    }
-
-    pub(super) fn rows<'a, T: 'a>(
-        &mut self,
-        listed: impl IntoIterator<Item = Line<'a, T>>,
-        cells: impl Fn(&T) -> [String; COLUMNS],
-    ) {
-        for line in listed {
-            self.row(line.map_or_else(
-                |row| {
-                    std::array::from_fn(
-                        |column| if column == 0 { format!("DAMAGED {row}") } else { String::new() },
-                    )
-                },
-                &cells,
-            ));
-        }
-    }
-
-    pub(super) fn text(&self) -> String {
-        let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-            self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-        });
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            text.push_str(cells.join("  ").trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_entry() {
-        let mut table = Table::new(["A", "LONG HEAD"]);
-        table.row(["wide entry".into(), "x".into()]);
-        table.row(["é".into(), String::new()]);
-        assert_eq!(table.text(), "A           LONG HEAD\nwide entry  x\né\n");
-    }
+    entries
 }

@@ -16,6 +16,7 @@ pub mod hex;
 pub mod kcv;
 pub mod merkle;
 pub mod password;
+pub mod pseudonym;
 pub mod random;
 pub mod record;
 pub mod secret;

@@ -1,4 +1,4 @@
-//! What a request over the local socket would do, on what: the question that the access policies are asked before it is done.
+//! What a request would do, on what: the question that the access policies are asked before it is done.
 
 use crate::appliance::Target;
 use crate::domain::access::Act;
@@ -40,6 +40,7 @@ impl Request {
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Session(verb) => Ok(vec![verb.act()?]),
+            Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
     }
@@ -66,8 +67,9 @@ impl request::Project {
             Self::Show { name } => (Act::ProjectShow, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
             Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
-            Self::Member(request::Member::List { project }) => (Act::MemberList, of(project)),
+            Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
+            Self::Life(life) => life.act(),
         }
     }
 }
@@ -77,7 +79,13 @@ impl request::Object {
         match self {
             Self::Create { project, .. } => (Act::ObjectCreate, Target::Project(project.clone())),
             Self::List { project, .. } => (Act::ObjectList, Target::Project(project.clone())),
-            Self::Show { project, name } => (Act::ObjectShow, object_of(project, name)),
+            Self::Show { project, name } | Self::Schema(request::ObjectSchema::Show { project, name }) => {
+                (Act::ObjectShow, object_of(project, name))
+            }
+            Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
+                (Act::ObjectSetSchema, object_of(project, name))
+            }
+            Self::Life(life) => life.object_act(),
         }
     }
 }
@@ -86,9 +94,12 @@ impl request::Endpoint {
     fn act(&self) -> (Act, Target) {
         match self {
             Self::Create { project, .. } => (Act::EndpointCreate, Target::Project(project.clone())),
-            Self::List { project } => (Act::EndpointList, Target::Project(project.clone())),
+            Self::List { project, .. } => (Act::EndpointList, Target::Project(project.clone())),
+            Self::Show { project, name } => (Act::EndpointShow, endpoint_of(project, name)),
+            Self::Networks(verb) => verb.act(),
             Self::Enable { project, name } => (Act::EndpointEnable, endpoint_of(project, name)),
             Self::Revoke { project, name } => (Act::EndpointRevoke, endpoint_of(project, name)),
+            Self::Life(life) => life.endpoint_act(),
         }
     }
 }
@@ -107,22 +118,11 @@ impl request::Grant {
                 let asked = acts.into_iter().filter(|(_, is_asked)| *is_asked);
                 asked.map(|(act, _)| (act, endpoint_of(project, endpoint))).collect()
             }
-            Self::List { project, endpoint } => vec![(Act::GrantList, endpoint_of(project, endpoint))],
+            Self::List { project, endpoint, .. } => vec![(Act::GrantList, endpoint_of(project, endpoint))],
             Self::Revoke(request::Granted { project, endpoint, .. }) => {
                 vec![(Act::GrantRevoke, endpoint_of(project, endpoint))]
             }
         }
-    }
-}
-
-impl request::ApiKey {
-    fn act(&self) -> Result<(Act, Target), Refusal> {
-        Ok(match self {
-            Self::Create { project, endpoint, .. } => (Act::ApiKeyCreate, endpoint_of(project, endpoint)),
-            Self::List { project, endpoint } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
-            Self::Enable { id: of } => (Act::ApiKeyEnable, Target::ApiKey(id(of)?)),
-            Self::Revoke { id: of } => (Act::ApiKeyRevoke, Target::ApiKey(id(of)?)),
-        })
     }
 }
 
@@ -150,7 +150,7 @@ impl request::Certificate {
         match self {
             Self::Issue { project, endpoint, .. } => (Act::CertificateIssue, endpoint_of(project, endpoint)),
             Self::IssueUser { user, .. } => (Act::CertificateIssueUser, Target::User(user.clone())),
-            Self::List => (Act::CertificateList, Target::Appliance),
+            Self::List { .. } => (Act::CertificateList, Target::Appliance),
             Self::Revoke { spki, .. } => (Act::CertificateRevoke, Target::Certificate(spki.clone())),
         }
     }
@@ -172,6 +172,17 @@ impl request::Statistics {
             Some(project) => (Act::StatisticsRead, Target::Project(project.clone())),
             None => (Act::StatisticsReadAll, Target::Appliance),
         }
+    }
+}
+
+impl request::Subject {
+    fn act(&self) -> (Act, Target) {
+        let (act, project) = match self {
+            Self::Freeze { project, .. } => (Act::SubjectFreeze, project),
+            Self::Unfreeze { project, .. } => (Act::SubjectUnfreeze, project),
+            Self::List { project, .. } => (Act::SubjectList, project),
+        };
+        (act, Target::Project(project.clone()))
     }
 }
 
@@ -198,7 +209,7 @@ impl request::User {
     }
 }
 
-fn endpoint_of(project: &str, name: &str) -> Target {
+pub(super) fn endpoint_of(project: &str, name: &str) -> Target {
     Target::Endpoint { project: project.to_owned(), name: name.to_owned() }
 }
 

@@ -1,21 +1,24 @@
 //! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
 pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
+pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
     /// It was done; this is what there is to show.
@@ -27,7 +30,7 @@ pub enum Answer {
 }
 
 /// Why not.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// Stable.
@@ -39,17 +42,21 @@ pub struct Refused {
 }
 
 /// What a verb has to show.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Done {
+    /// Of `api-key expire` and `api-key limits`.
+    ApiKey(Box<ApiKey>),
+    /// Of `api-key rotate`.
+    ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
     ApiKeyMade(MadeApiKey),
     /// Of `api-key list`.
-    ApiKeys(Vec<Listed<ApiKey>>),
+    ApiKeys(Page<ApiKey>),
     /// Of every verb on one approval, and of what asks for one.
     Approval(Box<ApprovalLine>),
     /// Of `approval list`.
-    Approvals(Vec<Listed<ApprovalLine>>),
+    Approvals(Page<ApprovalLine>),
     /// Of `audit list`.
     Audit(AuditPage),
     /// Of every verb on budgets.
@@ -57,7 +64,7 @@ pub enum Done {
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.
-    Certificates(Vec<Listed<Certificate>>),
+    Certificates(Page<Certificate>),
     /// Of `certificate revoke`.
     CertificatesRevoked(CertificatesRevoked),
     /// Of a verb that has nothing to show.
@@ -66,8 +73,12 @@ pub enum Done {
     Compacted(Compacted),
     /// Of `endpoint create`.
     Endpoint(Endpoint),
+    /// Of `endpoint show`.
+    EndpointShown(Box<EndpointShown>),
+    /// Of every verb on an endpoint's networks; from anywhere where there are none.
+    Networks(Vec<String>),
     /// Of `endpoint list`.
-    Endpoints(Vec<Listed<Endpoint>>),
+    Endpoints(Page<Endpoint>),
     /// At the head of an export.
     ExportBegun(ExportBegun),
     /// At the end of an export.
@@ -79,7 +90,7 @@ pub enum Done {
     /// Of `audit prune`.
     Pruned(Pruned),
     /// Of `grant list`.
-    Grants(Vec<Listed<Grant>>),
+    Grants(Page<Grant>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `user reset`, and of `user recover` once it was approved.
@@ -87,17 +98,23 @@ pub enum Done {
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
-    Objects(Vec<Listed<ObjectLine>>),
+    Objects(Page<ObjectLine>),
+    /// Of every verb on the schema of an object.
+    Schema(super::schema::Schema),
     /// Of `project create`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
     /// Of `project list`.
-    Projects(Vec<Listed<Project>>),
+    Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
     /// Of `session list`.
-    Sessions(Vec<SessionLine>),
+    Sessions(Page<SessionLine>),
+    /// Of `subject list`.
+    FrozenSubjects(FrozenLines),
+    /// Of `subject freeze` and `subject unfreeze`.
+    SubjectChanged(SubjectChanged),
     /// Of every verb on the server's names.
     ServerNames(ServerNames),
     /// Of `policy explain`.
@@ -113,11 +130,11 @@ pub enum Done {
     /// Of `user show`.
     UserShown(AccountShown),
     /// Of `user list`.
-    Users(Vec<Listed<Account>>),
+    Users(Page<Account>),
 }
 
 /// What is to be done after an unlock that went past something.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unlocked {
     /// One sentence each.
@@ -125,7 +142,7 @@ pub struct Unlocked {
 }
 
 /// What an init made.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Initialised {
     /// The appliance's id.
@@ -138,9 +155,21 @@ pub struct Initialised {
     pub admin: Issued,
 }
 
+/// A page of a list.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "{T}Page")]
+pub struct Page<T> {
+    /// In order.
+    pub items: Vec<Listed<T>>,
+    /// What the next page begins behind; none at the end of the list.
+    pub next: Option<String>,
+}
+
 /// One entry of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
+#[schemars(rename = "Listed{T}")]
 pub enum Listed<T> {
     /// What was asked for.
     Sound(T),
@@ -149,7 +178,7 @@ pub enum Listed<T> {
 }
 
 /// What is left of a row that cannot be read.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Damaged {
     /// Its name, as the log says it: table and row key.
@@ -157,7 +186,7 @@ pub struct Damaged {
 }
 
 /// A project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Project {
     /// Never changes.
@@ -166,22 +195,26 @@ pub struct Project {
     pub name: String,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A project with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectShown {
     /// The project.
     pub project: Project,
-    /// Its first page of objects.
-    pub objects: Vec<Listed<ObjectLine>>,
-    /// Its endpoints.
-    pub endpoints: Vec<Listed<Endpoint>>,
+    /// Its first page of objects; none for those who may not list them.
+    pub objects: Option<Vec<Listed<ObjectLine>>>,
+    /// Its endpoints, likewise.
+    pub endpoints: Option<Vec<Listed<Endpoint>>>,
 }
 
 /// An object in a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectLine {
     /// Never changes.
@@ -192,14 +225,20 @@ pub struct ObjectLine {
     pub key_id: String,
     /// The key version that seals.
     pub current_version: u32,
+    /// The context name that says whose data it is.
+    pub subject: Option<String>,
     /// Context names a seal must bind.
     pub required_context: Vec<String>,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// An object with its key versions.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// The object.
@@ -209,7 +248,7 @@ pub struct Object {
 }
 
 /// A key version without its key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyVersion {
     /// From 1.
@@ -227,7 +266,7 @@ pub struct KeyVersion {
 }
 
 /// An endpoint.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Stands in its certificates.
@@ -240,10 +279,14 @@ pub struct Endpoint {
     pub revoked: Option<String>,
     /// Since when it waits to be enabled again.
     pub disabled: Option<String>,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A grant.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The object's name.
@@ -252,74 +295,8 @@ pub struct Grant {
     pub operation: String,
 }
 
-/// An API key: everything but the key.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKey {
-    /// What records and lists call it.
-    pub id: String,
-    /// What its owner calls it.
-    pub label: String,
-    /// When it was made.
-    pub created: String,
-    /// From when it is refused.
-    pub expires: Option<String>,
-    /// Since when it is refused.
-    pub revoked: Option<String>,
-    /// Since when it waits to be enabled again.
-    pub disabled: Option<String>,
-    /// Requests a second on average.
-    pub requests_per_s: u32,
-    /// Requests at once.
-    pub requests_burst: u32,
-    /// Fields a second on average.
-    pub fields_per_s: u32,
-    /// Fields at once.
-    pub fields_burst: u32,
-}
-
-/// An API key with its text, once.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MadeApiKey {
-    /// Everything but the key.
-    pub api_key: ApiKey,
-    /// The key.
-    pub text: ShownOnce,
-}
-
-/// The text of an API key on its only way out. It can be written into an answer and taken out of it again, and nothing
-/// else: not printed by accident, not copied.
-pub struct ShownOnce(Zeroizing<String>);
-
-impl ShownOnce {
-    /// A copy of `text` that is wiped when it has been shown.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(Zeroizing::new(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for ShownOnce {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ShownOnce {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
-    }
-}
-
 /// What a compaction came to.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compacted {
     /// Bytes of the store's file before.

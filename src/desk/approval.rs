@@ -1,5 +1,6 @@
 //! Approvals at the desk: what can be asked about them, what comes back, and the way to the appliance.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{Appliance, ApprovalView, Leave, Listed as Found, Stop, Target};
@@ -8,13 +9,13 @@ use crate::domain::id::ApprovalId;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
-use super::answer::{Done, Listed};
+use super::answer::{Done, Listed, Page};
 use super::asker::Asker;
 use super::perform::id;
 use super::view::told;
 
 /// Verbs on approvals.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Approval {
     /// Those that whoever asks may see.
@@ -42,7 +43,7 @@ pub enum Approval {
 }
 
 /// An approval in an answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalLine {
     /// Never changes.
@@ -100,7 +101,8 @@ impl Approval {
                     };
                     seen.extend(is_seen.then(|| Listed::from(listed)));
                 }
-                return Ok(Done::Approvals(seen));
+                // All of them: they are bounded.
+                return Ok(Done::Approvals(Page { items: seen, next: None }));
             }
             Self::Show { id: shown } => unlocked.approval(id(&shown)?, now)?.into(),
             Self::Give { id: given } => unlocked.give_approval(leave, id(&given)?, now)?.into(),

@@ -1,9 +1,10 @@
 //! What can be asked about certificates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Verbs on client certificates.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Certificate {
     /// For an endpoint, over the key of a signing request.
@@ -22,19 +23,25 @@ pub enum Certificate {
         /// PEM; only the public key is taken from it.
         csr: String,
     },
-    /// All of the appliance.
-    List,
+    /// A page of the appliance's.
+    List {
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
+    },
     /// From now on.
     Revoke {
         /// SHA-256 of its public key, hex, as lists show it.
         spki: String,
         /// Leave those that were renewed from it.
+        #[serde(default)]
         only: bool,
     },
 }
 
 /// Verbs on the server's names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ServerNames {
     /// These and no others, from now on.

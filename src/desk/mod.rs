@@ -8,17 +8,22 @@
 
 mod acts;
 pub mod answer;
+mod api_key;
 mod approval;
 pub mod asker;
 mod audit_answer;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod endpoint_shown;
+mod life;
 mod people;
 mod perform;
 mod perform_people;
 pub mod request;
+pub mod schema;
 mod session;
 pub mod statistics;
 mod status_answer;
+pub mod subject;
 mod view;

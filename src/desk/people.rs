@@ -1,11 +1,12 @@
 //! Users, members of projects, and access policies: what can be asked about them over the local socket, and what comes back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Certificate, Listed};
+use super::answer::{Certificate, Page};
 
 /// Verbs on people.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum User {
     /// Without a certificate.
@@ -17,8 +18,10 @@ pub enum User {
     },
     /// A page.
     List {
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With projects and certificates.
     Show {
@@ -52,6 +55,7 @@ pub enum User {
         /// Their name.
         name: String,
         /// Whether using it takes the second factor away, too.
+        #[serde(default)]
         drop_totp: bool,
     },
     /// Whether a second factor is demanded beside the password.
@@ -74,7 +78,7 @@ pub enum User {
 }
 
 /// Verbs on members of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Member {
     /// One that is there stays.
@@ -91,10 +95,14 @@ pub enum Member {
         /// The user's name.
         user: String,
     },
-    /// All of a project.
+    /// A page of a project's.
     List {
         /// Its name.
         project: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// One that is not there stays away.
     Remove {
@@ -106,7 +114,7 @@ pub enum Member {
 }
 
 /// Verbs on access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Policy {
     /// What they say of an act, and why. Nothing is done.
@@ -125,7 +133,7 @@ pub enum Policy {
 }
 
 /// An account.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// Never changes, and is never given again.
@@ -144,7 +152,7 @@ pub struct Account {
 }
 
 /// An account with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountShown {
     /// The account.
@@ -156,7 +164,7 @@ pub struct AccountShown {
 }
 
 /// A member of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberLine {
     /// The user's id.
@@ -170,10 +178,10 @@ pub struct MemberLine {
 }
 
 /// Members of a project.
-pub type Members = Vec<Listed<MemberLine>>;
+pub type Members = Page<MemberLine>;
 
 /// What access policies say of an act.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explained {
     /// Whether the policies allow it.
@@ -187,7 +195,7 @@ pub struct Explained {
 }
 
 /// A rule of the access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleLine {
     /// Its `@id`.

@@ -6,13 +6,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PruneUntil, Reach, Stop,
-    WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop,
+    Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
 use crate::domain::actor::Actor;
-use crate::domain::limits::RateLimits;
 use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -30,12 +29,35 @@ impl Request {
         self.perform_for(appliance, &Asker::Local(uid), now).map_or_else(Answer::from, Answer::Done)
     }
 
-    /// Does what was asked, if the access policies allow it to whoever asks. Blocks.
+    /// Does what was asked, if the access policies allow it to whoever asks. What they do not allow, and what the verb refuses of
+    /// it, leaves a record. Blocks.
     ///
     /// # Errors
     /// `forbidden`, and the verb's own.
     pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
-        let leave = asker.leave(appliance, &self.acts()?, now)?;
+        let acts = self.acts()?;
+        let done = self.carry_out(appliance, asker, &acts, now);
+        if let Err(Stop::Refused(refusal)) = &done {
+            asker.record_refused(appliance, &acts, refusal.code, now);
+        }
+        done
+    }
+
+    fn carry_out(
+        self,
+        appliance: &Appliance,
+        asker: &Asker,
+        acts: &[(Act, Target)],
+        now: Now,
+    ) -> Result<Done, Stop> {
+        if let (Self::Project(request::Project::List { after, limit }), Asker::User(signed_in)) =
+            (&self, asker)
+        {
+            // Everybody lists projects; whose, the policies say.
+            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after.as_ref(), *limit)?)?;
+            return Ok(Done::Projects(seen.into()));
+        }
+        let leave = asker.leave(appliance, acts, now)?;
         self.dispatch(appliance, asker, leave, now)
     }
 
@@ -56,9 +78,9 @@ impl Request {
                 Ok(Done::Changed)
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
-            Self::Project(verb) => verb.perform(appliance, leave, now),
-            Self::Object(verb) => verb.perform(appliance, actor, now),
-            Self::Endpoint(verb) => verb.perform(appliance, actor, now),
+            Self::Project(verb) => verb.perform(appliance, asker, leave, now),
+            Self::Object(verb) => verb.perform(appliance, leave, now),
+            Self::Endpoint(verb) => verb.perform(appliance, leave, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
@@ -72,6 +94,7 @@ impl Request {
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),
+            Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Statistics(wanted) => Ok(Done::Statistics(Box::new(wanted.perform(appliance, now)?))),
@@ -89,51 +112,69 @@ impl Request {
 }
 
 impl request::Project {
-    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    fn perform(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let (of, appliance) = (appliance, appliance.unlocked()?);
         Ok(match self {
             Self::Create { name: new } => {
                 Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
-            Self::List { after } => {
-                Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
+            Self::List { after, limit } => {
+                Done::Projects(appliance.projects(&page(after.as_ref(), limit)?)?.into())
             }
-            Self::Show { name } => Done::ProjectShown(answer::ProjectShown {
-                project: appliance.project(&name)?.into(),
-                objects: all(appliance.objects(&name, None)?),
-                endpoints: all(appliance.endpoints(&name)?),
-            }),
+            Self::Show { name } => {
+                let may = |act| asker.may(of, act, Target::Project(name.clone()));
+                let objects = may(Act::ObjectList)?
+                    .then(|| appliance.objects(&name, &PageWanted::first()))
+                    .transpose()?;
+                let endpoints = may(Act::EndpointList)?
+                    .then(|| appliance.endpoints(&name, &PageWanted::first()))
+                    .transpose()?;
+                Done::ProjectShown(answer::ProjectShown {
+                    project: appliance.project(&name)?.into(),
+                    objects: objects.map(|page| all(page.items)),
+                    endpoints: endpoints.map(|page| all(page.items)),
+                })
+            }
             Self::Member(verb) => verb.perform(of, leave, now)?,
+            Self::Life(life) => life.perform(of, leave, now)?,
         })
     }
 }
 
 impl request::Object {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
-            Self::Create { project, name: new, algorithm: wanted, required_context } => {
+            Self::Create { project, name: new, algorithm: wanted, required_context, schema } => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
-                let new = NewObject { name: name(&new)?, algorithm, required_context };
+                let schema = schema.unwrap_or_default().parse()?;
+                let new = NewObject { name: name(&new)?, algorithm, required_context, schema };
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
-            Self::List { project, after } => {
-                let after = after.as_deref().map(id).transpose()?;
-                Done::Objects(all(appliance.objects(&project, after)?))
+            Self::List { project, after, limit } => {
+                Done::Objects(appliance.objects(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
+            Self::Schema(verb) => verb.perform(of, actor, now)?,
+            Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }
 }
 
 impl request::Endpoint {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
             Self::Create { project, name: new } => {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
-            Self::List { project } => Done::Endpoints(all(appliance.endpoints(&project)?)),
+            Self::List { project, after, limit } => {
+                Done::Endpoints(appliance.endpoints(&project, &page(after.as_ref(), limit)?)?.into())
+            }
+            Self::Show { project, name } => {
+                Done::EndpointShown(Box::new(appliance.endpoint_shown(&project, &name, now)?.into()))
+            }
+            Self::Networks(verb) => verb.perform(of, actor, now)?,
             Self::Enable { project, name } => {
                 appliance.enable_endpoint(actor, &project, &name, now)?;
                 Done::Changed
@@ -142,6 +183,7 @@ impl request::Endpoint {
                 appliance.revoke_endpoint(actor, &project, &name, now)?;
                 Done::Changed
             }
+            Self::Life(life) => life.endpoint_step(of, leave, now)?,
         })
     }
 }
@@ -180,37 +222,11 @@ impl request::Grant {
                 appliance.grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
             }
-            Self::List { project, endpoint } => Done::Grants(all(appliance.grants(&project, &endpoint)?)),
+            Self::List { project, endpoint, after, limit } => {
+                Done::Grants(appliance.grants(&project, &endpoint, &page(after.as_ref(), limit)?)?.into())
+            }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
-                Done::Changed
-            }
-        })
-    }
-}
-
-impl request::ApiKey {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let defaults = appliance.settings().policies.load().rate_limits;
-        let appliance = appliance.unlocked()?;
-        Ok(match self {
-            Self::Create { project, endpoint, label, expires, limits } => {
-                let new = NewApiKey {
-                    label: name(&label)?,
-                    expires: expires.as_deref().map(|text| moment_to_come(text, now)).transpose()?,
-                    limits: Some(limits.over(defaults)),
-                };
-                let (api_key, text) = appliance.create_api_key(actor, &project, &endpoint, new, now)?;
-                let text = answer::ShownOnce::new(text.expose());
-                Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
-            }
-            Self::List { project, endpoint } => Done::ApiKeys(all(appliance.api_keys(&project, &endpoint)?)),
-            Self::Enable { id: enabled } => {
-                appliance.enable_api_key(actor, id(&enabled)?, now)?;
-                Done::Changed
-            }
-            Self::Revoke { id: revoked } => {
-                appliance.revoke_api_key(actor, id(&revoked)?, now)?;
                 Done::Changed
             }
         })
@@ -252,7 +268,9 @@ impl request::Certificate {
             Self::IssueUser { user, csr } => {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
-            Self::List => Done::Certificates(all(appliance.certificates()?)),
+            Self::List { after, limit } => {
+                Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Revoke { spki, only } => {
                 let reach = if only { Reach::One } else { Reach::Descendants };
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
@@ -275,15 +293,8 @@ impl request::ServerNames {
     }
 }
 
-impl request::Limits {
-    fn over(&self, defaults: RateLimits) -> RateLimits {
-        RateLimits {
-            requests_per_s: self.requests_per_s.unwrap_or(defaults.requests_per_s),
-            requests_burst: self.requests_burst.unwrap_or(defaults.requests_burst),
-            fields_per_s: self.fields_per_s.unwrap_or(defaults.fields_per_s),
-            fields_burst: self.fields_burst.unwrap_or(defaults.fields_burst),
-        }
-    }
+pub(super) fn page(after: Option<&String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
+    PageWanted::new(after.map(String::as_str), limit)
 }
 
 pub(super) fn bad(detail: String) -> Refusal {
@@ -331,7 +342,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, Refusal> {
     Ok(Timestamp::from_seconds(seconds))
 }
 
-fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
+pub(super) fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
     let moment = moment(text)?;
     if moment <= now.time { Err(bad(format!("{text} is past already."))) } else { Ok(moment) }
 }

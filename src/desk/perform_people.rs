@@ -10,7 +10,7 @@ use crate::domain::user;
 
 use super::answer::Done;
 use super::people::{Account, AccountShown, Explained, MemberLine, RuleLine};
-use super::perform::{act, bad, id, moment, name, role};
+use super::perform::{act, bad, moment, name, page, role};
 use super::request;
 use super::view::{all, told};
 
@@ -21,7 +21,9 @@ impl request::User {
             Self::Create { name: new, role: given } => {
                 Done::User(appliance.create_user(leave, name(&new)?, role(&given)?, now)?.into())
             }
-            Self::List { after } => Done::Users(all(appliance.users(after.as_deref().map(id).transpose()?)?)),
+            Self::List { after, limit } => {
+                Done::Users(appliance.users(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Show { name } => Done::UserShown(appliance.user(&name)?.into()),
             Self::Enable { name } => {
                 appliance.enable_user(leave.actor(), &name, now)?;
@@ -65,7 +67,9 @@ impl request::Member {
             Self::Propose { project, user } => {
                 Done::Approval(Box::new(appliance.propose_member(leave, &project, &user, now)?.into()))
             }
-            Self::List { project } => Done::Members(all(appliance.members(&project)?)),
+            Self::List { project, after, limit } => {
+                Done::Members(appliance.members(&project, &page(after.as_ref(), limit)?)?.into())
+            }
             Self::Remove { project, user } => {
                 appliance.remove_member(leave, &project, &user, now)?;
                 Done::Changed

@@ -1,19 +1,25 @@
-//! What can be asked over the local socket: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
+//! What can be asked of the desk: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
 //! that a typing error cannot weaken what was meant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::api_key::{ApiKey, Limits};
 pub use super::approval::Approval;
 pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::endpoint_shown::Networks;
+pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
+pub use super::schema::{ObjectSchema, Schema};
 pub use super::session::Session;
 pub use super::statistics::Statistics;
+pub use super::subject::{Subject, SubjectOf};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// One request.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// From nothing to an unlocked sandbox.
@@ -53,6 +59,8 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// Whose data it is.
+    Subject(Subject),
     /// Who may do what.
     Policy(Policy),
     /// What waits for a second person.
@@ -72,7 +80,7 @@ pub enum Request {
 }
 
 /// Verbs on the clock.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Clock {
     /// The operator's word that it is right.
@@ -80,7 +88,7 @@ pub enum Clock {
 }
 
 /// Verbs on the store.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Store {
     /// Give unused space back to the disk.
@@ -88,7 +96,7 @@ pub enum Store {
 }
 
 /// Verbs on projects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Project {
     /// With its first KEK.
@@ -98,8 +106,10 @@ pub enum Project {
     },
     /// A page.
     List {
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With what belongs to it.
     Show {
@@ -108,10 +118,12 @@ pub enum Project {
     },
     /// Users who own one together.
     Member(Member),
+    /// What becomes of one.
+    Life(LifeOfProject),
 }
 
 /// Verbs on objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Object {
     /// With its first key version.
@@ -123,14 +135,20 @@ pub enum Object {
         /// Of its first key version; the policy's default without.
         algorithm: Option<String>,
         /// Context names every seal must bind.
+        #[serde(default)]
         required_context: Vec<String>,
+        /// What it declares of its data.
+        #[serde(default)]
+        schema: Option<Schema>,
     },
     /// A page.
     List {
         /// Their project's name.
         project: String,
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With its key versions.
     Show {
@@ -139,10 +157,14 @@ pub enum Object {
         /// Its name.
         name: String,
     },
+    /// What it declares of its data.
+    Schema(ObjectSchema),
+    /// What becomes of one.
+    Life(LifeOf),
 }
 
 /// Verbs on endpoints.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Endpoint {
     /// Without certificate, API key or grant.
@@ -152,11 +174,24 @@ pub enum Endpoint {
         /// New in the project.
         name: String,
     },
-    /// All of a project.
+    /// A page of a project's.
     List {
         /// Their project's name.
         project: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
+    /// With all that belongs to it.
+    Show {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+    /// From where one may come.
+    Networks(Networks),
     /// After a new epoch disabled it.
     Enable {
         /// Its project's name.
@@ -171,27 +206,33 @@ pub enum Endpoint {
         /// Its name.
         name: String,
     },
+    /// What becomes of one.
+    Life(LifeOf),
 }
 
 /// Verbs on grants.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grant {
     /// What was granted stays.
     Create(Granted),
-    /// All of an endpoint.
+    /// A page of an endpoint's.
     List {
         /// Its project's name.
         project: String,
         /// Its name.
         endpoint: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// One that is not there stays away.
     Revoke(Granted),
 }
 
 /// Which endpoint may do what on which object.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The project of both.
@@ -204,58 +245,8 @@ pub struct Granted {
     pub operations: Vec<String>,
 }
 
-/// Verbs on API keys.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ApiKey {
-    /// The answer shows it once.
-    Create {
-        /// Its endpoint's project.
-        project: String,
-        /// Its endpoint.
-        endpoint: String,
-        /// What its owner calls it.
-        label: String,
-        /// RFC 3339; never without.
-        expires: Option<String>,
-        /// The policy's defaults where nothing is said.
-        limits: Limits,
-    },
-    /// All of an endpoint.
-    List {
-        /// Its project's name.
-        project: String,
-        /// Its name.
-        endpoint: String,
-    },
-    /// After a new epoch disabled it.
-    Enable {
-        /// As lists show it.
-        id: String,
-    },
-    /// From now on.
-    Revoke {
-        /// As lists show it.
-        id: String,
-    },
-}
-
-/// How much an API key may do.
-#[derive(Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Requests a second on average.
-    pub requests_per_s: Option<u32>,
-    /// Requests at once.
-    pub requests_burst: Option<u32>,
-    /// Fields a second on average.
-    pub fields_per_s: Option<u32>,
-    /// Fields at once.
-    pub fields_burst: Option<u32>,
-}
-
 /// Verbs on budgets of decrypted fields.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
     /// An endpoint's, and those of its API keys.
@@ -284,7 +275,7 @@ pub enum Budget {
 }
 
 /// Whose budget.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BudgetOf {
     /// An endpoint's.
@@ -302,7 +293,7 @@ pub enum BudgetOf {
 }
 
 /// Verbs on keys of objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Key {
     /// The next version seals from now on.
@@ -317,14 +308,16 @@ pub enum Key {
 }
 
 /// Verbs on the audit trail.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
     List {
         /// The first sequence number of interest.
+        #[serde(default)]
         from: u64,
         /// Entries at most.
+        #[serde(default = "audit_page")]
         limit: u32,
     },
     /// The journal itself; the answer is a stream, see `stream`.
@@ -347,8 +340,13 @@ pub enum Audit {
     },
 }
 
+/// Entries of the audit trail when nothing is said.
+const fn audit_page() -> u32 {
+    100
+}
+
 /// Which part of the journal.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportOf {
     /// First record.
@@ -362,7 +360,7 @@ pub struct ExportOf {
 }
 
 /// An endpoint by its names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointOf {
     /// Its project's name.

@@ -1,5 +1,6 @@
 //! Sessions and one-time links at the desk: what can be asked, what comes back, and the way to the appliance.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{self, Appliance, Leave, LinkMade, SessionView, Stop, Target};
@@ -8,12 +9,11 @@ use crate::domain::id::SessionId;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
-use super::answer::{Done, ShownOnce};
+use super::answer::{Done, Listed, Page, ShownOnce};
 use super::perform::id;
-use super::view::all;
 
 /// Verbs on sessions.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Session {
     /// The live ones of a user.
@@ -29,7 +29,7 @@ pub enum Session {
 }
 
 /// A session in an answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionLine {
     /// Never changes.
@@ -47,7 +47,7 @@ pub struct SessionLine {
 }
 
 /// A one-time link.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// Whose password it sets.
@@ -72,7 +72,12 @@ impl Session {
     pub(super) fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(match self {
-            Self::List { user } => Done::Sessions(all(appliance.sessions(&user, now)?)),
+            Self::List { user } => {
+                let live = appliance.sessions(&user, now)?.into_iter();
+                let items = live.map(|view| Listed::Sound(view.into())).collect();
+                // As few as one user may have.
+                Done::Sessions(Page { items, next: None })
+            }
             Self::End { id: ended } => {
                 appliance.end_session(leave, id::<SessionId>(&ended)?, now)?;
                 Done::Changed

@@ -3,8 +3,6 @@
 use crate::appliance::{self, Stop};
 use crate::crypto::checkpoint::CheckpointKey;
 use crate::crypto::hex::to_hex;
-use crate::domain::limits::RateLimits;
-use crate::domain::object;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Timestamp;
 
@@ -20,6 +18,12 @@ impl<T, U: From<T>> From<appliance::Listed<T>> for answer::Listed<U> {
             appliance::Listed::Sound(view) => Self::Sound(view.into()),
             appliance::Listed::Damaged(row) => Self::Damaged(answer::Damaged { damaged: row.to_string() }),
         }
+    }
+}
+
+impl<T, U: From<T>> From<appliance::Page<T>> for answer::Page<U> {
+    fn from(page: appliance::Page<T>) -> Self {
+        Self { items: all(page.items), next: page.next }
     }
 }
 
@@ -76,19 +80,12 @@ impl From<appliance::Withdrawn> for answer::CertificatesRevoked {
 
 impl From<appliance::ProjectView> for answer::Project {
     fn from(view: appliance::ProjectView) -> Self {
-        Self { id: view.id.to_string(), name: view.name.to_string(), created: view.created.to_string() }
-    }
-}
-
-impl From<object::Object> for answer::ObjectLine {
-    fn from(object: object::Object) -> Self {
         Self {
-            id: object.id.to_string(),
-            name: object.name.to_string(),
-            key_id: format!("{:08x}", object.key_id),
-            current_version: object.current_version,
-            required_context: object.required_context,
-            created: object.created.to_string(),
+            id: view.id.to_string(),
+            name: view.name.to_string(),
+            created: view.created.to_string(),
+            description: view.description.as_ref().map(ToString::to_string),
+            retired: told(view.retired),
         }
     }
 }
@@ -120,6 +117,8 @@ impl From<appliance::EndpointView> for answer::Endpoint {
             created: view.created.to_string(),
             revoked: told(view.revoked),
             disabled: told(view.disabled),
+            description: view.description.as_ref().map(ToString::to_string),
+            retired: told(view.retired),
         }
     }
 }
@@ -127,24 +126,6 @@ impl From<appliance::EndpointView> for answer::Endpoint {
 impl From<appliance::GrantView> for answer::Grant {
     fn from(view: appliance::GrantView) -> Self {
         Self { object: view.object_name.to_string(), operation: view.operation.to_string() }
-    }
-}
-
-impl From<appliance::ApiKeyView> for answer::ApiKey {
-    fn from(view: appliance::ApiKeyView) -> Self {
-        let RateLimits { requests_per_s, requests_burst, fields_per_s, fields_burst } = view.limits;
-        Self {
-            id: view.id.to_string(),
-            label: view.label.to_string(),
-            created: view.created.to_string(),
-            expires: told(view.expires),
-            revoked: told(view.revoked),
-            disabled: told(view.disabled),
-            requests_per_s,
-            requests_burst,
-            fields_per_s,
-            fields_burst,
-        }
     }
 }
 

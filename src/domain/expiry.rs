@@ -1,10 +1,10 @@
-//! What ends by itself, and when somebody has to be told: certificates and the list of revoked ones. Each has marks, in days
+//! What ends by itself, and when somebody has to be told: certificates, the list of revoked ones, API keys. Each has marks, in days
 //! before its end; the log speaks once at each, health and `gembok status` for as long as one is passed.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::id::{EndpointId, UserId};
+use super::id::{ApiKeyId, EndpointId, UserId};
 use super::peer::Identity;
 use super::timestamp::Timestamp;
 
@@ -29,9 +29,11 @@ pub enum Ending {
     Endpoint(EndpointId),
     /// The newest certificate of a user.
     User(UserId),
+    /// An API key.
+    ApiKey(ApiKeyId),
 }
 
-/// `ca`, `crl`, `server`, or the URI that stands in a client's certificate.
+/// `ca`, `crl`, `server`, the URI that stands in a client's certificate, or `api-key:` and its id.
 impl fmt::Display for Ending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -40,6 +42,7 @@ impl fmt::Display for Ending {
             Self::Server => out.write_str("server"),
             Self::Endpoint(id) => out.write_str(&Identity::Endpoint(id.uuid()).to_uri()),
             Self::User(id) => out.write_str(&Identity::User(id.uuid()).to_uri()),
+            Self::ApiKey(id) => write!(out, "api-key:{id}"),
         }
     }
 }
@@ -49,7 +52,8 @@ impl fmt::Display for Ending {
 pub struct Expiry {
     /// Of what.
     pub of: Ending,
-    /// What people call its holder: `project/endpoint`, or a user's name. None for our own.
+    /// What people call its holder: `project/endpoint`, with the label behind it for an API key, or a user's name. None for our
+    /// own.
     pub name: Option<String>,
     /// SHA-256 of its public key, for a client's.
     pub spki: Option<[u8; 32]>,
@@ -69,7 +73,7 @@ impl Expiry {
     #[must_use]
     pub fn mark_days(&self, now: Timestamp) -> Option<u64> {
         if self.not_after < now {
-            let is_client = matches!(self.of, Ending::Endpoint(_) | Ending::User(_));
+            let is_client = !matches!(self.of, Ending::Ca | Ending::Crl | Ending::Server);
             let is_history = is_client && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
             return (!is_history).then_some(0);
         }
@@ -79,6 +83,16 @@ impl Expiry {
         };
         let left_s = self.not_after.since(now).as_secs();
         marks.into_iter().rfind(|days| left_s < days * DAY_S)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self.of {
+            Ending::Crl => "list of revoked certificates",
+            Ending::ApiKey(_) => "API key",
+            _ => "certificate",
+        }
     }
 
     /// What to do about it.
@@ -92,6 +106,9 @@ impl Expiry {
                 "let the endpoint renew it (POST /v1/endpoints/{endpoint}/certificate), or run gembok certificate issue"
             }
             Ending::User(_) => "run gembok certificate issue --user",
+            Ending::ApiKey(_) => {
+                "make the next one with gembok api-key rotate and install it, or give this one another end: gembok api-key expire"
+            }
         }
     }
 }

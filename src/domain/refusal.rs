@@ -161,6 +161,31 @@ codes! {
     93 LinkEnded "link-ended", "The one-time link was used or replaced, or its time is over.",
         "Ask an admin for another one.";
     94 AdminIsThere "admin-is-there", "There is an admin who can sign in.", "Ask that admin: gembok user list names them.";
+
+    // Whose data it is.
+    110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
+        "Ask the owner of the project, who froze it and can end that.";
+    // How things live and end.
+    120 EndpointRetired "endpoint-retired", "The endpoint is retired.", "Ask the owner of the project to reinstate it.";
+    121 ProjectRetired "project-retired", "The project is retired.", "Ask an owner of the project to reinstate it.";
+    122 ObjectRetired "object-retired", "The object is retired: it decrypts and encrypts no more.",
+        "Encrypt for another object, or ask the owner of the project to reinstate it.";
+    123 NotEmpty "not-empty", "There is still something in it.", "Delete what the detail names first.";
+    124 ObjectInUse "object-in-use", "Something may have been encrypted for the object.",
+        "Leave it retired: to delete it would lose that data, or destroy its key versions first.";
+    125 NotRetired "not-retired", "It has to be retired first, and for a minute at least.",
+        "Retire it, wait as long as the detail says, and delete it then.";
+    126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
+        "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    // Requests that depend on others.
+    100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
+        "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
+    101 IdempotencyKeyReused "idempotency-key-reused", "This Idempotency-Key came with another request before.",
+        "Draw a new key for each thing that is to be made.";
+    102 ShownOnce "shown-once", "This request was carried out before, and what it showed is shown once.",
+        "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
+    103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
+        "Send further ones without, and look what was made before sending one again.";
 }
 
 impl Code {
@@ -168,6 +193,13 @@ impl Code {
     #[must_use]
     pub const fn number(self) -> u16 {
         self as u16
+    }
+
+    /// Whether it says something of who was refused, and not only of a request's form, its number, or our state: the audit
+    /// trail has those acts. Who shows no certificate at all is nobody's person.
+    #[must_use]
+    pub const fn is_of_conduct(self) -> bool {
+        matches!(self.number(), 31..=58 | 63 | 74 | 100..)
     }
 
     /// How long to wait where waiting helps and nothing better is known.

@@ -59,6 +59,12 @@ pub enum Table {
     Sessions = 17,
     /// What waits, or has waited, for a second person, by id.
     Approvals = 18,
+    /// Frozen subjects, by project and pseudonym.
+    FrozenSubjects = 19,
+    /// What is left of what was: last uses, and deleted endpoints.
+    Traces = 20,
+    /// Requests that made something under a key of their asker's, by user and key; for a day.
+    Idempotency = 21,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -71,7 +77,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -91,6 +97,9 @@ impl Table {
         Self::Credentials,
         Self::Sessions,
         Self::Approvals,
+        Self::FrozenSubjects,
+        Self::Traces,
+        Self::Idempotency,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -132,6 +141,9 @@ impl Table {
             Self::Credentials => "credentials",
             Self::Sessions => "sessions",
             Self::Approvals => "approvals",
+            Self::FrozenSubjects => "frozen-subjects",
+            Self::Traces => "traces",
+            Self::Idempotency => "idempotency",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

@@ -54,7 +54,7 @@ fn give(approval: &str) -> String {
 
 /// The approval of the newest confirmation that waits for an account.
 fn confirmation(world: &World, name: &str) -> String {
-    let listed = world.done("approval list")["approvals"].clone();
+    let listed = world.done("approval list")["approvals"]["items"].clone();
     let mut all = listed.as_array().unwrap().iter();
     let waits =
         |one: &&Value| one["user"] == name && one["kind"] == "confirmation" && one["state"] == "waiting";

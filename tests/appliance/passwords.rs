@@ -93,13 +93,13 @@ fn a_session_is_its_user_everywhere_but_at_the_metrics() {
         assert_eq!(other.get("/v1/session").problem(), refusal(401, "session-ended"), "{wrong}");
     }
     // Listed to its user and to an admin; no other user learns of it.
-    let listed = rina.get("/v1/users/rina/sessions").ok()["sessions"].clone();
+    let listed = rina.get("/v1/users/rina/sessions").ok()["items"].clone();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     let id = text(&listed[0]["id"]);
     assert_eq!(siti.get("/v1/users/rina/sessions").problem(), refusal(403, "forbidden"));
     let by_siti = siti.0.insist("DELETE", &format!("/v1/sessions/{id}"), &[], b"");
     assert_eq!(by_siti.problem(), refusal(404, "not-found"));
-    assert_eq!(world.done("session list rina")["sessions"][0]["id"], json!(id));
+    assert_eq!(world.done("session list rina")["sessions"]["items"][0]["id"], json!(id));
 
     // It ends by its user's word, and by an admin's.
     assert_eq!(rina.ask("DELETE", "/v1/session", &Value::Null).status, 204);

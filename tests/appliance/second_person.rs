@@ -31,7 +31,7 @@ impl Person {
 
     /// The ids of approvals that it sees, the newest first.
     pub(crate) fn approvals(&self) -> Vec<String> {
-        let listed = self.get("/v1/approvals").ok()["approvals"].clone();
+        let listed = self.get("/v1/approvals").ok()["items"].clone();
         listed.as_array().unwrap().iter().map(|one| text(&one["id"])).collect()
     }
 }
@@ -56,7 +56,7 @@ pub(crate) fn member(world: &World, name: &str) -> Person {
 pub(crate) fn members(world: &World) -> Vec<String> {
     let listed = world.done(&format!("project member list --project {PROJECT}"));
     let mut names: Vec<String> =
-        listed["members"].as_array().unwrap().iter().map(|one| text(&one["name"])).collect();
+        listed["members"]["items"].as_array().unwrap().iter().map(|one| text(&one["name"])).collect();
     names.sort();
     names
 }
@@ -123,7 +123,7 @@ fn an_admin_proposes_and_a_member_lets_in() {
     assert_eq!(members(&world), ["joko", "siti", "tono"]);
 
     // The operator sees all of them, and has a table.
-    assert_eq!(world.done("approval list")["approvals"].as_array().unwrap().len(), 3);
+    assert_eq!(world.done("approval list")["approvals"]["items"].as_array().unwrap().len(), 3);
     assert_eq!(world.done(&format!("approval show {id}"))["approval"]["state"], "withdrawn");
     let table = world.sandbox.run(&["approval", "list"]);
     assert!(String::from_utf8_lossy(&table.stdout).contains("become a member"), "{table:?}");

@@ -8,8 +8,10 @@ mod certificates;
 mod expiry;
 mod forks;
 mod life;
+mod lives;
 mod people;
 mod policy;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;
