@@ -11,6 +11,7 @@ use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
+use super::approvals::user_of;
 use super::fault::Stop;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
@@ -67,7 +68,8 @@ impl Operational {
         self.certify(actor, Identity::Endpoint(endpoint.id.uuid()), csr_pem, now)
     }
 
-    /// The same for the user `user`: a first certificate, or one more before the old one ends.
+    /// The same for the user `user`: a first certificate, or one more before the old one ends. Where that puts somebody else into
+    /// the place of whoever the account was, it waits for a second person to confirm it.
     ///
     /// # Errors
     /// As [`Operational::issue_certificate`].
@@ -78,8 +80,24 @@ impl Operational {
         csr_pem: &str,
         now: Now,
     ) -> Result<Issued, Stop> {
-        let user = self.user_named(user)?;
-        self.certify(actor, Identity::User(user.id.uuid()), csr_pem, now)
+        let identity = Identity::User(self.user_named(user)?.id.uuid());
+        let signed = self.sign_requested(identity, &RequestedKey::from_csr(csr_pem)?, now)?;
+        self.change(now, |batch| {
+            let user = self.user_named(user)?;
+            if Identity::User(user.id.uuid()) != identity {
+                return Err(Code::Conflict.into());
+            }
+            let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
+            let batch = enrol(batch, &signed, &enrolment(identity, &signed));
+            let maker = user_of(actor);
+            if !self.is_taken_over(&user, maker)? {
+                return Ok((batch, audit, ()));
+            }
+            let batch = self.hand_over(batch, user, (maker, actor.to_string()), now)?;
+            Ok((batch, audit.with("unconfirmed", "from now on"), ()))
+        })
+        .map_err(key_is_taken)?;
+        self.pki.issued(&signed)
     }
 
     fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {

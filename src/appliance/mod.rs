@@ -46,6 +46,7 @@ mod fault;
 mod frozen;
 mod give_back;
 mod grants;
+mod hashing;
 mod health;
 mod in_flight;
 mod keyring;
@@ -66,9 +67,11 @@ mod pause;
 mod pki;
 mod provision;
 mod recorder;
+mod recovery;
 mod refused;
 mod renewal;
 mod repeats;
+mod reset;
 mod retention;
 mod revocations;
 mod revoking;
@@ -81,6 +84,8 @@ mod second_person;
 mod served;
 mod server_certificate;
 mod server_names;
+mod sessions;
+mod sign_in;
 mod signing_request;
 mod single_flight;
 mod spending;
@@ -109,6 +114,7 @@ use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::roll_up::StatisticsRetention;
+use crate::domain::session::SessionLimits;
 use crate::domain::timestamp::Now;
 use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
@@ -148,13 +154,17 @@ pub use page::{LIST_ROWS_MAX, Page, PageWanted};
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
+pub use recovery::Recovery;
 pub use refused::{REFUSED_ACT, RefusedAct};
+pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use rotating::{Rotated, Rotation};
 pub use served::Served;
 pub use server_names::ServerNames;
+pub use sessions::{SessionView, Showing};
+pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
@@ -192,6 +202,8 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// How long statistics are kept.
     pub statistics: StatisticsRetention,
+    /// How long sessions live, and how many there may be.
+    pub sessions: SessionLimits,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// Who may do what; [`Appliance::govern`] changes it.

@@ -23,6 +23,7 @@ use super::renewal::{Acceptance, Key};
 use super::roll_ca::RollCa;
 use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
+use super::session::Session;
 use super::statistics::Statistics;
 use super::subject::SubjectVerb;
 
@@ -99,6 +100,9 @@ pub(super) enum Command {
     /// What waits for a second person
     #[command(subcommand)]
     Approval(Approval),
+    /// People signed in by password
+    #[command(subcommand)]
+    Session(Session),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),

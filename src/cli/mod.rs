@@ -32,6 +32,7 @@ mod roll_ca;
 mod run;
 mod schema;
 mod server_names;
+mod session;
 mod show;
 mod show_people;
 mod statistics;

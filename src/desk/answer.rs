@@ -12,6 +12,7 @@ pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
+pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
@@ -96,6 +97,8 @@ pub enum Done {
     Grants(Page<Grant>),
     /// Of `init`.
     Initialised(Initialised),
+    /// Of `user reset`, and of `user recover` once it was approved.
+    Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
@@ -110,6 +113,8 @@ pub enum Done {
     Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of `session list`.
+    Sessions(Page<SessionLine>),
     /// Of `subject list`.
     FrozenSubjects(FrozenLines),
     /// Of `subject freeze` and `subject unfreeze`.

@@ -24,6 +24,7 @@ mod perform;
 mod perform_people;
 pub mod request;
 pub mod schema;
+mod session;
 pub mod statistics;
 mod status_answer;
 pub mod subject;

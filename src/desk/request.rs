@@ -12,6 +12,7 @@ pub use super::endpoint_shown::Networks;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::schema::{ObjectSchema, Schema};
+pub use super::session::Session;
 pub use super::statistics::Statistics;
 pub use super::subject::{Subject, SubjectOf};
 
@@ -68,6 +69,8 @@ pub enum Request {
     Policy(Policy),
     /// What waits for a second person.
     Approval(Approval),
+    /// People signed in by password.
+    Session(Session),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.

@@ -46,6 +46,19 @@ pub const ROWS: &[Row] = &[
         .says("Sign a certificate over the public key of a user's signing request.")
         .refuses(CERTIFICATE)
         .large(),
+    Row::post("/v1/users/{user:name}/reset", "user reset")
+        .makes("link")
+        .says("Make a one-time link that sets a user's password."),
+    Row::put("/v1/users/{user:name}/totp", "user enforce-totp")
+        .says("Demand a second factor beside a user's password, or demand it no more."),
+    Row::post("/v1/users/{user:name}/confirmation", "user ask-confirmation")
+        .makes("approval")
+        .says("Ask a second person to confirm an account whose credentials somebody else had in hand.")
+        .refuses(&[Code::AlreadyExists, Code::TooManyApprovals]),
+    Row::get("/v1/users/{user}/sessions", "session list")
+        .shows("sessions")
+        .says("The live sessions of a user, the latest first."),
+    Row::delete("/v1/sessions/{id}", "session end").says("End a session."),
     // projects and their members
     Row::get("/v1/projects", "project list")
         .query(PAGES)
