@@ -11,7 +11,6 @@ use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
-use super::approvals::user_of;
 use super::fault::Stop;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
@@ -89,12 +88,8 @@ impl Operational {
             }
             let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
             let batch = enrol(batch, &signed, &enrolment(identity, &signed));
-            let maker = user_of(actor);
-            if !self.is_taken_over(&user, maker)? {
-                return Ok((batch, audit, ()));
-            }
-            let batch = self.hand_over(batch, user, (maker, actor.to_string()), now)?;
-            Ok((batch, audit.with("unconfirmed", "from now on"), ()))
+            let (batch, audit) = self.give_credential(batch, audit, user, actor, now)?;
+            Ok((batch, audit, ()))
         })
         .map_err(key_is_taken)?;
         self.pki.issued(&signed)

@@ -178,6 +178,23 @@ impl Operational {
         Ok(has_password || !self.enrolments(user.id)?.is_empty() || (maker.is_some() && has_rights))
     }
 
+    /// Puts into a batch what follows from a certificate that `actor` lets count for an account.
+    pub(super) fn give_credential(
+        &self,
+        batch: Batch,
+        audit: AuditRecord,
+        user: User,
+        actor: Actor,
+        now: Now,
+    ) -> Result<(Batch, AuditRecord), Stop> {
+        let maker = user_of(actor);
+        if !self.is_taken_over(&user, maker)? {
+            return Ok((batch, audit));
+        }
+        let batch = self.hand_over(batch, user, (maker, actor.to_string()), now)?;
+        Ok((batch, audit.with("unconfirmed", "from now on")))
+    }
+
     /// Puts into a batch that an account waits for confirmation, and asks for it. What was asked about it before counts no more.
     pub(super) fn hand_over(
         &self,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, refusal};
 use crate::clock::SHIPPED;
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -132,6 +132,7 @@ fn every_operation_answers_as_the_document_says() {
     data_plane(&world, &mut book);
     about(&world, &mut book);
     users(&mut book, &enrolled);
+    sessions(&world, &mut book);
     approvals(&mut book);
     project(&mut book);
     let retired = retire_object(&mut book);
@@ -282,6 +283,46 @@ fn appliance(world: &World, book: &mut Book) {
     let file = world.sandbox.path("ekspor");
     world.done(&format!("audit export --output {}", file.display()));
     book.resource("POST", "/v1/audit/prune", json!({ "to": 8 }));
+}
+
+/// A password by a link, a session by the password.
+fn sessions(world: &World, book: &mut Book) {
+    let (nobody, admin) = (book.nobody.clone(), book.people[1].clone());
+    book.resource("POST", "/v1/users", json!({ "name": "dewi", "role": "user" }));
+    let link = book.resource("POST", "/v1/users/dewi/reset", Value::Null).json();
+    let password = "kuda nil menari di atas atap";
+    let used = json!({ "token": link["token"], "password": password });
+    book.ask(&nobody, "POST", "/v1/reset", &[], &used).ok();
+    assert_eq!(book.ask(&nobody, "POST", "/v1/reset", &[], &used).problem(), refusal(410, "link-ended"));
+    let given = json!({ "name": "dewi", "password": password });
+    let begun = book.ask(&nobody, "POST", "/v1/session", &[], &given).json();
+    let wrong = json!({ "name": "dewi", "password": "bukan kata sandinya" });
+    assert_eq!(book.ask(&nobody, "POST", "/v1/session", &[], &wrong).status, 401);
+    let bearer = format!("Bearer {}", begun["token"].as_str().unwrap());
+    let hers = [("authorization", bearer.as_str())];
+    book.ask(&nobody, "GET", "/v1/session", &hers, &Value::Null).ok();
+    book.ask(&admin, "GET", "/v1/session", &[], &Value::Null).ok();
+    book.resource("GET", "/v1/users/dewi/sessions", Value::Null);
+    for method in ["GET", "DELETE"] {
+        assert_eq!(book.ask(&nobody, method, "/v1/session", &[], &Value::Null).status, 401);
+    }
+    assert_eq!(book.ask(&nobody, "DELETE", "/v1/session", &hers, &Value::Null).status, 204);
+    let begun = book.ask(&nobody, "POST", "/v1/session", &[], &given).json();
+    let session = format!("/v1/sessions/{}", begun["session"]["id"].as_str().unwrap());
+    book.resource("DELETE", &session, Value::Null);
+    // A link for somebody who has a password already makes the account wait for a second person.
+    let link = book.resource("POST", "/v1/users/dewi/reset", Value::Null).json();
+    book.ask(&nobody, "POST", "/v1/reset", &[], &json!({ "token": link["token"], "password": password }))
+        .ok();
+    let waiting = book.ask(&admin, "GET", "/v1/approvals", &[], &Value::Null).json();
+    let waiting =
+        waiting["items"].as_array().unwrap().iter().find(|one| one["kind"] == "confirmation").unwrap();
+    let officer = book.people[3].clone();
+    let refuse = format!("/v1/approvals/{}/refuse", waiting["id"].as_str().unwrap());
+    book.ask(&officer, "POST", &refuse, &[], &Value::Null).ok();
+    book.resource("POST", "/v1/users/dewi/confirmation", Value::Null);
+    book.resource("PUT", "/v1/users/dewi/totp", json!({ "demanded": true }));
+    assert!(world.done("user show dewi")["user-shown"]["user"]["unconfirmed"].is_string());
 }
 
 /// What an admin proposes, a member decides.
