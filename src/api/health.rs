@@ -94,6 +94,15 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "uses_max": worn.uses_max,
                 })).collect::<Vec<_>>(),
                 "expiring": expiring,
+                "ca": health.ca.map(|ca| json!({
+                    "generation": ca.generation,
+                    "retiring": ca.retiring.map(|old| json!({
+                        "generation": old.generation,
+                        "since": old.since.to_string(),
+                        "until": old.until.to_string(),
+                        "certificates": old.certificates,
+                    })),
+                })),
                 "memory": health.memory,
             });
             let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());

@@ -107,6 +107,8 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::NetworkDenied => {
             "Endpoint tidak boleh datang dari alamat ini; kirim dari jaringannya atau hubungi pemilik proyek."
         }
+        Code::CaInUse => "Masih ada sertifikat dari CA lama yang berlaku; perbarui dahulu.",
+        Code::CaRollState => "Langkah ini tidak sesuai dengan keadaan penggantian CA.",
         Code::NotEmpty => "Masih ada isinya; hapus isinya dahulu.",
         Code::ObjectInUse => "Mungkin sudah ada data yang dienkripsi untuk objek ini; biarkan pensiun.",
         Code::NotRetired => "Pensiunkan dahulu dan tunggu satu menit, lalu hapus.",

@@ -160,6 +160,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::TooManyApprovals
         | Code::AdminIsThere
         | Code::TooManySessions
+        | Code::CaInUse
+        | Code::CaRollState
         | Code::NotEmpty
         | Code::NotRetired
         | Code::ObjectInUse

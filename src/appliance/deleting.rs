@@ -40,8 +40,8 @@ impl Operational {
         let (serials, spenders) = self.withdraw(now, |batch| {
             let (endpoint, is_damaged) = self.endpoint_to_revoke(project, name, now)?;
             let enrolments = self.enrolments_of(endpoint.id)?;
-            let live = enrolments.iter().filter(|(_, _, certificate)| certificate.not_after >= now.time);
-            let serials: Vec<Vec<u8>> = live.map(|(_, _, certificate)| certificate.serial.clone()).collect();
+            let serials: Vec<Vec<u8>> =
+                enrolments.iter().filter_map(|(.., it)| it.listed_serial(now.time)).collect();
             let mut batch = batch.delete(Table::Endpoints, endpoint.id.as_bytes()).delete(
                 Table::Names,
                 &self.store.name_key(Table::Endpoints, endpoint.project.as_bytes(), name),

@@ -74,8 +74,7 @@ impl Operational {
     pub fn revoke_endpoint(&self, actor: Actor, project: &str, name: &str, now: Now) -> Result<(), Stop> {
         let (endpoint, is_damaged) = self.endpoint_to_revoke(project, name, now)?;
         let enrolments = self.enrolments_of(endpoint.id)?;
-        let listed = enrolments.iter().filter(|(_, _, certificate)| certificate.not_after >= now.time);
-        let serials: Vec<_> = listed.map(|(_, _, certificate)| certificate.serial.clone()).collect();
+        let serials: Vec<_> = enrolments.iter().filter_map(|(.., it)| it.listed_serial(now.time)).collect();
         let live = enrolments.into_iter().filter(|(_, _, certificate)| certificate.revoked.is_none());
         let live: Vec<_> = live.collect();
         if endpoint.revoked.is_none() || !live.is_empty() {

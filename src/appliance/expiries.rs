@@ -25,6 +25,7 @@ use super::fault::Stop;
 use super::listed::Listed;
 use super::memo::CatalogRevision;
 use super::operational::Operational;
+use super::outside::Outside;
 use super::pki::PkiFiles;
 use super::{Appliance, State};
 
@@ -41,11 +42,14 @@ impl Appliance {
     /// Every end to come, our own first. While it is locked nobody knows the clients'.
     #[must_use]
     pub fn expiries(&self) -> Vec<Expiry> {
-        let mut expiries = PkiFiles::below(&self.settings.state_directory).expiries();
+        let mut expiries = PkiFiles::below(&self.settings.state_directory).expiries(&self.settings.outside);
         if let State::Operational(operational) = &*self.state() {
             match operational.client_expiries().and_then(|clients| operational.still_wanted(&clients)) {
                 Ok(clients) => expiries.extend(clients),
                 Err(stop) => tracing::error!(%stop, "the ends of clients' certificates cannot be read"),
+            }
+            if let Ok(Some(old)) = operational.ca().map(|ca| ca.retiring) {
+                expiries.push(Expiry { of: Ending::CaRoll, name: None, spki: None, not_after: old.until });
             }
         }
         expiries
@@ -153,18 +157,29 @@ impl Operational {
                 Some(Listed::Sound(user)) if user.disabled.is_none() => Some(user.name.to_string()),
                 _ => None,
             },
-            Ending::ApiKey(_) | Ending::Ca | Ending::Crl | Ending::Server => None,
+            Ending::ApiKey(_)
+            | Ending::Ca
+            | Ending::CaRoll
+            | Ending::Crl
+            | Ending::OutsideCa
+            | Ending::OutsideCrl
+            | Ending::Server => None,
         })
     }
 }
 
 impl PkiFiles {
     /// The ends of our own. A file that cannot be read has none: the listeners complain of it.
-    fn expiries(&self) -> Vec<Expiry> {
+    fn expiries(&self, outside: &Outside) -> Vec<Expiry> {
         let ends = [
             (Ending::Ca, read(&self.ca(), certificate_end)),
             (Ending::Crl, read(&self.crl(), list_end)),
-            (Ending::Server, read(&self.server(), certificate_end)),
+            (Ending::OutsideCa, outside.ca.as_ref().and_then(|file| read(file, certificate_end))),
+            (Ending::OutsideCrl, outside.crl.as_ref().and_then(|file| read(file, list_end))),
+            (
+                Ending::Server,
+                read(outside.server_certificate.as_ref().unwrap_or(&self.server()), certificate_end),
+            ),
         ];
         let ours = |(of, not_after): (Ending, Option<Timestamp>)| {
             not_after.map(|not_after| Expiry { of, name: None, spki: None, not_after })
@@ -173,9 +188,13 @@ impl PkiFiles {
     }
 }
 
-fn read(path: &Path, end: impl FnOnce(&[u8]) -> Option<Timestamp>) -> Option<Timestamp> {
-    let block = pem::parse(fs::read(path).ok()?).ok()?;
-    end(block.contents())
+/// Of several in a file, such as the lists of a roll, the one that ends first; but of a server's chain and of our CAs the first,
+/// which is the one that counts.
+fn read(path: &Path, end: impl Fn(&[u8]) -> Option<Timestamp>) -> Option<Timestamp> {
+    let blocks = pem::parse_many(fs::read(path).ok()?).ok()?;
+    let is_list = blocks.first()?.tag() == "X509 CRL";
+    let ends = blocks.iter().take(if is_list { blocks.len() } else { 1 });
+    ends.filter_map(|block| end(block.contents())).min()
 }
 
 fn certificate_end(der: &[u8]) -> Option<Timestamp> {

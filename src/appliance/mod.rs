@@ -20,8 +20,10 @@ mod admission;
 mod api_keys;
 mod approvals;
 mod audit;
+mod audit_filter;
 mod block;
 mod budgets;
+mod ca_roll;
 mod catalog;
 mod certificates;
 mod clock;
@@ -59,6 +61,7 @@ mod meters;
 mod networks;
 mod never_sealed;
 mod operational;
+mod outside;
 mod page;
 mod pause;
 mod pki;
@@ -94,6 +97,7 @@ mod tenure;
 mod unlock;
 mod users;
 mod verdicts;
+mod walk;
 mod wear;
 mod witness;
 
@@ -121,8 +125,9 @@ pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
-pub use audit::{AuditEntry, AuditPage};
+pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedThing};
 pub use budgets::{BudgetOf, BudgetView, Budgets};
+pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use clock::ClockVerdict;
@@ -144,6 +149,7 @@ pub use listed::Listed;
 pub use lives::{Life, Place};
 pub use members::MemberView;
 pub use operational::Operational;
+pub use outside::Outside;
 pub use page::{LIST_ROWS_MAX, Page, PageWanted};
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
@@ -180,6 +186,8 @@ pub struct Settings {
     pub pin_file: PathBuf,
     /// Names and addresses in the server's certificate, until an operator says others.
     pub server_names: Vec<String>,
+    /// What comes from a CA outside.
+    pub outside: Outside,
     /// Keys in memory.
     pub keyring: KeyringLimits,
     /// How long cached keys may serve without a token.

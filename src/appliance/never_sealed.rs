@@ -6,6 +6,7 @@
 //! the last new epoch.
 
 use crate::domain::object::Object;
+use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::statistics::{Resolution, Series};
 use crate::domain::timestamp::Timestamp;
@@ -53,7 +54,7 @@ impl Operational {
                 for (row_key, _) in &page {
                     // What a row is about stands in its key, so one that is damaged tells it as well.
                     let Some((_, series)) = Series::from_row_key(row_key) else { continue };
-                    let seals = series.operation.is_none_or(|operation| operation.seals());
+                    let seals = series.operation.is_none_or(Operation::seals);
                     if series.object == Some(object.id) && seals && series.outcome == 0 {
                         return refuse(
                             "Something was encrypted for it; the statistics tell when and by whom.",

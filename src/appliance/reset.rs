@@ -16,7 +16,7 @@ use crate::domain::credentials::{
 };
 use crate::domain::id::UserId;
 use crate::domain::password_policy::check_password;
-use crate::domain::peer::Peer;
+use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::{Role, User};
@@ -176,6 +176,26 @@ impl Operational {
         };
         let has_rights = user.role == Role::Officer || !self.memberships(user.id)?.is_empty();
         Ok(has_password || !self.enrolments(user.id)?.is_empty() || (maker.is_some() && has_rights))
+    }
+
+    /// What goes with a certificate that `actor` is giving to somebody: where that makes somebody else of an account, it waits for
+    /// confirmation. Asked within the change that enrols it.
+    pub(super) fn credential_given(
+        &self,
+        batch: Batch,
+        audit: AuditRecord,
+        identity: Identity,
+        actor: Actor,
+        now: Now,
+    ) -> Result<(Batch, AuditRecord), Stop> {
+        let Identity::User(id) = identity else { return Ok((batch, audit)) };
+        let user: User = self.read(Table::Users, id.as_bytes())?.ok_or(Code::Conflict)?;
+        let maker = user_of(actor);
+        if !self.is_taken_over(&user, maker)? {
+            return Ok((batch, audit));
+        }
+        let batch = self.hand_over(batch, user, (maker, actor.to_string()), now)?;
+        Ok((batch, audit.with("unconfirmed", "from now on")))
     }
 
     /// Puts into a batch that an account waits for confirmation, and asks for it. What was asked about it before counts no more.

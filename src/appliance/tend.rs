@@ -93,6 +93,7 @@ impl Appliance {
             && operational.clock_is_trusted()
             && !operational.token.is_away()
         {
+            operational.finish_overdue_roll(now);
             operational.renew_server_certificate(now);
         }
         for (expiry, mark_days) in watch.told.news(&self.expiries(), now.time) {

@@ -188,6 +188,5 @@ impl Operational {
 
 /// Serial numbers that the list of revoked certificates has to name: those that have not ended by themselves.
 fn still_listed(enrolments: &Enrolments, now: Timestamp) -> Vec<Vec<u8>> {
-    let listed = enrolments.iter().filter(|(_, _, certificate)| certificate.not_after >= now);
-    listed.map(|(_, _, certificate)| certificate.serial.clone()).collect()
+    enrolments.iter().filter_map(|(_, _, certificate)| certificate.listed_serial(now)).collect()
 }

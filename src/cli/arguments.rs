@@ -11,6 +11,7 @@ use super::approval::Approval;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::endpoint_shown::Networks;
+use super::enrol::Enrol;
 use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
@@ -18,6 +19,7 @@ use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
+use super::roll_ca::RollCa;
 use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
 use super::session::Session;
@@ -142,6 +144,9 @@ pub(super) struct Init {
     /// Where admin.key, admin.pem and ca.pem go
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub(super) out: PathBuf,
+    /// A name or address that clients use; may be given again. Asked on a terminal, else the configuration's without
+    #[arg(long = "server-name", value_name = "NAME|ADDRESS")]
+    pub(super) server_names: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -272,6 +277,8 @@ pub(super) struct Granted {
 pub(super) enum Certificate {
     /// Issue a client certificate to an endpoint or a user; those it has go on counting
     Issue(NewCertificate),
+    /// Let a certificate of an outside CA count
+    Enrol(Enrol),
     /// List every certificate
     List(Page),
     /// Refuse a certificate from now on, with all that were renewed from it
@@ -282,6 +289,9 @@ pub(super) enum Certificate {
         #[arg(long)]
         only: bool,
     },
+    /// Roll the CA: a new one takes its place, with an overlap
+    #[command(subcommand)]
+    RollCa(RollCa),
 }
 
 #[derive(Subcommand)]

@@ -16,7 +16,7 @@ pub(super) enum Networks {
         name: String,
         #[arg(long)]
         project: String,
-        /// Like 10.20.0.0/16 or fd00::/8
+        /// Like `10.20.0.0/16` or `fd00::/8`
         #[arg(required_unless_present = "any", value_name = "NETWORK")]
         networks: Vec<String>,
         /// From anywhere again

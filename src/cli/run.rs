@@ -20,6 +20,7 @@ use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
 use super::files::{NewKey, make_directory, write_certificate};
+use super::first_boot;
 use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
@@ -76,6 +77,8 @@ impl Arguments {
             Command::Approval(verb) => verb.into(),
             Command::Session(verb) => verb.into(),
             Command::Subject(verb) => verb.into_request()?,
+            Command::Certificate(arguments::Certificate::Enrol(enrol)) => enrol.into_request()?,
+            Command::Certificate(arguments::Certificate::RollCa(verb)) => verb.into(),
             Command::Certificate(arguments::Certificate::List(Page { after, limit })) => {
                 Request::Certificate(request::Certificate::List { after, limit })
             }
@@ -91,8 +94,8 @@ impl Arguments {
             Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
                 return Session::open(&config, json)?.check(from, to, &evidence);
             }
-            Command::Audit(arguments::Audit::List { from, limit }) => {
-                Request::Audit(request::Audit::List { from, limit })
+            Command::Audit(arguments::Audit::List(wanted)) => {
+                Request::Audit(request::Audit::List(wanted.into()))
             }
             Command::Audit(arguments::Audit::Key) => Request::Audit(request::Audit::Keys),
             Command::Audit(arguments::Audit::Prune { to, before }) => {
@@ -133,10 +136,12 @@ impl Session {
     }
 
     fn init(&self, init: Init) -> Result<(), CliError> {
-        let Init { admin, out, sandbox: _ } = init;
+        let Init { admin, out, sandbox: _, server_names } = init;
+        let server_names = first_boot::server_names(server_names, self.json);
         make_directory(&out)?;
         let key = NewKey::make(&out.join("admin.key"))?;
-        let answered = self.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned() })?;
+        let answered =
+            self.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned(), server_names })?;
         key.keep();
         let Done::Initialised(made) = &answered.answer else { return Err(CliError::Answer) };
         write_issued(&made.admin, &out, "admin.pem")?;

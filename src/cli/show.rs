@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use crate::desk::answer::{
     AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
-    Initialised, Issued, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status,
-    Unlocked,
+    Initialised, Issued, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
 use super::api_key;
 use super::approval;
 use super::columns::{Line, Table, all};
 use super::endpoint_shown;
+use super::roll_ca;
 use super::schema;
 use super::server_names;
 use super::session;
@@ -23,10 +23,10 @@ use super::trail;
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(MadeApiKey { api_key: made, text }) => format!(
+        Done::ApiKeyMade(made) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_key::table([Ok(made)]),
-            text.expose()
+            api_key::table([Ok(&made.api_key)]),
+            made.text.expose()
         ),
         Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
         Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
@@ -53,9 +53,11 @@ pub(super) fn text(done: &Done) -> String {
         Done::Pruned(Pruned { from, to, blocks }) => {
             format!("pruned: records {from} to {}, in {blocks} blocks", to.saturating_sub(1))
         }
+        Done::Ca(shown) => roll_ca::text(shown),
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
+        Done::CertificateEnrolled(enrolled) => certificates([Ok(enrolled)]),
         Done::Certificates(page) => whole(page, certificates(all(&page.items))),
         Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
@@ -174,6 +176,10 @@ fn status(how: &Status) -> String {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
         line("WORN", format!("{key} has {uses} of {most} uses; rotate it"));
     }
+    if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
+        let (until, left) = (&old.until, old.certificates);
+        line("CA ROLL", format!("until {until}; {left} certificates hang on the old CA"));
+    }
     for ending in &how.expiring {
         let whose =
             ending.name.as_ref().map_or_else(|| ending.of.clone(), |name| format!("{name} ({})", ending.of));
@@ -256,8 +262,9 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
 }
 
 pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
-    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
-    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
+    let mut table =
+        Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM", "SIGNED BY"]);
+    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from, generation }| {
         // Enough to find it in the column before.
         let from = renewed_from.as_deref().and_then(|spki| spki.get(..16)).unwrap_or_default();
         [
@@ -266,6 +273,7 @@ pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certifi
             revoked.clone().unwrap_or_default(),
             spki.clone(),
             from.to_owned(),
+            generation.map_or_else(|| "outside".into(), |generation| format!("CA {generation}")),
         ]
     });
     table.text()

@@ -14,7 +14,7 @@ impl Request {
     /// Every act of the request; all must be allowed.
     ///
     /// # Errors
-    /// `bad-request` for words that name nothing.
+    /// `bad-request` where the request names what cannot be: no id, no role.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
@@ -25,7 +25,7 @@ impl Request {
             Self::Clock(request::Clock::Acknowledge) => of_appliance(Act::ClockAcknowledge),
             Self::Store(request::Store::Compact) => of_appliance(Act::StoreCompact),
             Self::Policy(request::Policy::Explain { .. }) => of_appliance(Act::PolicyExplain),
-            Self::Audit(verb) => of_appliance(verb.act()),
+            Self::Audit(verb) => Ok(vec![verb.act()]),
             Self::Project(verb) => Ok(vec![verb.act()]),
             Self::Object(verb) => Ok(vec![verb.act()]),
             Self::Endpoint(verb) => Ok(vec![verb.act()]),
@@ -48,12 +48,12 @@ impl Request {
 
 impl request::Audit {
     /// What the access policies are asked for each verb on the audit trail.
-    #[must_use]
-    pub const fn act(&self) -> Act {
+    fn act(&self) -> (Act, Target) {
         match self {
-            Self::List { .. } | Self::Keys => Act::AuditRead,
-            Self::Export(_) | Self::ExportKept { .. } => Act::AuditExport,
-            Self::Prune { .. } => Act::AuditPrune,
+            Self::List(wanted) => wanted.act(),
+            Self::Keys => (Act::AuditRead, Target::Appliance),
+            Self::Export(_) | Self::ExportKept { .. } => (Act::AuditExport, Target::Appliance),
+            Self::Prune { .. } => (Act::AuditPrune, Target::Appliance),
         }
     }
 }
@@ -150,8 +150,13 @@ impl request::Certificate {
         match self {
             Self::Issue { project, endpoint, .. } => (Act::CertificateIssue, endpoint_of(project, endpoint)),
             Self::IssueUser { user, .. } => (Act::CertificateIssueUser, Target::User(user.clone())),
+            Self::Enrol { project, endpoint, .. } => (Act::CertificateEnrol, endpoint_of(project, endpoint)),
+            Self::EnrolUser { user, .. } => (Act::CertificateEnrolUser, Target::User(user.clone())),
             Self::List { .. } => (Act::CertificateList, Target::Appliance),
             Self::Revoke { spki, .. } => (Act::CertificateRevoke, Target::Certificate(spki.clone())),
+            Self::RollCa(request::RollCa::Start) => (Act::CaRoll, Target::Appliance),
+            Self::RollCa(request::RollCa::Finish { .. }) => (Act::CaRollFinish, Target::Appliance),
+            Self::RollCa(request::RollCa::Show) => (Act::CaShow, Target::Appliance),
         }
     }
 }

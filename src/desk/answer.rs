@@ -9,7 +9,7 @@ pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
-pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
+pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
@@ -50,7 +50,7 @@ pub enum Done {
     /// Of `api-key rotate`.
     ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
-    ApiKeyMade(MadeApiKey),
+    ApiKeyMade(Box<MadeApiKey>),
     /// Of `api-key list`.
     ApiKeys(Page<ApiKey>),
     /// Of every verb on one approval, and of what asks for one.
@@ -61,6 +61,10 @@ pub enum Done {
     Audit(AuditPage),
     /// Of every verb on budgets.
     Budgets(Vec<Budget>),
+    /// Of every verb on the CA.
+    Ca(Ca),
+    /// Of `certificate enrol`.
+    CertificateEnrolled(Certificate),
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.

@@ -224,7 +224,7 @@ impl ApiKey {
                 };
                 let (api_key, text) = appliance.create_api_key(actor, &project, &endpoint, new, now)?;
                 let text = ShownOnce::new(text.expose());
-                Done::ApiKeyMade(MadeApiKey { api_key: api_key.into(), text })
+                Done::ApiKeyMade(Box::new(MadeApiKey { api_key: api_key.into(), text }))
             }
             Self::List { project, endpoint, after, limit } => Done::ApiKeys(
                 appliance.api_keys_page(&project, &endpoint, &page(after.as_ref(), limit)?)?.into(),

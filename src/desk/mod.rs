@@ -12,6 +12,7 @@ mod api_key;
 mod approval;
 pub mod asker;
 mod audit_answer;
+pub mod audit_request;
 mod budget;
 mod certificate_answer;
 mod certificate_request;

@@ -64,8 +64,8 @@ impl Request {
     fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
-            Self::InitSandbox { admin, admin_csr } => {
-                let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, now)?;
+            Self::InitSandbox { admin, admin_csr, server_names } => {
+                let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, &server_names, now)?;
                 Ok(Done::Initialised(made.into()))
             }
             Self::Unlock { accept_damage, accept_rollback } => {
@@ -192,10 +192,7 @@ impl request::Audit {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(match self {
-            Self::List { from, limit } => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                Done::Audit(appliance.audit(from, limit)?.into())
-            }
+            Self::List(wanted) => Done::Audit(appliance.audit(&wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportKept { id, accept_damage } => {
                 let prunable_to = appliance.keep_export(actor, id, accept_damage, now)?;
@@ -268,6 +265,14 @@ impl request::Certificate {
             Self::IssueUser { user, csr } => {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
+            Self::Enrol { project, endpoint, certificate } => {
+                let enrolled = appliance.enrol_certificate(actor, &project, &endpoint, &certificate, now)?;
+                Done::CertificateEnrolled(enrolled.into())
+            }
+            Self::EnrolUser { user, certificate } => {
+                let enrolled = appliance.enrol_user_certificate(actor, &user, &certificate, now)?;
+                Done::CertificateEnrolled(enrolled.into())
+            }
             Self::List { after, limit } => {
                 Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
             }
@@ -275,6 +280,11 @@ impl request::Certificate {
                 let reach = if only { Reach::One } else { Reach::Descendants };
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
             }
+            Self::RollCa(request::RollCa::Start) => Done::Ca(appliance.roll_ca(actor, now)?.into()),
+            Self::RollCa(request::RollCa::Finish { force }) => {
+                Done::Ca(appliance.finish_ca_roll(actor, force, now)?.into())
+            }
+            Self::RollCa(request::RollCa::Show) => Done::Ca(appliance.ca()?.into()),
         })
     }
 }

@@ -117,7 +117,7 @@ fn asker(text: &str) -> Result<Asker, Refusal> {
     }
 }
 
-fn target(text: &str) -> Result<Target, Refusal> {
+pub(super) fn target(text: &str) -> Result<Target, Refusal> {
     let wrong = || {
         bad(format!(
             "{text:?} is nothing acts are done on: write appliance, project:NAME, object:PROJECT/NAME, \

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 pub use super::api_key::{ApiKey, Limits};
 pub use super::approval::Approval;
-pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::audit_request::AuditWanted;
+pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
@@ -28,6 +29,9 @@ pub enum Request {
         admin: String,
         /// A PEM signing request over the user's key.
         admin_csr: String,
+        /// What clients call the server; as the configuration says without any.
+        #[serde(default)]
+        server_names: Vec<String>,
     },
     /// With the PIN in the configured file.
     Unlock {
@@ -312,14 +316,7 @@ pub enum Key {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
-    List {
-        /// The first sequence number of interest.
-        #[serde(default)]
-        from: u64,
-        /// Entries at most.
-        #[serde(default = "audit_page")]
-        limit: u32,
-    },
+    List(AuditWanted),
     /// The journal itself; the answer is a stream, see `stream`.
     Export(ExportOf),
     /// An export was received and is kept.
@@ -338,11 +335,6 @@ pub enum Audit {
         /// RFC 3339: what was recorded before.
         before: Option<String>,
     },
-}
-
-/// Entries of the audit trail when nothing is said.
-const fn audit_page() -> u32 {
-    100
 }
 
 /// Which part of the journal.

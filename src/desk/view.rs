@@ -66,8 +66,22 @@ impl From<appliance::Issued> for answer::Issued {
 
 impl From<appliance::CertificateView> for answer::Certificate {
     fn from(view: appliance::CertificateView) -> Self {
-        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from } = view;
-        Self { spki, identity, not_after: not_after.to_string(), revoked: told(revoked), renewed_from }
+        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from, generation } =
+            view;
+        let (not_after, revoked) = (not_after.to_string(), told(revoked));
+        Self { spki, identity, not_after, revoked, renewed_from, generation }
+    }
+}
+
+impl From<appliance::CaView> for answer::Ca {
+    fn from(view: appliance::CaView) -> Self {
+        let retiring = view.retiring.map(|old| answer::RetiringCa {
+            generation: old.generation,
+            since: old.since.to_string(),
+            until: old.until.to_string(),
+            certificates: old.certificates,
+        });
+        Self { generation: view.generation, retiring }
     }
 }
 
@@ -146,6 +160,7 @@ impl From<appliance::AuditPage> for answer::AuditPage {
     fn from(page: appliance::AuditPage) -> Self {
         let entries = page.entries.into_iter().map(|entry| answer::AuditEntry {
             sequence: entry.sequence,
+            kind: if entry.is_access { "access" } else { "audit" }.into(),
             time: entry.record.time.to_string(),
             actor: entry.record.actor,
             act: entry.record.act,
@@ -224,6 +239,7 @@ impl From<appliance::Health> for answer::Status {
                 })
                 .collect(),
             worn_keys: all(health.worn_keys),
+            ca: health.ca.map(answer::Ca::from),
             memory: health.memory,
         }
     }

@@ -36,7 +36,7 @@ pub const VERSION: u16 = 1;
 /// Subjects of one group that are named.
 pub const SUBJECTS_MAX: usize = 1_000;
 /// What stands in place of more.
-pub(super) const MANY: &str = "many";
+pub const MANY: &str = "many";
 
 /// How a request, or an item, ended: `None` is done.
 pub type Outcome = Option<Code>;

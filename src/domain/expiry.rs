@@ -31,13 +31,22 @@ pub enum Ending {
     User(UserId),
     /// An API key.
     ApiKey(ApiKeyId),
+    /// The trust in the CA that a roll takes out of service.
+    CaRoll,
+    /// The certificate of a CA outside.
+    OutsideCa,
+    /// Its list of revoked certificates.
+    OutsideCrl,
 }
 
-/// `ca`, `crl`, `server`, the URI that stands in a client's certificate, or `api-key:` and its id.
+/// `ca`, `ca-roll`, `crl`, `outside-ca`, `outside-crl`, `server`, the URI that stands in a client's certificate, or `api-key:` and its id.
 impl fmt::Display for Ending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ca => out.write_str("ca"),
+            Self::CaRoll => out.write_str("ca-roll"),
+            Self::OutsideCa => out.write_str("outside-ca"),
+            Self::OutsideCrl => out.write_str("outside-crl"),
             Self::Crl => out.write_str("crl"),
             Self::Server => out.write_str("server"),
             Self::Endpoint(id) => out.write_str(&Identity::Endpoint(id.uuid()).to_uri()),
@@ -73,12 +82,12 @@ impl Expiry {
     #[must_use]
     pub fn mark_days(&self, now: Timestamp) -> Option<u64> {
         if self.not_after < now {
-            let is_client = !matches!(self.of, Ending::Ca | Ending::Crl | Ending::Server);
+            let is_client = matches!(self.of, Ending::Endpoint(_) | Ending::User(_) | Ending::ApiKey(_));
             let is_history = is_client && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
             return (!is_history).then_some(0);
         }
         let marks = match self.of {
-            Ending::Crl => CRL_MARKS_DAYS,
+            Ending::Crl | Ending::OutsideCrl => CRL_MARKS_DAYS,
             _ => CERTIFICATE_MARKS_DAYS,
         };
         let left_s = self.not_after.since(now).as_secs();
@@ -89,8 +98,9 @@ impl Expiry {
     #[must_use]
     pub const fn what(&self) -> &'static str {
         match self.of {
-            Ending::Crl => "list of revoked certificates",
+            Ending::Crl | Ending::OutsideCrl => "list of revoked certificates",
             Ending::ApiKey(_) => "API key",
+            Ending::CaRoll => "roll of the CA",
             _ => "certificate",
         }
     }
@@ -99,9 +109,17 @@ impl Expiry {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self.of {
-            Ending::Ca => "no version so far renews a CA: before its end the appliance has to be made anew",
+            Ending::Ca => "begin a roll in time: gembok certificate roll-ca start",
+            Ending::OutsideCa | Ending::OutsideCrl => {
+                "put the next one where pki.outside_ca and pki.outside_crl say, and send SIGHUP: without it its clients are refused"
+            }
+            Ending::CaRoll => {
+                "the old CA is trusted no more then: move its clients over, gembok certificate roll-ca show tells how many there are"
+            }
             Ending::Crl => "the token has to be there to sign the next one; gembok status tells how it is",
-            Ending::Server => "it is renewed while the token is there; the log says why it was not",
+            Ending::Server => {
+                "it is renewed while the token is there, and the log says why it was not; one from outside is put in place by you"
+            }
             Ending::Endpoint(_) => {
                 "let the endpoint renew it (POST /v1/endpoints/{endpoint}/certificate), or run gembok certificate issue"
             }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod access_record;
+mod access_record_read;
 pub mod actor;
 pub mod api_key;
 pub mod approval;

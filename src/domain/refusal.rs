@@ -186,6 +186,10 @@ codes! {
         "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
     103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
         "Send further ones without, and look what was made before sending one again.";
+    127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
+        "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
+    128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
+        "Do what the detail names; gembok certificate roll-ca show tells how it is.";
 }
 
 impl Code {

@@ -39,7 +39,7 @@ fn one_takes_anothers_place_without_a_gap() {
     let (before, after) = (listed(&world, &old_id), listed(&world, &new_id));
     assert_eq!((&after["label"], &after["requests_per_s"]), (&before["label"], &json!(7)));
     assert_eq!((&after["replaces"], &before["replaced_by"]), (&json!(old_id), &json!(new_id)));
-    assert!(text(&before["expires"]) < "2099".to_owned() && text(&after["expires"]) > "2098".to_owned());
+    assert!(text(&before["expires"]).as_str() < "2099" && text(&after["expires"]).as_str() > "2098");
     let budgets =
         world.done(&format!("budget show --project {PROJECT} --endpoint {ENDPOINT}"))["budgets"].clone();
     let own = budgets.as_array().unwrap().iter().filter(|budget| budget["own_fields_per_day"] == 4321);

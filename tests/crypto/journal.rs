@@ -31,7 +31,6 @@ fn journal_records() {
     assert!(seen[1] == 6 && seen[2] > 3 && seen[3] > 3, "{seen:?}");
 }
 
-/// Access records are only written.
 fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
     assert_eq!(access_record::VERSION, case.number::<u16>("version"), "{label}");
     let latencies = latencies(case);
@@ -72,6 +71,10 @@ fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
     let mut written = Vec::new();
     record.write(&mut written);
     assert_eq!(written, body, "{label}");
+    assert_eq!(AccessRecord::read(body), Some(record), "{label}");
+    for spoiled in [&body[..body.len() - 1], &[body, &[0]].concat(), &body[1..], b""] {
+        assert_eq!(AccessRecord::read(spoiled), None, "{label}");
+    }
     true
 }
 

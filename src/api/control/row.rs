@@ -59,7 +59,7 @@ pub struct Row {
     pub answer: Option<&'static str>,
     /// Whether something is made: 201 where there is something to show.
     pub makes: bool,
-    /// Whether the answer has an `ETag`, which changes of it and of what is below it may name.
+    /// Whether the answer has an ETag, which changes of it and of what is below it may name.
     pub is_tagged: bool,
     /// In one line.
     pub summary: &'static str,
@@ -154,7 +154,7 @@ impl Row {
         self
     }
 
-    /// The same with an `ETag`.
+    /// The same with an ETag.
     #[must_use]
     pub const fn tagged(mut self) -> Self {
         self.is_tagged = true;

@@ -9,6 +9,21 @@ use super::row::{Query, Row};
 /// Of every list.
 const PAGES: &[Query] = &[Query::Text("after"), Query::Number("limit")];
 
+/// Of the audit trail.
+const AUDIT: &[Query] = &[
+    Query::Number("from"),
+    Query::Number("limit"),
+    Query::Flag("newest"),
+    Query::Text("kind"),
+    Query::Text("actor"),
+    Query::Text("act"),
+    Query::Text("on"),
+    Query::Text("outcome"),
+    Query::Text("since"),
+    Query::Text("until"),
+    Query::Text("project"),
+];
+
 /// Every row.
 pub const ROWS: &[Row] = &[
     // users
@@ -239,6 +254,26 @@ pub const ROWS: &[Row] = &[
         .shows("budgets")
         .says("Raise an API key's budget for a time."),
     // certificates and the server's names
+    Row::post("/v1/users/{user}/certificates/enrol", "certificate enrol-user")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the user it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint}/certificates/enrol", "certificate enrol")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the endpoint it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::get("/v1/ca", "certificate roll-ca show").bare().shows("ca").says("The CA, and the one before it."),
+    Row::post("/v1/ca/roll", "certificate roll-ca start")
+        .bare()
+        .shows("ca")
+        .says("Let a new CA sign; both are trusted until the roll is finished.")
+        .refuses(&[Code::CaRollState, Code::TokenAway]),
+    Row::post("/v1/ca/finish", "certificate roll-ca finish")
+        .shows("ca")
+        .says("Trust the old CA no more.")
+        .refuses(&[Code::CaInUse, Code::CaRollState, Code::TokenAway]),
     Row::get("/v1/certificates", "certificate list")
         .query(PAGES)
         .shows("certificates")
@@ -258,9 +293,9 @@ pub const ROWS: &[Row] = &[
         .large(),
     // the audit trail
     Row::get("/v1/audit", "audit list")
-        .query(&[Query::Number("from"), Query::Number("limit")])
+        .query(AUDIT)
         .shows("audit")
-        .says("Who changed what."),
+        .says("Who did what, on what, with what result; of one project, or of everything."),
     Row::get("/v1/audit/checkpoint-keys", "audit keys")
         .bare()
         .shows("checkpoint-keys")
@@ -301,7 +336,7 @@ const ENDED: &[Code] = &[Code::ApprovalEnded];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 
-/// The resource that a change at `path` changes: the nearest one that has an `ETag`, there or above; its row and its path.
+/// The resource that a change at `path` changes: the nearest one that has an ETag, there or above; its row and its path.
 #[must_use]
 pub fn changed_at(path: &str) -> Option<(&'static Row, &str)> {
     let whole = path.strip_suffix('/').unwrap_or(path);

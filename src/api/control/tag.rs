@@ -1,4 +1,4 @@
-//! `ETag`s of resources. One stands for what people changed about a thing, and not for what its use changes meanwhile: a count
+//! The ETag of a resource. It stands for what people changed about a thing, and not for what its use changes meanwhile: a count
 //! of uses that moved on loses nobody's edit.
 
 use serde_json::Value;

@@ -88,9 +88,13 @@ fn resource(row: &Row, shapes: &Shapes, refusals: &mut Refusals) -> Operation {
         "parameters": parameters,
         "responses": responses(row, shapes, refusals.of(&codes, PROBLEM)),
     });
-    if row.has_body() && !members.body.is_empty() {
+    if row.has_body() {
         let is_required = !members.required.is_empty();
-        said["requestBody"] = json!({ "required": is_required, "content": { "application/json": { "schema": members.schema() } } });
+        said["requestBody"] = json!({
+            "required": is_required,
+            "description": "Content-Type has to be application/json, also where there is no body.",
+            "content": { "application/json": { "schema": members.schema() } },
+        });
     }
     Operation { path: plain(row.path), method: small(row.method), said }
 }

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::operations::{Form, Operation, PROBLEM, Refusals};
+use crate::api::statistics_csv;
 use crate::domain::refusal::Code;
 
 /// What any request on data may be refused with before it is looked at.
@@ -109,10 +110,11 @@ enum Shape {
 
 /// Every one.
 pub(super) fn all(refusals: &mut Refusals) -> Vec<Operation> {
-    routes().into_iter().map(|route| route.operation(refusals)).collect()
+    of_applications().into_iter().chain(of_everybody()).map(|route| route.operation(refusals)).collect()
 }
 
-fn routes() -> Vec<Route> {
+/// What applications ask.
+fn of_applications() -> Vec<Route> {
     let data = |path, id, summary, body, answer, codes: &[&[Code]]| Route {
         method: "post",
         path,
@@ -124,27 +126,7 @@ fn routes() -> Vec<Route> {
         answer: Shape::Json(answer),
         codes: [&[APPLICATION], codes].concat().concat(),
     };
-    let get = |path, id, tag, who, summary, answer| Route {
-        method: "get",
-        path,
-        id,
-        tag,
-        who,
-        summary,
-        body: None,
-        answer,
-        codes: if matches!(who, Who::User) { USER.to_vec() } else { Vec::new() },
-    };
     let published = "Encrypt or decrypt one value, by the contract of the published system.";
-    let mut problems = get(
-        "/problems/{code}",
-        "problem",
-        "about",
-        Who::Anybody,
-        "What a code means.",
-        Shape::Json("ProblemPage"),
-    );
-    problems.codes = vec![Code::NoSuchRoute];
     vec![
         data(
             "/v1/endpoints/{endpoint}/encrypt",
@@ -186,6 +168,32 @@ fn routes() -> Vec<Route> {
             "Sukses",
             &[ITEM, PUBLISHED, DECRYPT],
         ),
+    ]
+}
+
+/// What tells how the appliance is.
+fn of_everybody() -> Vec<Route> {
+    let get = |path, id, tag, who, summary, answer| Route {
+        method: "get",
+        path,
+        id,
+        tag,
+        who,
+        summary,
+        body: None,
+        answer,
+        codes: if matches!(who, Who::User) { USER.to_vec() } else { Vec::new() },
+    };
+    let mut problems = get(
+        "/problems/{code}",
+        "problem",
+        "about",
+        Who::Anybody,
+        "What a code means.",
+        Shape::Json("ProblemPage"),
+    );
+    problems.codes = vec![Code::NoSuchRoute];
+    vec![
         get(
             "/v1/info",
             "info",
@@ -240,7 +248,7 @@ impl Route {
         let text = || json!({ "schema": { "type": "string" } });
         let content = match self.answer {
             Shape::Json(name) => json!({ "application/json": json(name) }),
-            Shape::JsonOrCsv(name) => json!({ "application/json": json(name), "text/csv": text() }),
+            Shape::JsonOrCsv(name) => json!({ "application/json": json(name), statistics_csv::TYPE: text() }),
             Shape::Text(content_type) => json!({ content_type: text() }),
         };
         responses.insert("200".into(), json!({ "description": "Done.", "content": content }));

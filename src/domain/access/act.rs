@@ -69,11 +69,16 @@ acts! {
     ApprovalWithdraw "approval.withdraw", Approval;
     AuditExport "audit.export", Appliance;
     AuditPrune "audit.prune", Appliance;
-    AuditRead "audit.read", Appliance;
+    AuditRead "audit.read", Appliance | Project;
     BackupFetch "backup.fetch", Appliance;
     BudgetRaise "budget.raise", Endpoint | Appliance;
     BudgetSet "budget.set", Endpoint | Appliance;
     BudgetShow "budget.show", Endpoint;
+    CaRoll "ca.roll", Appliance;
+    CaRollFinish "ca.roll-finish", Appliance;
+    CaShow "ca.show", Appliance;
+    CertificateEnrol "certificate.enrol", Endpoint;
+    CertificateEnrolUser "certificate.enrol-user", User;
     CertificateIssue "certificate.issue", Endpoint;
     CertificateIssueUser "certificate.issue-user", User;
     CertificateList "certificate.list", Appliance;

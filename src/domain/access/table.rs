@@ -10,6 +10,7 @@ use crate::domain::id::{EndpointId, ObjectId, ProjectId, UserId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::Role;
 
+use super::expected::TABLE;
 use super::rules::AccessRules;
 use super::second_person;
 use super::{Act, Circumstances, Decision, Flaw, Kind, On, Person, Question, Reads, Tenant, Thing, Who};
@@ -22,66 +23,6 @@ const NETWORKS: &str = include_str!("../../../policies/examples/source-networks.
 const HOUR: u64 = 3_600;
 /// A Wednesday, 2026-11-18T11:06:40Z.
 const NOON: u64 = 1_795_000_000;
-
-/// `+` permitted, `-` permitted by nothing, `x` forbidden by a rule, `/` cannot even be asked. Columns: operator, endpoint of
-/// the project, member of the project, user who is no member, admin, officer, auditor, backup.
-const TABLE: &[(&str, Kind, &str)] = &[
-    ("+ / + - x x x x", Kind::Endpoint, "api-key.create api-key.enable budget.raise budget.set"),
-    ("+ / + - x x x x", Kind::Endpoint, "certificate.issue endpoint.enable grant.create grant.decrypt"),
-    ("+ / + - x x x x", Kind::Endpoint, "endpoint.networks-set endpoint.reinstate"),
-    ("+ / + - x x x x", Kind::Endpoint, "api-key.expire api-key.limits api-key.rotate"),
-    ("+ / - - x x x x", Kind::Appliance, "api-key.expire api-key.limits api-key.rotate"),
-    ("+ / + - x x x x", Kind::Project, "endpoint.create project.reinstate"),
-    ("+ / - - x x x x", Kind::Appliance, "api-key.enable budget.raise budget.set"),
-    ("+ / + - - - x x", Kind::Endpoint, "api-key.revoke endpoint.revoke grant.revoke"),
-    ("+ / - - - - x x", Kind::Appliance, "api-key.revoke"),
-    ("+ / + - - - x x", Kind::Endpoint, "endpoint.delete endpoint.describe endpoint.rename endpoint.retire"),
-    (
-        "+ / + - - - x x",
-        Kind::Project,
-        "object.create project.delete project.describe project.rename project.retire",
-    ),
-    ("+ / + - - - x x", Kind::Project, "subject.freeze subject.unfreeze"),
-    ("+ / + - - - x x", Kind::Object, "key.rotate object.delete object.describe object.reinstate"),
-    ("+ / + - - - x x", Kind::Object, "object.rename object.retire object.set-schema"),
-    ("+ / + - + - x x", Kind::Endpoint, "certificate.revoke"),
-    ("+ / - - + - x x", Kind::User, "certificate.revoke"),
-    ("+ / - - + - x x", Kind::Appliance, "certificate.revoke"),
-    ("+ / - - x + x x", Kind::Appliance, "appliance.init appliance.unlock master-key.rotate"),
-    ("+ / - - - + x x", Kind::Appliance, "appliance.lock"),
-    ("/ / + - - + x x", Kind::Approval, "approval.give approval.refuse"),
-    ("+ / - - - - x x", Kind::Approval, "approval.withdraw"),
-    ("+ / + - + + + x", Kind::Approval, "approval.show"),
-    ("+ / + + + + + x", Kind::Appliance, "approval.list"),
-    ("+ / - - - - + x", Kind::Appliance, "audit.export audit.read server-names.show"),
-    ("+ / - - - - x x", Kind::Appliance, "audit.prune clock.acknowledge server-names.set store.compact"),
-    ("+ / - - - - x +", Kind::Appliance, "backup.fetch"),
-    ("+ / + - - - + x", Kind::Endpoint, "api-key.list budget.show endpoint.networks-show"),
-    ("+ / + - - - + x", Kind::Endpoint, "endpoint.show grant.list"),
-    ("+ / - - + - + x", Kind::Appliance, "certificate.list policy.explain project.list statistics.read-all"),
-    ("+ / - - + - + x", Kind::Appliance, "status.read user.list"),
-    ("+ / - - + - + x", Kind::User, "session.list user.show"),
-    ("/ + - - x x x x", Kind::Object, "decrypt encrypt index reencrypt"),
-    ("/ + / / / / / /", Kind::Endpoint, "certificate.renew"),
-    ("+ / + - + - + x", Kind::Project, "endpoint.list member.list project.show statistics.read"),
-    ("+ / + - - - + x", Kind::Project, "object.list subject.list"),
-    ("+ / + - - - + x", Kind::Object, "object.show"),
-    ("+ / + + + + + x", Kind::Appliance, "health.read metrics.read"),
-    ("+ / + - x - x x", Kind::Project, "member.add"),
-    ("+ / - - + - x x", Kind::Project, "member.propose"),
-    ("+ / + - + - x x", Kind::Project, "member.remove"),
-    ("+ / + + - - x x", Kind::Appliance, "project.create"),
-    ("+ / - - + - x x", Kind::Appliance, "user.create"),
-    ("+ / - - + - x x", Kind::Role, "role.give"),
-    ("+ / - - + - x x", Kind::User, "certificate.issue-user session.end user.change-role user.delete"),
-    ("+ / / / / / / /", Kind::User, "user.recover"),
-    ("+ / - - + - x x", Kind::Appliance, "user.delete"),
-    (
-        "+ / - - + - x x",
-        Kind::User,
-        "user.ask-confirmation user.disable user.enable user.enforce-totp user.reset",
-    ),
-];
 
 fn shipped_with(more: &str) -> AccessRules {
     AccessRules::parse(&format!("{POLICIES}\n{more}"), SCHEMA)
