@@ -79,20 +79,8 @@ impl Operational {
         csr_pem: &str,
         now: Now,
     ) -> Result<Issued, Stop> {
-        let identity = Identity::User(self.user_named(user)?.id.uuid());
-        let signed = self.sign_requested(identity, &RequestedKey::from_csr(csr_pem)?, now)?;
-        self.change(now, |batch| {
-            let user = self.user_named(user)?;
-            if Identity::User(user.id.uuid()) != identity {
-                return Err(Code::Conflict.into());
-            }
-            let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
-            let batch = enrol(batch, &signed, &enrolment(identity, &signed));
-            let (batch, audit) = self.give_credential(batch, audit, user, actor, now)?;
-            Ok((batch, audit, ()))
-        })
-        .map_err(key_is_taken)?;
-        self.pki.issued(&signed)
+        let user = self.user_named(user)?;
+        self.certify(actor, Identity::User(user.id.uuid()), csr_pem, now)
     }
 
     fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {
@@ -100,6 +88,7 @@ impl Operational {
         let certificate = enrolment(identity, &signed);
         self.change(now, |batch| {
             let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
+            let (batch, audit) = self.credential_given(batch, audit, identity, actor, now)?;
             Ok((enrol(batch, &signed, &certificate), audit, ()))
         })
         .map_err(key_is_taken)?;

@@ -90,11 +90,9 @@ impl Operational {
                 .with("spki", to_hex(&spki))
                 .with("serial", to_hex(&certificate.serial))
                 .with("not-after", certificate.not_after);
+            let (batch, audit) = self.credential_given(batch, audit, identity, actor, now)?;
             let batch = batch.expect_absent(Table::Certificates, &spki);
             let batch = batch.put(Table::Certificates, &spki, cbor::encode(&certificate));
-            let Identity::User(id) = identity else { return Ok((batch, audit, ())) };
-            let user = self.read(Table::Users, id.as_bytes())?.ok_or(Code::Conflict)?;
-            let (batch, audit) = self.give_credential(batch, audit, user, actor, now)?;
             Ok((batch, audit, ()))
         })
         .map_err(key_is_taken)?;

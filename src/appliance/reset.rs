@@ -16,7 +16,7 @@ use crate::domain::credentials::{
 };
 use crate::domain::id::UserId;
 use crate::domain::password_policy::check_password;
-use crate::domain::peer::Peer;
+use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::{Role, User};
@@ -178,15 +178,18 @@ impl Operational {
         Ok(has_password || !self.enrolments(user.id)?.is_empty() || (maker.is_some() && has_rights))
     }
 
-    /// Puts into a batch what follows from a certificate that `actor` lets count for an account.
-    pub(super) fn give_credential(
+    /// What goes with a certificate that `actor` is giving to somebody: where that makes somebody else of an account, it waits for
+    /// confirmation. Asked within the change that enrols it.
+    pub(super) fn credential_given(
         &self,
         batch: Batch,
         audit: AuditRecord,
-        user: User,
+        identity: Identity,
         actor: Actor,
         now: Now,
     ) -> Result<(Batch, AuditRecord), Stop> {
+        let Identity::User(id) = identity else { return Ok((batch, audit)) };
+        let user: User = self.read(Table::Users, id.as_bytes())?.ok_or(Code::Conflict)?;
         let maker = user_of(actor);
         if !self.is_taken_over(&user, maker)? {
             return Ok((batch, audit));
