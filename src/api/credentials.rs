@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, HeaderValue};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 
 use crate::domain::api_key::{ApiKeyDigest, ApiKeyText};
+use crate::domain::made_once::KEY_CHARS_MAX;
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
@@ -30,6 +31,41 @@ pub(super) struct Arrival {
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let said = headers.get(CONTENT_TYPE).and_then(|said| said.to_str().ok()).unwrap_or_default();
     said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+/// What a request makes depend on others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Conditions {
+    /// `If-Match`: any of these tags, with their quotation marks, or `*`; none where nothing is said.
+    pub if_match: Option<Vec<String>>,
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
+}
+
+impl Conditions {
+    /// What the head of a request says.
+    ///
+    /// # Errors
+    /// `bad-request` for a key that is none, or that comes twice.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let tags = headers.get_all(IF_MATCH).iter().map(|tags| tags.to_str().unwrap_or_default());
+        let tags: Vec<String> =
+            tags.flat_map(|tags| tags.split(',')).map(|tag| tag.trim().to_owned()).collect();
+        let mut keys = headers.get_all("idempotency-key").iter();
+        let key = match (keys.next(), keys.next()) {
+            (None, _) => None,
+            (Some(key), None) => Some(key.as_bytes()),
+            (Some(_), Some(_)) => Some(&[][..]),
+        };
+        let key = key.map(|key| {
+            let is_key = (1..=KEY_CHARS_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+            let text = is_key.then(|| String::from_utf8(key.to_vec()).ok()).flatten();
+            let wrong =
+                format!("Idempotency-Key is one word of 1 to {KEY_CHARS_MAX} visible ASCII characters.");
+            text.ok_or_else(|| Refusal::new(Code::BadRequest).detail(wrong))
+        });
+        Ok(Self { if_match: (!tags.is_empty()).then_some(tags), idempotency_key: key.transpose()? })
+    }
 }
 
 /// The `Authorization` headers of a request.

@@ -115,5 +115,9 @@ pub(super) async fn leave(appliance: &Appliance, arrival: &Arrival, act: Act) ->
     let operational = appliance.unlocked()?;
     let peer = arrival.peer.clone().ok_or(crate::domain::refusal::Code::CertificateMissing)?;
     let now = arrival.now;
-    hop(move || operational.leave(&operational.sign_in(&peer, now)?, &[(act, Target::Appliance)])).await
+    hop(move || {
+        let (signed_in, acts) = (operational.sign_in(&peer, now)?, [(act, Target::Appliance)]);
+        operational.noted(&signed_in, &acts, operational.leave(&signed_in, &acts))
+    })
+    .await
 }

@@ -58,6 +58,15 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::KeyNotSealing => "Kunci objek saat ini tidak mengenkripsi; hubungi pemilik proyek.",
         Code::KeyExhausted => "Kunci objek mencapai batas pemakaian; hubungi pemilik proyek untuk rotasi.",
         Code::LastAdmin => "Ini admin terakhir yang dapat masuk; buat atau aktifkan admin lain dahulu.",
+        Code::ApprovalEnded => "Permintaan ini tidak menunggu persetujuan lagi; lihat daftar persetujuan.",
+        Code::NotASecondPerson => "Anda tidak dapat menjadi orang kedua untuk ini; mintalah orang lain.",
+        Code::TooManyApprovals => "Terlalu banyak permintaan menunggu persetujuan; putuskan yang ada dahulu.",
+        Code::ChangedMeanwhile => "Data diubah pihak lain sejak dibaca; baca kembali, lalu ulangi.",
+        Code::IdempotencyKeyReused => {
+            "Idempotency-Key ini sudah dipakai permintaan lain; gunakan kunci baru."
+        }
+        Code::ShownOnce => "Permintaan ini sudah dilaksanakan, dan hasilnya hanya ditunjukkan sekali.",
+        Code::TooManyIdempotencyKeys => "Terlalu banyak Idempotency-Key dalam 24 jam; kirim tanpa kunci itu.",
         Code::NotFound => "Tidak ditemukan; periksa namanya.",
         Code::AlreadyExists => "Nama sudah dipakai; pilih nama lain.",
         Code::Conflict => "Data diubah pihak lain pada saat yang sama; ulangi.",
@@ -81,6 +90,7 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::TokenAway => "Token kunci sedang tidak tersedia; coba lagi nanti.",
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",
         Code::WrongState => "Gembok tidak dalam keadaan yang mengizinkan hal ini.",
+        Code::SubjectFrozen => "Pemrosesan data orang ini sedang dibekukan; hubungi pemilik proyek.",
         Code::EndpointRetired => "Endpoint sudah dipensiunkan; hubungi pemilik proyek.",
         Code::ProjectRetired => "Proyek sudah dipensiunkan; hubungi pemilik proyek.",
         Code::ObjectRetired => {

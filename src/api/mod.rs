@@ -1,5 +1,6 @@
 //! Floor 5: the HTTP edge. Outside words become ours here and ours become theirs; there are no rules and no tables behind
-//! it. This page is the whole route table: what is not on it does not exist.
+//! it. This page is the whole route table, with that of the control plane's resources on the next, [`control::table`]: what is
+//! not on them does not exist.
 //!
 //! | listener | method and path | who | file |
 //! |---|---|---|---|
@@ -9,13 +10,12 @@
 //! | data | `POST /cryptAPI/Crypt/{endpoint}[/]`, `/CryptAPI/…` | certificate and API key (in the body) | `published` |
 //! | both | `GET /v1/info` | any | `info` |
 //! | both | `GET /problems/{code}` | any | `info` |
+//! | both | `GET /v1/openapi.json` | any | [`openapi`] |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
 //! | control | `GET /health/state` | a user's certificate | `health` |
 //! | control | `GET /v1/statistics` | a user's certificate: one's projects', or everyone's | `statistics` |
 //! | control | `GET /metrics` | a user's certificate | `metrics` |
-//! | control | `GET`, `POST /v1/users`; `GET`, `DELETE /v1/users/{name}` | a user's certificate, by role | `resources` |
-//! | control | `GET`, `POST /v1/projects`; `GET /v1/projects/{name}` | a user's certificate, by role and membership | `resources` |
-//! | control | `GET`, `POST …/members`; `DELETE …/members/{user}` below a project | the same | `resources` |
+//! | control | users, projects and everything below them, certificates, the audit trail, … | a user, by role and membership | [`control::table`] |
 //!
 //! Anything else is `unmatched`: 404, or 405 where a path is served with another method. Below `/cryptAPI` and `/CryptAPI`
 //! that too is said in the published form.
@@ -24,6 +24,7 @@
 //! and nowhere else.
 
 mod body;
+pub mod control;
 mod credentials;
 mod field;
 mod health;
@@ -31,11 +32,11 @@ mod indonesian;
 mod info;
 mod line;
 mod metrics;
+pub mod openapi;
 mod problem;
 mod published;
 mod renewal;
 pub mod request;
-mod resources;
 mod statistics;
 mod statistics_csv;
 mod unmatched;
@@ -235,59 +236,16 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
         async move {
             let (appliance, others) = &*shared;
             let (head, body) = request.into_parts();
-            let Some(resource) = Resource::of(head.uri.path()) else {
+            let rows = control::table::at(head.uri.path());
+            if rows.is_empty() {
                 let answer = others.clone().call(Request::from_parts(head, body)).await?;
                 return Ok(answer.map(Either::Right));
-            };
+            }
             let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
-            let asked = resources::Asked {
-                resource,
-                method: &head.method,
-                query: head.uri.query(),
-                is_json: credentials::is_json(&head.headers),
-            };
-            let answer = resources::answer(appliance, asked, &arrival, Incoming::new(body)).await;
+            let answer = control::answer(appliance, rows, &head, arrival, Incoming::new(body)).await;
             Ok(answer.map(|body| Either::Left(Full::from(body))))
         }
     })
-}
-
-/// A resource of the control plane, by its path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Resource<'a> {
-    Users,
-    User(&'a str),
-    Projects,
-    Project(&'a str),
-    Members(&'a str),
-    Member { project: &'a str, user: &'a str },
-}
-
-impl<'a> Resource<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        let path = path.strip_prefix("/v1/")?;
-        let steps: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
-        let found = match steps[..] {
-            ["users"] => Self::Users,
-            ["users", name] => Self::User(name),
-            ["projects"] => Self::Projects,
-            ["projects", name] => Self::Project(name),
-            ["projects", name, "members"] => Self::Members(name),
-            ["projects", project, "members", user] => Self::Member { project, user },
-            _ => return None,
-        };
-        (!steps.contains(&"")).then_some(found)
-    }
-
-    /// What is served at it.
-    const fn methods(self) -> &'static str {
-        match self {
-            Self::Users | Self::Projects | Self::Members(_) => "GET, POST",
-            Self::User(_) => "GET, DELETE",
-            Self::Project(_) => "GET",
-            Self::Member { .. } => "DELETE",
-        }
-    }
 }
 
 /// What both listeners tell anybody.
@@ -298,9 +256,11 @@ fn open(
     let info = info_path.and(warp::get()).and(with).map(|appliance: Arc<Appliance>| info::answer(&appliance));
     let problems_path = warp::path!("problems" / String);
     let problems = problems_path.and(warp::get()).map(|code: String| info::problem(&code));
-    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify();
+    let openapi_path = warp::path!("v1" / "openapi.json");
+    let openapi = openapi_path.and(warp::get()).map(openapi::answer);
+    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify().or(openapi_path).unify();
     let wrong_method = gets.and(warp::body::stream()).then(|body| unmatched::method("GET", body));
-    info.or(problems).unify().or(wrong_method).unify()
+    info.or(problems).unify().or(openapi).unify().or(wrong_method).unify()
 }
 
 /// No such path, on either listener.
@@ -342,26 +302,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_resource_is_a_whole_path() {
-        for (path, resource) in [
-            ("/v1/users", Resource::Users),
-            ("/v1/users/", Resource::Users),
-            ("/v1/users/siti", Resource::User("siti")),
-            ("/v1/projects", Resource::Projects),
-            ("/v1/projects/kantor", Resource::Project("kantor")),
-            ("/v1/projects/kantor/members", Resource::Members("kantor")),
-            ("/v1/projects/kantor/members/siti", Resource::Member { project: "kantor", user: "siti" }),
-        ] {
-            assert_eq!(Resource::of(path), Some(resource), "{path}");
-        }
-        for path in
-            ["/v1/", "/v1/users//", "//v1/users", "/v1//users", "/v1/users/siti/x", "/v1/projects//members"]
-        {
-            assert_eq!(Resource::of(path), None, "{path}");
-        }
-    }
 
     #[test]
     fn a_data_route_is_a_whole_path() {

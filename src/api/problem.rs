@@ -45,10 +45,10 @@ pub(super) fn uri(code: Code) -> String {
     format!("/problems/{}", code.as_str())
 }
 
-/// With a 405 goes the method that is served (RFC 9110 section 15.5.6).
+/// With a 405 go the methods that are served (RFC 9110 section 15.5.6).
 #[must_use]
-pub(super) fn allow(mut answer: Answer, method: &'static str) -> Answer {
-    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+pub(super) fn allow(mut answer: Answer, methods: &str) -> Answer {
+    answer.headers_mut().insert(header::ALLOW, value(methods));
     answer
 }
 
@@ -104,7 +104,7 @@ pub(super) fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
     }
 }
 
-fn value(text: &str) -> HeaderValue {
+pub(super) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -139,7 +139,9 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ProjectRetired
         | Code::NetworkDenied
         | Code::Forbidden
+        | Code::NotASecondPerson
         | Code::PolicyDenied
+        | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
             StatusCode::NOT_FOUND
@@ -151,24 +153,29 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::AlreadyExists
         | Code::Conflict
         | Code::LastAdmin
+        | Code::ApprovalEnded
+        | Code::TooManyApprovals
         | Code::CaInUse
         | Code::CaRollState
         | Code::NotEmpty
         | Code::NotRetired
         | Code::ObjectInUse
         | Code::ObjectRetired
+        | Code::ShownOnce
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed => StatusCode::GONE,
+        Code::ChangedMeanwhile => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
         Code::BodyTooLarge
         | Code::FieldTooLarge
         | Code::TooManyItems
         | Code::BatchOverBurst
         | Code::BatchOverBudget => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::CannotOpen => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::CannotOpen | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RequestsLimited
         | Code::FieldsLimited
+        | Code::TooManyIdempotencyKeys
         | Code::TooManyInFlight
         | Code::BudgetExhausted
         | Code::RenewalLimited

@@ -199,25 +199,31 @@ fn missing(member: &'static str) -> Refusal {
 /// # Errors
 /// `malformed-json`, `unknown-member`, `missing-member`, `repeated-member`.
 pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(bytes).map(|Members(body)| body).map_err(|error| {
-        // The parser quotes values and names. Only which kind of error it is may be told, and where.
-        let message = error.to_string();
-        let code = if message.starts_with("unknown field") {
-            Code::UnknownMember
-        } else if message.starts_with("missing field") {
-            Code::MissingMember
-        } else if message.starts_with("duplicate field") {
-            Code::RepeatedMember
-        } else {
-            Code::MalformedJson
+    serde_json::from_slice(bytes).map(|Members(body)| body).map_err(|error| shape(&error))
+}
+
+/// What was wrong with the shape of a body. The parser quotes values and names; only which kind of error it is may be told,
+/// and where.
+pub(super) fn shape(error: &serde_json::Error) -> Refusal {
+    let message = error.to_string();
+    let code = if message.starts_with("unknown field") {
+        Code::UnknownMember
+    } else if message.starts_with("missing field") {
+        Code::MissingMember
+    } else if message.starts_with("duplicate field") {
+        Code::RepeatedMember
+    } else {
+        Code::MalformedJson
+    };
+    if error.line() == 0 {
+        // It was JSON; which member it lacks is our word.
+        let lacks = message.split('`').nth(1).filter(|_| code == Code::MissingMember);
+        return match lacks {
+            Some(member) => Refusal::new(code).detail(format!("The request lacks {member}.")),
+            None => code.into(),
         };
-        Refusal::new(code).detail(format!(
-            "{} Line {}, column {}.",
-            code.title(),
-            error.line(),
-            error.column()
-        ))
-    })
+    }
+    Refusal::new(code).detail(format!("{} Line {}, column {}.", code.title(), error.line(), error.column()))
 }
 
 /// A JSON object. Without it a list of values in the order of the members would do as well.

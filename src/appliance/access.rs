@@ -22,6 +22,7 @@ use super::catalog::{ProjectView, not_found};
 use super::fault::{Fault, Stop};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
 use super::target::Target;
 use super::{Appliance, State};
 
@@ -143,6 +144,10 @@ impl Operational {
                     let is_seen = project.is_some_and(|project| sees(Act::ProjectShow, &project));
                     if is_seen { stop } else { not_found("project", name) }
                 }
+                Target::Approval(id) => {
+                    let is_seen = on.is_some_and(|approval| sees(Act::ApprovalShow, approval));
+                    if is_seen { stop } else { not_found("approval", &id.to_string()) }
+                }
                 Target::Account(_) | Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
                     if !sees(Act::UserList, &On::Appliance) =>
                 {
@@ -152,6 +157,16 @@ impl Operational {
             });
         }
         Ok(Leave(actor))
+    }
+
+    /// Whether a user may do something that it has not asked for; a no is nobody's attempt, and is not in the log.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn may(&self, signed_in: &SignedIn, act: Act, target: &Target) -> Result<bool, Stop> {
+        let access = self.settings.access.load();
+        let (who, at) = (Who::User(signed_in.person().clone()), signed_in.circumstances(&access));
+        Ok(access.decide(&who, act, &self.target(target)?, at).is_allowed)
     }
 
     /// Whose statistics a user may read: everyone's, or those of its projects; none where it is a member of none.
@@ -178,21 +193,22 @@ impl Operational {
         access.decide(&who, Act::StatisticsRead, &On::Project(own), at).is_allowed
     }
 
-    /// The projects that a user may see, at most a page behind `after`, and where the next page begins, if there may be one.
+    /// The projects that a user may see.
     ///
     /// # Errors
     /// `forbidden` where a rule keeps all of them.
     pub fn projects_seen_by(
         &self,
         signed_in: &SignedIn,
-        after: Option<ProjectId>,
-    ) -> Result<(Vec<Listed<ProjectView>>, Option<ProjectId>), Stop> {
+        wanted: &PageWanted,
+    ) -> Result<Page<ProjectView>, Stop> {
         match self.visible(signed_in, Act::ProjectList, Act::ProjectShow)? {
-            Visible::All => self.projects_page(after),
+            Visible::All => self.projects(wanted),
             Visible::Of(projects) => {
-                let behind = projects.into_iter().filter(|id| after.is_none_or(|after| *id > after));
-                let views = behind.map(|id| self.project_view(id)).filter_map(Result::transpose);
-                Ok((views.map(|view| view.map(Listed::Sound)).collect::<Result<_, _>>()?, None))
+                let views =
+                    projects.into_iter().map(|id| self.project_view(id)).filter_map(Result::transpose);
+                let views = views.map(|view| view.map(Listed::Sound)).collect::<Result<_, _>>()?;
+                Ok(wanted.of(views, |view| *view.id.as_bytes()))
             }
         }
     }

@@ -19,21 +19,22 @@ use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::store::{Batch, Scan, Table};
+use crate::store::{Batch, Table};
 
 use super::fault::{Fault, Stop};
 use super::keyring::{Held, kek_row_key};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
+use super::schema::{checked, declared};
 use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
 /// Context names an object may require.
 const REQUIRED_CONTEXT_MAX: usize = 16;
-/// Projects or objects in one page of a list.
-pub(super) const LIST_ROWS_MAX: usize = 1_000;
 
 /// A project in a list.
 pub struct ProjectView {
@@ -57,6 +58,8 @@ pub struct NewObject {
     pub algorithm: Option<Algorithm>,
     /// Context names every seal must bind.
     pub required_context: Vec<String>,
+    /// What it declares of its data.
+    pub schema: Schema,
 }
 
 /// An object with its key versions.
@@ -166,7 +169,8 @@ impl Operational {
     /// Makes an object with its first key version, which seals at once.
     ///
     /// # Errors
-    /// `not-found` for the project, `project-retired`, `already-exists`, `bad-context` for the required names, `token-away`.
+    /// `not-found` for the project, `project-retired`, `already-exists`, `bad-context` for the required names, `bad-request` for
+    /// the schema, `token-away`.
     pub fn create_object(
         &self,
         actor: Actor,
@@ -176,6 +180,7 @@ impl Operational {
     ) -> Result<ObjectView, Stop> {
         let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
+        let schema = checked(new.schema)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
@@ -190,6 +195,8 @@ impl Operational {
                 required_context,
                 created: now.time,
                 version_floor: None,
+                schema,
+                is_unused: Some(true),
                 description: None,
                 retired: None,
             };
@@ -218,38 +225,18 @@ impl Operational {
                 .with("key-id", format!("{key_id:08x}"))
                 .with("algorithm", algorithm.name())
                 .with("required-context", format!("{:?}", object.required_context));
+            let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
         Ok(view(object, vec![Listed::Sound(version)]))
     }
 
-    /// Projects by id, at most a page; a damaged one by its row's name.
+    /// Projects by id; a damaged one by its row's name.
     ///
     /// # Errors
     /// The store's.
-    pub fn projects(&self, after: Option<ProjectId>) -> Result<Vec<Listed<ProjectView>>, Stop> {
-        let after = after.map(|id| *id.as_bytes());
-        let range =
-            Scan { prefix: &[], after: after.as_ref().map(<[u8; 16]>::as_slice), limit: LIST_ROWS_MAX };
-        let rows = self
-            .store
-            .scan(Table::Projects, range)?
-            .into_iter()
-            .map(|(_, row)| Ok(Listed::of(row)?.decode()?.map(ProjectView::of)));
-        rows.collect()
-    }
-
-    /// The same, and where the next page begins, if there may be one.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(super) fn projects_page(
-        &self,
-        after: Option<ProjectId>,
-    ) -> Result<(Vec<Listed<ProjectView>>, Option<ProjectId>), Stop> {
-        let page = self.projects(after)?;
-        let next = next_page(&page, |view| *view.id.as_bytes()).map(ProjectId::from_bytes);
-        Ok((page, next))
+    pub fn projects(&self, wanted: &PageWanted) -> Result<Page<ProjectView>, Stop> {
+        self.page(Table::Projects, &[], wanted, |_, row| Ok(Some(row.decode()?.map(ProjectView::of))))
     }
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
@@ -265,31 +252,17 @@ impl Operational {
         self.project_named(name).map(ProjectView::of)
     }
 
-    /// Objects of a project by id, without their versions, at most a page behind `after`; and those whose row is damaged, of
-    /// whichever project they are.
+    /// Objects of a project by id, without their versions; and those whose row is damaged, of whichever project they are.
     ///
     /// # Errors
     /// `not-found` for the project.
-    pub fn objects(&self, project: &str, after: Option<ObjectId>) -> Result<Vec<Listed<Object>>, Stop> {
+    pub fn objects(&self, project: &str, wanted: &PageWanted) -> Result<Page<Object>, Stop> {
         let project = self.project_named(project)?;
-        let mut after = after.map(|id| id.as_bytes().to_vec());
-        let mut found = Vec::new();
-        loop {
-            let page = self
-                .store
-                .scan(Table::Objects, Scan { prefix: &[], after: after.as_deref(), limit: LIST_ROWS_MAX })?;
-            let Some((last, _)) = page.last() else { return Ok(found) };
-            after = Some(last.clone());
-            for (_, row) in page {
-                let object = Listed::of(row)?.decode::<Object>()?;
-                if !matches!(&object, Listed::Sound(object) if object.project != project.id) {
-                    found.push(object);
-                }
-                if found.len() == LIST_ROWS_MAX {
-                    return Ok(found);
-                }
-            }
-        }
+        self.page(Table::Objects, &[], wanted, |_, row| {
+            let object = row.decode::<Object>()?;
+            let is_of_another = matches!(&object, Listed::Sound(object) if object.project != project.id);
+            Ok((!is_of_another).then_some(object))
+        })
     }
 
     /// An object with its key versions.
@@ -357,13 +330,6 @@ impl ProjectView {
 }
 
 /// The key of the last row of a full page: the next one begins behind it.
-pub(super) fn next_page<T>(page: &[Listed<T>], key: impl Fn(&T) -> [u8; 16]) -> Option<[u8; 16]> {
-    match page.last().filter(|_| page.len() == LIST_ROWS_MAX)? {
-        Listed::Sound(last) => Some(key(last)),
-        Listed::Damaged(row) => row.key().try_into().ok(),
-    }
-}
-
 /// Row key of the wraps of an MK generation in the counters.
 pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
     [b"token-wraps".as_slice(), &generation.to_be_bytes()].concat()
@@ -386,7 +352,7 @@ pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectV
     ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
 }
 
-fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
+pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
     names.sort_unstable();
     let sound = names.len() <= REQUIRED_CONTEXT_MAX
         && names.iter().all(|name| !name.is_empty() && name.len() <= 64)

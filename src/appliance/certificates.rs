@@ -12,8 +12,8 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
 use super::fault::Stop;
-use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
 use super::pki::{Pki, Signed};
 use super::signing_request::RequestedKey;
 
@@ -111,13 +111,10 @@ impl Operational {
     ///
     /// # Errors
     /// The store's.
-    pub fn certificates(&self) -> Result<Vec<Listed<CertificateView>>, Stop> {
-        let mut views = Vec::new();
-        self.each_listed(Table::Certificates, &[], |row_key, row| {
-            views.push(row.decode()?.map(|certificate| CertificateView::of(row_key, &certificate)));
-            Ok(())
-        })?;
-        Ok(views)
+    pub fn certificates(&self, wanted: &PageWanted) -> Result<Page<CertificateView>, Stop> {
+        self.page(Table::Certificates, &[], wanted, |row_key, row| {
+            Ok(Some(row.decode()?.map(|certificate| CertificateView::of(row_key, &certificate))))
+        })
     }
 }
 

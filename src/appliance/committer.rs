@@ -276,7 +276,8 @@ mod tests {
             operation: Some(Operation::Decrypt),
             latency_us: 10,
             outcome: None,
-            groups: [Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16 }].into(),
+            groups: [Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16, subjects: None }]
+                .into(),
             repeated: None,
         }
     }

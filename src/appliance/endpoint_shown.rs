@@ -11,6 +11,7 @@ use super::fault::Stop;
 use super::grants::GrantView;
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::PageWanted;
 
 /// An endpoint with all that belongs to it.
 pub struct EndpointShown {
@@ -38,7 +39,7 @@ impl Operational {
         let enrolments = self.enrolments_of(endpoint.id)?;
         let certificates = enrolments.iter().map(|(spki, _, row)| CertificateView::of(spki, row)).collect();
         Ok(EndpointShown {
-            grants: self.grants(project, name)?,
+            grants: self.grants(project, name, &PageWanted::first())?.items,
             api_keys: self.api_keys(project, name)?,
             certificates,
             networks: endpoint.networks.clone().unwrap_or_default(),

@@ -13,11 +13,13 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Row, Table};
 
 use super::admission::refused;
+use super::api_keys::ApiKeyView;
 use super::catalog::not_found;
 use super::certificates::revoke;
 use super::fault::{Fault, Stop};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
 
 /// An endpoint in a list.
 pub struct EndpointView {
@@ -112,17 +114,28 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found` for the project.
-    pub fn endpoints(&self, project: &str) -> Result<Vec<Listed<EndpointView>>, Stop> {
+    pub fn endpoints(&self, project: &str, wanted: &PageWanted) -> Result<Page<EndpointView>, Stop> {
         let project = self.project_named(project)?;
-        let mut views = Vec::new();
-        self.each_listed(Table::Endpoints, &[], |_, row| {
+        self.page(Table::Endpoints, &[], wanted, |_, row| {
             let endpoint = row.decode::<Endpoint>()?;
-            if !matches!(&endpoint, Listed::Sound(endpoint) if endpoint.project != project.id) {
-                views.push(endpoint.map(EndpointView::of));
-            }
-            Ok(())
-        })?;
-        Ok(views)
+            let is_of_another =
+                matches!(&endpoint, Listed::Sound(endpoint) if endpoint.project != project.id);
+            Ok((!is_of_another).then(|| endpoint.map(EndpointView::of)))
+        })
+    }
+
+    /// API keys of an endpoint by id.
+    ///
+    /// # Errors
+    /// `not-found` for project or endpoint.
+    pub fn api_keys_page(
+        &self,
+        project: &str,
+        endpoint: &str,
+        wanted: &PageWanted,
+    ) -> Result<Page<ApiKeyView>, Stop> {
+        // Their rows lie in the order of digests, which are nobody's to see.
+        Ok(wanted.of(self.api_keys(project, endpoint)?, |view| *view.id.as_bytes()))
     }
 
     /// The id of an endpoint, also of a revoked or damaged one.

@@ -15,6 +15,7 @@ use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
 
 /// A grant in a list.
 pub struct GrantView {
@@ -52,6 +53,8 @@ impl Operational {
                 let row_key = Grant::row_key(endpoint, object, *operation);
                 batch.put(Table::Grants, &row_key, cbor::encode(&Grant { created: now.time }))
             });
+            let batch =
+                if new.contains(&Operation::Encrypt) { self.put_to_use(batch, object)? } else { batch };
             Ok((batch, grant_audit(now, actor, "grant.create", endpoint, object, &new), ()))
         })
     }
@@ -109,20 +112,22 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found` for the endpoint.
-    pub fn grants(&self, project: &str, endpoint: &str) -> Result<Vec<Listed<GrantView>>, Stop> {
+    pub fn grants(
+        &self,
+        project: &str,
+        endpoint: &str,
+        wanted: &PageWanted,
+    ) -> Result<Page<GrantView>, Stop> {
         let endpoint = self.endpoint_id(project, endpoint)?;
-        let mut views = Vec::new();
-        self.each_listed(Table::Grants, endpoint.as_bytes(), |row_key, row| {
+        self.page(Table::Grants, endpoint.as_bytes(), wanted, |row_key, row| {
             if let Listed::Damaged(row) = row {
-                views.push(Listed::Damaged(row));
-            } else if let Some((_, object, operation)) = Grant::from_row_key(row_key) {
-                let found = self.look_up::<Object>(Table::Objects, object.as_bytes())?;
-                let view = |found: Object| GrantView { object, object_name: found.name, operation };
-                views.extend(found.map(|found| found.map(view)));
+                return Ok(Some(Listed::Damaged(row)));
             }
-            Ok(())
-        })?;
-        Ok(views)
+            let Some((_, object, operation)) = Grant::from_row_key(row_key) else { return Ok(None) };
+            let found = self.look_up::<Object>(Table::Objects, object.as_bytes())?;
+            let view = |found: Object| GrantView { object, object_name: found.name, operation };
+            Ok(found.map(|found| found.map(view)))
+        })
     }
 
     fn both(&self, project: &str, endpoint: &str, object: &str) -> Result<(EndpointId, ObjectId), Stop> {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use minicbor::{Decode, Encode};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, ReentrantMutex};
 
+use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::secret::SecretKey;
 use crate::domain::access_record::AccessRecord;
 use crate::domain::audit_record::{self, AuditRecord};
@@ -25,9 +26,11 @@ use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
 use super::disk_reserve::DiskReserve;
+use super::exclusive::Riding;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
+use super::frozen::FrozenSubjects;
 use super::in_flight::Gauge;
 use super::keyring::Keyring;
 use super::lease::Leases;
@@ -35,6 +38,7 @@ use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::pki::Pki;
 use super::recorder::{Recorder, Room};
+use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
 use super::tend::Absence;
@@ -54,11 +58,15 @@ pub struct Operational {
     pub(super) master_keys: Vec<MasterKey>,
     /// To be compared with what the token unwraps after it was away.
     pub(super) store_key: SecretKey,
+    /// Of pseudonyms.
+    pub(super) subject_key: SubjectKey,
+    pub(super) frozen: Arc<FrozenSubjects>,
     pub(super) keyring: Keyring,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
-    repeats: Repeats,
+    repeats: Repeats<AccessRecord>,
+    pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
     pub(super) witness: Witness,
     pub(super) retention: Retention,
@@ -68,9 +76,9 @@ pub struct Operational {
     pub(super) clock: ClockWatch,
     pub(super) revision: AtomicU64,
     ended: AtomicBool,
-    changing: Mutex<()>,
-    pub(super) signing_crl: Mutex<()>,
-    pub(super) exchanging_server: Mutex<()>,
+    pub(super) changing: ReentrantMutex<Riding>,
+    pub(super) signing_crl: ReentrantMutex<()>,
+    pub(super) exchanging_server: ReentrantMutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
     gauges: Mutex<HashMap<[u8; 32], Gauge>>,
     pub(super) absence: Mutex<Option<Absence>>,
@@ -84,13 +92,24 @@ pub(super) struct Parts {
     pub token: Token,
     pub master_keys: Vec<MasterKey>,
     pub store_key: SecretKey,
+    pub subject_key: SubjectKey,
     pub pki: Pki,
     pub checkpoint_signer: Signer,
 }
 
 impl Operational {
     pub(super) fn start(parts: Parts) -> Result<Self, Stop> {
-        let Parts { settings, boot, store, token, master_keys, store_key, pki, checkpoint_signer } = parts;
+        let Parts {
+            settings,
+            boot,
+            store,
+            token,
+            master_keys,
+            store_key,
+            subject_key,
+            pki,
+            checkpoint_signer,
+        } = parts;
         let witness = Witness::new(checkpoint_signer, settings.checkpoint_every)?;
         let clock = ClockWatch::start(&store, (settings.clock)())?;
         let is_trusted = clock.verdict() == ClockVerdict::Trusted;
@@ -99,10 +118,13 @@ impl Operational {
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
+        let frozen = Arc::new(FrozenSubjects::load(&store)?);
         Ok(Self {
             budgets,
+            frozen,
             failures: Failures::new(),
             repeats: Repeats::default(),
+            refused_acts: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
@@ -112,9 +134,9 @@ impl Operational {
             clock,
             revision: AtomicU64::new(1),
             ended: AtomicBool::new(false),
-            changing: Mutex::new(()),
-            signing_crl: Mutex::new(()),
-            exchanging_server: Mutex::new(()),
+            changing: ReentrantMutex::default(),
+            signing_crl: ReentrantMutex::default(),
+            exchanging_server: ReentrantMutex::default(),
             meters: Mutex::default(),
             gauges: Mutex::default(),
             absence: Mutex::new(None),
@@ -124,6 +146,7 @@ impl Operational {
             token,
             master_keys,
             store_key,
+            subject_key,
             pki,
             witness,
         })
@@ -139,11 +162,13 @@ impl Operational {
     /// Leaves the records of repeated refusals that have waited long enough.
     pub(super) fn record_repeats(&self, now: Instant) {
         self.repeats.due(now).into_iter().for_each(|record| self.recorder.record(record, None));
+        self.record_refused_due(now);
     }
 
     /// Leaves every record that waits for others.
     pub(super) fn record_all_repeats(&self) {
         self.repeats.all().into_iter().for_each(|record| self.recorder.record(record, None));
+        self.record_refused_all();
     }
 
     /// Where access records go.
@@ -211,8 +236,12 @@ impl Operational {
         now: Now,
         change: impl FnOnce(Batch) -> Result<(Batch, AuditRecord, T), Stop>,
     ) -> Result<T, Stop> {
-        let _one_at_a_time = self.changing.lock();
+        let one_at_a_time = self.changing.lock();
         let (batch, audit, value) = change(Batch::new(now.time.micros()))?;
+        let batch = match one_at_a_time.borrow_mut().take() {
+            Some(rider) => rider.ride(batch, &audit),
+            None => batch,
+        };
         self.check_clock(&audit.actor, &audit.act)?;
         let record = cbor::encode(&audit);
         let committed = self.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &record));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::random;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappingKey};
@@ -54,7 +55,7 @@ impl First {
     fn account(&self, now: Now) -> Result<User, Stop> {
         let id = UserId::from_random(random::bytes()?);
         let (name, role) = (self.admin.clone(), Role::Admin);
-        Ok(User { id, name, role, created: now.time, disabled: None })
+        Ok(User { id, name, role, created: now.time, disabled: None, unconfirmed: None, handed_over: None })
     }
 }
 
@@ -260,6 +261,7 @@ impl Appliance {
             token,
             master_keys,
             store_key,
+            subject_key: SubjectKey::of(&subject_key),
             pki,
             checkpoint_signer,
         })?;

@@ -10,14 +10,15 @@ use crate::domain::name::Name;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::{Role, User};
-use crate::store::{Row, Scan, Table};
+use crate::store::{Row, Table};
 
 use super::access::Leave;
-use super::catalog::{LIST_ROWS_MAX, next_page, not_found};
+use super::catalog::not_found;
 use super::certificates::{CertificateView, revoke};
 use super::fault::{Fault, Stop};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::page::{Page, PageWanted};
 
 /// A user with what belongs to it.
 pub struct UserShown {
@@ -39,7 +40,8 @@ impl Operational {
     /// `already-exists`.
     pub fn create_user(&self, leave: Leave, name: Name, role: Role, now: Now) -> Result<User, Stop> {
         let id = UserId::from_random(random::bytes()?);
-        let user = User { id, name, role, created: now.time, disabled: None };
+        let created = now.time;
+        let user = User { id, name, role, created, disabled: None, unconfirmed: None, handed_over: None };
         self.change(now, |batch| {
             let batch = self.name(batch, Table::Users, &[0; 16], &user.name, id.as_bytes());
             let audit = AuditRecord::new(now.time, leave.actor(), "user.create")
@@ -51,26 +53,12 @@ impl Operational {
         Ok(user)
     }
 
-    /// Users by id, at most a page; a damaged one by its row's name.
+    /// Users by id; a damaged one by its row's name.
     ///
     /// # Errors
     /// The store's.
-    pub fn users(&self, after: Option<UserId>) -> Result<Vec<Listed<User>>, Stop> {
-        let after = after.map(|id| *id.as_bytes());
-        let range =
-            Scan { prefix: &[], after: after.as_ref().map(<[u8; 16]>::as_slice), limit: LIST_ROWS_MAX };
-        let rows = self.store.scan(Table::Users, range)?.into_iter();
-        rows.map(|(_, row)| Listed::of(row)?.decode()).collect()
-    }
-
-    /// The same, and where the next page begins, if there may be one.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn users_page(&self, after: Option<UserId>) -> Result<(Vec<Listed<User>>, Option<UserId>), Stop> {
-        let page = self.users(after)?;
-        let next = next_page(&page, |user| *user.id.as_bytes()).map(UserId::from_bytes);
-        Ok((page, next))
+    pub fn users(&self, wanted: &PageWanted) -> Result<Page<User>, Stop> {
+        self.page(Table::Users, &[], wanted, |_, row| Ok(Some(row.decode()?)))
     }
 
     /// A user with its projects and certificates.
@@ -152,6 +140,7 @@ impl Operational {
             let enrolments = self.enrolments(id)?;
             let serials = still_listed(&enrolments, now.time);
             let batch = batch.delete(Table::Users, id.as_bytes()).delete(Table::Names, &name_key);
+            let batch = self.end_approvals_of(batch, id, now)?;
             let batch = self
                 .memberships(id)?
                 .into_iter()

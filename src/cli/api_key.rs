@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::desk::answer::{Answer, ApiKey as Shown, Done, Listed, ShownOnce};
+use crate::desk::answer::{self, Answer, ApiKey as Shown, Done, Listed, ShownOnce};
 use crate::desk::request::{self, Request};
 
 use super::budget::seconds;
@@ -13,6 +13,7 @@ use super::client::Answered;
 use super::columns::{Line, Table};
 use super::error::CliError;
 use super::files::NewFile;
+use super::page::Page;
 use super::run::Session;
 
 #[derive(Subcommand)]
@@ -25,6 +26,8 @@ pub(super) enum ApiKey {
         project: String,
         #[arg(long)]
         endpoint: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// Let an API key count again that a new epoch disabled
     Enable { id: String },
@@ -120,7 +123,9 @@ impl Session {
                 let rotate = request::ApiKey::Rotate { id, overlap_s: overlap, expires };
                 return self.make_key(&Request::ApiKey(rotate), out.as_deref());
             }
-            ApiKey::List { project, endpoint } => request::ApiKey::List { project, endpoint },
+            ApiKey::List { project, endpoint, page: Page { after, limit } } => {
+                request::ApiKey::List { project, endpoint, after, limit }
+            }
             ApiKey::Enable { id } => request::ApiKey::Enable { id },
             ApiKey::Revoke { id } => request::ApiKey::Revoke { id },
             ApiKey::Expire { id, at, never: _ } => request::ApiKey::Expire { id, expires: at },
@@ -140,7 +145,8 @@ impl Session {
         };
         file.fill(written(&text).as_bytes())?;
         // The same without the key.
-        let answer = Answer::Done(Done::ApiKeys(keys.into_iter().map(Listed::Sound).collect()));
+        let items = keys.into_iter().map(Listed::Sound).collect();
+        let answer = Answer::Done(Done::ApiKeys(answer::Page { items, next: None }));
         let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
         let Answer::Done(done) = answer else { return Err(CliError::Answer) };
         self.show(&Answered { line, answer: done })?;

@@ -7,18 +7,23 @@ use clap::{Args, Parser, Subcommand};
 use crate::desk::request;
 
 use super::api_key::ApiKey;
+use super::approval::Approval;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
 use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
+use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
+use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
 use super::roll_ca::RollCa;
+use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
 use super::statistics::Statistics;
+use super::subject::SubjectVerb;
 
 #[derive(Parser)]
 #[command(
@@ -82,9 +87,15 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Subjects: whose data it is
+    #[command(subcommand)]
+    Subject(SubjectVerb),
     /// Access policies: who may do what
     #[command(subcommand)]
     Policy(Policy),
+    /// What waits for a second person
+    #[command(subcommand)]
+    Approval(Approval),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),
@@ -102,6 +113,8 @@ pub(super) enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+    /// Print the OpenAPI document of both listeners
+    Openapi,
 }
 
 #[derive(Subcommand)]
@@ -136,12 +149,8 @@ pub(super) struct Init {
 pub(super) enum Project {
     /// Make a project
     Create { name: String },
-    /// List projects, at most 1,000
-    List {
-        /// Begin behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
-    },
+    /// List projects
+    List(Page),
     /// Show a project with its objects and endpoints
     Show { name: String },
     /// Users who own a project together
@@ -164,14 +173,16 @@ pub(super) enum Object {
         /// A context name every encryption must bind; may be given again
         #[arg(long = "required-context", value_name = "NAME")]
         required_context: Vec<String>,
+        /// What it declares of its data, in TOML or JSON: subject, required context names, fields
+        #[arg(long, value_name = "FILE")]
+        schema: Option<PathBuf>,
     },
-    /// List the objects of a project, at most 1,000
+    /// List the objects of a project
     List {
         #[arg(long)]
         project: String,
-        /// Begin behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
+        #[command(flatten)]
+        page: Page,
     },
     /// Show an object with its key versions
     Show {
@@ -179,6 +190,9 @@ pub(super) enum Object {
         #[arg(long)]
         project: String,
     },
+    /// What an object declares of its data: whose it is, and which fields it has
+    #[command(subcommand)]
+    Schema(SchemaVerb),
     #[command(flatten)]
     Life(ObjectLife),
 }
@@ -195,6 +209,8 @@ pub(super) enum Endpoint {
     List {
         #[arg(long)]
         project: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// Show an endpoint whole: grants, API keys, certificates, networks, budgets
     Show {
@@ -233,6 +249,8 @@ pub(super) enum Grant {
         project: String,
         #[arg(long)]
         endpoint: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// Take grants away
     Revoke(Granted),
@@ -258,7 +276,7 @@ pub(super) enum Certificate {
     /// Let a certificate of an outside CA count
     Enrol(Enrol),
     /// List every certificate
-    List,
+    List(Page),
     /// Refuse a certificate from now on, with all that were renewed from it
     Revoke {
         /// SHA-256 of its public key, as the list shows it
@@ -286,7 +304,7 @@ impl From<Project> for request::Request {
     fn from(verb: Project) -> Self {
         Self::Project(match verb {
             Project::Create { name } => request::Project::Create { name },
-            Project::List { after } => request::Project::List { after },
+            Project::List(Page { after, limit }) => request::Project::List { after, limit },
             Project::Show { name } => request::Project::Show { name },
             Project::Member(verb) => request::Project::Member(verb.into()),
             Project::Life(verb) => verb.into(),
@@ -294,16 +312,20 @@ impl From<Project> for request::Request {
     }
 }
 
-impl From<Object> for request::Request {
-    fn from(verb: Object) -> Self {
-        Self::Object(match verb {
-            Object::Create { name, project, algorithm, required_context } => {
-                request::Object::Create { project, name, algorithm, required_context }
+impl Object {
+    /// The request it is.
+    pub(super) fn into_request(self) -> Result<request::Request, CliError> {
+        Ok(request::Request::Object(match self {
+            Self::Create { name, project, algorithm, required_context, schema: file } => {
+                schema::create(name, project, algorithm, required_context, file.as_deref())?
             }
-            Object::List { project, after } => request::Object::List { project, after },
-            Object::Show { name, project } => request::Object::Show { project, name },
-            Object::Life(verb) => verb.into(),
-        })
+            Self::List { project, page: Page { after, limit } } => {
+                request::Object::List { project, after, limit }
+            }
+            Self::Show { name, project } => request::Object::Show { project, name },
+            Self::Schema(verb) => return verb.into_request(),
+            Self::Life(verb) => verb.into(),
+        }))
     }
 }
 
@@ -312,7 +334,9 @@ impl Endpoint {
     pub(super) fn into_request(self) -> Result<request::Request, NewBundle> {
         Ok(request::Request::Endpoint(match self {
             Self::Create { name, project } => request::Endpoint::Create { project, name },
-            Self::List { project } => request::Endpoint::List { project },
+            Self::List { project, page: Page { after, limit } } => {
+                request::Endpoint::List { project, after, limit }
+            }
             Self::Show { name, project } => request::Endpoint::Show { project, name },
             Self::Networks(verb) => request::Endpoint::Networks(verb.into()),
             Self::Bundle(new) => return Err(new),
@@ -327,7 +351,9 @@ impl From<Grant> for request::Request {
     fn from(verb: Grant) -> Self {
         Self::Grant(match verb {
             Grant::Create(granted) => request::Grant::Create(granted.into()),
-            Grant::List { project, endpoint } => request::Grant::List { project, endpoint },
+            Grant::List { project, endpoint, page: Page { after, limit } } => {
+                request::Grant::List { project, endpoint, after, limit }
+            }
             Grant::Revoke(granted) => request::Grant::Revoke(granted.into()),
         })
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::config::Config;
-use crate::desk::answer::{Answer, Done, Issued, Listed, MadeApiKey};
+use crate::desk::answer::{Answer, Done, Issued, Listed, MadeApiKey, Page};
 use crate::desk::request::{self, Request};
 
 use super::bundle::{Bundle, Url};
@@ -168,7 +168,8 @@ impl Session {
         self.show(&answered)?;
         if let Some(MadeApiKey { api_key, text: _ }) = made {
             // The same without the key, which is in the bundle and nowhere else.
-            let answer = Answer::Done(Done::ApiKeys(vec![Listed::Sound(api_key)]));
+            let answer =
+                Answer::Done(Done::ApiKeys(Page { items: vec![Listed::Sound(api_key)], next: None }));
             let line = serde_json::to_string(&answer).map_err(|_| CliError::Answer)?.into();
             let Answer::Done(done) = answer else { return Err(CliError::Answer) };
             self.show(&Answered { line, answer: done })?;

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use crate::desk::request::{self, OfOne, OfProject};
+use crate::desk::request::{self, LifeOf, LifeOfProject};
 
 /// Of a project.
 #[derive(Subcommand)]
@@ -95,41 +95,36 @@ pub(super) enum EndpointLife {
 
 impl From<ProjectLife> for request::Project {
     fn from(verb: ProjectLife) -> Self {
-        let (name, step) = match verb {
-            ProjectLife::Rename { name, to } => (name, request::Life::Rename { to }),
-            ProjectLife::Describe { name, text } => (name, request::Life::Describe { text }),
-            ProjectLife::Retire { name } => (name, request::Life::Retire),
-            ProjectLife::Reinstate { name } => (name, request::Life::Reinstate),
-            ProjectLife::Delete { name } => (name, request::Life::Delete),
-        };
-        Self::Life(OfProject { name, step })
+        Self::Life(match verb {
+            ProjectLife::Rename { name, to } => LifeOfProject::Rename { name, to },
+            ProjectLife::Describe { name, text } => LifeOfProject::Describe { name, text },
+            ProjectLife::Retire { name } => LifeOfProject::Retire { name },
+            ProjectLife::Reinstate { name } => LifeOfProject::Reinstate { name },
+            ProjectLife::Delete { name } => LifeOfProject::Delete { name },
+        })
     }
 }
 
 impl From<ObjectLife> for request::Object {
     fn from(verb: ObjectLife) -> Self {
-        let (project, name, step) = match verb {
-            ObjectLife::Rename { name, to, project } => (project, name, request::Life::Rename { to }),
-            ObjectLife::Describe { name, text, project } => (project, name, request::Life::Describe { text }),
-            ObjectLife::Retire { name, project } => (project, name, request::Life::Retire),
-            ObjectLife::Reinstate { name, project } => (project, name, request::Life::Reinstate),
-            ObjectLife::Delete { name, project } => (project, name, request::Life::Delete),
-        };
-        Self::Life(OfOne { project, name, step })
+        Self::Life(match verb {
+            ObjectLife::Rename { name, to, project } => LifeOf::Rename { project, name, to },
+            ObjectLife::Describe { name, text, project } => LifeOf::Describe { project, name, text },
+            ObjectLife::Retire { name, project } => LifeOf::Retire { project, name },
+            ObjectLife::Reinstate { name, project } => LifeOf::Reinstate { project, name },
+            ObjectLife::Delete { name, project } => LifeOf::Delete { project, name },
+        })
     }
 }
 
 impl From<EndpointLife> for request::Endpoint {
     fn from(verb: EndpointLife) -> Self {
-        let (project, name, step) = match verb {
-            EndpointLife::Rename { name, to, project } => (project, name, request::Life::Rename { to }),
-            EndpointLife::Describe { name, text, project } => {
-                (project, name, request::Life::Describe { text })
-            }
-            EndpointLife::Retire { name, project } => (project, name, request::Life::Retire),
-            EndpointLife::Reinstate { name, project } => (project, name, request::Life::Reinstate),
-            EndpointLife::Delete { name, project } => (project, name, request::Life::Delete),
-        };
-        Self::Life(OfOne { project, name, step })
+        Self::Life(match verb {
+            EndpointLife::Rename { name, to, project } => LifeOf::Rename { project, name, to },
+            EndpointLife::Describe { name, text, project } => LifeOf::Describe { project, name, text },
+            EndpointLife::Retire { name, project } => LifeOf::Retire { project, name },
+            EndpointLife::Reinstate { name, project } => LifeOf::Reinstate { project, name },
+            EndpointLife::Delete { name, project } => LifeOf::Delete { project, name },
+        })
     }
 }

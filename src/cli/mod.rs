@@ -4,6 +4,7 @@
 //! says what happened, then what to do. No secret is ever taken from the command line, where every process could read it.
 
 mod api_key;
+mod approval;
 mod arguments;
 mod audit_arguments;
 mod budget;
@@ -21,16 +22,21 @@ mod issue;
 mod items;
 mod life;
 mod p12;
+mod page;
 mod people;
 mod policy;
 mod renewal;
 mod report;
 mod roll_ca;
 mod run;
+mod schema;
 mod server_names;
 mod show;
+mod show_people;
 mod statistics;
+mod subject;
 mod table;
+mod trail;
 mod verify;
 
 pub use run::run;

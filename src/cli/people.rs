@@ -4,6 +4,8 @@ use clap::Subcommand;
 
 use crate::desk::request;
 
+use super::page::Page;
+
 #[derive(Subcommand)]
 pub(super) enum User {
     /// Make an account; it comes in with a certificate: gembok certificate issue --user
@@ -13,12 +15,8 @@ pub(super) enum User {
         #[arg(long)]
         role: String,
     },
-    /// List users, at most 1,000
-    List {
-        /// Begin behind this one
-        #[arg(long, value_name = "ID")]
-        after: Option<String>,
-    },
+    /// List users
+    List(Page),
     /// Show a user with its projects and certificates
     Show { name: String },
     /// Let a user in again who was disabled, by an operator or by a new epoch
@@ -44,10 +42,18 @@ pub(super) enum Member {
         #[arg(long)]
         project: String,
     },
+    /// Ask a second person to let a user in
+    Propose {
+        user: String,
+        #[arg(long)]
+        project: String,
+    },
     /// List the members of a project
     List {
         #[arg(long)]
         project: String,
+        #[command(flatten)]
+        page: Page,
     },
     /// End a membership
     Remove {
@@ -61,7 +67,7 @@ impl From<User> for request::Request {
     fn from(verb: User) -> Self {
         Self::User(match verb {
             User::Create { name, role } => request::User::Create { name, role },
-            User::List { after } => request::User::List { after },
+            User::List(Page { after, limit }) => request::User::List { after, limit },
             User::Show { name } => request::User::Show { name },
             User::Enable { name } => request::User::Enable { name },
             User::Disable { name } => request::User::Disable { name },
@@ -75,7 +81,8 @@ impl From<Member> for request::Member {
     fn from(verb: Member) -> Self {
         match verb {
             Member::Add { user, project } => Self::Add { project, user },
-            Member::List { project } => Self::List { project },
+            Member::Propose { user, project } => Self::Propose { project, user },
+            Member::List { project, page: Page { after, limit } } => Self::List { project, after, limit },
             Member::Remove { user, project } => Self::Remove { project, user },
         }
     }

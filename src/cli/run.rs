@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use zeroize::Zeroizing;
 
+use crate::api::openapi;
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
 use crate::desk::answer::{Answer, Done, ExportEnded, Issued};
@@ -20,6 +21,7 @@ use super::error::CliError;
 use super::export;
 use super::files::{NewKey, make_directory, write_certificate};
 use super::first_boot;
+use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
 use super::show;
@@ -58,10 +60,11 @@ impl Arguments {
             Command::Policy(Policy::Check { files }) => return print(&policy::check(&files)?),
             Command::Policy(Policy::Explain(asked)) => asked.into(),
             Command::Unlock(accepted) => accepted.into(),
+            Command::Openapi => return print(openapi::document()),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),
-            Command::Object(verb) => verb.into(),
+            Command::Object(verb) => verb.into_request()?,
             Command::Endpoint(verb) => match verb.into_request() {
                 Ok(request) => request,
                 Err(new) => return Session::open(&config, json)?.bundle(new),
@@ -71,10 +74,12 @@ impl Arguments {
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
+            Command::Approval(verb) => verb.into(),
+            Command::Subject(verb) => verb.into_request()?,
             Command::Certificate(arguments::Certificate::Enrol(enrol)) => enrol.into_request()?,
             Command::Certificate(arguments::Certificate::RollCa(verb)) => verb.into(),
-            Command::Certificate(arguments::Certificate::List) => {
-                Request::Certificate(request::Certificate::List)
+            Command::Certificate(arguments::Certificate::List(Page { after, limit })) => {
+                Request::Certificate(request::Certificate::List { after, limit })
             }
             Command::Certificate(arguments::Certificate::Revoke { spki, only }) => {
                 Request::Certificate(request::Certificate::Revoke { spki, only })
@@ -88,8 +93,8 @@ impl Arguments {
             Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
                 return Session::open(&config, json)?.check(from, to, &evidence);
             }
-            Command::Audit(arguments::Audit::List { from, limit }) => {
-                Request::Audit(request::Audit::List { from, limit })
+            Command::Audit(arguments::Audit::List(wanted)) => {
+                Request::Audit(request::Audit::List(wanted.into()))
             }
             Command::Audit(arguments::Audit::Key) => Request::Audit(request::Audit::Keys),
             Command::Audit(arguments::Audit::Prune { to, before }) => {

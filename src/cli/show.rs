@@ -3,17 +3,21 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    Account, AccountShown, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint,
-    Explained, ExportKept, Grant, Initialised, Issued, MemberLine, Object, ObjectLine, Project, ProjectShown,
-    Pruned, Status, Unlocked,
+    AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
+    Initialised, Issued, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
 use super::api_key;
+use super::approval;
 use super::columns::{Line, Table, all};
 use super::endpoint_shown;
 use super::roll_ca;
+use super::schema;
 use super::server_names;
+use super::show_people::{explanation, members, users};
 use super::statistics;
+use super::subject;
+use super::trail;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
@@ -23,7 +27,7 @@ pub(super) fn text(done: &Done) -> String {
             api_key::table([Ok(&made.api_key)]),
             made.text.expose()
         ),
-        Done::ApiKeys(listed) => api_key::table(all(listed)),
+        Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
         Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
         Done::ApiKeyRotated(rotated) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
@@ -32,7 +36,9 @@ pub(super) fn text(done: &Done) -> String {
         ),
         Done::EndpointShown(shown) => endpoint_shown::text(shown),
         Done::Networks(networks) => endpoint_shown::networks(networks),
-        Done::Audit(page) => audit(page),
+        Done::Approval(line) => approval::one(line),
+        Done::Approvals(listed) => approval::list(&listed.items),
+        Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
             let shown = keys.iter().map(|key| format!("fingerprint {}\n{}", key.fingerprint, key.pem));
@@ -51,15 +57,15 @@ pub(super) fn text(done: &Done) -> String {
             format!("certificate {spki}\nvalid until {not_after}")
         }
         Done::CertificateEnrolled(enrolled) => certificates([Ok(enrolled)]),
-        Done::Certificates(listed) => certificates(all(listed)),
+        Done::Certificates(page) => whole(page, certificates(all(&page.items))),
         Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
         Done::Compacted(Compacted { before_bytes, after_bytes }) => {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
-        Done::Endpoints(listed) => endpoints(all(listed)),
-        Done::Grants(listed) => grants(all(listed)),
+        Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
+        Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {
             let mut table =
@@ -75,20 +81,22 @@ pub(super) fn text(done: &Done) -> String {
             });
             format!("{}\n{}", objects([Ok(object)]), table.text())
         }
-        Done::Objects(listed) => objects(all(listed)),
+        Done::Objects(page) => whole(page, objects(all(&page.items))),
+        Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
+        Done::SubjectChanged(what) => subject::changed(what),
+        Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
-        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => format!(
-            "{}\nobjects\n{}\nendpoints\n{}",
-            projects([Ok(project)]),
-            objects(all(shown)),
-            endpoints(all(enrolled))
-        ),
-        Done::Projects(listed) => projects(all(listed)),
+        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
+            let shown = shown.as_ref().map(|shown| format!("\nobjects\n{}", objects(all(shown))));
+            let enrolled = enrolled.as_ref().map(|all_of| format!("\nendpoints\n{}", endpoints(all(all_of))));
+            [projects([Ok(project)]), shown.unwrap_or_default(), enrolled.unwrap_or_default()].concat()
+        }
+        Done::Projects(page) => whole(page, projects(all(&page.items))),
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),
         Done::Status(how) => status(how),
         Done::Explained(explained) => explanation(explained),
-        Done::Members(listed) => members(all(listed)),
+        Done::Members(page) => whole(page, members(all(&page.items))),
         Done::User(user) => users([Ok(user)]),
         Done::UserShown(AccountShown { user, projects, certificates: enrolled }) => format!(
             "{}\nprojects\n{}\n\ncertificates\n{}",
@@ -96,7 +104,7 @@ pub(super) fn text(done: &Done) -> String {
             projects.join("\n"),
             certificates(enrolled.iter().map(Ok))
         ),
-        Done::Users(listed) => users(all(listed)),
+        Done::Users(page) => whole(page, users(all(&page.items))),
         Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
     }
 }
@@ -190,53 +198,13 @@ fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
     table.text()
 }
 
-fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> String {
-    let mut table = Table::new(["USER", "ROLE", "ID", "CREATED", "DISABLED"]);
-    table.rows(listed, |Account { id, name, role, created, disabled }| {
-        let disabled = disabled.clone().unwrap_or_default();
-        [name.clone(), role.clone(), id.clone(), created.clone(), disabled]
-    });
-    table.text()
-}
-
-fn members<'a>(listed: impl IntoIterator<Item = Line<'a, MemberLine>>) -> String {
-    let mut table = Table::new(["USER", "ID", "MEMBER SINCE", "DISABLED"]);
-    table.rows(listed, |MemberLine { id, name, since, disabled }| {
-        [name.clone(), id.clone(), since.clone(), disabled.clone().unwrap_or_default()]
-    });
-    table.text()
-}
-
-/// The answer first, then the rules, then what else stands in the way.
-fn explanation(explained: &Explained) -> String {
-    let Explained { allowed, rules, broken, but } = explained;
-    let mut text =
-        if *allowed { "allowed by the access policies" } else { "denied by the access policies" }.to_owned();
-    let mut line = |head: &str, said: &str| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "\n{head:<9}{said}");
-    };
-    for rule in rules {
-        line(&rule.effect, &format!("{}: {}", rule.id, rule.why));
-    }
-    for id in broken {
-        line("broken", &format!("{id}: it cannot be evaluated, so it denies"));
-    }
-    if rules.is_empty() && broken.is_empty() {
-        line("", "no rule permits it");
-    }
-    for why in but {
-        line("but", why);
-    }
-    text
-}
-
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
     let mut table = Table::new([
         "OBJECT",
         "ID",
         "KEY ID",
         "CURRENT",
+        "SUBJECT",
         "REQUIRED CONTEXT",
         "CREATED",
         "RETIRED",
@@ -248,6 +216,7 @@ fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String
             object.id.clone(),
             object.key_id.clone(),
             object.current_version.to_string(),
+            object.subject.clone().unwrap_or_default(),
             object.required_context.join(","),
             object.created.clone(),
             object.retired.clone().unwrap_or_default(),
@@ -319,26 +288,11 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
     if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
 }
 
-fn audit(page: &AuditPage) -> String {
-    let mut table = Table::new(["SEQUENCE", "TIME", "ACTOR", "ACT", "DETAILS"]);
-    for entry in &page.entries {
-        let details: Vec<String> =
-            entry.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        table.row([
-            entry.sequence.to_string(),
-            entry.time.clone(),
-            entry.actor.clone(),
-            entry.act.clone(),
-            details.join(" "),
-        ]);
+/// A page's entries, and how to see the next.
+fn whole<T>(page: &Page<T>, mut entries: String) -> String {
+    if let Some(next) = &page.next {
+        // Writing to a string does not fail.
+        let _ = writeln!(entries, "There are more: --after {next}");
     }
-    let more = page.next.map(|next| format!("more: --from {next}\n")).unwrap_or_default();
-    let pruned = match page.pruned_to.checked_sub(1) {
-        Some(last) => format!("records up to {last} were pruned; exports hold them\n"),
-        None => String::new(),
-    };
-    let damaged = page.damaged.iter().map(|row| {
-        format!("DAMAGED {row}: its records cannot be read, and the chain is not proved across it\n")
-    });
-    table.text() + &damaged.collect::<String>() + &more + &pruned
+    entries
 }

@@ -1,4 +1,4 @@
-//! What a request over the local socket would do, on what: the question that the access policies are asked before it is done.
+//! What a request would do, on what: the question that the access policies are asked before it is done.
 
 use crate::appliance::Target;
 use crate::domain::access::Act;
@@ -25,7 +25,7 @@ impl Request {
             Self::Clock(request::Clock::Acknowledge) => of_appliance(Act::ClockAcknowledge),
             Self::Store(request::Store::Compact) => of_appliance(Act::StoreCompact),
             Self::Policy(request::Policy::Explain { .. }) => of_appliance(Act::PolicyExplain),
-            Self::Audit(verb) => of_appliance(verb.act()),
+            Self::Audit(verb) => Ok(vec![verb.act()]),
             Self::Project(verb) => Ok(vec![verb.act()]),
             Self::Object(verb) => Ok(vec![verb.act()]),
             Self::Endpoint(verb) => Ok(vec![verb.act()]),
@@ -38,6 +38,8 @@ impl Request {
                 Ok(vec![(Act::KeyRotate, object_of(project, object))])
             }
             Self::User(verb) => verb.acts(),
+            Self::Approval(verb) => Ok(vec![verb.act()?]),
+            Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
     }
@@ -45,12 +47,12 @@ impl Request {
 
 impl request::Audit {
     /// What the access policies are asked for each verb on the audit trail.
-    #[must_use]
-    pub const fn act(&self) -> Act {
+    fn act(&self) -> (Act, Target) {
         match self {
-            Self::List { .. } | Self::Keys => Act::AuditRead,
-            Self::Export(_) | Self::ExportKept { .. } => Act::AuditExport,
-            Self::Prune { .. } => Act::AuditPrune,
+            Self::List(wanted) => wanted.act(),
+            Self::Keys => (Act::AuditRead, Target::Appliance),
+            Self::Export(_) | Self::ExportKept { .. } => (Act::AuditExport, Target::Appliance),
+            Self::Prune { .. } => (Act::AuditPrune, Target::Appliance),
         }
     }
 }
@@ -63,7 +65,8 @@ impl request::Project {
             Self::List { .. } => (Act::ProjectList, Target::Appliance),
             Self::Show { name } => (Act::ProjectShow, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
-            Self::Member(request::Member::List { project }) => (Act::MemberList, of(project)),
+            Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
+            Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
             Self::Life(life) => life.act(),
         }
@@ -75,7 +78,12 @@ impl request::Object {
         match self {
             Self::Create { project, .. } => (Act::ObjectCreate, Target::Project(project.clone())),
             Self::List { project, .. } => (Act::ObjectList, Target::Project(project.clone())),
-            Self::Show { project, name } => (Act::ObjectShow, object_of(project, name)),
+            Self::Show { project, name } | Self::Schema(request::ObjectSchema::Show { project, name }) => {
+                (Act::ObjectShow, object_of(project, name))
+            }
+            Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
+                (Act::ObjectSetSchema, object_of(project, name))
+            }
             Self::Life(life) => life.object_act(),
         }
     }
@@ -85,7 +93,7 @@ impl request::Endpoint {
     fn act(&self) -> (Act, Target) {
         match self {
             Self::Create { project, .. } => (Act::EndpointCreate, Target::Project(project.clone())),
-            Self::List { project } => (Act::EndpointList, Target::Project(project.clone())),
+            Self::List { project, .. } => (Act::EndpointList, Target::Project(project.clone())),
             Self::Show { project, name } => (Act::EndpointShow, endpoint_of(project, name)),
             Self::Networks(verb) => verb.act(),
             Self::Enable { project, name } => (Act::EndpointEnable, endpoint_of(project, name)),
@@ -109,7 +117,7 @@ impl request::Grant {
                 let asked = acts.into_iter().filter(|(_, is_asked)| *is_asked);
                 asked.map(|(act, _)| (act, endpoint_of(project, endpoint))).collect()
             }
-            Self::List { project, endpoint } => vec![(Act::GrantList, endpoint_of(project, endpoint))],
+            Self::List { project, endpoint, .. } => vec![(Act::GrantList, endpoint_of(project, endpoint))],
             Self::Revoke(request::Granted { project, endpoint, .. }) => {
                 vec![(Act::GrantRevoke, endpoint_of(project, endpoint))]
             }
@@ -143,7 +151,7 @@ impl request::Certificate {
             Self::IssueUser { user, .. } => (Act::CertificateIssueUser, Target::User(user.clone())),
             Self::Enrol { project, endpoint, .. } => (Act::CertificateEnrol, endpoint_of(project, endpoint)),
             Self::EnrolUser { user, .. } => (Act::CertificateEnrolUser, Target::User(user.clone())),
-            Self::List => (Act::CertificateList, Target::Appliance),
+            Self::List { .. } => (Act::CertificateList, Target::Appliance),
             Self::Revoke { spki, .. } => (Act::CertificateRevoke, Target::Certificate(spki.clone())),
             Self::RollCa(request::RollCa::Start) => (Act::CaRoll, Target::Appliance),
             Self::RollCa(request::RollCa::Finish { .. }) => (Act::CaRollFinish, Target::Appliance),
@@ -168,6 +176,17 @@ impl request::Statistics {
             Some(project) => (Act::StatisticsRead, Target::Project(project.clone())),
             None => (Act::StatisticsReadAll, Target::Appliance),
         }
+    }
+}
+
+impl request::Subject {
+    fn act(&self) -> (Act, Target) {
+        let (act, project) = match self {
+            Self::Freeze { project, .. } => (Act::SubjectFreeze, project),
+            Self::Unfreeze { project, .. } => (Act::SubjectUnfreeze, project),
+            Self::List { project, .. } => (Act::SubjectList, project),
+        };
+        (act, Target::Project(project.clone()))
     }
 }
 

@@ -1,8 +1,10 @@
 //! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
+pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
@@ -12,9 +14,10 @@ pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
     /// It was done; this is what there is to show.
@@ -26,7 +29,7 @@ pub enum Answer {
 }
 
 /// Why not.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// Stable.
@@ -38,7 +41,7 @@ pub struct Refused {
 }
 
 /// What a verb has to show.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Done {
     /// Of `api-key expire` and `api-key limits`.
@@ -48,7 +51,11 @@ pub enum Done {
     /// Of `api-key create`.
     ApiKeyMade(Box<MadeApiKey>),
     /// Of `api-key list`.
-    ApiKeys(Vec<Listed<ApiKey>>),
+    ApiKeys(Page<ApiKey>),
+    /// Of every verb on one approval, and of what asks for one.
+    Approval(Box<ApprovalLine>),
+    /// Of `approval list`.
+    Approvals(Page<ApprovalLine>),
     /// Of `audit list`.
     Audit(AuditPage),
     /// Of every verb on budgets.
@@ -60,7 +67,7 @@ pub enum Done {
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.
-    Certificates(Vec<Listed<Certificate>>),
+    Certificates(Page<Certificate>),
     /// Of `certificate revoke`.
     CertificatesRevoked(CertificatesRevoked),
     /// Of a verb that has nothing to show.
@@ -74,7 +81,7 @@ pub enum Done {
     /// Of every verb on an endpoint's networks; from anywhere where there are none.
     Networks(Vec<String>),
     /// Of `endpoint list`.
-    Endpoints(Vec<Listed<Endpoint>>),
+    Endpoints(Page<Endpoint>),
     /// At the head of an export.
     ExportBegun(ExportBegun),
     /// At the end of an export.
@@ -86,21 +93,27 @@ pub enum Done {
     /// Of `audit prune`.
     Pruned(Pruned),
     /// Of `grant list`.
-    Grants(Vec<Listed<Grant>>),
+    Grants(Page<Grant>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
-    Objects(Vec<Listed<ObjectLine>>),
+    Objects(Page<ObjectLine>),
+    /// Of every verb on the schema of an object.
+    Schema(super::schema::Schema),
     /// Of `project create`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
     /// Of `project list`.
-    Projects(Vec<Listed<Project>>),
+    Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of `subject list`.
+    FrozenSubjects(FrozenLines),
+    /// Of `subject freeze` and `subject unfreeze`.
+    SubjectChanged(SubjectChanged),
     /// Of every verb on the server's names.
     ServerNames(ServerNames),
     /// Of `policy explain`.
@@ -116,11 +129,11 @@ pub enum Done {
     /// Of `user show`.
     UserShown(AccountShown),
     /// Of `user list`.
-    Users(Vec<Listed<Account>>),
+    Users(Page<Account>),
 }
 
 /// What is to be done after an unlock that went past something.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unlocked {
     /// One sentence each.
@@ -128,7 +141,7 @@ pub struct Unlocked {
 }
 
 /// What an init made.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Initialised {
     /// The appliance's id.
@@ -141,9 +154,21 @@ pub struct Initialised {
     pub admin: Issued,
 }
 
+/// A page of a list.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "{T}Page")]
+pub struct Page<T> {
+    /// In order.
+    pub items: Vec<Listed<T>>,
+    /// What the next page begins behind; none at the end of the list.
+    pub next: Option<String>,
+}
+
 /// One entry of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
+#[schemars(rename = "Listed{T}")]
 pub enum Listed<T> {
     /// What was asked for.
     Sound(T),
@@ -152,7 +177,7 @@ pub enum Listed<T> {
 }
 
 /// What is left of a row that cannot be read.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Damaged {
     /// Its name, as the log says it: table and row key.
@@ -160,7 +185,7 @@ pub struct Damaged {
 }
 
 /// A project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Project {
     /// Never changes.
@@ -176,19 +201,19 @@ pub struct Project {
 }
 
 /// A project with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectShown {
     /// The project.
     pub project: Project,
-    /// Its first page of objects.
-    pub objects: Vec<Listed<ObjectLine>>,
-    /// Its endpoints.
-    pub endpoints: Vec<Listed<Endpoint>>,
+    /// Its first page of objects; none for those who may not list them.
+    pub objects: Option<Vec<Listed<ObjectLine>>>,
+    /// Its endpoints, likewise.
+    pub endpoints: Option<Vec<Listed<Endpoint>>>,
 }
 
 /// An object in a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectLine {
     /// Never changes.
@@ -199,6 +224,8 @@ pub struct ObjectLine {
     pub key_id: String,
     /// The key version that seals.
     pub current_version: u32,
+    /// The context name that says whose data it is.
+    pub subject: Option<String>,
     /// Context names a seal must bind.
     pub required_context: Vec<String>,
     /// When it was made.
@@ -210,7 +237,7 @@ pub struct ObjectLine {
 }
 
 /// An object with its key versions.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// The object.
@@ -220,7 +247,7 @@ pub struct Object {
 }
 
 /// A key version without its key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyVersion {
     /// From 1.
@@ -238,7 +265,7 @@ pub struct KeyVersion {
 }
 
 /// An endpoint.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Stands in its certificates.
@@ -258,7 +285,7 @@ pub struct Endpoint {
 }
 
 /// A grant.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The object's name.
@@ -268,7 +295,7 @@ pub struct Grant {
 }
 
 /// What a compaction came to.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compacted {
     /// Bytes of the store's file before.

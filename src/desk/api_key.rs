@@ -1,7 +1,9 @@
 //! API keys: what can be asked of them, what comes back, and the way between.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -14,11 +16,11 @@ use crate::domain::timestamp::Now;
 
 use super::acts::endpoint_of;
 use super::answer::Done;
-use super::perform::{id, moment_to_come, name};
-use super::view::{all, told};
+use super::perform::{id, moment_to_come, name, page};
+use super::view::told;
 
 /// Verbs on API keys.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ApiKey {
     /// The answer shows it once.
@@ -32,14 +34,19 @@ pub enum ApiKey {
         /// RFC 3339; never without.
         expires: Option<String>,
         /// The policy's defaults where nothing is said.
+        #[serde(default)]
         limits: Limits,
     },
-    /// All of an endpoint.
+    /// A page of an endpoint's.
     List {
         /// Its project's name.
         project: String,
         /// Its name.
         endpoint: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// After a new epoch disabled it.
     Enable {
@@ -77,7 +84,7 @@ pub enum ApiKey {
 }
 
 /// How much an API key may do.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(JsonSchema, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Requests a second on average.
@@ -91,7 +98,7 @@ pub struct Limits {
 }
 
 /// An API key: everything but the key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyShown {
     /// What records and lists call it.
@@ -125,7 +132,7 @@ pub struct ApiKeyShown {
 }
 
 /// An API key with its text, once.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MadeApiKey {
     /// Everything but the key.
@@ -135,7 +142,7 @@ pub struct MadeApiKey {
 }
 
 /// An API key that takes the place of another, with its text, once.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RotatedApiKey {
     /// The new one, but its text.
@@ -170,6 +177,20 @@ impl Serialize for ShownOnce {
     }
 }
 
+impl JsonSchema for ShownOnce {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ShownOnce".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
+
 impl<'de> Deserialize<'de> for ShownOnce {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
@@ -180,7 +201,7 @@ impl ApiKey {
     pub(super) fn act(&self) -> Result<(Act, Target), Refusal> {
         Ok(match self {
             Self::Create { project, endpoint, .. } => (Act::ApiKeyCreate, endpoint_of(project, endpoint)),
-            Self::List { project, endpoint } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
+            Self::List { project, endpoint, .. } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
             Self::Enable { id: of } => (Act::ApiKeyEnable, Target::ApiKey(id(of)?)),
             Self::Expire { id: of, .. } => (Act::ApiKeyExpire, Target::ApiKey(id(of)?)),
             Self::Limits { id: of, .. } => (Act::ApiKeyLimits, Target::ApiKey(id(of)?)),
@@ -205,7 +226,9 @@ impl ApiKey {
                 let text = ShownOnce::new(text.expose());
                 Done::ApiKeyMade(Box::new(MadeApiKey { api_key: api_key.into(), text }))
             }
-            Self::List { project, endpoint } => Done::ApiKeys(all(appliance.api_keys(&project, &endpoint)?)),
+            Self::List { project, endpoint, after, limit } => Done::ApiKeys(
+                appliance.api_keys_page(&project, &endpoint, &page(after.as_ref(), limit)?)?.into(),
+            ),
             Self::Enable { id: enabled } => {
                 appliance.enable_api_key(actor, id(&enabled)?, now)?;
                 Done::Changed

@@ -1,9 +1,10 @@
 //! What verbs on certificates answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A certificate just signed.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issued {
     /// PEM.
@@ -17,7 +18,7 @@ pub struct Issued {
 }
 
 /// An enrolment.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// SHA-256 of the public key.
@@ -35,7 +36,7 @@ pub struct Certificate {
 }
 
 /// What a revocation came to; all by SHA-256 of the public key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificatesRevoked {
     /// Refused from now on that was not before.
@@ -47,7 +48,7 @@ pub struct CertificatesRevoked {
 }
 
 /// The server's names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerNames {
     /// Host names and IP addresses.
@@ -57,7 +58,7 @@ pub struct ServerNames {
 }
 
 /// How the CA is.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ca {
     /// Which generation signs, from 1.
@@ -67,7 +68,7 @@ pub struct Ca {
 }
 
 /// A CA on its way out.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetiringCa {
     /// Which generation.

@@ -1,9 +1,10 @@
 //! What can be asked about certificates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Verbs on client certificates.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Certificate {
     /// For an endpoint, over the key of a signing request.
@@ -38,13 +39,19 @@ pub enum Certificate {
         /// PEM.
         certificate: String,
     },
-    /// All of the appliance.
-    List,
+    /// A page of the appliance's.
+    List {
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
+    },
     /// From now on.
     Revoke {
         /// SHA-256 of its public key, hex, as lists show it.
         spki: String,
         /// Leave those that were renewed from it.
+        #[serde(default)]
         only: bool,
     },
     /// Another CA in the place of the present one.
@@ -52,7 +59,7 @@ pub enum Certificate {
 }
 
 /// Verbs on the CA.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum RollCa {
     /// A new one signs; both are trusted.
@@ -67,7 +74,7 @@ pub enum RollCa {
 }
 
 /// Verbs on the server's names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ServerNames {
     /// These and no others, from now on.

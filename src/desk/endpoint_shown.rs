@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{self, Appliance, Listed, Stop, Target};
@@ -16,7 +17,7 @@ use super::perform::bad;
 use super::view::all;
 
 /// Verbs on the networks an endpoint may come from.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Networks {
     /// These and no others, from now on.
@@ -38,7 +39,7 @@ pub enum Networks {
 }
 
 /// An endpoint with all that belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointShown {
     /// The endpoint.
@@ -58,7 +59,7 @@ pub struct EndpointShown {
 }
 
 /// What an endpoint may do on one object.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The object's name.

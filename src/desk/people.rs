@@ -1,11 +1,12 @@
 //! Users, members of projects, and access policies: what can be asked about them over the local socket, and what comes back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Certificate, Listed};
+use super::answer::{Certificate, Page};
 
 /// Verbs on people.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum User {
     /// Without a certificate.
@@ -17,8 +18,10 @@ pub enum User {
     },
     /// A page.
     List {
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With projects and certificates.
     Show {
@@ -50,7 +53,7 @@ pub enum User {
 }
 
 /// Verbs on members of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Member {
     /// One that is there stays.
@@ -60,10 +63,21 @@ pub enum Member {
         /// The user's name.
         user: String,
     },
-    /// All of a project.
+    /// Asks a second person to let a user in.
+    Propose {
+        /// The project's name.
+        project: String,
+        /// The user's name.
+        user: String,
+    },
+    /// A page of a project's.
     List {
         /// Its name.
         project: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// One that is not there stays away.
     Remove {
@@ -75,7 +89,7 @@ pub enum Member {
 }
 
 /// Verbs on access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Policy {
     /// What they say of an act, and why. Nothing is done.
@@ -94,7 +108,7 @@ pub enum Policy {
 }
 
 /// An account.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// Never changes, and is never given again.
@@ -107,10 +121,13 @@ pub struct Account {
     pub created: String,
     /// Since when it is refused.
     pub disabled: Option<String>,
+    /// Since when it waits for a second person to confirm it.
+    #[serde(default)]
+    pub unconfirmed: Option<String>,
 }
 
 /// An account with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountShown {
     /// The account.
@@ -122,7 +139,7 @@ pub struct AccountShown {
 }
 
 /// A member of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberLine {
     /// The user's id.
@@ -136,10 +153,10 @@ pub struct MemberLine {
 }
 
 /// Members of a project.
-pub type Members = Vec<Listed<MemberLine>>;
+pub type Members = Page<MemberLine>;
 
 /// What access policies say of an act.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explained {
     /// Whether the policies allow it.
@@ -153,7 +170,7 @@ pub struct Explained {
 }
 
 /// A rule of the access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleLine {
     /// Its `@id`.

@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PruneUntil, Reach, Stop, WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop,
+    Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
@@ -18,20 +19,49 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
+use super::asker::Asker;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
 impl Request {
     /// Does what `uid` asked, if the access policies allow it. Blocks.
     pub fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
-        let leave = self.acts().map_err(Stop::from).and_then(|acts| appliance.leave_local(uid, &acts, now));
-        match leave.and_then(|leave| self.dispatch(appliance, leave, now)) {
-            Ok(done) => Answer::Done(done),
-            Err(stop) => stop.into(),
-        }
+        self.perform_for(appliance, &Asker::Local(uid), now).map_or_else(Answer::from, Answer::Done)
     }
 
-    fn dispatch(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    /// Does what was asked, if the access policies allow it to whoever asks. What they do not allow, and what the verb refuses of
+    /// it, leaves a record. Blocks.
+    ///
+    /// # Errors
+    /// `forbidden`, and the verb's own.
+    pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
+        let acts = self.acts()?;
+        let done = self.carry_out(appliance, asker, &acts, now);
+        if let Err(Stop::Refused(refusal)) = &done {
+            asker.record_refused(appliance, &acts, refusal.code, now);
+        }
+        done
+    }
+
+    fn carry_out(
+        self,
+        appliance: &Appliance,
+        asker: &Asker,
+        acts: &[(Act, Target)],
+        now: Now,
+    ) -> Result<Done, Stop> {
+        if let (Self::Project(request::Project::List { after, limit }), Asker::User(signed_in)) =
+            (&self, asker)
+        {
+            // Everybody lists projects; whose, the policies say.
+            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after.as_ref(), *limit)?)?;
+            return Ok(Done::Projects(seen.into()));
+        }
+        let leave = asker.leave(appliance, acts, now)?;
+        self.dispatch(appliance, asker, leave, now)
+    }
+
+    fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
             Self::InitSandbox { admin, admin_csr, server_names } => {
@@ -48,7 +78,7 @@ impl Request {
                 Ok(Done::Changed)
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
-            Self::Project(verb) => verb.perform(appliance, leave, now),
+            Self::Project(verb) => verb.perform(appliance, asker, leave, now),
             Self::Object(verb) => verb.perform(appliance, leave, now),
             Self::Endpoint(verb) => verb.perform(appliance, leave, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
@@ -62,6 +92,8 @@ impl Request {
                 Ok(Done::Object(rotated.into()))
             }
             Self::User(verb) => verb.perform(appliance, leave, now),
+            Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
+            Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Statistics(wanted) => Ok(Done::Statistics(Box::new(wanted.perform(appliance, now)?))),
@@ -79,20 +111,29 @@ impl Request {
 }
 
 impl request::Project {
-    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+    fn perform(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let (of, appliance) = (appliance, appliance.unlocked()?);
         Ok(match self {
             Self::Create { name: new } => {
                 Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
-            Self::List { after } => {
-                Done::Projects(all(appliance.projects(after.as_deref().map(id).transpose()?)?))
+            Self::List { after, limit } => {
+                Done::Projects(appliance.projects(&page(after.as_ref(), limit)?)?.into())
             }
-            Self::Show { name } => Done::ProjectShown(answer::ProjectShown {
-                project: appliance.project(&name)?.into(),
-                objects: all(appliance.objects(&name, None)?),
-                endpoints: all(appliance.endpoints(&name)?),
-            }),
+            Self::Show { name } => {
+                let may = |act| asker.may(of, act, Target::Project(name.clone()));
+                let objects = may(Act::ObjectList)?
+                    .then(|| appliance.objects(&name, &PageWanted::first()))
+                    .transpose()?;
+                let endpoints = may(Act::EndpointList)?
+                    .then(|| appliance.endpoints(&name, &PageWanted::first()))
+                    .transpose()?;
+                Done::ProjectShown(answer::ProjectShown {
+                    project: appliance.project(&name)?.into(),
+                    objects: objects.map(|page| all(page.items)),
+                    endpoints: endpoints.map(|page| all(page.items)),
+                })
+            }
             Self::Member(verb) => verb.perform(of, leave, now)?,
             Self::Life(life) => life.perform(of, leave, now)?,
         })
@@ -103,16 +144,17 @@ impl request::Object {
     fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
         let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
-            Self::Create { project, name: new, algorithm: wanted, required_context } => {
+            Self::Create { project, name: new, algorithm: wanted, required_context, schema } => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
-                let new = NewObject { name: name(&new)?, algorithm, required_context };
+                let schema = schema.unwrap_or_default().parse()?;
+                let new = NewObject { name: name(&new)?, algorithm, required_context, schema };
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
-            Self::List { project, after } => {
-                let after = after.as_deref().map(id).transpose()?;
-                Done::Objects(all(appliance.objects(&project, after)?))
+            Self::List { project, after, limit } => {
+                Done::Objects(appliance.objects(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
+            Self::Schema(verb) => verb.perform(of, actor, now)?,
             Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }
@@ -125,7 +167,9 @@ impl request::Endpoint {
             Self::Create { project, name: new } => {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
-            Self::List { project } => Done::Endpoints(all(appliance.endpoints(&project)?)),
+            Self::List { project, after, limit } => {
+                Done::Endpoints(appliance.endpoints(&project, &page(after.as_ref(), limit)?)?.into())
+            }
             Self::Show { project, name } => {
                 Done::EndpointShown(Box::new(appliance.endpoint_shown(&project, &name, now)?.into()))
             }
@@ -147,10 +191,7 @@ impl request::Audit {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(match self {
-            Self::List { from, limit } => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                Done::Audit(appliance.audit(from, limit)?.into())
-            }
+            Self::List(wanted) => Done::Audit(appliance.audit(&wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportKept { id, accept_damage } => {
                 let prunable_to = appliance.keep_export(actor, id, accept_damage, now)?;
@@ -177,7 +218,9 @@ impl request::Grant {
                 appliance.grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
             }
-            Self::List { project, endpoint } => Done::Grants(all(appliance.grants(&project, &endpoint)?)),
+            Self::List { project, endpoint, after, limit } => {
+                Done::Grants(appliance.grants(&project, &endpoint, &page(after.as_ref(), limit)?)?.into())
+            }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
@@ -229,7 +272,9 @@ impl request::Certificate {
                 let enrolled = appliance.enrol_user_certificate(actor, &user, &certificate, now)?;
                 Done::CertificateEnrolled(enrolled.into())
             }
-            Self::List => Done::Certificates(all(appliance.certificates()?)),
+            Self::List { after, limit } => {
+                Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Revoke { spki, only } => {
                 let reach = if only { Reach::One } else { Reach::Descendants };
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
@@ -255,6 +300,10 @@ impl request::ServerNames {
             from_configuration: names.are_configured,
         }))
     }
+}
+
+pub(super) fn page(after: Option<&String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
+    PageWanted::new(after.map(String::as_str), limit)
 }
 
 pub(super) fn bad(detail: String) -> Refusal {

@@ -10,7 +10,7 @@ use crate::domain::user;
 
 use super::answer::Done;
 use super::people::{Account, AccountShown, Explained, MemberLine, RuleLine};
-use super::perform::{act, bad, id, moment, name, role};
+use super::perform::{act, bad, moment, name, page, role};
 use super::request;
 use super::view::{all, told};
 
@@ -21,7 +21,9 @@ impl request::User {
             Self::Create { name: new, role: given } => {
                 Done::User(appliance.create_user(leave, name(&new)?, role(&given)?, now)?.into())
             }
-            Self::List { after } => Done::Users(all(appliance.users(after.as_deref().map(id).transpose()?)?)),
+            Self::List { after, limit } => {
+                Done::Users(appliance.users(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Show { name } => Done::UserShown(appliance.user(&name)?.into()),
             Self::Enable { name } => {
                 appliance.enable_user(leave.actor(), &name, now)?;
@@ -51,7 +53,12 @@ impl request::Member {
                 appliance.add_member(leave, &project, &user, now)?;
                 Done::Changed
             }
-            Self::List { project } => Done::Members(all(appliance.members(&project)?)),
+            Self::Propose { project, user } => {
+                Done::Approval(Box::new(appliance.propose_member(leave, &project, &user, now)?.into()))
+            }
+            Self::List { project, after, limit } => {
+                Done::Members(appliance.members(&project, &page(after.as_ref(), limit)?)?.into())
+            }
             Self::Remove { project, user } => {
                 appliance.remove_member(leave, &project, &user, now)?;
                 Done::Changed
@@ -99,7 +106,7 @@ fn asker(text: &str) -> Result<Asker, Refusal> {
     }
 }
 
-fn target(text: &str) -> Result<Target, Refusal> {
+pub(super) fn target(text: &str) -> Result<Target, Refusal> {
     let wrong = || {
         bad(format!(
             "{text:?} is nothing acts are done on: write appliance, project:NAME, object:PROJECT/NAME, \
@@ -123,13 +130,14 @@ fn target(text: &str) -> Result<Target, Refusal> {
 
 impl From<user::User> for Account {
     fn from(user: user::User) -> Self {
-        let user::User { id, name, role, created, disabled } = user;
+        let user::User { id, name, role, created, disabled, unconfirmed, handed_over: _ } = user;
         Self {
             id: id.to_string(),
             name: name.to_string(),
             role: role.to_string(),
             created: created.to_string(),
             disabled: told(disabled),
+            unconfirmed: told(unconfirmed),
         }
     }
 }

@@ -1,20 +1,25 @@
-//! What can be asked over the local socket: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
+//! What can be asked of the desk: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
 //! that a typing error cannot weaken what was meant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::api_key::{ApiKey, Limits};
+pub use super::approval::Approval;
+pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
-pub use super::life::{Life, OfOne, OfProject};
+pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
+pub use super::schema::{ObjectSchema, Schema};
 pub use super::statistics::Statistics;
+pub use super::subject::{Subject, SubjectOf};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// One request.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// From nothing to an unlocked sandbox.
@@ -57,8 +62,12 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// Whose data it is.
+    Subject(Subject),
     /// Who may do what.
     Policy(Policy),
+    /// What waits for a second person.
+    Approval(Approval),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.
@@ -72,7 +81,7 @@ pub enum Request {
 }
 
 /// Verbs on the clock.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Clock {
     /// The operator's word that it is right.
@@ -80,7 +89,7 @@ pub enum Clock {
 }
 
 /// Verbs on the store.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Store {
     /// Give unused space back to the disk.
@@ -88,7 +97,7 @@ pub enum Store {
 }
 
 /// Verbs on projects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Project {
     /// With its first KEK.
@@ -98,8 +107,10 @@ pub enum Project {
     },
     /// A page.
     List {
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With what belongs to it.
     Show {
@@ -109,11 +120,11 @@ pub enum Project {
     /// Users who own one together.
     Member(Member),
     /// What becomes of one.
-    Life(OfProject),
+    Life(LifeOfProject),
 }
 
 /// Verbs on objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Object {
     /// With its first key version.
@@ -125,14 +136,20 @@ pub enum Object {
         /// Of its first key version; the policy's default without.
         algorithm: Option<String>,
         /// Context names every seal must bind.
+        #[serde(default)]
         required_context: Vec<String>,
+        /// What it declares of its data.
+        #[serde(default)]
+        schema: Option<Schema>,
     },
     /// A page.
     List {
         /// Their project's name.
         project: String,
-        /// The id of the last one already seen.
+        /// What the page before told as `next`.
         after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With its key versions.
     Show {
@@ -141,12 +158,14 @@ pub enum Object {
         /// Its name.
         name: String,
     },
+    /// What it declares of its data.
+    Schema(ObjectSchema),
     /// What becomes of one.
-    Life(OfOne),
+    Life(LifeOf),
 }
 
 /// Verbs on endpoints.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Endpoint {
     /// Without certificate, API key or grant.
@@ -156,10 +175,14 @@ pub enum Endpoint {
         /// New in the project.
         name: String,
     },
-    /// All of a project.
+    /// A page of a project's.
     List {
         /// Their project's name.
         project: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// With all that belongs to it.
     Show {
@@ -185,28 +208,32 @@ pub enum Endpoint {
         name: String,
     },
     /// What becomes of one.
-    Life(OfOne),
+    Life(LifeOf),
 }
 
 /// Verbs on grants.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grant {
     /// What was granted stays.
     Create(Granted),
-    /// All of an endpoint.
+    /// A page of an endpoint's.
     List {
         /// Its project's name.
         project: String,
         /// Its name.
         endpoint: String,
+        /// What the page before told as `next`.
+        after: Option<String>,
+        /// Entries at most; 1,000 without, and never more.
+        limit: Option<u32>,
     },
     /// One that is not there stays away.
     Revoke(Granted),
 }
 
 /// Which endpoint may do what on which object.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The project of both.
@@ -220,7 +247,7 @@ pub struct Granted {
 }
 
 /// Verbs on budgets of decrypted fields.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
     /// An endpoint's, and those of its API keys.
@@ -249,7 +276,7 @@ pub enum Budget {
 }
 
 /// Whose budget.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BudgetOf {
     /// An endpoint's.
@@ -267,7 +294,7 @@ pub enum BudgetOf {
 }
 
 /// Verbs on keys of objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Key {
     /// The next version seals from now on.
@@ -282,16 +309,11 @@ pub enum Key {
 }
 
 /// Verbs on the audit trail.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
-    List {
-        /// The first sequence number of interest.
-        from: u64,
-        /// Entries at most.
-        limit: u32,
-    },
+    List(AuditWanted),
     /// The journal itself; the answer is a stream, see `stream`.
     Export(ExportOf),
     /// An export was received and is kept.
@@ -313,7 +335,7 @@ pub enum Audit {
 }
 
 /// Which part of the journal.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportOf {
     /// First record.
@@ -327,7 +349,7 @@ pub struct ExportOf {
 }
 
 /// An endpoint by its names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointOf {
     /// Its project's name.

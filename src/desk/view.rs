@@ -3,7 +3,6 @@
 use crate::appliance::{self, Stop};
 use crate::crypto::checkpoint::CheckpointKey;
 use crate::crypto::hex::to_hex;
-use crate::domain::object;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Timestamp;
 
@@ -19,6 +18,12 @@ impl<T, U: From<T>> From<appliance::Listed<T>> for answer::Listed<U> {
             appliance::Listed::Sound(view) => Self::Sound(view.into()),
             appliance::Listed::Damaged(row) => Self::Damaged(answer::Damaged { damaged: row.to_string() }),
         }
+    }
+}
+
+impl<T, U: From<T>> From<appliance::Page<T>> for answer::Page<U> {
+    fn from(page: appliance::Page<T>) -> Self {
+        Self { items: all(page.items), next: page.next }
     }
 }
 
@@ -99,21 +104,6 @@ impl From<appliance::ProjectView> for answer::Project {
     }
 }
 
-impl From<object::Object> for answer::ObjectLine {
-    fn from(object: object::Object) -> Self {
-        Self {
-            id: object.id.to_string(),
-            name: object.name.to_string(),
-            key_id: format!("{:08x}", object.key_id),
-            current_version: object.current_version,
-            required_context: object.required_context,
-            created: object.created.to_string(),
-            description: object.description.as_ref().map(ToString::to_string),
-            retired: told(object.retired),
-        }
-    }
-}
-
 impl From<appliance::ObjectView> for answer::Object {
     fn from(view: appliance::ObjectView) -> Self {
         Self { object: view.object.into(), versions: all(view.versions) }
@@ -170,6 +160,7 @@ impl From<appliance::AuditPage> for answer::AuditPage {
     fn from(page: appliance::AuditPage) -> Self {
         let entries = page.entries.into_iter().map(|entry| answer::AuditEntry {
             sequence: entry.sequence,
+            kind: if entry.is_access { "access" } else { "audit" }.into(),
             time: entry.record.time.to_string(),
             actor: entry.record.actor,
             act: entry.record.act,

@@ -142,8 +142,18 @@ codes! {
     82 JournalFull "journal-full", "The journal takes no more records at the moment.", "Try again shortly.";
     83 WrongState "wrong-state", "The appliance is in a state that does not allow this.",
         "Do what the detail names; gembok status tells the state.";
+    // Two persons.
+    84 ApprovalEnded "approval-ended", "The request does not wait for a second person any more.",
+        "Look what became of it in the list of approvals; ask again if it is still wanted.";
+    85 NotASecondPerson "not-a-second-person", "Whoever asks cannot be the second person for this.",
+        "Ask somebody else: the detail names what a second person must be.";
+    86 TooManyApprovals "too-many-approvals", "Too many requests wait for a second person already.",
+        "Have those decided or withdrawn that wait.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
 
+    // Whose data it is.
+    110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
+        "Ask the owner of the project, who froze it and can end that.";
     // How things live and end.
     120 EndpointRetired "endpoint-retired", "The endpoint is retired.", "Ask the owner of the project to reinstate it.";
     121 ProjectRetired "project-retired", "The project is retired.", "Ask an owner of the project to reinstate it.";
@@ -156,6 +166,15 @@ codes! {
         "Retire it, wait as long as the detail says, and delete it then.";
     126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
         "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    // Requests that depend on others.
+    100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
+        "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
+    101 IdempotencyKeyReused "idempotency-key-reused", "This Idempotency-Key came with another request before.",
+        "Draw a new key for each thing that is to be made.";
+    102 ShownOnce "shown-once", "This request was carried out before, and what it showed is shown once.",
+        "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
+    103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
+        "Send further ones without, and look what was made before sending one again.";
     127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
         "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
@@ -167,6 +186,13 @@ impl Code {
     #[must_use]
     pub const fn number(self) -> u16 {
         self as u16
+    }
+
+    /// Whether it says something of who was refused, and not only of a request's form, its number, or our state: the audit
+    /// trail has those acts. Who shows no certificate at all is nobody's person.
+    #[must_use]
+    pub const fn is_of_conduct(self) -> bool {
+        matches!(self.number(), 31..=58 | 63 | 74 | 100..)
     }
 
     /// How long to wait where waiting helps and nothing better is known.

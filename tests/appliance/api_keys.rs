@@ -16,7 +16,7 @@ fn text(value: &Value) -> String {
 
 fn listed(world: &World, id: &str) -> Value {
     let listed = world.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"));
-    let keys = listed["api-keys"].as_array().unwrap().clone();
+    let keys = listed["api-keys"]["items"].as_array().unwrap().clone();
     keys.into_iter().find(|key| key["id"] == id).unwrap()
 }
 
@@ -61,7 +61,7 @@ fn one_takes_anothers_place_without_a_gap() {
     assert_eq!((rotations.len(), &rotations[0]["details"]["replaces"]), (2, &json!(old_id)));
     // Written into a file it is shown nowhere.
     let third_id = text(
-        &world.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"))["api-keys"]
+        &world.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"))["api-keys"]["items"]
             .as_array()
             .unwrap()
             .iter()
@@ -110,8 +110,13 @@ fn lists_tell_which_key_is_used_and_an_endpoint_is_shown_whole() {
     let absensi = world.absensi();
     let (idle, _) = world.new_api_key(PROJECT, ENDPOINT, "");
     let before = world.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"));
-    let used =
-        before["api-keys"].as_array().unwrap().iter().find(|key| key["label"] == "tests").unwrap().clone();
+    let used = before["api-keys"]["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["label"] == "tests")
+        .unwrap()
+        .clone();
     let used = text(&used["id"]);
     assert!(listed(&world, &used)["last_used"].is_null());
     absensi.seal(OBJECT, b"x");

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use gembok::appliance::Tending;
+use gembok::appliance::{PageWanted, Tending};
 use gembok::desk::answer::{Answer as Answered, Done};
 use gembok::desk::request::{self, Request, RollCa};
 use rcgen::{
@@ -91,7 +91,7 @@ fn clients_move_over_one_by_one_and_nobody_is_cut_off() {
     assert_eq!(moved.encrypt(&item()).status, 200);
 
     // Each CA's list ends its own.
-    let listed = world.done("certificate list")["certificates"].as_array().unwrap().clone();
+    let listed = world.done("certificate list")["certificates"]["items"].as_array().unwrap().clone();
     let of = |generation: u32, identity: &str| {
         let its = |one: &&Value| {
             one["generation"] == generation && one["identity"].as_str().unwrap().contains(identity)
@@ -152,7 +152,7 @@ fn a_forced_end_revokes_what_is_left() {
     world.done("certificate roll-ca start");
     world.done(&format!("certificate issue --project {PROJECT} --endpoint {ENDPOINT} --out baru"));
     world.done("certificate roll-ca finish --force");
-    let listed = world.done("certificate list")["certificates"].as_array().unwrap().clone();
+    let listed = world.done("certificate list")["certificates"]["items"].as_array().unwrap().clone();
     for one in &listed {
         assert_eq!(one["revoked"].is_null(), one["generation"] == 2, "{one}");
     }
@@ -263,7 +263,8 @@ fn a_roll_ends_by_itself_when_its_time_is_over() {
         appliance.tend(&mut tending, clock());
         let after = roll(RollCa::Show);
         assert!(after.generation == 2 && after.retiring.is_none());
-        let counting = appliance.unlocked().unwrap().certificates().unwrap().into_iter();
+        let counting =
+            appliance.unlocked().unwrap().certificates(&PageWanted::first()).unwrap().items.into_iter();
         assert_eq!(
             counting.filter_map(gembok::appliance::Listed::sound).filter(|one| one.revoked.is_none()).count(),
             0
@@ -277,7 +278,7 @@ fn a_name_makes_no_ca_of_the_rolled_one() {
     let world = World::new("");
     world.done("certificate roll-ca start");
     let names = issuers(&pki(&world, "ca.pem"));
-    let listed = world.done("certificate list")["certificates"].as_array().unwrap().clone();
+    let listed = world.done("certificate list")["certificates"]["items"].as_array().unwrap().clone();
     let admin = listed.iter().find(|one| one["identity"].as_str().unwrap().contains(":user:")).unwrap();
     let admin = admin["identity"].as_str().unwrap();
     for (at, name) in names.iter().enumerate() {

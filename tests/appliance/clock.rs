@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use gembok::appliance::{
-    Acceptance, Access, Appliance, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits, Operational,
-    Outside, Policies, Selection, Settings, Stop, Tending,
+    Acceptance, Access, Appliance, AuditQuery, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits,
+    Operational, Outside, Policies, Selection, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::checkpoint::Checkpoint;
@@ -168,7 +168,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
         create_project(&appliance, "empat").unwrap();
         let unlocked = appliance.unlocked().unwrap();
-        let entries = unlocked.audit(0, 1_000).unwrap().entries;
+        let entries = unlocked.audit(&AuditQuery::of(0, 1_000)).unwrap().entries;
         let acknowledged = entries.iter().filter(|entry| entry.record.act == "clock.acknowledge").count();
         assert_eq!(acknowledged, 2);
         assert!(Arc::strong_count(&unlocked) > 1);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gembok::appliance::Appliance;
 use gembok::desk::answer::{Answer as Answered, Done};
-use gembok::desk::request::{self, Life, OfOne, Request};
+use gembok::desk::request::{self, LifeOf, LifeOfProject, Request};
 use gembok::domain::access_record::{AccessRecord, Group};
 use gembok::domain::operation::Operation;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ fn a_deleted_endpoint_is_nobody_and_its_statistics_stay_its_projects() {
     };
     world.daemon.wait_until("all records are committed", || hers() == 3);
     let listed = world.done(&format!("endpoint list --project {PROJECT}"));
-    let listed = listed["endpoints"].as_array().unwrap().clone();
+    let listed = listed["endpoints"]["items"].as_array().unwrap().clone();
     let id = listed.iter().find(|one| one["name"] == "gaji").unwrap()["id"].as_str().unwrap().to_owned();
 
     world.done(&format!("endpoint delete gaji --project {PROJECT}"));
@@ -183,9 +183,21 @@ impl Desk {
         }
     }
 
-    fn object(&self, name: &str, step: Life) -> Result<(), String> {
-        let of = OfOne { project: PROJECT.into(), name: name.into(), step };
-        self.perform(Request::Object(request::Object::Life(of))).map(drop).map_err(|(code, _)| code)
+    fn object(&self, life: LifeOf) -> Result<(), String> {
+        self.perform(Request::Object(request::Object::Life(life))).map(drop).map_err(|(code, _)| code)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), String> {
+        self.object(LifeOf::Delete { project: PROJECT.into(), name: name.into() })
+    }
+
+    fn retire(&self, name: &str) -> Result<(), String> {
+        self.object(LifeOf::Retire { project: PROJECT.into(), name: name.into() })
+    }
+
+    fn delete_project(&self, name: &str) -> Result<(), (String, String)> {
+        let life = LifeOfProject::Delete { name: name.into() };
+        self.perform(Request::Project(request::Project::Life(life))).map(drop)
     }
 
     fn create(&self, name: &str) -> gembok::domain::id::ObjectId {
@@ -194,6 +206,7 @@ impl Desk {
             name: name.into(),
             algorithm: None,
             required_context: Vec::new(),
+            schema: None,
         };
         self.perform(Request::Object(new)).unwrap();
         self.0.unlocked().unwrap().object(PROJECT, name).unwrap().object.id
@@ -201,7 +214,14 @@ impl Desk {
 
     /// As if something had been sealed for it.
     fn seal(&self, object: gembok::domain::id::ObjectId) {
-        let group = Group { object: Some(object), key_version: 1, outcome: None, fields: 1, bytes: 1 };
+        let group = Group {
+            object: Some(object),
+            key_version: 1,
+            outcome: None,
+            fields: 1,
+            bytes: 1,
+            subjects: None,
+        };
         let record = AccessRecord {
             time: clock().time,
             endpoint: gembok::domain::id::EndpointId::from_bytes([1; 16]),
@@ -236,40 +256,31 @@ fn an_object_is_deleted_only_where_nothing_can_be_lost() {
         desk.seal(used);
 
         for name in ["salah", "dipakai"] {
-            assert_eq!(desk.object(name, Life::Delete).unwrap_err(), "not-retired", "{name}");
-            desk.object(name, Life::Retire).unwrap();
-            assert_eq!(
-                desk.object(name, Life::Delete).unwrap_err(),
-                "not-retired",
-                "{name}: not yet a minute"
-            );
+            assert_eq!(desk.delete(name).unwrap_err(), "not-retired", "{name}");
+            desk.retire(name).unwrap();
+            assert_eq!(desk.delete(name).unwrap_err(), "not-retired", "{name}: not yet a minute");
         }
         pass(91);
-        assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
-        desk.object("salah", Life::Delete).unwrap();
-        assert_eq!(desk.object("salah", Life::Delete).unwrap_err(), "not-found");
+        assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
+        desk.delete("salah").unwrap();
+        assert_eq!(desk.delete("salah").unwrap_err(), "not-found");
         // Its name is free; whoever gets it has another key.
         desk.create("salah");
         // Days, too, tell that something was sealed: the minute's rows are long gone by then.
         pass(3 * 86_400);
-        assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
+        assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
 
         // After a lock and an unlock in order everything is still known; a project goes when it is empty.
-        let project = |step| {
-            let of = request::OfProject { name: PROJECT.into(), step };
-            desk.perform(Request::Project(request::Project::Life(of))).map(drop)
-        };
-        let (code, detail) = project(Life::Delete).unwrap_err();
+        let (code, detail) = desk.delete_project(PROJECT).unwrap_err();
         assert!(code == "not-empty" && detail.contains("2 objects"), "{code}: {detail}");
         desk.perform(Request::Lock).unwrap();
         desk.perform(Request::Unlock { accept_damage: false, accept_rollback: false }).unwrap();
-        desk.object("salah", Life::Retire).unwrap();
+        desk.retire("salah").unwrap();
         pass(91);
-        desk.object("salah", Life::Delete).unwrap();
-        assert_eq!(desk.object("dipakai", Life::Delete).unwrap_err(), "object-in-use");
+        desk.delete("salah").unwrap();
+        assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
         desk.perform(Request::Project(request::Project::Create { name: "kosong".into() })).unwrap();
-        let of = request::OfProject { name: "kosong".into(), step: Life::Delete };
-        desk.perform(Request::Project(request::Project::Life(of))).unwrap();
+        desk.delete_project("kosong").unwrap();
         assert!(desk.0.unlocked().unwrap().project("kosong").is_err());
     });
 }

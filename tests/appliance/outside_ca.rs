@@ -16,13 +16,13 @@ use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::world::{Application, World};
 
 /// A CA with files in a sandbox.
-struct Foreign {
+pub(crate) struct Foreign {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl Foreign {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -33,7 +33,7 @@ impl Foreign {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    fn list(&self, revoked: &[u64], hours: i64) -> String {
+    pub(crate) fn list(&self, revoked: &[u64], hours: i64) -> String {
         let now = OffsetDateTime::now_utc();
         let entry = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
@@ -53,7 +53,7 @@ impl Foreign {
     }
 
     /// Signs a certificate over `key` with these names, into `<file>.pem` and `<file>.key`.
-    fn sign(&self, sandbox: &Sandbox, file: &str, key: &KeyPair, serial: u64, names: &[SanType]) {
+    pub(crate) fn sign(&self, sandbox: &Sandbox, file: &str, key: &KeyPair, serial: u64, names: &[SanType]) {
         let mut params = CertificateParams::default();
         params.serial_number = Some(SerialNumber::from(serial));
         params.subject_alt_names = names.to_vec();
@@ -69,7 +69,7 @@ impl Foreign {
     }
 }
 
-fn uri(text: &str) -> SanType {
+pub(crate) fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
@@ -81,7 +81,8 @@ fn item() -> Value {
     json!({ "object": OBJECT, "plaintext": "eA==" })
 }
 
-const CONFIGURED: &str = "[pki]\noutside_ca = \"outside-ca.pem\"\noutside_crl = \"outside-crl.pem\"\n";
+pub(crate) const CONFIGURED: &str =
+    "[pki]\noutside_ca = \"outside-ca.pem\"\noutside_crl = \"outside-crl.pem\"\n";
 
 fn world(foreign: &Foreign, more: &str) -> World {
     let sandbox = Sandbox::new();

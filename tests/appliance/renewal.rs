@@ -30,7 +30,7 @@ fn request() -> (String, String) {
 /// The enrolments of `absensi` that count: their keys, and what each was renewed from.
 fn counting(world: &World) -> Vec<(String, Option<String>)> {
     let listed = world.done("certificate list");
-    let endpoints = listed["certificates"].as_array().unwrap().iter().filter(|one| {
+    let endpoints = listed["certificates"]["items"].as_array().unwrap().iter().filter(|one| {
         one["identity"].as_str().unwrap().starts_with("urn:gembok:endpoint:") && one["revoked"].is_null()
     });
     let text = |value: &Value| value.as_str().map(str::to_owned);

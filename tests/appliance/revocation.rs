@@ -88,9 +88,9 @@ fn a_revoked_certificate_ends_live_connections_and_sessions() {
     let listed = world.done("certificate list");
     let endpoints = world.done(&format!("endpoint list --project {PROJECT}"));
     let endpoint =
-        endpoints["endpoints"].as_array().unwrap().iter().find(|one| one["name"] == "gaji").unwrap();
+        endpoints["endpoints"]["items"].as_array().unwrap().iter().find(|one| one["name"] == "gaji").unwrap();
     let identity = format!("urn:gembok:endpoint:{}", endpoint["id"].as_str().unwrap());
-    let certificates = listed["certificates"].as_array().unwrap();
+    let certificates = listed["certificates"]["items"].as_array().unwrap();
     let spki = certificates.iter().find(|one| one["identity"] == identity.as_str()).unwrap()["spki"].clone();
     world.done(&format!("certificate revoke {}", spki.as_str().unwrap()));
 

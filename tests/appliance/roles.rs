@@ -102,7 +102,7 @@ fn a_user_sees_the_statistics_of_its_own_projects_only() {
     world.daemon.wait_until("both are committed", || endpoints("admin").len() == 2);
     let id = |project: &str| {
         let listed = world.done(&format!("endpoint list --project {project}"));
-        listed["endpoints"][0]["id"].as_str().unwrap().to_owned()
+        listed["endpoints"]["items"][0]["id"].as_str().unwrap().to_owned()
     };
     assert_eq!(endpoints("auditor").len(), 2);
     assert_eq!(endpoints("user who is a member"), [id(PROJECT)]);

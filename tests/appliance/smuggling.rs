@@ -172,7 +172,7 @@ fn an_endpoint_made_again_under_its_old_name_is_another() {
 fn a_certificate_of_one_kind_is_none_of_the_other() {
     let world = World::new("");
     let csr = json!({ "csr": smuggler(&world, "empat", "x", "urn:x") }).to_string();
-    let count = || world.done("certificate list")["certificates"].as_array().unwrap().len();
+    let count = || world.done("certificate list")["certificates"]["items"].as_array().unwrap().len();
     let gaji = world.enrol(PROJECT, "gaji");
     let before = count();
     // A user on the data plane, with an endpoint's API key.

@@ -24,7 +24,7 @@ fn statistics_are_told_by_endpoint_object_operation_and_outcome() {
 
     let endpoint = |name: &str| {
         let listed = world.done(&format!("endpoint list --project {PROJECT}"));
-        let listed = listed["endpoints"].as_array().unwrap().clone();
+        let listed = listed["endpoints"]["items"].as_array().unwrap().clone();
         listed.iter().find(|one| one["name"] == name).unwrap()["id"].as_str().unwrap().to_owned()
     };
     let (absensi_id, gaji_id) = (endpoint(ENDPOINT), endpoint("gaji"));

@@ -103,7 +103,7 @@ fn a_right_taken_away_is_witnessed_before_the_answer() {
     assert_eq!(witnessed(&world), made, "a right that is given can wait");
     let (id, _) = world.new_api_key(PROJECT, ENDPOINT, "");
     let listed = world.done("certificate list");
-    let spki = listed["certificates"].as_array().unwrap().iter().find_map(|one| {
+    let spki = listed["certificates"]["items"].as_array().unwrap().iter().find_map(|one| {
         one["identity"]
             .as_str()
             .unwrap()

@@ -205,7 +205,7 @@ impl World {
     pub(crate) fn enable(&self) {
         self.done(&format!("endpoint enable {ENDPOINT} --project {PROJECT}"));
         let listed = self.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"));
-        for api_key in listed["api-keys"].as_array().unwrap() {
+        for api_key in listed["api-keys"]["items"].as_array().unwrap() {
             if api_key["revoked"].is_null() {
                 self.done(&format!("api-key enable {}", api_key["id"].as_str().unwrap()));
             }
@@ -217,7 +217,7 @@ impl World {
         let more = "--fields 100000000 --for 1h";
         self.done(&format!("budget raise --project {PROJECT} --endpoint {ENDPOINT} {more}"));
         let listed = self.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"));
-        for api_key in listed["api-keys"].as_array().unwrap() {
+        for api_key in listed["api-keys"]["items"].as_array().unwrap() {
             self.done(&format!("budget raise --api-key {} {more}", api_key["id"].as_str().unwrap()));
         }
     }

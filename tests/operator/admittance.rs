@@ -94,7 +94,7 @@ fn secrets_are_written_for_their_owner_alone_and_over_nothing() {
     let output = sandbox.run(&[&["api-key", "create", "--label", "x", "--out", "api-key"], &of[..]].concat());
     assert_eq!(output.status.code(), Some(1), "the file is there already");
     let keys = sandbox.done(&[&["api-key", "list"], &of[..]].concat());
-    assert_eq!(keys["api-keys"].as_array().unwrap().len(), 1, "no key is made that cannot be kept");
+    assert_eq!(keys["api-keys"]["items"].as_array().unwrap().len(), 1, "no key is made that cannot be kept");
 }
 
 #[test]

@@ -22,7 +22,10 @@ fn counting(sandbox: &Sandbox) -> (usize, usize) {
         |listed: &Value| listed.as_array().unwrap().iter().filter(|one| one["revoked"].is_null()).count();
     let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
     let api_keys = sandbox.done(&[&["api-key", "list"], &of[..]].concat());
-    (live(&sandbox.done(&["certificate", "list"])["certificates"]), live(&api_keys["api-keys"]))
+    (
+        live(&sandbox.done(&["certificate", "list"])["certificates"]["items"]),
+        live(&api_keys["api-keys"]["items"]),
+    )
 }
 
 fn said(output: &Output) -> String {

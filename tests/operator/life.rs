@@ -45,7 +45,7 @@ fn a_revocation_reaches_the_handshake() {
     let encrypt = || sandbox.post(&daemon, "/v1/endpoints/absensi/encrypt", &body);
     assert_eq!(encrypt().unwrap().0, 200);
     let listed = sandbox.done(&["certificate", "list"]);
-    let certificates = listed["certificates"].as_array().unwrap();
+    let certificates = listed["certificates"]["items"].as_array().unwrap();
     let client =
         certificates.iter().find(|one| one["identity"].as_str().unwrap().contains(":endpoint:")).unwrap();
     sandbox.done(&["certificate", "revoke", client["spki"].as_str().unwrap()]);

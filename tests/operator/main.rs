@@ -11,6 +11,7 @@ mod life;
 mod lives;
 mod people;
 mod policy;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;

@@ -14,7 +14,7 @@ fn acts(sandbox: &Sandbox, prefix: &str) -> Vec<String> {
 fn users(sandbox: &Sandbox) -> Vec<(String, String, bool)> {
     let listed = sandbox.done(&["user", "list"]);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let mut users: Vec<_> = listed["users"]
+    let mut users: Vec<_> = listed["users"]["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -58,13 +58,13 @@ fn accounts_are_made_changed_and_ended_with_a_record_each() {
     sandbox.done(&["user", "delete", "siti"]);
     assert_eq!(sandbox.refused(&["user", "show", "siti"]), "not-found");
     assert!(
-        sandbox.done(&["project", "member", "list", "--project", PROJECT])["members"]
+        sandbox.done(&["project", "member", "list", "--project", PROJECT])["members"]["items"]
             .as_array()
             .unwrap()
             .is_empty()
     );
     let certificates = sandbox.done(&["certificate", "list"]);
-    let hers = certificates["certificates"].as_array().unwrap().iter();
+    let hers = certificates["certificates"]["items"].as_array().unwrap().iter();
     let hers = hers.filter(|one| one["identity"].as_str().unwrap().ends_with(&id));
     assert!(hers.clone().count() == 1 && hers.into_iter().all(|one| one["revoked"].is_string()));
     assert_eq!(acts(&sandbox, "user.delete").len(), 1);
@@ -150,7 +150,7 @@ fn members_own_a_project_together() {
     }
     let names = || {
         let listed = sandbox.done(&[&["project", "member", "list"], &of[..]].concat());
-        let mut names: Vec<String> = listed["members"]
+        let mut names: Vec<String> = listed["members"]["items"]
             .as_array()
             .unwrap()
             .iter()

@@ -49,10 +49,10 @@ fn every_change_is_recorded_with_the_uid_that_asked() {
     sandbox.provision();
     let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
     let keys = sandbox.done(&[&["api-key", "list"], &of[..]].concat());
-    let id = keys["api-keys"][0]["id"].as_str().unwrap();
+    let id = keys["api-keys"]["items"][0]["id"].as_str().unwrap();
     sandbox.done(&["api-key", "revoke", id]);
     let listed = sandbox.done(&["certificate", "list"]);
-    let certificates = listed["certificates"].as_array().unwrap();
+    let certificates = listed["certificates"]["items"].as_array().unwrap();
     let client =
         certificates.iter().find(|one| one["identity"].as_str().unwrap().contains(":endpoint:")).unwrap();
     sandbox.done(&["certificate", "revoke", client["spki"].as_str().unwrap()]);
@@ -122,8 +122,11 @@ fn lists_and_shows_tell_what_was_made() {
     assert_eq!(shown["project-shown"]["endpoints"][0]["name"], ENDPOINT);
     let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
     let grants = sandbox.done(&[&["grant", "list"], &of[..]].concat());
-    let operations =
-        grants["grants"].as_array().unwrap().iter().map(|grant| grant["operation"].as_str().unwrap());
+    let operations = grants["grants"]["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|grant| grant["operation"].as_str().unwrap());
     assert_eq!(operations.collect::<Vec<_>>(), ["encrypt", "decrypt"]);
     let made = sandbox.done(
         &[
@@ -206,7 +209,7 @@ fn what_is_so_already_is_done_and_not_recorded() {
         let entries = trail["audit"]["entries"].as_array().unwrap().clone();
         entries.into_iter().map(|entry| entry["act"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let listed = |verb: &[&str], noun: &str| sandbox.done(verb)[noun].as_array().unwrap().clone();
+    let listed = |verb: &[&str], noun: &str| sandbox.done(verb)[noun]["items"].as_array().unwrap().clone();
     let keys = listed(&[&["api-key", "list"], &of[..]].concat(), "api-keys");
     let api_key = keys[0]["id"].as_str().unwrap();
     let certificates = listed(&["certificate", "list"], "certificates");
@@ -299,7 +302,7 @@ fn a_bad_signing_request_issues_nothing() {
         assert_eq!(issue("bad.csr"), "bad-request", "{bad}");
     }
     assert!(!sandbox.path("other/client.pem").exists());
-    assert_eq!(sandbox.done(&["certificate", "list"])["certificates"].as_array().unwrap().len(), 2);
+    assert_eq!(sandbox.done(&["certificate", "list"])["certificates"]["items"].as_array().unwrap().len(), 2);
 
     fs::write(sandbox.path("good.csr"), &good).unwrap();
     let of = ["--project", PROJECT, "--endpoint", ENDPOINT];

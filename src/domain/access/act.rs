@@ -63,9 +63,13 @@ acts! {
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
     ApprovalGive "approval.give", Approval;
+    ApprovalList "approval.list", Appliance;
+    ApprovalRefuse "approval.refuse", Approval;
+    ApprovalShow "approval.show", Approval;
+    ApprovalWithdraw "approval.withdraw", Approval;
     AuditExport "audit.export", Appliance;
     AuditPrune "audit.prune", Appliance;
-    AuditRead "audit.read", Appliance;
+    AuditRead "audit.read", Appliance | Project;
     BackupFetch "backup.fetch", Appliance;
     BudgetRaise "budget.raise", Endpoint | Appliance;
     BudgetSet "budget.set", Endpoint | Appliance;
@@ -105,6 +109,7 @@ acts! {
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
     MemberList "member.list", Project;
+    MemberPropose "member.propose", Project;
     MemberRemove "member.remove", Project;
     MetricsRead "metrics.read", Appliance;
     ObjectCreate "object.create", Project;
@@ -114,6 +119,7 @@ acts! {
     ObjectReinstate "object.reinstate", Object;
     ObjectRename "object.rename", Object;
     ObjectRetire "object.retire", Object;
+    ObjectSetSchema "object.set-schema", Object;
     ObjectShow "object.show", Object;
     PolicyExplain "policy.explain", Appliance;
     ProjectCreate "project.create", Appliance;
@@ -132,6 +138,9 @@ acts! {
     StatisticsReadAll "statistics.read-all", Appliance;
     StatusRead "status.read", Appliance;
     StoreCompact "store.compact", Appliance;
+    SubjectFreeze "subject.freeze", Project;
+    SubjectList "subject.list", Project;
+    SubjectUnfreeze "subject.unfreeze", Project;
     UserChangeRole "user.change-role", User;
     UserCreate "user.create", Appliance;
     UserDelete "user.delete", User | Appliance;

@@ -1,0 +1,97 @@
+//! The control plane's resources: a request is found in the route table ([`table`]), becomes a verb of the desk (`words`),
+//! and its answer becomes JSON. What is asked may come from anybody; who asks is settled in one place ([`sign_in`]), and
+//! what they may do, and may know of, is decided below.
+//!
+//! ```text
+//! method, path -> Row -> signed in? -> body -> Request -> its acts allowed? -> Done -> the row's status and JSON
+//! ```
+//!
+//! A body has to be `application/json`: a page in the user's browser can send other types, with the user's certificate.
+
+mod members;
+mod perform;
+mod row;
+pub mod table;
+mod tag;
+mod words;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+
+use crate::appliance::{Appliance, Operational, SignedIn, Stop};
+use crate::desk::asker::Asker;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::Now;
+
+use super::credentials::{self, Arrival, Conditions};
+use super::line::hop;
+use super::{Answer, Incoming, body, problem};
+
+use perform::{Asked, Desk, Shown};
+pub use row::{Http, Query, Row};
+
+/// Who asks: whatever way people sign in, it is here that one becomes a user. Blocks.
+fn sign_in(operational: &Operational, arrival: &Arrival, now: Now) -> Result<SignedIn, Stop> {
+    let peer = arrival.peer.as_ref().ok_or(Code::CertificateMissing)?;
+    operational.sign_in(peer, now)
+}
+
+/// Answers a request for one of the resources that `rows` serve; they are all there is at its path.
+pub(super) async fn answer(
+    appliance: &Arc<Appliance>,
+    rows: Vec<&'static Row>,
+    head: &Parts,
+    arrival: Arrival,
+    mut body: Incoming,
+) -> Answer {
+    let Some(row) = rows.iter().find(|row| row.method.name() == head.method.as_str()) else {
+        body::discard(body).await;
+        let allowed: Vec<&str> = rows.iter().map(|row| row.method.name()).collect();
+        return problem::allow(problem::answer(&Code::MethodNotAllowed.into()), &allowed.join(", "));
+    };
+    match serve(appliance, row, head, arrival, &mut body).await {
+        Ok(shown) => shown.answer(row),
+        Err(refusal) => {
+            body::discard(body).await;
+            problem::answer(&refusal)
+        }
+    }
+}
+
+async fn serve(
+    appliance: &Arc<Appliance>,
+    row: &'static Row,
+    head: &Parts,
+    arrival: Arrival,
+    body: &mut Incoming,
+) -> Result<Shown, Refusal> {
+    let arrival = Arc::new(arrival);
+    let sent = if row.has_body() {
+        // Nobody's body is read who is nobody; and nothing is held while it is on its way.
+        let (operational, asking) = (appliance.unlocked()?, Arc::clone(&arrival));
+        hop(move || sign_in(&operational, &asking, asking.now).map(drop)).await?;
+        if !credentials::is_json(&head.headers) {
+            let detail = "Send the body as application/json, and say so in Content-Type.";
+            return Err(Refusal::new(Code::BadRequest).detail(detail));
+        }
+        body::read(body, arrival.content_length, row.body_bytes_max).await?
+    } else {
+        Bytes::new()
+    };
+    let wanted = Asked { row, request: words::request(row, head.uri.path(), head.uri.query(), &sent) };
+    let (path, conditions) = (head.uri.path().to_owned(), Conditions::of(&head.headers));
+    let (appliance, operational) = (Arc::clone(appliance), appliance.unlocked()?);
+    hop(move || {
+        let now = operational.now();
+        let asker = Asker::User(sign_in(&operational, &arrival, now)?);
+        // Only somebody is told what is wrong with a request.
+        Desk { appliance: &appliance, operational: &operational, asker, now }.perform(
+            wanted,
+            &path,
+            conditions?,
+        )
+    })
+    .await
+}
