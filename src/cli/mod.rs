@@ -21,6 +21,7 @@ mod people;
 mod policy;
 mod renewal;
 mod report;
+mod report_verb;
 mod run;
 mod schema;
 mod server_names;

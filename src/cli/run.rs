@@ -77,6 +77,7 @@ impl Arguments {
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
+            Command::Report(verb) => return Session::open(&config, json)?.report(verb),
             Command::Subject(verb) => verb.into_request()?,
             Command::ApiKey(arguments::ApiKey::Enable { id }) => {
                 Request::ApiKey(request::ApiKey::Enable { id })

@@ -7,6 +7,7 @@ pub use super::approval::Approval;
 pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, ServerNames};
 pub use super::people::{Member, Policy, User};
+pub use super::report::ReportWanted;
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::statistics::Statistics;
 pub use super::subject::{Subject, SubjectOf};
@@ -55,6 +56,8 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// What the law on personal data asks for.
+    Report(ReportWanted),
     /// Whose data it is.
     Subject(Subject),
     /// Who may do what.

@@ -26,6 +26,7 @@ mod paging;
 mod published;
 mod refusals;
 mod renewal;
+mod reports;
 mod resources;
 mod retention;
 mod revocation;
