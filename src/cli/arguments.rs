@@ -20,6 +20,7 @@ use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
+use super::report_verb::ReportVerb;
 use super::roll_ca::RollCa;
 use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
@@ -91,6 +92,8 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Reports for the duties of UU PDP: CSV, or a page to print
+    Report(ReportVerb),
     /// Subjects: whose data it is
     #[command(subcommand)]
     Subject(SubjectVerb),

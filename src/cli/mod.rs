@@ -28,6 +28,7 @@ mod people;
 mod policy;
 mod renewal;
 mod report;
+mod report_verb;
 mod roll_ca;
 mod run;
 mod schema;

@@ -85,6 +85,7 @@ impl Arguments {
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
             Command::Session(verb) => verb.into(),
+            Command::Report(verb) => return open()?.report(verb),
             Command::Subject(verb) => verb.into_request()?,
             Command::Certificate(arguments::Certificate::Enrol(enrol)) => enrol.into_request()?,
             Command::Certificate(arguments::Certificate::RollCa(verb)) => verb.into(),

@@ -87,6 +87,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
         Done::SubjectChanged(what) => subject::changed(what),
+        Done::Report(report) => report.csv(),
         Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {

@@ -40,6 +40,7 @@ impl Request {
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Session(verb) => Ok(vec![verb.act()?]),
+            Self::Report(wanted) => Ok(vec![wanted.act()]),
             Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }

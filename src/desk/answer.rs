@@ -103,6 +103,8 @@ pub enum Done {
     Object(Object),
     /// Of `object list`.
     Objects(Page<ObjectLine>),
+    /// Of `report`.
+    Report(Box<super::report::Report>),
     /// Of every verb on the schema of an object.
     Schema(super::schema::Schema),
     /// Of `project create`.

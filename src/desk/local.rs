@@ -39,6 +39,7 @@ impl Request {
             | Self::Audit(_)
             | Self::Statistics(_)
             | Self::Approval(_)
+            | Self::Report(_)
             | Self::Session(_)
             | Self::Subject(_) => false,
         }

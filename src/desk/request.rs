@@ -11,6 +11,7 @@ pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
+pub use super::report::ReportWanted;
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::session::Session;
 pub use super::statistics::Statistics;
@@ -63,6 +64,8 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// What the law on personal data asks for.
+    Report(ReportWanted),
     /// Whose data it is.
     Subject(Subject),
     /// Who may do what.

@@ -36,6 +36,7 @@ mod passwords;
 mod published;
 mod refusals;
 mod renewal;
+mod reports;
 mod resources;
 mod retention;
 mod revocation;
