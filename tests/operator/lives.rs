@@ -126,8 +126,10 @@ fn of_many_who_want_one_name_at_once_one_gets_it() {
     });
     assert_eq!(outcomes.iter().filter(|status| **status == Some(0)).count(), 1, "{outcomes:?}");
     // Each object has the name that leads to it.
-    let listed =
-        sandbox.done(&["object", "list", "--project", PROJECT])["objects"].as_array().unwrap().clone();
+    let listed = sandbox.done(&["object", "list", "--project", PROJECT])["objects"]["items"]
+        .as_array()
+        .unwrap()
+        .clone();
     assert_eq!(listed.len(), MANY + 1);
     for object in &listed {
         let shown = sandbox.done(&["object", "show", object["name"].as_str().unwrap(), "--project", PROJECT]);
