@@ -93,6 +93,15 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "uses_max": worn.uses_max,
                 })).collect::<Vec<_>>(),
                 "expiring": expiring,
+                "ca": health.ca.map(|ca| json!({
+                    "generation": ca.generation,
+                    "retiring": ca.retiring.map(|old| json!({
+                        "generation": old.generation,
+                        "since": old.since.to_string(),
+                        "until": old.until.to_string(),
+                        "certificates": old.certificates,
+                    })),
+                })),
                 "memory": health.memory,
             });
             let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());
@@ -106,5 +115,9 @@ pub(super) async fn leave(appliance: &Appliance, arrival: &Arrival, act: Act) ->
     let operational = appliance.unlocked()?;
     let peer = arrival.peer.clone().ok_or(crate::domain::refusal::Code::CertificateMissing)?;
     let now = arrival.now;
-    hop(move || operational.leave(&operational.sign_in(&peer, now)?, &[(act, Target::Appliance)])).await
+    hop(move || {
+        let (signed_in, acts) = (operational.sign_in(&peer, now)?, [(act, Target::Appliance)]);
+        operational.noted(&signed_in, &acts, operational.leave(&signed_in, &acts))
+    })
+    .await
 }

@@ -4,6 +4,7 @@ use crate::domain::refusal::Code;
 
 /// The sentence of a code.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "a sentence for each code, below each other")]
 pub(super) const fn sentence(code: Code) -> &'static str {
     match code {
         Code::MalformedJson => "Isi permintaan bukan JSON yang diminta; kirim satu objek JSON.",
@@ -58,6 +59,9 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::KeyNotSealing => "Kunci objek saat ini tidak mengenkripsi; hubungi pemilik proyek.",
         Code::KeyExhausted => "Kunci objek mencapai batas pemakaian; hubungi pemilik proyek untuk rotasi.",
         Code::LastAdmin => "Ini admin terakhir yang dapat masuk; buat atau aktifkan admin lain dahulu.",
+        Code::ApprovalEnded => "Permintaan ini tidak menunggu persetujuan lagi; lihat daftar persetujuan.",
+        Code::NotASecondPerson => "Anda tidak dapat menjadi orang kedua untuk ini; mintalah orang lain.",
+        Code::TooManyApprovals => "Terlalu banyak permintaan menunggu persetujuan; putuskan yang ada dahulu.",
         Code::ChangedMeanwhile => "Data diubah pihak lain sejak dibaca; baca kembali, lalu ulangi.",
         Code::IdempotencyKeyReused => {
             "Idempotency-Key ini sudah dipakai permintaan lain; gunakan kunci baru."
@@ -88,6 +92,20 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::TokenAway => "Token kunci sedang tidak tersedia; coba lagi nanti.",
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",
         Code::WrongState => "Gembok tidak dalam keadaan yang mengizinkan hal ini.",
+        Code::SubjectFrozen => "Pemrosesan data orang ini sedang dibekukan; hubungi pemilik proyek.",
+        Code::EndpointRetired => "Endpoint sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ProjectRetired => "Proyek sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ObjectRetired => {
+            "Objek sudah dipensiunkan: hanya dapat mendekripsi; gunakan objek lain atau hubungi pemilik proyek."
+        }
+        Code::NetworkDenied => {
+            "Endpoint tidak boleh datang dari alamat ini; kirim dari jaringannya atau hubungi pemilik proyek."
+        }
+        Code::CaInUse => "Masih ada sertifikat dari CA lama yang berlaku; perbarui dahulu.",
+        Code::CaRollState => "Langkah ini tidak sesuai dengan keadaan penggantian CA.",
+        Code::NotEmpty => "Masih ada isinya; hapus isinya dahulu.",
+        Code::ObjectInUse => "Mungkin sudah ada data yang dienkripsi untuk objek ini; biarkan pensiun.",
+        Code::NotRetired => "Pensiunkan dahulu dan tunggu satu menit, lalu hapus.",
         Code::Fault => "Terjadi gangguan pada Gembok; beri tahu operator waktu permintaan ini.",
     }
 }

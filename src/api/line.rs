@@ -11,8 +11,8 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::appliance::{
-    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Issued, Operate,
-    Operational, Recorder, Room, Sealed, Stop,
+    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, FreezeWatch, InFlight,
+    Issued, Operate, Operational, Recorder, Room, Sealed, Stop,
 };
 use crate::domain::access_record::{AccessRecord, Groups};
 use crate::domain::api_key::ApiKeyDigest;
@@ -55,6 +55,8 @@ pub(super) struct Line {
     room: Option<Room>,
     /// A request that is dropped before it was answered leaves a record too.
     outcome: Option<Code>,
+    /// Where something was opened that is somebody's.
+    watch: Option<FreezeWatch>,
 }
 
 /// A request's hold on the unlocked appliance. At work it has all of it until its record is left; while its body is on its
@@ -98,6 +100,7 @@ impl Line {
             is_recorded: false,
             room: None,
             outcome: Some(Code::ClientGone),
+            watch: None,
         })
     }
 
@@ -134,11 +137,12 @@ impl Line {
     pub(super) async fn prove(&mut self, sent: Result<ApiKeyDigest, Refusal>) -> Result<Caller, Refusal> {
         let (operational, now) = (self.operational()?, self.arrival.now);
         let digest = sent.map_err(|refusal| operational.refuse_key(&self.enrolled, refusal, now))?;
-        let caller = match operational.recall_caller(&self.enrolled, &digest, now) {
+        let caller = match operational.recall_caller(&self.enrolled, &digest, &self.peer, now) {
             Some(caller) => caller.map_err(Stop::told)?,
             None => {
                 let (operational, enrolled) = (Arc::clone(operational), Arc::clone(&self.enrolled));
-                hop(move || operational.load_caller(&enrolled, &digest, now)).await?
+                let peer = Arc::clone(&self.peer);
+                hop(move || operational.load_caller(&enrolled, &digest, &peer, now)).await?
             }
         };
         self.api_key = Some(caller.api_key().id);
@@ -192,6 +196,7 @@ impl Line {
         };
         let done = Op::perform(operational, now, admitted, work).await?;
         self.groups = done.groups;
+        self.watch = done.watch;
         Ok(done.items)
     }
 
@@ -208,13 +213,16 @@ impl Line {
     /// durable.
     ///
     /// # Errors
-    /// `journal-full` when it could not be made durable: the answer must not go out.
+    /// `journal-full` when it could not be made durable, `conflict` when a subject was frozen meanwhile: the answer must not go
+    /// out.
     pub(super) async fn close(mut self, outcome: Option<Code>) -> Result<(), Refusal> {
         self.outcome = outcome;
+        let watch = self.watch.take();
+        let goes_out = || watch.map_or(Ok(()), |watch| watch.check());
         let Hold::AtWork(operational) = &self.hold else { return Ok(()) };
         let strict = self.operation.is_some_and(|operation| operational.recorder().is_strict(operation));
         if !strict || self.groups.is_empty() {
-            return Ok(());
+            return goes_out();
         }
         let (operational, groups) = (Arc::clone(operational), std::mem::take(&mut self.groups));
         let (tell, told) = oneshot::channel();
@@ -229,7 +237,8 @@ impl Line {
         // A lock need not wait for the commit: it ends with one itself.
         drop(operational);
         self.let_go();
-        told.await.unwrap_or_else(|_| Err(Code::JournalFull.into()))
+        told.await.unwrap_or_else(|_| Err(Code::JournalFull.into()))?;
+        goes_out()
     }
 
     fn record(&self, operational: &Operational, groups: Groups) -> AccessRecord {

@@ -135,9 +135,14 @@ pub(super) const fn status(code: Code) -> StatusCode {
         Code::ApiKeyOfAnother
         | Code::EndpointRevoked
         | Code::EndpointDisabled
+        | Code::EndpointRetired
+        | Code::ProjectRetired
+        | Code::NetworkDenied
         | Code::Forbidden
         | Code::UseTheControlPlane
+        | Code::NotASecondPerson
         | Code::PolicyDenied
+        | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
         Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
             StatusCode::NOT_FOUND
@@ -149,6 +154,14 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::AlreadyExists
         | Code::Conflict
         | Code::LastAdmin
+        | Code::ApprovalEnded
+        | Code::TooManyApprovals
+        | Code::CaInUse
+        | Code::CaRollState
+        | Code::NotEmpty
+        | Code::NotRetired
+        | Code::ObjectInUse
+        | Code::ObjectRetired
         | Code::ShownOnce
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,

@@ -37,7 +37,10 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::appliance::{Appliance, StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
+use crate::appliance::{
+    Appliance, StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow, Target,
+};
+use crate::domain::access::Act;
 use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -85,7 +88,10 @@ async fn found(
     let now = arrival.now;
     let mut asked = parse(query, now)?;
     hop(move || {
-        let visible = operational.visible_statistics(&operational.sign_in(&peer, now)?)?;
+        let signed_in = operational.sign_in(&peer, now)?;
+        let visible = operational.visible_statistics(&signed_in);
+        let visible =
+            operational.noted(&signed_in, &[(Act::StatisticsReadAll, Target::Appliance)], visible)?;
         asked.query.only.keep_to(visible);
         let found = operational.statistics(&asked.query)?;
         Ok((asked, found))

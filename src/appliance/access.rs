@@ -144,6 +144,10 @@ impl Operational {
                     let is_seen = project.is_some_and(|project| sees(Act::ProjectShow, &project));
                     if is_seen { stop } else { not_found("project", name) }
                 }
+                Target::Approval(id) => {
+                    let is_seen = on.is_some_and(|approval| sees(Act::ApprovalShow, approval));
+                    if is_seen { stop } else { not_found("approval", &id.to_string()) }
+                }
                 Target::Account(_) | Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
                     if !sees(Act::UserList, &On::Appliance) =>
                 {

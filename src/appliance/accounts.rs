@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use crate::domain::access::{Circumstances, Person};
+use crate::domain::access::{Act, Circumstances, Person};
+use crate::domain::actor::Actor;
 use crate::domain::certificate::Certificate;
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::Code;
@@ -15,6 +16,8 @@ use super::access::Access;
 use super::catalog::not_found;
 use super::fault::Stop;
 use super::operational::Operational;
+use super::refused::RefusedAct;
+use super::target::Target;
 
 /// A user whose certificate is enrolled and valid now, where and when that was shown.
 pub struct SignedIn {
@@ -30,7 +33,19 @@ impl Operational {
     /// `certificate-missing`, `certificate-not-valid`, `certificate-revoked`, `certificate-not-enrolled`, `forbidden` for a
     /// disabled user; `authentication-limited`.
     pub fn sign_in(&self, peer: &Peer, now: Now) -> Result<SignedIn, Stop> {
-        self.limit_failures(peer, now.instant, || self.find_user(peer, now))
+        let found = self.limit_failures(peer, now.instant, || self.find_user(peer, now));
+        if let (Err(Stop::Refused(refusal)), Some(shown)) = (&found, &peer.certificate) {
+            let refused = RefusedAct {
+                // By what the certificate says, which is no more than a claim.
+                actor: shown.identity.actor().to_string(),
+                act: "sign-in".into(),
+                on: None,
+                address: Some(peer.address),
+                code: refusal.code,
+            };
+            self.record_refused(refused, now);
+        }
+        found
     }
 
     fn find_user(&self, peer: &Peer, now: Now) -> Result<SignedIn, Stop> {
@@ -54,6 +69,29 @@ impl Operational {
         Ok(SignedIn { person: self.person(&user)?, address: peer.address, time: now.time })
     }
 
+    /// What became of what a user asked for; a refusal leaves its record, by the first of `acts`.
+    ///
+    /// # Errors
+    /// What `done` holds.
+    pub fn noted<T>(
+        &self,
+        signed_in: &SignedIn,
+        acts: &[(Act, Target)],
+        done: Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        if let (Err(Stop::Refused(refusal)), Some((act, on))) = (&done, acts.first()) {
+            let refused = RefusedAct {
+                actor: signed_in.actor().to_string(),
+                act: act.to_string(),
+                on: Some(on.to_string()),
+                address: Some(signed_in.address),
+                code: refusal.code,
+            };
+            self.record_refused(refused, self.now());
+        }
+        done
+    }
+
     pub(super) fn user_named(&self, name: &str) -> Result<User, Stop> {
         let name_key = self.store.name_key(Table::Users, &[0; 16], name);
         let id = self.store.get(Table::Names, &name_key)?.ok_or_else(|| not_found("user", name))?;
@@ -62,6 +100,18 @@ impl Operational {
 }
 
 impl SignedIn {
+    /// Who acts, for records.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        Actor::User(self.person.id)
+    }
+
+    /// Where that was shown.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Who.
     pub(super) const fn person(&self) -> &Person {
         &self.person

@@ -1,32 +1,94 @@
-//! Reading the journal back: who changed what, when.
+//! Reading the journal back: who did what, on what, when, with what result. Access records are shown in the words of audit
+//! records, so that one question goes to both.
 
-use crate::crypto::block::Leaves;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use crate::crypto::block::Leaf;
+use crate::crypto::hex::to_hex;
+use crate::crypto::pseudonym::Pseudonym;
+use crate::domain::access_record::{self, AccessRecord, Subjects};
+use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
-use crate::store::{RowName, StoreError};
+use crate::domain::timestamp::Timestamp;
+use crate::store::RowName;
 
-use super::export::DAMAGE_NAMED_MAX;
+use super::audit_filter::Sieve;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
+use super::refused::REFUSED_ACT;
+use super::target::Target;
+use super::walk::{Walk, Walked};
 
-/// Blocks read at a time; each may have a body of a mebibyte and more.
-const PAGE_BLOCKS: usize = 16;
 /// Entries of one answer at most.
 pub(super) const AUDIT_ENTRIES_MAX: usize = 1_000;
+/// Pseudonyms that an entry names.
+const SUBJECTS_TOLD_MAX: usize = 16;
 
-/// One audit record and its place in the chain.
+/// Which records of the journal, in which order. Everything that is said must hold.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// The first record of interest; with `newest_first` the last.
+    pub from: Option<u64>,
+    /// Entries at most; [`AUDIT_ENTRIES_MAX`] bounds it.
+    pub limit: usize,
+    /// Against the order they were made in.
+    pub newest_first: bool,
+    /// Which kind; audit records without.
+    pub kind: AuditKind,
+    /// Who, as records say it.
+    pub actor: Option<String>,
+    /// What its act begins with; of an access record that is the operation.
+    pub act: Option<String>,
+    /// On what, or by what.
+    pub on: Option<AuditedThing>,
+    /// `done`, or the code of a refusal: of the request, or of an item in it.
+    pub outcome: Option<String>,
+    /// At this moment or later.
+    pub since: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+    /// Only what concerns this project, by name.
+    pub project: Option<String>,
+}
+
+/// Kinds of records that can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuditKind {
+    /// Requests on data.
+    Access,
+    /// Changes, and acts that were refused.
+    #[default]
+    Audit,
+    /// Both.
+    All,
+}
+
+/// What records are to be about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditedThing {
+    /// By name, as it is called now.
+    Named(Target),
+    /// By an id, a digest or a pseudonym, as records have it.
+    Id(String),
+}
+
+/// One record and its place in the chain.
 pub struct AuditEntry {
     /// Its sequence number.
     pub sequence: u64,
+    /// Whether it is an access record.
+    pub is_access: bool,
     /// What happened.
     pub record: AuditRecord,
 }
 
 /// A page of the audit trail.
 pub struct AuditPage {
-    /// In order.
+    /// In the order asked for.
     pub entries: Vec<AuditEntry>,
-    /// Where the next page begins, if there may be one.
+    /// Where the next page begins, if there may be one. A page may be empty and not the last: a look is bounded, too.
     pub next: Option<u64>,
     /// The first record that was not pruned; where it lies behind the page's beginning, those before are gone.
     pub pruned_to: u64,
@@ -35,72 +97,122 @@ pub struct AuditPage {
     pub damaged: Vec<RowName>,
 }
 
+impl AuditQuery {
+    /// Audit records from sequence number `from` on, at most `limit`.
+    #[must_use]
+    pub fn of(from: u64, limit: usize) -> Self {
+        Self { from: Some(from), limit, ..Self::default() }
+    }
+}
+
 impl Operational {
-    /// Audit records from sequence number `from` on, at most `limit` and [`AUDIT_ENTRIES_MAX`]. The chain is checked on the
-    /// way: each block follows the one before by number and by hash, and has its records. A damaged one is named and left out.
+    /// Records that `query` describes. The chain is checked on the way; a damaged block is named and left out.
     ///
     /// # Errors
-    /// A fault when a block on the way is missing or another; it is named.
-    pub fn audit(&self, from: u64, limit: usize) -> Result<AuditPage, Stop> {
-        let limit = limit.clamp(1, AUDIT_ENTRIES_MAX);
+    /// `not-found` for a project or a thing by name; a fault when a block on the way is missing or another; it is named.
+    pub fn audit(&self, query: &AuditQuery) -> Result<AuditPage, Stop> {
+        let limit = query.limit.clamp(1, AUDIT_ENTRIES_MAX);
+        let mut sieve = Sieve::new(self, query)?;
         let mut entries = Vec::new();
-        let pruned_to = self.pruned_to()?;
-        let from = from.max(pruned_to);
-        // `from` may lie inside a block.
-        let mut at = self.store.block_at(from)?.unwrap_or(from);
-        let (mut damaged, mut is_behind_damage) = (Vec::new(), false);
-        let mut before: Option<[u8; 32]> = None;
-        loop {
-            let blocks = self.store.blocks(at, PAGE_BLOCKS)?;
-            if blocks.is_empty() {
-                return Ok(AuditPage { entries, next: None, pruned_to, damaged });
+        let walk = Walk {
+            from: query.from,
+            is_backward: query.newest_first,
+            since: query.since,
+            until: query.until,
+        };
+        let Walked { next, pruned_to, damaged } = self.walk(walk, &mut |sequence, leaf| {
+            let Some((is_access, record)) = told(query.kind, leaf)? else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            if !sieve.takes(is_access, &record)? {
+                return Ok(ControlFlow::Continue(()));
             }
-            for block in blocks {
-                let block = match block {
-                    Ok(block) => block,
-                    Err(StoreError::Damaged { row, .. }) => {
-                        at = row.key().try_into().map_or(u64::MAX, u64::from_be_bytes).saturating_add(1);
-                        (before, is_behind_damage) = (None, true);
-                        if damaged.len() < DAMAGE_NAMED_MAX {
-                            damaged.push(row);
-                        }
-                        continue;
-                    }
-                    Err(other) => return Err(other.into()),
-                };
-                if std::mem::take(&mut is_behind_damage) {
-                    at = block.header.first_sequence;
-                }
-                let follows = before.is_none_or(|hash| hash == block.header.previous);
-                if block.header.first_sequence != at || !follows {
-                    return Err(Fault::new(format!("the journal's chain is broken at record {at}")).into());
-                }
-                let end = block.header.first_sequence + u64::from(block.header.count);
-                before = Some(block.header.hash());
-                let Some(leaves) = block.leaves.as_ref() else {
-                    // A prune moves its row in the commit that takes the records out; what lies behind it was taken away.
-                    if end <= self.pruned_to()? {
-                        at = end;
-                        continue;
-                    }
-                    return Err(Fault::new(format!(
-                        "the journal's records from {at} on were taken away: no prune did that. Keep the store as it is, \
-                         and run gembok audit check"
-                    ))
-                    .into());
-                };
-                at = end;
-                for (sequence, leaf) in (block.header.first_sequence..).zip(Leaves::new(leaves)) {
-                    let leaf = leaf.map_err(|malformed| Fault::new(malformed.to_string()))?;
-                    if leaf.kind != audit_record::KIND || sequence < from {
-                        continue;
-                    }
-                    if entries.len() == limit {
-                        return Ok(AuditPage { entries, next: Some(sequence), pruned_to, damaged });
-                    }
-                    entries.push(AuditEntry { sequence, record: cbor::decode(leaf.body)? });
-                }
+            if entries.len() == limit {
+                return Ok(ControlFlow::Break(()));
             }
+            // All of its subjects were looked through; what is too long for eyes is cut.
+            entries.push(AuditEntry { sequence, is_access, record }.into_shown());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(AuditPage { entries, next, pruned_to, damaged })
+    }
+}
+
+/// A record in the words of an audit record, if it is of the kind.
+fn told(kind: AuditKind, leaf: &Leaf<'_>) -> Result<Option<(bool, AuditRecord)>, Stop> {
+    match (kind, leaf.kind) {
+        (AuditKind::Audit | AuditKind::All, audit_record::KIND) => {
+            Ok(Some((false, cbor::decode(leaf.body)?)))
+        }
+        (AuditKind::Access | AuditKind::All, access_record::KIND) => {
+            let record = AccessRecord::read(leaf.body);
+            let record = record.ok_or_else(|| Fault::new("an access record in the journal does not read"))?;
+            Ok(Some((true, in_words(&record))))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn in_words(record: &AccessRecord) -> AuditRecord {
+    let act = record.operation.map_or("unsaid", |operation| operation.name());
+    let outcome = |outcome: access_record::Outcome| outcome.map_or("done", |code| code.as_str());
+    let mut told = AuditRecord::new(record.time, Actor::Endpoint(record.endpoint), act)
+        .with("outcome", outcome(record.outcome))
+        .with("address", record.address)
+        .with("certificate", to_hex(&record.certificate))
+        .with("latency-us", record.latency_us);
+    if let Some(id) = record.api_key {
+        told = told.with("api-key", id);
+    }
+    if record.requests() > 1 {
+        told = told.with("requests", record.requests());
+    }
+    if record.groups.is_empty() {
+        return told;
+    }
+    let groups = record.groups.iter().map(|group| {
+        let object = group.object.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        format!("{object} {} {} {}", group.key_version, outcome(group.outcome), group.fields)
+    });
+    told = told
+        .with("groups", groups.collect::<Vec<_>>().join(", "))
+        .with("fields", record.groups.iter().map(|group| u64::from(group.fields)).sum::<u64>());
+    let mut subjects = BTreeSet::new();
+    let mut are_many = false;
+    for group in &record.groups {
+        match group.subjects.as_deref() {
+            Some(Subjects::Named(named)) => subjects.extend(named.iter().copied()),
+            Some(Subjects::Many) => are_many = true,
+            None => {}
         }
     }
+    if subjects.is_empty() && !are_many {
+        return told;
+    }
+    let mut names: Vec<String> = subjects.into_iter().map(|subject: Pseudonym| subject.to_string()).collect();
+    if are_many {
+        names.push(access_record::MANY.to_owned());
+    }
+    told.with("subjects", names.join(" "))
+}
+
+impl AuditEntry {
+    fn into_shown(self) -> Self {
+        let Some(subjects) = self.record.details.value("subjects").filter(|_| self.is_access) else {
+            return self;
+        };
+        let names: Vec<&str> = subjects.split(' ').collect();
+        let others = names.len().saturating_sub(SUBJECTS_TOLD_MAX);
+        if others == 0 {
+            return self;
+        }
+        let cut = names[..SUBJECTS_TOLD_MAX].join(" ");
+        let record = self.record.clone().with("subjects", cut).with("subjects-more", others);
+        Self { record, ..self }
+    }
+}
+
+/// Whether a record tells of something that was not done.
+pub(super) fn is_refused(record: &AuditRecord) -> bool {
+    record.act == REFUSED_ACT
 }

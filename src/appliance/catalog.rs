@@ -11,6 +11,7 @@ use crate::crypto::wrapped_key::{Binding, WrappingKey};
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
+use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId};
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::member::Member;
@@ -18,6 +19,7 @@ use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Table};
 
@@ -26,6 +28,7 @@ use super::keyring::{Held, kek_row_key};
 use super::listed::Listed;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
+use super::schema::{checked, declared};
 use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
 /// Draws of a key id before something must be wrong with the randomness.
@@ -41,6 +44,10 @@ pub struct ProjectView {
     pub name: Name,
     /// When it was made.
     pub created: Timestamp,
+    /// What people say it is for.
+    pub description: Option<Description>,
+    /// Since when it is retired, if it is.
+    pub retired: Option<Timestamp>,
 }
 
 /// What is asked for when an object is made.
@@ -51,6 +58,8 @@ pub struct NewObject {
     pub algorithm: Option<Algorithm>,
     /// Context names every seal must bind.
     pub required_context: Vec<String>,
+    /// What it declares of its data.
+    pub schema: Schema,
 }
 
 /// An object with its key versions.
@@ -84,7 +93,15 @@ impl Operational {
     /// `already-exists`, `token-away`.
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
         let id = ProjectId::from_random(random::bytes()?);
-        let project = Project { id, name, created: now.time, kek_version: 1, kek_version_floor: None };
+        let project = Project {
+            id,
+            name,
+            created: now.time,
+            kek_version: 1,
+            kek_version_floor: None,
+            description: None,
+            retired: None,
+        };
         // Asked before the token is, and held again by the commit.
         let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
         if self.store.get(Table::Names, &name_key)?.is_some() {
@@ -109,7 +126,7 @@ impl Operational {
                 (),
             ))
         })?;
-        Ok(ProjectView { id, name: project.name, created: now.time })
+        Ok(ProjectView::of(project))
     }
 
     /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
@@ -152,7 +169,8 @@ impl Operational {
     /// Makes an object with its first key version, which seals at once.
     ///
     /// # Errors
-    /// `not-found` for the project, `already-exists`, `bad-context` for the required names, `token-away`.
+    /// `not-found` for the project, `project-retired`, `already-exists`, `bad-context` for the required names, `bad-request` for
+    /// the schema, `token-away`.
     pub fn create_object(
         &self,
         actor: Actor,
@@ -160,8 +178,9 @@ impl Operational {
         new: NewObject,
         now: Now,
     ) -> Result<ObjectView, Stop> {
-        let project = self.project_named(project)?;
+        let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
+        let schema = checked(new.schema)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
@@ -176,6 +195,10 @@ impl Operational {
                 required_context,
                 created: now.time,
                 version_floor: None,
+                schema,
+                is_unused: Some(true),
+                description: None,
+                retired: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
@@ -202,6 +225,7 @@ impl Operational {
                 .with("key-id", format!("{key_id:08x}"))
                 .with("algorithm", algorithm.name())
                 .with("required-context", format!("{:?}", object.required_context));
+            let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
         Ok(view(object, vec![Listed::Sound(version)]))
@@ -212,15 +236,12 @@ impl Operational {
     /// # Errors
     /// The store's.
     pub fn projects(&self, wanted: &PageWanted) -> Result<Page<ProjectView>, Stop> {
-        self.page(Table::Projects, &[], wanted, |_, row| {
-            let project = row.decode()?;
-            Ok(Some(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created })))
-        })
+        self.page(Table::Projects, &[], wanted, |_, row| Ok(Some(row.decode()?.map(ProjectView::of))))
     }
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
         let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
-        Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
+        Ok(project.map(ProjectView::of))
     }
 
     /// The project of a name.
@@ -228,8 +249,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
-        let Project { id, name, created, .. } = self.project_named(name)?;
-        Ok(ProjectView { id, name, created })
+        self.project_named(name).map(ProjectView::of)
     }
 
     /// Objects of a project by id, without their versions; and those whose row is damaged, of whichever project they are.
@@ -271,6 +291,12 @@ impl Operational {
         self.read(Table::Projects, &id.value)?.ok_or_else(|| not_found("project", name))
     }
 
+    /// The project of a name, unless it is retired: nothing new is made in one that is.
+    pub(super) fn live_project(&self, name: &str) -> Result<Project, Stop> {
+        let project = self.project_named(name)?;
+        if project.retired.is_some() { Err(Code::ProjectRetired.into()) } else { Ok(project) }
+    }
+
     /// Reserves a name below a parent and lets it lead to `id`.
     pub(super) fn name(
         &self,
@@ -293,6 +319,13 @@ impl Operational {
             }
         }
         Err(Fault::new("no free key id was found in 16 draws; the randomness cannot be right").into())
+    }
+}
+
+impl ProjectView {
+    fn of(project: Project) -> Self {
+        let Project { id, name, created, description, retired, .. } = project;
+        Self { id, name, created, description, retired }
     }
 }
 
@@ -319,7 +352,7 @@ pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectV
     ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
 }
 
-fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
+pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
     names.sort_unstable();
     let sound = names.len() <= REQUIRED_CONTEXT_MAX
         && names.iter().all(|name| !name.is_empty() && name.len() <= 64)

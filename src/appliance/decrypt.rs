@@ -87,13 +87,19 @@ impl Operational {
     ) -> Result<Done<Zeroizing<Vec<u8>>>, Stop> {
         self.check_not_ended()?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new() };
+        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new(), watch: None };
         for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let mut number = 0;
+            let (mut number, mut subject) = (0, None);
             let opened = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let sealed = sealed?;
+                subject = self.subject_of(&served.object, &sealed.context)?;
+                if let Some(subject) = subject {
+                    // Begun before the look, so that no freeze falls between them.
+                    done.watch.get_or_insert_with(|| self.frozen.watch());
+                    self.frozen.check(served.object.project, subject)?;
+                }
                 let (version, envelope) =
                     version_of(served, &sealed.envelope).map_err(|code| match code {
                         Code::CannotOpen => cannot_open(served, &sealed.context),
@@ -113,7 +119,10 @@ impl Operational {
             })();
             let outcome = opened.as_ref().err().map(|refusal: &Refusal| refusal.code);
             let bytes = opened.as_ref().map_or(0, |plaintext| plaintext.len() as u64);
-            count_item(&mut done.groups, object, number, outcome, bytes);
+            let group = count_item(&mut done.groups, object, number, outcome, bytes);
+            if let Some(subject) = subject {
+                group.is_about(subject);
+            }
             done.items.push(opened);
         }
         if done.items.len() == admitted.items().len() {

@@ -15,6 +15,7 @@ use crate::domain::timestamp::Now;
 
 use super::admission::{Admitted, Denied, Encrypt};
 use super::fault::{Fault, Stop};
+use super::frozen::FreezeWatch;
 use super::keyring::Held;
 use super::operational::Operational;
 use super::served::Served;
@@ -33,6 +34,8 @@ pub struct Done<T> {
     pub items: Vec<Result<T, Refusal>>,
     /// The same, counted.
     pub groups: Groups,
+    /// Where something was opened that is somebody's: to be asked before it goes out.
+    pub watch: Option<FreezeWatch>,
 }
 
 impl<T> Done<T> {
@@ -40,7 +43,7 @@ impl<T> Done<T> {
     #[must_use]
     pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> Done<U> {
         let items = self.items.into_iter().map(|item| item.map(&mut change)).collect();
-        Done { items, groups: self.groups }
+        Done { items, groups: self.groups, watch: self.watch }
     }
 }
 
@@ -112,13 +115,14 @@ impl Operational {
         self.check_not_ended()?;
         let mut nonces = Nonces::draw(fields.len())?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Groups::new() };
+        let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Groups::new(), watch: None };
         for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let (mut version, mut bytes) = (0, 0);
+            let (mut version, mut bytes, mut subject) = (0, 0, None);
             let sealed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let field = field?;
+                subject = self.subject_of(&served.object, &field.context)?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 require_context(served, &field.context)?;
                 let header = sealing(served)?.version().header();
@@ -136,7 +140,11 @@ impl Operational {
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))
             })();
             let outcome = sealed.as_ref().err().map(|refusal: &Refusal| refusal.code);
-            count_item(&mut done.groups, object, version, outcome, if outcome.is_none() { bytes } else { 0 });
+            let bytes = if outcome.is_none() { bytes } else { 0 };
+            let group = count_item(&mut done.groups, object, version, outcome, bytes);
+            if let Some(subject) = subject {
+                group.is_about(subject);
+            }
             done.items.push(sealed);
         }
         if done.items.len() == admitted.items().len() {

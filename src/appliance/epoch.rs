@@ -36,6 +36,7 @@ use crate::store::{Batch, Boot, CheckpointKeyEntry, Scan, Store, StoreError, Tab
 use super::catalog::token_wraps_key;
 use super::certificates::CRL_NUMBER;
 use super::fault::{Fault, Stop};
+use super::never_sealed::RECORDED_SINCE;
 use super::provision::checkpoint_label;
 use super::retention::{EXPORTED, PRUNED};
 use super::unlock::said;
@@ -92,6 +93,7 @@ pub(super) fn open(
 
     let mut batch = begun.put_boot(boot.clone());
     batch = batch.put(Table::Counters, OWED, cbor::encode(&Owed::default()));
+    batch = batch.put(Table::Counters, RECORDED_SINCE, cbor::encode(&now.time));
     // A counter that does not open is one of those lost: what it must have been below is known.
     let crl_number = counter(store, CRL_NUMBER)?.unwrap_or(u64::from(epoch).saturating_mul(CRL_JUMP));
     batch = batch.put(Table::Counters, CRL_NUMBER, cbor::encode(&crl_number.saturating_add(CRL_JUMP)));

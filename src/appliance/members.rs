@@ -26,7 +26,8 @@ pub struct MemberView {
 }
 
 impl Operational {
-    /// Makes a user a member of a project. One that is a member already leaves no record.
+    /// Makes a user a member of a project, on the word of one of its members or of the operator alone; whoever else wants that
+    /// asks for it ([`Operational::propose_member`]). One that is a member already leaves no record.
     ///
     /// # Errors
     /// `not-found` for project or user, `bad-request` for a user whose role owns no projects.
@@ -34,18 +35,11 @@ impl Operational {
         let project = self.project_named(project)?.id;
         self.change_if_any(now, |batch| {
             let user = self.user_named(user)?;
-            if user.role != Role::User {
-                return Err(Refusal::new(Code::BadRequest)
-                    .detail(format!(
-                        "Only those whose role is user own projects; this one's is {}.",
-                        user.role
-                    ))
-                    .into());
-            }
-            let row_key = Member::row_key(project, user.id);
-            if self.look_up::<Member>(Table::Members, &row_key)?.and_then(Listed::sound).is_some() {
+            check_owner(&user)?;
+            if self.member(project, user.id)?.is_some() {
                 return Ok(None);
             }
+            let row_key = Member::row_key(project, user.id);
             let audit = member_audit(&leave, "member.add", project, user.id, now);
             Ok(Some((
                 batch.put(Table::Members, &row_key, cbor::encode(&Member { created: now.time })),
@@ -89,6 +83,12 @@ impl Operational {
         })
     }
 
+    /// A membership, if it is there and can be read.
+    pub(super) fn member(&self, project: ProjectId, user: UserId) -> Result<Option<Member>, Stop> {
+        let found = self.look_up::<Member>(Table::Members, &Member::row_key(project, user))?;
+        Ok(found.and_then(Listed::sound))
+    }
+
     /// The projects that a user is a member of. A damaged membership counts for nothing.
     pub(super) fn memberships(&self, user: UserId) -> Result<BTreeSet<ProjectId>, Stop> {
         let mut projects = BTreeSet::new();
@@ -102,6 +102,16 @@ impl Operational {
         })?;
         Ok(projects)
     }
+}
+
+/// Refuses an account whose role owns no projects.
+pub(super) fn check_owner(user: &User) -> Result<(), Refusal> {
+    if user.role == Role::User {
+        return Ok(());
+    }
+    let role = user.role;
+    Err(Refusal::new(Code::BadRequest)
+        .detail(format!("Only those whose role is user own projects; this one's is {role}.")))
 }
 
 fn member_audit(leave: &Leave, act: &'static str, project: ProjectId, user: UserId, now: Now) -> AuditRecord {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use minicbor::{Decode, Encode};
 use parking_lot::{Mutex, ReentrantMutex};
 
+use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::secret::SecretKey;
 use crate::domain::access_record::AccessRecord;
 use crate::domain::audit_record::{self, AuditRecord};
@@ -29,6 +30,7 @@ use super::exclusive::Riding;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
+use super::frozen::FrozenSubjects;
 use super::in_flight::Gauge;
 use super::keyring::Keyring;
 use super::lease::Leases;
@@ -36,6 +38,7 @@ use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::pki::Pki;
 use super::recorder::{Recorder, Room};
+use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
 use super::tend::Absence;
@@ -55,11 +58,15 @@ pub struct Operational {
     pub(super) master_keys: Vec<MasterKey>,
     /// To be compared with what the token unwraps after it was away.
     pub(super) store_key: SecretKey,
+    /// Of pseudonyms.
+    pub(super) subject_key: SubjectKey,
+    pub(super) frozen: Arc<FrozenSubjects>,
     pub(super) keyring: Keyring,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
-    repeats: Repeats,
+    repeats: Repeats<AccessRecord>,
+    pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
     pub(super) witness: Witness,
     pub(super) retention: Retention,
@@ -85,13 +92,24 @@ pub(super) struct Parts {
     pub token: Token,
     pub master_keys: Vec<MasterKey>,
     pub store_key: SecretKey,
+    pub subject_key: SubjectKey,
     pub pki: Pki,
     pub checkpoint_signer: Signer,
 }
 
 impl Operational {
     pub(super) fn start(parts: Parts) -> Result<Self, Stop> {
-        let Parts { settings, boot, store, token, master_keys, store_key, pki, checkpoint_signer } = parts;
+        let Parts {
+            settings,
+            boot,
+            store,
+            token,
+            master_keys,
+            store_key,
+            subject_key,
+            pki,
+            checkpoint_signer,
+        } = parts;
         let witness = Witness::new(checkpoint_signer, settings.checkpoint_every)?;
         let clock = ClockWatch::start(&store, (settings.clock)())?;
         let is_trusted = clock.verdict() == ClockVerdict::Trusted;
@@ -100,10 +118,13 @@ impl Operational {
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
+        let frozen = Arc::new(FrozenSubjects::load(&store)?);
         Ok(Self {
             budgets,
+            frozen,
             failures: Failures::new(),
             repeats: Repeats::default(),
+            refused_acts: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
@@ -125,6 +146,7 @@ impl Operational {
             token,
             master_keys,
             store_key,
+            subject_key,
             pki,
             witness,
         })
@@ -140,11 +162,13 @@ impl Operational {
     /// Leaves the records of repeated refusals that have waited long enough.
     pub(super) fn record_repeats(&self, now: Instant) {
         self.repeats.due(now).into_iter().for_each(|record| self.recorder.record(record, None));
+        self.record_refused_due(now);
     }
 
     /// Leaves every record that waits for others.
     pub(super) fn record_all_repeats(&self) {
         self.repeats.all().into_iter().for_each(|record| self.recorder.record(record, None));
+        self.record_refused_all();
     }
 
     /// Where access records go.

@@ -3,9 +3,11 @@
 //! uncounted.
 //!
 //! Alike are refusals of one certificate, API key, operation and code in which nothing was done: their number is bounded by
-//! the catalog. What reached an object is always recorded by itself; that is bounded by the API key's rate.
+//! the catalog. What reached an object is always recorded by itself; that is bounded by the API key's rate. On the control
+//! plane alike are those of one actor, act and code ([`super::refused`]).
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -18,42 +20,61 @@ use crate::domain::refusal::Code;
 /// How often those alike are recorded.
 const RECORD_EVERY: Duration = Duration::from_secs(1);
 
-/// Refusals that wait to be recorded as one.
-#[derive(Default)]
-pub(super) struct Repeats(Mutex<HashMap<Like, Repeat>>);
+/// A record that may stand for others like it.
+pub(super) trait Repeating: Sized {
+    /// What those alike have in common.
+    type Like: Eq + Hash;
+    /// What is kept of those it stands for, beside the last one.
+    type Sum: Default;
 
+    /// None for one that is always recorded by itself.
+    fn like(&self) -> Option<Self::Like>;
+
+    /// The same, standing for those that `earlier` stood for, too.
+    fn after(self, earlier: Option<Self>, sum: &mut Self::Sum) -> Self;
+}
+
+/// Refusals that wait to be recorded as one.
+pub(super) struct Repeats<R: Repeating>(Mutex<HashMap<R::Like, Repeat<R>>>);
+
+/// What access records have in common that are recorded as one.
 #[derive(PartialEq, Eq, Hash)]
-struct Like {
+pub(super) struct Like {
     certificate: [u8; 32],
     api_key: Option<ApiKeyId>,
     operation: Option<Operation>,
     code: Code,
 }
 
-struct Repeat {
+struct Repeat<R: Repeating> {
     recorded: Instant,
     /// The last one, standing for all of them.
-    waiting: Option<AccessRecord>,
-    latencies_us: u64,
+    waiting: Option<R>,
+    sum: R::Sum,
 }
 
-impl Repeats {
+impl<R: Repeating> Default for Repeats<R> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<R: Repeating> Repeats<R> {
     /// Takes in a record; gives what is to be recorded now, if anything.
-    pub(super) fn fold(&self, record: AccessRecord, now: Instant) -> Option<AccessRecord> {
-        let Some(code) = record.outcome.filter(|_| record.groups.is_empty()) else { return Some(record) };
-        let AccessRecord { certificate, api_key, operation, .. } = record;
+    pub(super) fn fold(&self, record: R, now: Instant) -> Option<R> {
+        let Some(like) = record.like() else { return Some(record) };
         let mut repeats = self.0.lock();
-        let like = Like { certificate, api_key, operation, code };
         let Some(repeat) = repeats.get_mut(&like) else {
-            repeats.insert(like, Repeat { recorded: now, waiting: None, latencies_us: 0 });
+            repeats.insert(like, Repeat { recorded: now, waiting: None, sum: R::Sum::default() });
             return Some(record);
         };
-        repeat.add(record);
+        let earlier = repeat.waiting.take();
+        repeat.waiting = Some(record.after(earlier, &mut repeat.sum));
         repeat.record_if_due(now)
     }
 
     /// What has waited long enough; forgets those that no longer repeat themselves.
-    pub(super) fn due(&self, now: Instant) -> Vec<AccessRecord> {
+    pub(super) fn due(&self, now: Instant) -> Vec<R> {
         let mut due = Vec::new();
         self.0.lock().retain(|_, repeat| {
             let is_over = repeat.waiting.is_none() && repeat.is_due(now);
@@ -64,42 +85,51 @@ impl Repeats {
     }
 
     /// Everything that waits.
-    pub(super) fn all(&self) -> Vec<AccessRecord> {
+    pub(super) fn all(&self) -> Vec<R> {
         self.0.lock().drain().filter_map(|(_, repeat)| repeat.waiting).collect()
     }
 }
 
-impl Repeat {
-    fn add(&mut self, record: AccessRecord) {
-        let latency_us = record.latency_us;
-        self.latencies_us = self.latencies_us.saturating_add(latency_us);
-        let Some(waiting) = self.waiting.take() else {
-            self.waiting = Some(record);
-            return;
-        };
-        let mut repeated = waiting.repeated.unwrap_or_else(|| {
-            let mut first = Repeated { latency_max_us: waiting.latency_us, ..Repeated::default() };
-            first.latencies.count(waiting.latency_us, 1);
+impl Repeating for AccessRecord {
+    type Like = Like;
+    /// Latencies, microseconds.
+    type Sum = u64;
+
+    fn like(&self) -> Option<Like> {
+        let code = self.outcome.filter(|_| self.groups.is_empty())?;
+        let Self { certificate, api_key, operation, .. } = *self;
+        Some(Like { certificate, api_key, operation, code })
+    }
+
+    fn after(self, earlier: Option<Self>, latencies_us: &mut u64) -> Self {
+        let latency_us = self.latency_us;
+        *latencies_us = latencies_us.saturating_add(latency_us);
+        let Some(earlier) = earlier else { return self };
+        let mut repeated = earlier.repeated.unwrap_or_else(|| {
+            let mut first = Repeated { latency_max_us: earlier.latency_us, ..Repeated::default() };
+            first.latencies.count(earlier.latency_us, 1);
             Box::new(first)
         });
         repeated.more = repeated.more.saturating_add(1);
         repeated.latencies.count(latency_us, 1);
         repeated.latency_max_us = repeated.latency_max_us.max(latency_us);
-        let mean_us = self.latencies_us / (u64::from(repeated.more) + 1);
-        self.waiting = Some(AccessRecord { repeated: Some(repeated), latency_us: mean_us, ..record });
+        let mean_us = *latencies_us / (u64::from(repeated.more) + 1);
+        Self { repeated: Some(repeated), latency_us: mean_us, ..self }
     }
+}
 
+impl<R: Repeating> Repeat<R> {
     fn is_due(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.recorded) >= RECORD_EVERY
     }
 
-    fn record_if_due(&mut self, now: Instant) -> Option<AccessRecord> {
+    fn record_if_due(&mut self, now: Instant) -> Option<R> {
         if !self.is_due(now) {
             return None;
         }
         let record = self.waiting.take()?;
         self.recorded = now;
-        self.latencies_us = 0;
+        self.sum = R::Sum::default();
         Some(record)
     }
 }

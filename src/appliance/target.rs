@@ -1,12 +1,14 @@
 //! What an act is about, as people name it, and how it is found for the policies. Only names and ids are read where they
 //! suffice, so that what is damaged can still be revoked.
 
+use std::fmt;
+
 use crate::domain::access::{On, Person, Tenant, Thing};
 use crate::domain::api_key::ApiKey;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{ApiKeyId, EndpointId, ObjectId, ProjectId, UserId};
+use crate::domain::id::{ApiKeyId, ApprovalId, EndpointId, ObjectId, ProjectId, UserId};
 use crate::domain::project::Project;
 use crate::domain::user::{Role, User};
 use crate::store::Table;
@@ -26,6 +28,8 @@ pub enum Target {
     ApiKey(ApiKeyId),
     /// Everything that is of no project.
     Appliance,
+    /// What waits for a second person, by id.
+    Approval(ApprovalId),
     /// The endpoint or the user of a certificate, named by its public key's digest in hex; the appliance where that cannot be
     /// told.
     Certificate(String),
@@ -51,6 +55,23 @@ pub enum Target {
     User(String),
 }
 
+/// As people write it, such as `object:kantor/karyawan`.
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(name) | Self::User(name) => write!(out, "user:{name}"),
+            Self::ApiKey(id) => write!(out, "api-key:{id}"),
+            Self::Appliance => out.write_str("appliance"),
+            Self::Approval(id) => write!(out, "approval:{id}"),
+            Self::Certificate(spki) => write!(out, "certificate:{spki}"),
+            Self::Endpoint { project, name } => write!(out, "endpoint:{project}/{name}"),
+            Self::Object { project, name } => write!(out, "object:{project}/{name}"),
+            Self::Project(name) => write!(out, "project:{name}"),
+            Self::Role(role) => write!(out, "role:{role}"),
+        }
+    }
+}
+
 impl Operational {
     /// Finds it.
     ///
@@ -60,6 +81,7 @@ impl Operational {
         Ok(match target {
             Target::ApiKey(id) => self.endpoint_of_key(*id)?.map_or(On::Appliance, On::Endpoint),
             Target::Appliance => On::Appliance,
+            Target::Approval(id) => On::Approval(self.asked(*id)?),
             Target::Certificate(spki) => self.holder(spki)?,
             Target::Endpoint { project, name } => On::Endpoint(self.endpoint_thing(project, name)?),
             Target::Object { project, name } => {
@@ -87,7 +109,8 @@ impl Operational {
     /// A user with its memberships, as policies see one.
     pub(super) fn person(&self, user: &User) -> Result<Person, Stop> {
         let projects = self.projects_of(user.id)?;
-        Ok(Person { id: user.id, name: user.name.to_string(), role: user.role, projects })
+        let (name, is_unconfirmed) = (user.name.to_string(), user.unconfirmed.is_some());
+        Ok(Person { id: user.id, name, role: user.role, projects, is_unconfirmed })
     }
 
     /// An endpoint by names.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::actor::Actor;
@@ -24,6 +25,7 @@ use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Pin, Signer, Token, TokenError};
 use crate::store::{Boot, MasterKeyState, StoreKeys};
 
+use super::ca_roll;
 use super::epoch;
 use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
@@ -125,7 +127,7 @@ impl Appliance {
             tracing::warn!(pending, "half-made master keys of an abandoned ceremony were destroyed");
         }
         let master_keys = open_master_keys(&token, boot)?;
-        let (keys, store_key) = unwrap_store_keys(&master_keys, boot)?;
+        let (keys, store_key, subject_key) = unwrap_store_keys(&master_keys, boot)?;
         let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
         let boot = store.boot().map_err(Stop::from)?;
         let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
@@ -153,9 +155,10 @@ impl Appliance {
         };
         epoch::settle(&store, settings.policies.load().budgets, now)?;
         let id = ApplianceId::from_bytes(boot.appliance_id);
-        let signer = token.signer(&boot.ca_key.label).map_err(said)?;
+        let authorities = ca_roll::open(&store, &token, &boot.ca_key.label)?;
         let checkpoint_signer = open_checkpoint_key(&token, &boot)?;
-        let pki = Pki::new(PkiFiles::below(&settings.state_directory), signer, id);
+        let files = PkiFiles::below(&settings.state_directory);
+        let pki = Pki::new(files, authorities, id, &settings.outside);
         let settings = Arc::clone(settings);
         let operational = Operational::start(Parts {
             settings,
@@ -164,11 +167,12 @@ impl Appliance {
             token,
             master_keys,
             store_key,
+            subject_key,
             pki,
             checkpoint_signer,
         })?;
         operational.renew_server_certificate(now);
-        operational.refresh_crl(now)?;
+        operational.publish_authorities(now)?;
         operational.bear_witness(now)?;
         Ok((operational, past))
     }
@@ -232,8 +236,11 @@ fn open_checkpoint_key(token: &Token, boot: &Boot) -> Result<Signer, Stop> {
     Ok(signer)
 }
 
-/// Unwraps the store keys and the name key. That they open is what proves the master key; a KCV would not.
-fn unwrap_store_keys(master_keys: &[MasterKey], boot: &Boot) -> Result<(StoreKeys, SecretKey), Stop> {
+/// Unwraps the store keys, the name key and the subject key. That they open is what proves the master key; a KCV would not.
+fn unwrap_store_keys(
+    master_keys: &[MasterKey],
+    boot: &Boot,
+) -> Result<(StoreKeys, SecretKey, SubjectKey), Stop> {
     let mut generations = Vec::with_capacity(boot.store_keys.len());
     for entry in &boot.store_keys {
         generations
@@ -242,13 +249,18 @@ fn unwrap_store_keys(master_keys: &[MasterKey], boot: &Boot) -> Result<(StoreKey
     let current = boot.current_store_key;
     let at = generations.iter().position(|(generation, _)| *generation == current);
     let at = at.ok_or_else(|| Fault::new("the boot row lacks the store key it calls current"))?;
-    let wrapped =
-        WrappedKey::parse(&boot.name_key).map_err(|_| Fault::new("the boot row's name key is malformed"))?;
-    let name_key = WrappingKey::new(current, &generations[at].1)
-        .unwrap(&wrapped, &Binding::name_key(current))
-        .map_err(|_| Fault::new("the boot row's name key does not open under the store key"))?;
+    let wrapping = WrappingKey::new(current, &generations[at].1);
+    let unwrap = |what: &str, wrapped: &[u8], binding: &Binding| {
+        let wrapped = WrappedKey::parse(wrapped)
+            .map_err(|_| Fault::new(format!("the boot row's {what} is malformed")))?;
+        wrapping
+            .unwrap(&wrapped, binding)
+            .map_err(|_| Fault::new(format!("the boot row's {what} does not open under the store key")))
+    };
+    let name_key = unwrap("name key", &boot.name_key, &Binding::name_key(current))?;
+    let subject_key = unwrap("subject key", &boot.subject_key, &Binding::subject_key(current))?;
     let keys = StoreKeys::new(&generations, current, &name_key)?;
-    Ok((keys, generations.swap_remove(at).1))
+    Ok((keys, generations.swap_remove(at).1, SubjectKey::of(&subject_key)))
 }
 
 /// Unwraps one store key generation through the token.

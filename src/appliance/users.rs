@@ -40,7 +40,8 @@ impl Operational {
     /// `already-exists`.
     pub fn create_user(&self, leave: Leave, name: Name, role: Role, now: Now) -> Result<User, Stop> {
         let id = UserId::from_random(random::bytes()?);
-        let user = User { id, name, role, created: now.time, disabled: None };
+        let created = now.time;
+        let user = User { id, name, role, created, disabled: None, unconfirmed: None, handed_over: None };
         self.change(now, |batch| {
             let batch = self.name(batch, Table::Users, &[0; 16], &user.name, id.as_bytes());
             let audit = AuditRecord::new(now.time, leave.actor(), "user.create")
@@ -139,6 +140,7 @@ impl Operational {
             let enrolments = self.enrolments(id)?;
             let serials = still_listed(&enrolments, now.time);
             let batch = batch.delete(Table::Users, id.as_bytes()).delete(Table::Names, &name_key);
+            let batch = self.end_approvals_of(batch, id, now)?;
             let batch = self
                 .memberships(id)?
                 .into_iter()
@@ -183,6 +185,5 @@ impl Operational {
 
 /// Serial numbers that the list of revoked certificates has to name: those that have not ended by themselves.
 fn still_listed(enrolments: &Enrolments, now: Timestamp) -> Vec<Vec<u8>> {
-    let listed = enrolments.iter().filter(|(_, _, certificate)| certificate.not_after >= now);
-    listed.map(|(_, _, certificate)| certificate.serial.clone()).collect()
+    enrolments.iter().filter_map(|(_, _, certificate)| certificate.listed_serial(now)).collect()
 }

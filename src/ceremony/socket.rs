@@ -16,7 +16,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, RefusedAct};
+use crate::domain::actor::Actor;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
@@ -131,6 +132,15 @@ async fn attend(
         }
     } else {
         tracing::warn!(uid, "a user who may not was refused at the local socket");
+        let refused = RefusedAct {
+            actor: Actor::Local(uid).to_string(),
+            act: "local-socket".into(),
+            on: None,
+            address: None,
+            code: Code::Forbidden,
+        };
+        // Whether it could be recorded is in the log.
+        let _ = spawn_blocking(move || appliance.record_refused(refused, clock())).await;
         Refusal::new(Code::Forbidden)
             .detail(format!("The local socket admits root and uid {owner}; this is uid {uid}."))
             .into()

@@ -4,17 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::desk::request::AuditWanted;
+
 #[derive(Subcommand)]
 pub(super) enum Audit {
-    /// List changes, oldest first
-    List {
-        /// Sequence number to begin at
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// Entries at most, up to 1,000
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-    },
+    /// List changes and refused acts, oldest first; or requests on data
+    List(List),
     /// Export the journal, for keeping and for auditors; what is kept whole may be pruned here
     Export(Export),
     /// Read the whole journal out of the daemon and check it, keeping nothing. Exit status 1 when anything is not as it must be
@@ -41,6 +36,51 @@ pub(super) enum Audit {
     },
     /// Check exports offline: no daemon, no token, no key but public ones. Exit status 1 when anything is not as it must be
     Verify(Verify),
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// Sequence number to begin at
+    #[arg(long, value_name = "SEQUENCE")]
+    from: Option<u64>,
+    /// Entries at most, up to 1,000
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    /// Newest first
+    #[arg(long)]
+    newest: bool,
+    /// audit, access or all; audit without
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Who, as the list shows it: user:UUID, local:0, endpoint:UUID, system
+    #[arg(long, value_name = "WHO")]
+    actor: Option<String>,
+    /// What an act begins with, such as user.; of requests on data the operation
+    #[arg(long, value_name = "WORD")]
+    act: Option<String>,
+    /// On what: project:NAME, object:PROJECT/NAME, endpoint:PROJECT/NAME, user:NAME, certificate:DIGEST, api-key:ID,
+    /// subject:PSEUDONYM, or an id as the list shows it
+    #[arg(long, value_name = "WHAT")]
+    on: Option<String>,
+    /// done, or the code of a refusal
+    #[arg(long, value_name = "CODE")]
+    outcome: Option<String>,
+    /// From this moment on, like 2030-12-31T23:59:59Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this moment
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only what concerns this project
+    #[arg(long)]
+    project: Option<String>,
+}
+
+impl From<List> for AuditWanted {
+    fn from(list: List) -> Self {
+        let List { from, limit, newest, kind, actor, act, on, outcome, since, until, project } = list;
+        Self { from, limit: Some(limit), newest, kind, actor, act, on, outcome, since, until, project }
+    }
 }
 
 #[derive(Args)]

@@ -1,4 +1,4 @@
-//! Tables of things: a line for each, also for one whose row cannot be read.
+//! Tables for eyes, of which the columns are known: an entry a line, and a damaged row by its name.
 
 use crate::desk::answer::Listed;
 

@@ -42,6 +42,12 @@ pub(super) enum Member {
         #[arg(long)]
         project: String,
     },
+    /// Ask a second person to let a user in
+    Propose {
+        user: String,
+        #[arg(long)]
+        project: String,
+    },
     /// List the members of a project
     List {
         #[arg(long)]
@@ -75,6 +81,7 @@ impl From<Member> for request::Member {
     fn from(verb: Member) -> Self {
         match verb {
             Member::Add { user, project } => Self::Add { project, user },
+            Member::Propose { user, project } => Self::Propose { project, user },
             Member::List { project, page: Page { after, limit } } => Self::List { project, after, limit },
             Member::Remove { user, project } => Self::Remove { project, user },
         }

@@ -13,14 +13,15 @@ use zeroize::Zeroizing;
 use crate::api::openapi;
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
-use crate::desk::answer::{self, Answer, Done, ExportEnded, Issued, Listed};
+use crate::desk::answer::{Answer, Done, ExportEnded, Issued};
 use crate::desk::request::{self, Request};
 
-use super::arguments::{self, Arguments, Command, Init, NewApiKey};
+use super::arguments::{self, Arguments, Command, Init};
 use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
-use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::files::{NewKey, make_directory, write_certificate};
+use super::first_boot;
 use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
@@ -59,9 +60,7 @@ impl Arguments {
             Command::Serve => return serve(&config).map_err(|error| CliError::Own(error.to_string())),
             Command::Config(arguments::Config::Check { file }) => return check(&file.unwrap_or(config)),
             Command::Init(init) => return open()?.init(init),
-            Command::ApiKey(arguments::ApiKey::Create(new)) => {
-                return open()?.create_api_key(&new);
-            }
+            Command::ApiKey(verb) => return open()?.api_key(verb),
             Command::Certificate(arguments::Certificate::Issue(new)) => {
                 return open()?.issue_certificate(new);
             }
@@ -74,25 +73,20 @@ impl Arguments {
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),
-            Command::Object(verb) => verb.into(),
+            Command::Object(verb) => verb.into_request()?,
             Command::Endpoint(verb) => match verb.into_request() {
                 Ok(request) => request,
                 Err(new) => return open()?.bundle(new),
             },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
-            Command::ApiKey(arguments::ApiKey::List { project, endpoint, page: Page { after, limit } }) => {
-                Request::ApiKey(request::ApiKey::List { project, endpoint, after, limit })
-            }
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
-            Command::ApiKey(arguments::ApiKey::Enable { id }) => {
-                Request::ApiKey(request::ApiKey::Enable { id })
-            }
-            Command::ApiKey(arguments::ApiKey::Revoke { id }) => {
-                Request::ApiKey(request::ApiKey::Revoke { id })
-            }
+            Command::Approval(verb) => verb.into(),
+            Command::Subject(verb) => verb.into_request()?,
+            Command::Certificate(arguments::Certificate::Enrol(enrol)) => enrol.into_request()?,
+            Command::Certificate(arguments::Certificate::RollCa(verb)) => verb.into(),
             Command::Certificate(arguments::Certificate::List(Page { after, limit })) => {
                 Request::Certificate(request::Certificate::List { after, limit })
             }
@@ -108,8 +102,8 @@ impl Arguments {
             Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
                 return open()?.check(from, to, &evidence);
             }
-            Command::Audit(arguments::Audit::List { from, limit }) => {
-                Request::Audit(request::Audit::List { from, limit })
+            Command::Audit(arguments::Audit::List(wanted)) => {
+                Request::Audit(request::Audit::List(wanted.into()))
             }
             Command::Audit(arguments::Audit::Key) => Request::Audit(request::Audit::Keys),
             Command::Audit(arguments::Audit::Prune { to, before }) => {
@@ -145,31 +139,17 @@ impl Session {
     }
 
     fn init(&self, init: Init) -> Result<(), CliError> {
-        let Init { admin, out, sandbox: _ } = init;
+        let Init { admin, out, sandbox: _, server_names } = init;
+        let server_names = first_boot::server_names(server_names, self.json);
         make_directory(&out)?;
         let key = NewKey::make(&out.join("admin.key"))?;
-        let answered = self.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned() })?;
+        let answered =
+            self.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned(), server_names })?;
         key.keep();
         let Done::Initialised(made) = &answered.answer else { return Err(CliError::Answer) };
         write_issued(&made.admin, &out, "admin.pem")?;
         self.show(&answered)?;
         self.tell(&format!("admin.key, admin.pem and ca.pem are in {}", out.display()));
-        Ok(())
-    }
-
-    fn create_api_key(&self, new: &NewApiKey) -> Result<(), CliError> {
-        let file = new.out.as_deref().map(NewFile::reserve).transpose()?;
-        let answered = self.ask(&new.into())?;
-        let Some(file) = file else { return self.show(&answered) };
-        let Done::ApiKeyMade(made) = answered.answer else { return Err(CliError::Answer) };
-        file.fill(Zeroizing::new(format!("{}\n", made.text.expose())).as_bytes())?;
-        // The same without the key.
-        let done = Done::ApiKeys(answer::Page { items: vec![Listed::Sound(made.api_key)], next: None });
-        let answer = Answer::Done(done);
-        let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
-        let Answer::Done(done) = answer else { return Err(CliError::Answer) };
-        self.show(&Answered { line, answer: done })?;
-        self.tell(&format!("the API key is in {}", new.out.as_deref().unwrap_or(Path::new("")).display()));
         Ok(())
     }
 

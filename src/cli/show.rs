@@ -3,25 +3,42 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    Account, AccountShown, ApiKey, AuditPage, Budget, Certificate, CertificatesRevoked, Compacted, Done,
-    Endpoint, Explained, ExportKept, Grant, Initialised, Issued, MadeApiKey, MemberLine, Object, ObjectLine,
-    Page, Project, ProjectShown, Pruned, Status, Unlocked,
+    AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
+    Initialised, Issued, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
+use super::api_key;
+use super::approval;
 use super::columns::{Line, Table, all};
+use super::endpoint_shown;
+use super::roll_ca;
+use super::schema;
 use super::server_names;
+use super::show_people::{explanation, members, users};
 use super::statistics;
+use super::subject;
+use super::trail;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(MadeApiKey { api_key, text }) => format!(
+        Done::ApiKeyMade(made) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_keys([Ok(api_key)]),
-            text.expose()
+            api_key::table([Ok(&made.api_key)]),
+            made.text.expose()
         ),
-        Done::ApiKeys(page) => whole(page, api_keys(all(&page.items))),
-        Done::Audit(page) => audit(page),
+        Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
+        Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyRotated(rotated) => format!(
+            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
+            api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
+            rotated.text.expose()
+        ),
+        Done::EndpointShown(shown) => endpoint_shown::text(shown),
+        Done::Networks(networks) => endpoint_shown::networks(networks),
+        Done::Approval(line) => approval::one(line),
+        Done::Approvals(listed) => approval::list(&listed.items),
+        Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
             let shown = keys.iter().map(|key| format!("fingerprint {}\n{}", key.fingerprint, key.pem));
@@ -35,9 +52,11 @@ pub(super) fn text(done: &Done) -> String {
         Done::Pruned(Pruned { from, to, blocks }) => {
             format!("pruned: records {from} to {}, in {blocks} blocks", to.saturating_sub(1))
         }
+        Done::Ca(shown) => roll_ca::text(shown),
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
+        Done::CertificateEnrolled(enrolled) => certificates([Ok(enrolled)]),
         Done::Certificates(page) => whole(page, certificates(all(&page.items))),
         Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
@@ -63,6 +82,9 @@ pub(super) fn text(done: &Done) -> String {
             format!("{}\n{}", objects([Ok(object)]), table.text())
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
+        Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
+        Done::SubjectChanged(what) => subject::changed(what),
+        Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
             let shown = shown.as_ref().map(|shown| format!("\nobjects\n{}", objects(all(shown))));
@@ -151,6 +173,10 @@ fn status(how: &Status) -> String {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
         line("WORN", format!("{key} has {uses} of {most} uses; rotate it"));
     }
+    if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
+        let (until, left) = (&old.until, old.certificates);
+        line("CA ROLL", format!("until {until}; {left} certificates hang on the old CA"));
+    }
     for ending in &how.expiring {
         let whose =
             ending.name.as_ref().map_or_else(|| ending.of.clone(), |name| format!("{name} ({})", ending.of));
@@ -164,72 +190,49 @@ fn status(how: &Status) -> String {
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
-    table.rows(listed, |Project { id, name, created }| [name.clone(), id.clone(), created.clone()]);
-    table.text()
-}
-
-fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> String {
-    let mut table = Table::new(["USER", "ROLE", "ID", "CREATED", "DISABLED"]);
-    table.rows(listed, |Account { id, name, role, created, disabled }| {
-        let disabled = disabled.clone().unwrap_or_default();
-        [name.clone(), role.clone(), id.clone(), created.clone(), disabled]
+    let mut table = Table::new(["PROJECT", "ID", "CREATED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Project { id, name, created, retired, description }| {
+        let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), retired, description]
     });
     table.text()
-}
-
-fn members<'a>(listed: impl IntoIterator<Item = Line<'a, MemberLine>>) -> String {
-    let mut table = Table::new(["USER", "ID", "MEMBER SINCE", "DISABLED"]);
-    table.rows(listed, |MemberLine { id, name, since, disabled }| {
-        [name.clone(), id.clone(), since.clone(), disabled.clone().unwrap_or_default()]
-    });
-    table.text()
-}
-
-/// The answer first, then the rules, then what else stands in the way.
-fn explanation(explained: &Explained) -> String {
-    let Explained { allowed, rules, broken, but } = explained;
-    let mut text =
-        if *allowed { "allowed by the access policies" } else { "denied by the access policies" }.to_owned();
-    let mut line = |head: &str, said: &str| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "\n{head:<9}{said}");
-    };
-    for rule in rules {
-        line(&rule.effect, &format!("{}: {}", rule.id, rule.why));
-    }
-    for id in broken {
-        line("broken", &format!("{id}: it cannot be evaluated, so it denies"));
-    }
-    if rules.is_empty() && broken.is_empty() {
-        line("", "no rule permits it");
-    }
-    for why in but {
-        line("but", why);
-    }
-    text
 }
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
-    let mut table = Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "REQUIRED CONTEXT", "CREATED"]);
+    let mut table = Table::new([
+        "OBJECT",
+        "ID",
+        "KEY ID",
+        "CURRENT",
+        "SUBJECT",
+        "REQUIRED CONTEXT",
+        "CREATED",
+        "RETIRED",
+        "DESCRIPTION",
+    ]);
     table.rows(listed, |object| {
         [
             object.name.clone(),
             object.id.clone(),
             object.key_id.clone(),
             object.current_version.to_string(),
+            object.subject.clone().unwrap_or_default(),
             object.required_context.join(","),
             object.created.clone(),
+            object.retired.clone().unwrap_or_default(),
+            object.description.clone().unwrap_or_default(),
         ]
     });
     table.text()
 }
 
-fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
-    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED"]);
-    table.rows(listed, |Endpoint { id, name, created, revoked, disabled }| {
-        let [revoked, disabled] = [revoked, disabled].map(|since| since.clone().unwrap_or_default());
-        [name.clone(), id.clone(), created.clone(), revoked, disabled]
+pub(super) fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
+    let mut table =
+        Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Endpoint { id, name, created, revoked, disabled, retired, description }| {
+        let [revoked, disabled, retired, description] =
+            [revoked, disabled, retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), revoked, disabled, retired, description]
     });
     table.text()
 }
@@ -240,25 +243,7 @@ fn grants<'a>(listed: impl IntoIterator<Item = Line<'a, Grant>>) -> String {
     table.text()
 }
 
-fn api_keys<'a>(listed: impl IntoIterator<Item = Line<'a, ApiKey>>) -> String {
-    let mut table =
-        Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "DISABLED", "CREATED"]);
-    table.rows(listed, |key| {
-        [
-            key.label.clone(),
-            key.id.clone(),
-            format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
-            format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
-            key.expires.clone().unwrap_or_else(|| "never".into()),
-            key.revoked.clone().unwrap_or_default(),
-            key.disabled.clone().unwrap_or_default(),
-            key.created.clone(),
-        ]
-    });
-    table.text()
-}
-
-fn budgets(listed: &[Budget]) -> String {
+pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new(["OF", "NAME", "FIELDS IN 24 H", "USED", "OWN", "RAISED UNTIL"]);
     for budget in listed {
         table.row([
@@ -273,9 +258,10 @@ fn budgets(listed: &[Budget]) -> String {
     table.text()
 }
 
-fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
-    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
-    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
+pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
+    let mut table =
+        Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM", "SIGNED BY"]);
+    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from, generation }| {
         // Enough to find it in the column before.
         let from = renewed_from.as_deref().and_then(|spki| spki.get(..16)).unwrap_or_default();
         [
@@ -284,6 +270,7 @@ fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> 
             revoked.clone().unwrap_or_default(),
             spki.clone(),
             from.to_owned(),
+            generation.map_or_else(|| "outside".into(), |generation| format!("CA {generation}")),
         ]
     });
     table.text()
@@ -299,30 +286,6 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
         format!("STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner")
     }));
     if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
-}
-
-fn audit(page: &AuditPage) -> String {
-    let mut table = Table::new(["SEQUENCE", "TIME", "ACTOR", "ACT", "DETAILS"]);
-    for entry in &page.entries {
-        let details: Vec<String> =
-            entry.details.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        table.row([
-            entry.sequence.to_string(),
-            entry.time.clone(),
-            entry.actor.clone(),
-            entry.act.clone(),
-            details.join(" "),
-        ]);
-    }
-    let more = page.next.map(|next| format!("more: --from {next}\n")).unwrap_or_default();
-    let pruned = match page.pruned_to.checked_sub(1) {
-        Some(last) => format!("records up to {last} were pruned; exports hold them\n"),
-        None => String::new(),
-    };
-    let damaged = page.damaged.iter().map(|row| {
-        format!("DAMAGED {row}: its records cannot be read, and the chain is not proved across it\n")
-    });
-    table.text() + &damaged.collect::<String>() + &more + &pruned
 }
 
 /// A page's entries, and how to see the next.

@@ -8,6 +8,7 @@ mod bounds;
 mod check;
 mod error;
 mod journal;
+mod pki;
 mod policies;
 mod secret_file;
 mod sections;
@@ -22,6 +23,7 @@ pub use access::{Access, check_access};
 pub use check::Finding;
 pub use error::ConfigError;
 pub use journal::Journal;
+pub use pki::Pki;
 pub use policies::{CryptoPolicy, KeyLimits, LimitsPolicy, Policies, RequestShape};
 pub use secret_file::{SecretFileError, read_secret};
 pub use sections::{
@@ -50,6 +52,8 @@ pub struct Config {
     pub control: Listen,
     /// `[tls]`
     pub tls: Tls,
+    /// `[pki]`
+    pub pki: Pki,
     /// `[token]`
     pub token: Token,
     /// `[store]`
@@ -108,6 +112,7 @@ impl Config {
             data: document.data.unwrap_or(Listen::DATA),
             control: document.control.unwrap_or(Listen::CONTROL),
             tls: document.tls,
+            pki: document.pki,
             token: document.token,
             store: document.store,
             keyring: document.keyring,
@@ -128,7 +133,7 @@ impl Config {
             Some(PinSource::Credential(_)) | None => None,
         };
         let paths = [&mut self.state.directory, &mut self.local.socket, &mut self.token.module];
-        for path in paths.into_iter().chain(pin_file) {
+        for path in paths.into_iter().chain(pin_file).chain(self.pki.paths()) {
             *path = directory.join(&*path);
         }
     }
@@ -171,7 +176,8 @@ impl Config {
                 "keys may serve until their time to live is over while the token is away; raise max_s or lower ttl_s",
             );
         }
-        self.statistics.relate().map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
+        let wrong = self.pki.relate().or_else(|| self.statistics.relate());
+        wrong.map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
     }
 }
 
@@ -191,6 +197,8 @@ struct Document {
     control: Option<Listen>,
     #[serde(default)]
     tls: Tls,
+    #[serde(default)]
+    pki: Pki,
     token: Token,
     #[serde(default)]
     store: Store,

@@ -15,6 +15,7 @@ pub mod export;
 pub mod hex;
 pub mod kcv;
 pub mod merkle;
+pub mod pseudonym;
 pub mod random;
 pub mod record;
 pub mod secret;

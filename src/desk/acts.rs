@@ -14,7 +14,7 @@ impl Request {
     /// Every act of the request; all must be allowed.
     ///
     /// # Errors
-    /// `bad-request` for what is no id and no role.
+    /// `bad-request` where the request names what cannot be: no id, no role.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
@@ -25,7 +25,7 @@ impl Request {
             Self::Clock(request::Clock::Acknowledge) => of_appliance(Act::ClockAcknowledge),
             Self::Store(request::Store::Compact) => of_appliance(Act::StoreCompact),
             Self::Policy(request::Policy::Explain { .. }) => of_appliance(Act::PolicyExplain),
-            Self::Audit(verb) => of_appliance(verb.act()),
+            Self::Audit(verb) => Ok(vec![verb.act()]),
             Self::Project(verb) => Ok(vec![verb.act()]),
             Self::Object(verb) => Ok(vec![verb.act()]),
             Self::Endpoint(verb) => Ok(vec![verb.act()]),
@@ -38,6 +38,8 @@ impl Request {
                 Ok(vec![(Act::KeyRotate, object_of(project, object))])
             }
             Self::User(verb) => verb.acts(),
+            Self::Approval(verb) => Ok(vec![verb.act()?]),
+            Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
     }
@@ -45,12 +47,12 @@ impl Request {
 
 impl request::Audit {
     /// What the access policies are asked for each verb on the audit trail.
-    #[must_use]
-    pub const fn act(&self) -> Act {
+    fn act(&self) -> (Act, Target) {
         match self {
-            Self::List { .. } | Self::Keys => Act::AuditRead,
-            Self::Export(_) | Self::ExportKept { .. } => Act::AuditExport,
-            Self::Prune { .. } => Act::AuditPrune,
+            Self::List(wanted) => wanted.act(),
+            Self::Keys => (Act::AuditRead, Target::Appliance),
+            Self::Export(_) | Self::ExportKept { .. } => (Act::AuditExport, Target::Appliance),
+            Self::Prune { .. } => (Act::AuditPrune, Target::Appliance),
         }
     }
 }
@@ -63,8 +65,10 @@ impl request::Project {
             Self::List { .. } => (Act::ProjectList, Target::Appliance),
             Self::Show { name } => (Act::ProjectShow, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
+            Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
             Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
+            Self::Life(life) => life.act(),
         }
     }
 }
@@ -74,7 +78,13 @@ impl request::Object {
         match self {
             Self::Create { project, .. } => (Act::ObjectCreate, Target::Project(project.clone())),
             Self::List { project, .. } => (Act::ObjectList, Target::Project(project.clone())),
-            Self::Show { project, name } => (Act::ObjectShow, object_of(project, name)),
+            Self::Show { project, name } | Self::Schema(request::ObjectSchema::Show { project, name }) => {
+                (Act::ObjectShow, object_of(project, name))
+            }
+            Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
+                (Act::ObjectSetSchema, object_of(project, name))
+            }
+            Self::Life(life) => life.object_act(),
         }
     }
 }
@@ -84,8 +94,11 @@ impl request::Endpoint {
         match self {
             Self::Create { project, .. } => (Act::EndpointCreate, Target::Project(project.clone())),
             Self::List { project, .. } => (Act::EndpointList, Target::Project(project.clone())),
+            Self::Show { project, name } => (Act::EndpointShow, endpoint_of(project, name)),
+            Self::Networks(verb) => verb.act(),
             Self::Enable { project, name } => (Act::EndpointEnable, endpoint_of(project, name)),
             Self::Revoke { project, name } => (Act::EndpointRevoke, endpoint_of(project, name)),
+            Self::Life(life) => life.endpoint_act(),
         }
     }
 }
@@ -109,17 +122,6 @@ impl request::Grant {
                 vec![(Act::GrantRevoke, endpoint_of(project, endpoint))]
             }
         }
-    }
-}
-
-impl request::ApiKey {
-    fn act(&self) -> Result<(Act, Target), Refusal> {
-        Ok(match self {
-            Self::Create { project, endpoint, .. } => (Act::ApiKeyCreate, endpoint_of(project, endpoint)),
-            Self::List { project, endpoint, .. } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
-            Self::Enable { id: of } => (Act::ApiKeyEnable, Target::ApiKey(id(of)?)),
-            Self::Revoke { id: of } => (Act::ApiKeyRevoke, Target::ApiKey(id(of)?)),
-        })
     }
 }
 
@@ -147,8 +149,13 @@ impl request::Certificate {
         match self {
             Self::Issue { project, endpoint, .. } => (Act::CertificateIssue, endpoint_of(project, endpoint)),
             Self::IssueUser { user, .. } => (Act::CertificateIssueUser, Target::User(user.clone())),
+            Self::Enrol { project, endpoint, .. } => (Act::CertificateEnrol, endpoint_of(project, endpoint)),
+            Self::EnrolUser { user, .. } => (Act::CertificateEnrolUser, Target::User(user.clone())),
             Self::List { .. } => (Act::CertificateList, Target::Appliance),
             Self::Revoke { spki, .. } => (Act::CertificateRevoke, Target::Certificate(spki.clone())),
+            Self::RollCa(request::RollCa::Start) => (Act::CaRoll, Target::Appliance),
+            Self::RollCa(request::RollCa::Finish { .. }) => (Act::CaRollFinish, Target::Appliance),
+            Self::RollCa(request::RollCa::Show) => (Act::CaShow, Target::Appliance),
         }
     }
 }
@@ -172,6 +179,17 @@ impl request::Statistics {
     }
 }
 
+impl request::Subject {
+    fn act(&self) -> (Act, Target) {
+        let (act, project) = match self {
+            Self::Freeze { project, .. } => (Act::SubjectFreeze, project),
+            Self::Unfreeze { project, .. } => (Act::SubjectUnfreeze, project),
+            Self::List { project, .. } => (Act::SubjectList, project),
+        };
+        (act, Target::Project(project.clone()))
+    }
+}
+
 impl request::User {
     fn acts(&self) -> Result<Acts, Refusal> {
         let of = |name: &String| Target::User(name.clone());
@@ -191,7 +209,7 @@ impl request::User {
     }
 }
 
-fn endpoint_of(project: &str, name: &str) -> Target {
+pub(super) fn endpoint_of(project: &str, name: &str) -> Target {
     Target::Endpoint { project: project.to_owned(), name: name.to_owned() }
 }
 

@@ -1,19 +1,20 @@
 //! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
 
-use std::borrow::Cow;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
-
+pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
+pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
-pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
+pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
+pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -43,14 +44,26 @@ pub struct Refused {
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Done {
+    /// Of `api-key expire` and `api-key limits`.
+    ApiKey(Box<ApiKey>),
+    /// Of `api-key rotate`.
+    ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
-    ApiKeyMade(MadeApiKey),
+    ApiKeyMade(Box<MadeApiKey>),
     /// Of `api-key list`.
     ApiKeys(Page<ApiKey>),
+    /// Of every verb on one approval, and of what asks for one.
+    Approval(Box<ApprovalLine>),
+    /// Of `approval list`.
+    Approvals(Page<ApprovalLine>),
     /// Of `audit list`.
     Audit(AuditPage),
     /// Of every verb on budgets.
     Budgets(Vec<Budget>),
+    /// Of every verb on the CA.
+    Ca(Ca),
+    /// Of `certificate enrol`.
+    CertificateEnrolled(Certificate),
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.
@@ -63,6 +76,10 @@ pub enum Done {
     Compacted(Compacted),
     /// Of `endpoint create`.
     Endpoint(Endpoint),
+    /// Of `endpoint show`.
+    EndpointShown(Box<EndpointShown>),
+    /// Of every verb on an endpoint's networks; from anywhere where there are none.
+    Networks(Vec<String>),
     /// Of `endpoint list`.
     Endpoints(Page<Endpoint>),
     /// At the head of an export.
@@ -83,6 +100,8 @@ pub enum Done {
     Object(Object),
     /// Of `object list`.
     Objects(Page<ObjectLine>),
+    /// Of every verb on the schema of an object.
+    Schema(super::schema::Schema),
     /// Of `project create`.
     Project(Project),
     /// Of `project show`.
@@ -91,6 +110,10 @@ pub enum Done {
     Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of `subject list`.
+    FrozenSubjects(FrozenLines),
+    /// Of `subject freeze` and `subject unfreeze`.
+    SubjectChanged(SubjectChanged),
     /// Of every verb on the server's names.
     ServerNames(ServerNames),
     /// Of `policy explain`.
@@ -171,6 +194,10 @@ pub struct Project {
     pub name: String,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A project with what belongs to it.
@@ -197,10 +224,16 @@ pub struct ObjectLine {
     pub key_id: String,
     /// The key version that seals.
     pub current_version: u32,
+    /// The context name that says whose data it is.
+    pub subject: Option<String>,
     /// Context names a seal must bind.
     pub required_context: Vec<String>,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// An object with its key versions.
@@ -245,6 +278,10 @@ pub struct Endpoint {
     pub revoked: Option<String>,
     /// Since when it waits to be enabled again.
     pub disabled: Option<String>,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A grant.
@@ -255,86 +292,6 @@ pub struct Grant {
     pub object: String,
     /// `encrypt`, `decrypt`, `reencrypt` or `index`.
     pub operation: String,
-}
-
-/// An API key: everything but the key.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKey {
-    /// What records and lists call it.
-    pub id: String,
-    /// What its owner calls it.
-    pub label: String,
-    /// When it was made.
-    pub created: String,
-    /// From when it is refused.
-    pub expires: Option<String>,
-    /// Since when it is refused.
-    pub revoked: Option<String>,
-    /// Since when it waits to be enabled again.
-    pub disabled: Option<String>,
-    /// Requests a second on average.
-    pub requests_per_s: u32,
-    /// Requests at once.
-    pub requests_burst: u32,
-    /// Fields a second on average.
-    pub fields_per_s: u32,
-    /// Fields at once.
-    pub fields_burst: u32,
-}
-
-/// An API key with its text, once.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MadeApiKey {
-    /// Everything but the key.
-    pub api_key: ApiKey,
-    /// The key.
-    pub text: ShownOnce,
-}
-
-/// The text of an API key on its only way out. It can be written into an answer and taken out of it again, and nothing
-/// else: not printed by accident, not copied.
-pub struct ShownOnce(Zeroizing<String>);
-
-impl ShownOnce {
-    /// A copy of `text` that is wiped when it has been shown.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(Zeroizing::new(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for ShownOnce {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0)
-    }
-}
-
-impl JsonSchema for ShownOnce {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "ShownOnce".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        String::json_schema(generator)
-    }
-}
-
-impl<'de> Deserialize<'de> for ShownOnce {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
-    }
 }
 
 /// What a compaction came to.

@@ -1,8 +1,10 @@
 //! Who asks: whoever stands at the machine, or a user who has signed in. The policies are asked alike for both; only lists
 //! of what one may see differ.
 
-use crate::appliance::{Appliance, Leave, SignedIn, Stop, Target};
+use crate::appliance::{Appliance, Leave, RefusedAct, SignedIn, Stop, Target};
 use crate::domain::access::Act;
+use crate::domain::actor::Actor;
+use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
 
 /// Who asks.
@@ -25,6 +27,17 @@ impl Asker {
             Self::Local(uid) => appliance.leave_local(*uid, acts, now),
             Self::User(signed_in) => appliance.unlocked()?.leave(signed_in, acts),
         }
+    }
+
+    /// Leaves the record of an act that was refused, named by the first of `acts`.
+    pub(super) fn record_refused(&self, appliance: &Appliance, acts: &[(Act, Target)], code: Code, now: Now) {
+        let Some((act, on)) = acts.first() else { return };
+        let (actor, address) = match self {
+            Self::Local(uid) => (Actor::Local(*uid), None),
+            Self::User(signed_in) => (signed_in.actor(), Some(signed_in.address())),
+        };
+        let (actor, act, on) = (actor.to_string(), act.to_string(), Some(on.to_string()));
+        appliance.record_refused(RefusedAct { actor, act, on, address, code }, now);
     }
 
     /// Whether it may: for what an answer shows beside the thing itself.

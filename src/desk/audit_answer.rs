@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditPage {
-    /// In order.
+    /// In the order asked for.
     pub entries: Vec<AuditEntry>,
     /// Where the next page begins, if there may be one.
     pub next: Option<u64>,
@@ -23,6 +23,8 @@ pub struct AuditPage {
 pub struct AuditEntry {
     /// Its place in the chain.
     pub sequence: u64,
+    /// `audit`, or `access` for a request on data.
+    pub kind: String,
     /// When.
     pub time: String,
     /// Who: `local:<uid>`, `user:<uuid>`, `system`.

@@ -31,6 +31,8 @@ pub struct Certificate {
     pub revoked: Option<String>,
     /// The one that its holder renewed it with.
     pub renewed_from: Option<String>,
+    /// Which generation of our CA signed it; none where an outside one did.
+    pub generation: Option<u32>,
 }
 
 /// What a revocation came to; all by SHA-256 of the public key.
@@ -53,4 +55,28 @@ pub struct ServerNames {
     pub names: Vec<String>,
     /// Whether they are the configuration's, because no operator has said others.
     pub from_configuration: bool,
+}
+
+/// How the CA is.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ca {
+    /// Which generation signs, from 1.
+    pub generation: u32,
+    /// The one before, while both are trusted.
+    pub retiring: Option<RetiringCa>,
+}
+
+/// A CA on its way out.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetiringCa {
+    /// Which generation.
+    pub generation: u32,
+    /// When the other took its place.
+    pub since: String,
+    /// When it is trusted no more, if nobody ends that before.
+    pub until: String,
+    /// Certificates of it that count.
+    pub certificates: u64,
 }

@@ -35,6 +35,8 @@ impl Request {
             | Self::User(_)
             | Self::Policy(_)
             | Self::Budget(_)
+            | Self::Subject(_)
+            | Self::Approval(_)
             | Self::Audit(_)
             | Self::Statistics(_) => false,
         }

@@ -8,16 +8,23 @@
 
 mod acts;
 pub mod answer;
+mod api_key;
+mod approval;
 pub mod asker;
 mod audit_answer;
+pub mod audit_request;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod endpoint_shown;
+mod life;
 mod local;
 mod people;
 mod perform;
 mod perform_people;
 pub mod request;
+pub mod schema;
 pub mod statistics;
 mod status_answer;
+pub mod subject;
 mod view;

@@ -63,6 +63,13 @@ pub enum Member {
         /// The user's name.
         user: String,
     },
+    /// Asks a second person to let a user in.
+    Propose {
+        /// The project's name.
+        project: String,
+        /// The user's name.
+        user: String,
+    },
     /// A page of a project's.
     List {
         /// Its name.
@@ -114,6 +121,9 @@ pub struct Account {
     pub created: String,
     /// Since when it is refused.
     pub disabled: Option<String>,
+    /// Since when it waits for a second person to confirm it.
+    #[serde(default)]
+    pub unconfirmed: Option<String>,
 }
 
 /// An account with what belongs to it.

@@ -6,13 +6,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PageWanted, PruneUntil, Reach,
-    Stop, Target, WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop,
+    Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
 use crate::domain::actor::Actor;
-use crate::domain::limits::RateLimits;
 use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -30,11 +29,27 @@ impl Request {
         self.perform_for(appliance, &Asker::Local(uid), now).map_or_else(Answer::from, Answer::Done)
     }
 
-    /// Does what was asked, if the access policies allow it to whoever asks. Blocks.
+    /// Does what was asked, if the access policies allow it to whoever asks. What they do not allow, and what the verb refuses of
+    /// it, leaves a record. Blocks.
     ///
     /// # Errors
     /// `forbidden`, and the verb's own.
     pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
+        let acts = self.acts()?;
+        let done = self.carry_out(appliance, asker, &acts, now);
+        if let Err(Stop::Refused(refusal)) = &done {
+            asker.record_refused(appliance, &acts, refusal.code, now);
+        }
+        done
+    }
+
+    fn carry_out(
+        self,
+        appliance: &Appliance,
+        asker: &Asker,
+        acts: &[(Act, Target)],
+        now: Now,
+    ) -> Result<Done, Stop> {
         if let (Self::Project(request::Project::List { after, limit }), Asker::User(signed_in)) =
             (&self, asker)
         {
@@ -42,15 +57,15 @@ impl Request {
             let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after.as_ref(), *limit)?)?;
             return Ok(Done::Projects(seen.into()));
         }
-        let leave = asker.leave(appliance, &self.acts()?, now)?;
+        let leave = asker.leave(appliance, acts, now)?;
         self.dispatch(appliance, asker, leave, now)
     }
 
     fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
-            Self::InitSandbox { admin, admin_csr } => {
-                let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, now)?;
+            Self::InitSandbox { admin, admin_csr, server_names } => {
+                let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, &server_names, now)?;
                 Ok(Done::Initialised(made.into()))
             }
             Self::Unlock { accept_damage, accept_rollback } => {
@@ -64,8 +79,8 @@ impl Request {
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
             Self::Project(verb) => verb.perform(appliance, asker, leave, now),
-            Self::Object(verb) => verb.perform(appliance, actor, now),
-            Self::Endpoint(verb) => verb.perform(appliance, actor, now),
+            Self::Object(verb) => verb.perform(appliance, leave, now),
+            Self::Endpoint(verb) => verb.perform(appliance, leave, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
@@ -77,6 +92,8 @@ impl Request {
                 Ok(Done::Object(rotated.into()))
             }
             Self::User(verb) => verb.perform(appliance, leave, now),
+            Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
+            Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
             Self::Statistics(wanted) => Ok(Done::Statistics(Box::new(wanted.perform(appliance, now)?))),
@@ -118,30 +135,34 @@ impl request::Project {
                 })
             }
             Self::Member(verb) => verb.perform(of, leave, now)?,
+            Self::Life(life) => life.perform(of, leave, now)?,
         })
     }
 }
 
 impl request::Object {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
-            Self::Create { project, name: new, algorithm: wanted, required_context } => {
+            Self::Create { project, name: new, algorithm: wanted, required_context, schema } => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
-                let new = NewObject { name: name(&new)?, algorithm, required_context };
+                let schema = schema.unwrap_or_default().parse()?;
+                let new = NewObject { name: name(&new)?, algorithm, required_context, schema };
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
             Self::List { project, after, limit } => {
                 Done::Objects(appliance.objects(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
+            Self::Schema(verb) => verb.perform(of, actor, now)?,
+            Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }
 }
 
 impl request::Endpoint {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
             Self::Create { project, name: new } => {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
@@ -149,6 +170,10 @@ impl request::Endpoint {
             Self::List { project, after, limit } => {
                 Done::Endpoints(appliance.endpoints(&project, &page(after.as_ref(), limit)?)?.into())
             }
+            Self::Show { project, name } => {
+                Done::EndpointShown(Box::new(appliance.endpoint_shown(&project, &name, now)?.into()))
+            }
+            Self::Networks(verb) => verb.perform(of, actor, now)?,
             Self::Enable { project, name } => {
                 appliance.enable_endpoint(actor, &project, &name, now)?;
                 Done::Changed
@@ -157,6 +182,7 @@ impl request::Endpoint {
                 appliance.revoke_endpoint(actor, &project, &name, now)?;
                 Done::Changed
             }
+            Self::Life(life) => life.endpoint_step(of, leave, now)?,
         })
     }
 }
@@ -165,10 +191,7 @@ impl request::Audit {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(match self {
-            Self::List { from, limit } => {
-                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-                Done::Audit(appliance.audit(from, limit)?.into())
-            }
+            Self::List(wanted) => Done::Audit(appliance.audit(&wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportKept { id, accept_damage } => {
                 let prunable_to = appliance.keep_export(actor, id, accept_damage, now)?;
@@ -200,36 +223,6 @@ impl request::Grant {
             }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
-                Done::Changed
-            }
-        })
-    }
-}
-
-impl request::ApiKey {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let defaults = appliance.settings().policies.load().rate_limits;
-        let appliance = appliance.unlocked()?;
-        Ok(match self {
-            Self::Create { project, endpoint, label, expires, limits } => {
-                let new = NewApiKey {
-                    label: name(&label)?,
-                    expires: expires.as_deref().map(|text| moment_to_come(text, now)).transpose()?,
-                    limits: Some(limits.over(defaults)),
-                };
-                let (api_key, text) = appliance.create_api_key(actor, &project, &endpoint, new, now)?;
-                let text = answer::ShownOnce::new(text.expose());
-                Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
-            }
-            Self::List { project, endpoint, after, limit } => Done::ApiKeys(
-                appliance.api_keys_page(&project, &endpoint, &page(after.as_ref(), limit)?)?.into(),
-            ),
-            Self::Enable { id: enabled } => {
-                appliance.enable_api_key(actor, id(&enabled)?, now)?;
-                Done::Changed
-            }
-            Self::Revoke { id: revoked } => {
-                appliance.revoke_api_key(actor, id(&revoked)?, now)?;
                 Done::Changed
             }
         })
@@ -271,6 +264,14 @@ impl request::Certificate {
             Self::IssueUser { user, csr } => {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
+            Self::Enrol { project, endpoint, certificate } => {
+                let enrolled = appliance.enrol_certificate(actor, &project, &endpoint, &certificate, now)?;
+                Done::CertificateEnrolled(enrolled.into())
+            }
+            Self::EnrolUser { user, certificate } => {
+                let enrolled = appliance.enrol_user_certificate(actor, &user, &certificate, now)?;
+                Done::CertificateEnrolled(enrolled.into())
+            }
             Self::List { after, limit } => {
                 Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
             }
@@ -278,6 +279,11 @@ impl request::Certificate {
                 let reach = if only { Reach::One } else { Reach::Descendants };
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
             }
+            Self::RollCa(request::RollCa::Start) => Done::Ca(appliance.roll_ca(actor, now)?.into()),
+            Self::RollCa(request::RollCa::Finish { force }) => {
+                Done::Ca(appliance.finish_ca_roll(actor, force, now)?.into())
+            }
+            Self::RollCa(request::RollCa::Show) => Done::Ca(appliance.ca()?.into()),
         })
     }
 }
@@ -293,17 +299,6 @@ impl request::ServerNames {
             names: names.names,
             from_configuration: names.are_configured,
         }))
-    }
-}
-
-impl request::Limits {
-    fn over(&self, defaults: RateLimits) -> RateLimits {
-        RateLimits {
-            requests_per_s: self.requests_per_s.unwrap_or(defaults.requests_per_s),
-            requests_burst: self.requests_burst.unwrap_or(defaults.requests_burst),
-            fields_per_s: self.fields_per_s.unwrap_or(defaults.fields_per_s),
-            fields_burst: self.fields_burst.unwrap_or(defaults.fields_burst),
-        }
     }
 }
 
@@ -356,7 +351,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, Refusal> {
     Ok(Timestamp::from_seconds(seconds))
 }
 
-fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
+pub(super) fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
     let moment = moment(text)?;
     if moment <= now.time { Err(bad(format!("{text} is past already."))) } else { Ok(moment) }
 }

@@ -53,6 +53,9 @@ impl request::Member {
                 appliance.add_member(leave, &project, &user, now)?;
                 Done::Changed
             }
+            Self::Propose { project, user } => {
+                Done::Approval(Box::new(appliance.propose_member(leave, &project, &user, now)?.into()))
+            }
             Self::List { project, after, limit } => {
                 Done::Members(appliance.members(&project, &page(after.as_ref(), limit)?)?.into())
             }
@@ -103,7 +106,7 @@ fn asker(text: &str) -> Result<Asker, Refusal> {
     }
 }
 
-fn target(text: &str) -> Result<Target, Refusal> {
+pub(super) fn target(text: &str) -> Result<Target, Refusal> {
     let wrong = || {
         bad(format!(
             "{text:?} is nothing acts are done on: write appliance, project:NAME, object:PROJECT/NAME, \
@@ -127,13 +130,14 @@ fn target(text: &str) -> Result<Target, Refusal> {
 
 impl From<user::User> for Account {
     fn from(user: user::User) -> Self {
-        let user::User { id, name, role, created, disabled } = user;
+        let user::User { id, name, role, created, disabled, unconfirmed, handed_over: _ } = user;
         Self {
             id: id.to_string(),
             name: name.to_string(),
             role: role.to_string(),
             created: created.to_string(),
             disabled: told(disabled),
+            unconfirmed: told(unconfirmed),
         }
     }
 }

@@ -4,9 +4,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::api_key::{ApiKey, Limits};
+pub use super::approval::Approval;
+pub use super::audit_request::AuditWanted;
+pub use super::certificate_request::{Certificate, RollCa, ServerNames};
+pub use super::endpoint_shown::Networks;
+pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
+pub use super::schema::{ObjectSchema, Schema};
 pub use super::statistics::Statistics;
+pub use super::subject::{Subject, SubjectOf};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -21,6 +28,9 @@ pub enum Request {
         admin: String,
         /// A PEM signing request over the user's key.
         admin_csr: String,
+        /// What clients call the server; as the configuration says without any.
+        #[serde(default)]
+        server_names: Vec<String>,
     },
     /// With the PIN in the configured file.
     Unlock {
@@ -52,8 +62,12 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// Whose data it is.
+    Subject(Subject),
     /// Who may do what.
     Policy(Policy),
+    /// What waits for a second person.
+    Approval(Approval),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.
@@ -105,6 +119,8 @@ pub enum Project {
     },
     /// Users who own one together.
     Member(Member),
+    /// What becomes of one.
+    Life(LifeOfProject),
 }
 
 /// Verbs on objects.
@@ -122,6 +138,9 @@ pub enum Object {
         /// Context names every seal must bind.
         #[serde(default)]
         required_context: Vec<String>,
+        /// What it declares of its data.
+        #[serde(default)]
+        schema: Option<Schema>,
     },
     /// A page.
     List {
@@ -139,6 +158,10 @@ pub enum Object {
         /// Its name.
         name: String,
     },
+    /// What it declares of its data.
+    Schema(ObjectSchema),
+    /// What becomes of one.
+    Life(LifeOf),
 }
 
 /// Verbs on endpoints.
@@ -161,6 +184,15 @@ pub enum Endpoint {
         /// Entries at most; 1,000 without, and never more.
         limit: Option<u32>,
     },
+    /// With all that belongs to it.
+    Show {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+    /// From where one may come.
+    Networks(Networks),
     /// After a new epoch disabled it.
     Enable {
         /// Its project's name.
@@ -175,6 +207,8 @@ pub enum Endpoint {
         /// Its name.
         name: String,
     },
+    /// What becomes of one.
+    Life(LifeOf),
 }
 
 /// Verbs on grants.
@@ -210,61 +244,6 @@ pub struct Granted {
     pub object: String,
     /// One or more of `encrypt`, `decrypt`, `reencrypt`, `index`.
     pub operations: Vec<String>,
-}
-
-/// Verbs on API keys.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ApiKey {
-    /// The answer shows it once.
-    Create {
-        /// Its endpoint's project.
-        project: String,
-        /// Its endpoint.
-        endpoint: String,
-        /// What its owner calls it.
-        label: String,
-        /// RFC 3339; never without.
-        expires: Option<String>,
-        /// The policy's defaults where nothing is said.
-        #[serde(default)]
-        limits: Limits,
-    },
-    /// A page of an endpoint's.
-    List {
-        /// Its project's name.
-        project: String,
-        /// Its name.
-        endpoint: String,
-        /// What the page before told as `next`.
-        after: Option<String>,
-        /// Entries at most; 1,000 without, and never more.
-        limit: Option<u32>,
-    },
-    /// After a new epoch disabled it.
-    Enable {
-        /// As lists show it.
-        id: String,
-    },
-    /// From now on.
-    Revoke {
-        /// As lists show it.
-        id: String,
-    },
-}
-
-/// How much an API key may do.
-#[derive(JsonSchema, Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Requests a second on average.
-    pub requests_per_s: Option<u32>,
-    /// Requests at once.
-    pub requests_burst: Option<u32>,
-    /// Fields a second on average.
-    pub fields_per_s: Option<u32>,
-    /// Fields at once.
-    pub fields_burst: Option<u32>,
 }
 
 /// Verbs on budgets of decrypted fields.
@@ -334,14 +313,7 @@ pub enum Key {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
-    List {
-        /// The first sequence number of interest.
-        #[serde(default)]
-        from: u64,
-        /// Entries at most.
-        #[serde(default = "audit_page")]
-        limit: u32,
-    },
+    List(AuditWanted),
     /// The journal itself; the answer is a stream, see `stream`.
     Export(ExportOf),
     /// An export was received and is kept.
@@ -360,11 +332,6 @@ pub enum Audit {
         /// RFC 3339: what was recorded before.
         before: Option<String>,
     },
-}
-
-/// Entries of the audit trail when nothing is said.
-const fn audit_page() -> u32 {
-    100
 }
 
 /// Which part of the journal.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::budget::StrainedBudget;
+use super::certificate_answer::Ca;
 
 /// The whole health.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Status {
     pub worn_keys: Vec<WornKey>,
     /// Certificates and lists that end soon or have ended, the most urgent first.
     pub expiring: Vec<Expiring>,
+    /// Which CA signs, and how many certificates hang on one that is on its way out.
+    pub ca: Option<Ca>,
     /// What protects memory.
     pub memory: String,
 }

@@ -11,12 +11,17 @@
 //!   10: { bucket: requests … }, how long all of them took, 11: the highest latency µs (both with member 9 only) }
 //! ```
 //!
-//! One group per (object, key version, outcome) of the items. `bytes` counts plaintext. Pseudonyms come with subjects.
+//! One group per (object, key version, outcome) of the items. `bytes` counts plaintext. Pseudonyms (`crypto/pseudonym`) ascend, one for each subject that
+//! the items are about; where those are more than 1,000 the text `many` stands in place of the list, and where the object has
+//! no subject the list is empty.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use minicbor::Encoder;
 use smallvec::SmallVec;
+
+use crate::crypto::pseudonym::Pseudonym;
 
 use super::id::{ApiKeyId, EndpointId, ObjectId};
 use super::latency::Histogram;
@@ -28,6 +33,10 @@ use super::timestamp::Timestamp;
 pub const KIND: u16 = 1;
 /// The body's version in its leaf.
 pub const VERSION: u16 = 1;
+/// Subjects of one group that are named.
+pub const SUBJECTS_MAX: usize = 1_000;
+/// What stands in place of more.
+pub const MANY: &str = "many";
 
 /// How a request, or an item, ended: `None` is done.
 pub type Outcome = Option<Code>;
@@ -82,7 +91,7 @@ pub struct Repeated {
 pub type Groups = SmallVec<[Group; 1]>;
 
 /// Items of one request that went alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// None where the item named no object of the project.
     pub object: Option<ObjectId>,
@@ -94,6 +103,30 @@ pub struct Group {
     pub fields: u32,
     /// Bytes of plaintext.
     pub bytes: u64,
+    /// Whom they are about, where the object has a subject. Boxed, because most have none.
+    pub subjects: Option<Box<Subjects>>,
+}
+
+/// Whom items are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subjects {
+    /// At most [`SUBJECTS_MAX`].
+    Named(BTreeSet<Pseudonym>),
+    /// More than are named.
+    Many,
+}
+
+impl Group {
+    /// Says that an item of it is about `subject`.
+    pub fn is_about(&mut self, subject: Pseudonym) {
+        let subjects = self.subjects.get_or_insert_with(|| Box::new(Subjects::Named(BTreeSet::new())));
+        if let Subjects::Named(named) = &mut **subjects {
+            named.insert(subject);
+            if named.len() > SUBJECTS_MAX {
+                **subjects = Subjects::Many;
+            }
+        }
+    }
 }
 
 impl AccessRecord {
@@ -137,7 +170,21 @@ impl AccessRecord {
                 None => out.null()?,
             };
             out.u32(group.key_version)?.u16(outcome_number(group.outcome))?;
-            out.u32(group.fields)?.u64(group.bytes)?.array(0)?;
+            out.u32(group.fields)?.u64(group.bytes)?;
+            match group.subjects.as_deref() {
+                None => {
+                    out.array(0)?;
+                }
+                Some(Subjects::Many) => {
+                    out.str(MANY)?;
+                }
+                Some(Subjects::Named(named)) => {
+                    out.array(named.len() as u64)?;
+                    for subject in named {
+                        out.bytes(&subject.0)?;
+                    }
+                }
+            }
         }
         if let Some(repeated) = &self.repeated {
             out.u8(9)?.u32(repeated.more)?;
@@ -166,22 +213,23 @@ pub fn endpoint_of(body: &[u8]) -> Option<EndpointId> {
     Some(EndpointId::from_bytes(from.bytes().ok()?.try_into().ok()?))
 }
 
-/// Adds one item to the groups.
+/// Adds one item to the groups; the group it came to.
 pub fn count_item(
     groups: &mut Groups,
     object: Option<ObjectId>,
     key_version: u32,
     outcome: Outcome,
     bytes: u64,
-) {
-    let alike = |group: &&mut Group| {
+) -> &mut Group {
+    let alike = |group: &Group| {
         group.object == object && group.key_version == key_version && group.outcome == outcome
     };
-    match groups.iter_mut().find(alike) {
-        Some(group) => {
-            group.fields += 1;
-            group.bytes += bytes;
-        }
-        None => groups.push(Group { object, key_version, outcome, fields: 1, bytes }),
-    }
+    let at = groups.iter().position(alike).unwrap_or_else(|| {
+        groups.push(Group { object, key_version, outcome, fields: 0, bytes: 0, subjects: None });
+        groups.len() - 1
+    });
+    let group = &mut groups[at];
+    group.fields += 1;
+    group.bytes += bytes;
+    group
 }

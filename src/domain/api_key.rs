@@ -125,6 +125,9 @@ pub struct ApiKey {
     /// Since when it waits to be enabled again, if a new epoch disabled it.
     #[n(7)]
     pub disabled: Option<Timestamp>,
+    /// The one that it takes the place of.
+    #[n(8)]
+    pub replaces: Option<ApiKeyId>,
 }
 
 #[cfg(test)]

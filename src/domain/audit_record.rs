@@ -1,4 +1,5 @@
-//! An audit record: one control-plane change, committed in the same batch as the change itself.
+//! An audit record: one control-plane change, committed in the same batch as the change itself; or one act that was refused, in a
+//! batch with nothing else.
 //!
 //! Kind 2, version 1. The body is deterministic CBOR:
 //!
@@ -19,6 +20,9 @@ use super::timestamp::Timestamp;
 pub const KIND: u16 = 2;
 /// The body's version in its leaf.
 pub const VERSION: u16 = 1;
+
+/// The actor where nobody is known.
+pub const NOBODY: &str = "nobody";
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -43,6 +47,12 @@ impl AuditRecord {
     #[must_use]
     pub fn new(time: Timestamp, actor: Actor, act: &'static str) -> Self {
         Self { time, actor: actor.to_string(), act: act.to_owned(), details: Details::default() }
+    }
+
+    /// `act`, by whom its maker cannot say.
+    #[must_use]
+    pub fn of_nobody(time: Timestamp, act: &'static str) -> Self {
+        Self { time, actor: NOBODY.to_owned(), act: act.to_owned(), details: Details::default() }
     }
 
     /// The same with one more detail.

@@ -28,6 +28,11 @@ impl Details {
         self.0.get(&DetailName(name.to_owned())).map(String::as_str)
     }
 
+    /// The values, in order.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+
     /// Names and values, in order.
     pub fn into_pairs(self) -> impl Iterator<Item = (String, String)> {
         self.0.into_iter().map(|(name, value)| (name.0, value))

@@ -83,6 +83,8 @@ id! {
     ApiKeyId,
     /// Of the appliance, and so of its chain.
     ApplianceId,
+    /// Of an approval.
+    ApprovalId,
     /// Of an endpoint.
     EndpointId,
     /// Of an object.

@@ -2,8 +2,10 @@
 
 use minicbor::{Decode, Encode};
 
+use super::description::Description;
 use super::id::{ObjectId, ProjectId};
 use super::name::Name;
+use super::schema::Schema;
 use super::timestamp::Timestamp;
 
 /// An object as it is stored under its id. It never moves to another project.
@@ -34,6 +36,19 @@ pub struct Object {
     /// The next key version has at least this number: a new epoch leaves room for those that are lost.
     #[n(7)]
     pub version_floor: Option<u32>,
+    /// What it declares of its data.
+    #[n(8)]
+    pub schema: Option<Schema>,
+    /// There from its making until an endpoint is first let encrypt on it. Without it there may be ciphertexts, which names
+    /// that must be bound are part of.
+    #[n(9)]
+    pub is_unused: Option<bool>,
+    /// What people say it is for.
+    #[n(10)]
+    pub description: Option<Description>,
+    /// Since when nothing new is encrypted for it, if so; what there is opens.
+    #[n(11)]
+    pub retired: Option<Timestamp>,
 }
 
 impl Object {
@@ -41,5 +56,11 @@ impl Object {
     #[must_use]
     pub fn next_version(&self) -> u32 {
         self.current_version.saturating_add(1).max(self.version_floor.unwrap_or(0))
+    }
+
+    /// The context name that says whose data it is.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.schema.as_ref()?.subject.as_deref()
     }
 }

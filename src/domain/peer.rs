@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
+use super::actor::Actor;
 use super::timestamp::Timestamp;
 
 /// One connection's other end. Made once per handshake, read by every request on it.
@@ -55,6 +56,15 @@ impl Identity {
             "endpoint" => Some(Self::Endpoint(uuid)),
             "user" => Some(Self::User(uuid)),
             _ => None,
+        }
+    }
+
+    /// Who that would be, if the certificate counts.
+    #[must_use]
+    pub fn actor(self) -> Actor {
+        match self {
+            Self::Endpoint(uuid) => Actor::Endpoint(uuid.into()),
+            Self::User(uuid) => Actor::User(uuid.into()),
         }
     }
 

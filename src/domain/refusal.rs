@@ -142,8 +142,30 @@ codes! {
     82 JournalFull "journal-full", "The journal takes no more records at the moment.", "Try again shortly.";
     83 WrongState "wrong-state", "The appliance is in a state that does not allow this.",
         "Do what the detail names; gembok status tells the state.";
+    // Two persons.
+    84 ApprovalEnded "approval-ended", "The request does not wait for a second person any more.",
+        "Look what became of it in the list of approvals; ask again if it is still wanted.";
+    85 NotASecondPerson "not-a-second-person", "Whoever asks cannot be the second person for this.",
+        "Ask somebody else: the detail names what a second person must be.";
+    86 TooManyApprovals "too-many-approvals", "Too many requests wait for a second person already.",
+        "Have those decided or withdrawn that wait.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
 
+    // Whose data it is.
+    110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
+        "Ask the owner of the project, who froze it and can end that.";
+    // How things live and end.
+    120 EndpointRetired "endpoint-retired", "The endpoint is retired.", "Ask the owner of the project to reinstate it.";
+    121 ProjectRetired "project-retired", "The project is retired.", "Ask an owner of the project to reinstate it.";
+    122 ObjectRetired "object-retired", "The object is retired: it decrypts and encrypts no more.",
+        "Encrypt for another object, or ask the owner of the project to reinstate it.";
+    123 NotEmpty "not-empty", "There is still something in it.", "Delete what the detail names first.";
+    124 ObjectInUse "object-in-use", "Something may have been encrypted for the object.",
+        "Leave it retired: to delete it would lose that data, or destroy its key versions first.";
+    125 NotRetired "not-retired", "It has to be retired first, and for a minute at least.",
+        "Retire it, wait as long as the detail says, and delete it then.";
+    126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
+        "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
     // Requests that depend on others.
     100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
         "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
@@ -155,6 +177,10 @@ codes! {
         "Send further ones without, and look what was made before sending one again.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
         "Ask as a named user over the control plane: with --profile, or --control, --ca, --certificate and --key.";
+    127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
+        "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
+    128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
+        "Do what the detail names; gembok certificate roll-ca show tells how it is.";
 }
 
 impl Code {
@@ -162,6 +188,13 @@ impl Code {
     #[must_use]
     pub const fn number(self) -> u16 {
         self as u16
+    }
+
+    /// Whether it says something of who was refused, and not only of a request's form, its number, or our state: the audit
+    /// trail has those acts. Who shows no certificate at all is nobody's person.
+    #[must_use]
+    pub const fn is_of_conduct(self) -> bool {
+        matches!(self.number(), 31..=58 | 63 | 74 | 100..)
     }
 
     /// How long to wait where waiting helps and nothing better is known.

@@ -80,4 +80,10 @@ pub struct User {
     /// Since when it is refused, if it is.
     #[n(4)]
     pub disabled: Option<Timestamp>,
+    /// Since when somebody else may hold its credentials, until a second person has confirmed that it is who it was.
+    #[n(5)]
+    pub unconfirmed: Option<Timestamp>,
+    /// When somebody else last had a credential of it in hand: an approval asked for before speaks of another account.
+    #[n(6)]
+    pub handed_over: Option<Timestamp>,
 }

@@ -49,8 +49,12 @@ impl Desk {
         init(&appliance, clock());
         let unlocked = appliance.unlocked().unwrap();
         unlocked.create_project(OPERATOR, PROJECT.parse().unwrap(), clock()).unwrap();
-        let object =
-            NewObject { name: OBJECT.parse().unwrap(), algorithm: None, required_context: Vec::new() };
+        let object = NewObject {
+            name: OBJECT.parse().unwrap(),
+            algorithm: None,
+            required_context: Vec::new(),
+            schema: gembok::domain::schema::Schema::default(),
+        };
         unlocked.create_object(OPERATOR, PROJECT, object, clock()).unwrap();
         let endpoint =
             unlocked.create_endpoint(OPERATOR, PROJECT, ENDPOINT.parse().unwrap(), clock()).unwrap();
@@ -110,7 +114,7 @@ impl Desk {
         let enrolled = operational.recall_enrolled(&self.peer);
         let enrolled = enrolled.unwrap_or_else(|| operational.load_enrolled(&self.peer, now).unwrap());
         operational.check_enrolled(&enrolled, &self.peer, ENDPOINT, now).unwrap();
-        operational.load_caller(&enrolled, &self.digest, now).unwrap()
+        operational.load_caller(&enrolled, &self.digest, &self.peer, now).unwrap()
     }
 
     fn seal(&self) -> Vec<u8> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use gembok::appliance::{
-    Acceptance, Access, Appliance, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits, Operational,
-    Policies, Selection, Settings, Stop, Tending,
+    Acceptance, Access, Appliance, AuditQuery, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits,
+    Operational, Outside, Policies, Selection, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::checkpoint::Checkpoint;
@@ -64,7 +64,7 @@ pub(crate) fn open(softhsm: &SoftHsm) -> Appliance {
 pub(crate) fn init(appliance: &Appliance, now: Now) {
     let key = rcgen::KeyPair::generate().unwrap();
     let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
-    appliance.init_sandbox(OPERATOR, "admin".parse().unwrap(), &csr, now).unwrap();
+    appliance.init_sandbox(OPERATOR, "admin".parse().unwrap(), &csr, &[], now).unwrap();
 }
 
 /// Of an appliance in this process.
@@ -88,6 +88,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         },
         pin_file: softhsm.elsewhere().join("pin"),
         server_names: vec!["localhost".into()],
+        outside: Outside::default(),
         keyring: KeyringLimits { entries_max: 16, ttl: Duration::from_secs(3_600) },
         degraded_max: Duration::from_secs(3_600),
         journal: JournalLimits {
@@ -167,7 +168,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
         create_project(&appliance, "empat").unwrap();
         let unlocked = appliance.unlocked().unwrap();
-        let entries = unlocked.audit(0, 1_000).unwrap().entries;
+        let entries = unlocked.audit(&AuditQuery::of(0, 1_000)).unwrap().entries;
         let acknowledged = entries.iter().filter(|entry| entry.record.act == "clock.acknowledge").count();
         assert_eq!(acknowledged, 2);
         assert!(Arc::strong_count(&unlocked) > 1);

@@ -5,20 +5,30 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
 use crate::clock::SHIPPED;
+use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::world::World;
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
 
+/// For how long an object has to be retired before it is deleted, and a little more.
+const RETIRED_BEFORE: Duration = Duration::from_secs(61);
+
 /// No role may do these as shipped; a policy may let one.
 const MORE: &str = "
 @id(\"more\") @why(\"For a test.\")
-permit (principal in Role::\"officer\", action in [Action::\"audit.prune\", Action::\"server-names.set\"], resource);
+permit (
+  principal in Role::\"officer\",
+  action in [Action::\"audit.prune\", Action::\"ca.roll\", Action::\"ca.roll-finish\", Action::\"server-names.set\"],
+  resource
+);
 ";
 
 /// Whoever may be let in, and what was said.
@@ -105,18 +115,36 @@ fn the_committed_document_is_the_codes() {
 fn every_operation_answers_as_the_document_says() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path("policies/access.cedar"), format!("{SHIPPED}{MORE}")).unwrap();
-    let world = World::over(sandbox, "");
+    let outside = Foreign::new("luar");
+    fs::write(sandbox.path("outside-ca.pem"), &outside.pem).unwrap();
+    fs::write(sandbox.path("outside-crl.pem"), outside.list(&[], 48)).unwrap();
+    let world = World::over(sandbox, CONFIGURED);
     let siti = person(&world, "siti", "user");
     world.done(&format!("project member add siti --project {PROJECT}"));
     let people =
         vec![siti, world.admin(), person(&world, "rina", "auditor"), person(&world, "opsir", "officer")];
     let mut book = Book { people, nobody: world.control(None), exchanges: Vec::new() };
+    let enrolled = |urn: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        outside.sign(&world.sandbox, "luar", &key, 7, &[uri(urn)]);
+        json!({ "certificate": fs::read_to_string(world.sandbox.path("luar.pem")).unwrap() })
+    };
     data_plane(&world, &mut book);
     about(&world, &mut book);
-    users(&mut book);
+    users(&mut book, &enrolled);
+    approvals(&mut book);
     project(&mut book);
-    endpoint(&mut book);
+    let retired = retire_object(&mut book);
+    subjects(&mut book);
+    endpoint(&mut book, &enrolled);
     appliance(&world, &mut book);
+    // An object is deleted a minute after it was retired.
+    sleep(RETIRED_BEFORE.saturating_sub(retired.elapsed()));
+    book.resource("DELETE", "/v1/projects/gudang/objects/salah", Value::Null);
+    ends(&mut book);
+    // With other names, or another CA, the server has another certificate.
+    book.resource("PUT", "/v1/server-names", json!({ "names": ["localhost", "127.0.0.1"] }));
+    roll_ca(&world, &mut book);
     book.judge();
 }
 
@@ -172,9 +200,11 @@ fn about(world: &World, book: &mut Book) {
     book.resource("GET", "/v1/statistics?resolution=day&format=csv", Value::Null);
 }
 
-fn users(book: &mut Book) {
+fn users(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
     let of = |verb: &str| format!("/v1/users/tono{verb}");
-    book.resource("POST", "/v1/users", json!({ "name": "tono", "role": "user" }));
+    let tono = book.resource("POST", "/v1/users", json!({ "name": "tono", "role": "user" })).json();
+    let urn = format!("urn:gembok:user:{}", tono["id"].as_str().unwrap());
+    book.resource("POST", &of("/certificates/enrol"), enrolled(&urn));
     book.resource("GET", "/v1/users?limit=2", Value::Null);
     book.resource("POST", &of("/certificates"), json!({ "csr": signing_request() }));
     book.resource("GET", &of(""), Value::Null);
@@ -199,11 +229,18 @@ fn project(book: &mut Book) {
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
 }
 
-fn endpoint(book: &mut Book) {
+fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
     let endpoints = "/v1/projects/gudang/endpoints";
     let of = |verb: &str| format!("{endpoints}/kasir/{verb}");
-    book.resource("POST", endpoints, json!({ "name": "kasir" }));
+    let kasir = book.resource("POST", endpoints, json!({ "name": "loket" })).json();
+    book.resource("PUT", &format!("{endpoints}/loket/name"), json!({ "to": "kasir" }));
+    lives(book, &format!("{endpoints}/kasir"));
+    book.resource("PUT", &of("networks"), json!({ "networks": ["10.20.0.0/16", "fd00::/8"] }));
+    book.resource("GET", &of("networks"), Value::Null);
+    book.resource("GET", &format!("{endpoints}/kasir"), Value::Null);
     book.resource("GET", endpoints, Value::Null);
+    let urn = format!("urn:gembok:endpoint:{}", kasir["id"].as_str().unwrap());
+    book.resource("POST", &of("certificates/enrol"), enrolled(&urn));
     let issued = book.resource("POST", &of("certificates"), json!({ "csr": signing_request() })).json();
     book.resource("POST", &of("grants"), json!({ "object": "barang", "operations": ["encrypt", "decrypt"] }));
     book.resource("GET", &of("grants"), Value::Null);
@@ -221,6 +258,9 @@ fn endpoint(book: &mut Book) {
         book.resource("PUT", &budget, json!({ "fields_per_day": 700 }));
         book.resource("POST", &format!("{budget}/raise"), json!({ "fields_per_day": 900, "seconds": 60 }));
     }
+    book.resource("PUT", &format!("{key}/expiry"), json!({ "expires": "2099-01-01T00:00:00Z" }));
+    book.resource("PUT", &format!("{key}/limits"), json!({ "limits": { "fields_per_s": 50 } }));
+    book.resource("POST", &format!("{key}/rotate"), json!({ "overlap_s": 60 }));
     for verb in ["enable", "revoke"] {
         book.resource("POST", &format!("{key}/{verb}"), Value::Null);
     }
@@ -242,6 +282,79 @@ fn appliance(world: &World, book: &mut Book) {
     let file = world.sandbox.path("ekspor");
     world.done(&format!("audit export --output {}", file.display()));
     book.resource("POST", "/v1/audit/prune", json!({ "to": 8 }));
-    // The last: with other names the server has another certificate.
-    book.resource("PUT", "/v1/server-names", json!({ "names": ["localhost", "127.0.0.1"] }));
+}
+
+/// What an admin proposes, a member decides.
+fn approvals(book: &mut Book) {
+    let ask = |book: &mut Book| {
+        let proposals = format!("/v1/projects/{PROJECT}/proposals");
+        let admin = book.people[1].clone();
+        let asked = book.ask(&admin, "POST", &proposals, &[], &json!({ "user": "wati" })).json();
+        format!("/v1/approvals/{}", asked["id"].as_str().unwrap())
+    };
+    book.resource("POST", "/v1/users", json!({ "name": "wati", "role": "user" }));
+    let nobody = book.nobody.clone();
+    let proposals = format!("/v1/projects/{PROJECT}/proposals");
+    assert_eq!(book.ask(&nobody, "POST", &proposals, &[], &json!({ "user": "wati" })).status, 401);
+    for verb in ["withdraw", "refuse", "give"] {
+        let approval = ask(book);
+        book.resource("GET", "/v1/approvals", Value::Null);
+        book.resource("GET", &approval, Value::Null);
+        book.resource("POST", &format!("{approval}/{verb}"), Value::Null);
+    }
+}
+
+/// Five steps of a life, but the end.
+fn lives(book: &mut Book, at: &str) {
+    book.resource("PUT", &format!("{at}/description"), json!({ "text": "untuk uji" }));
+    book.resource("POST", &format!("{at}/retire"), Value::Null);
+    book.resource("POST", &format!("{at}/reinstate"), Value::Null);
+}
+
+fn retire_object(book: &mut Book) -> Instant {
+    let objects = "/v1/projects/gudang/objects";
+    book.resource("POST", objects, json!({ "name": "keliru" }));
+    book.resource("PUT", &format!("{objects}/keliru/name"), json!({ "to": "salah" }));
+    lives(book, &format!("{objects}/salah"));
+    book.resource("POST", &format!("{objects}/salah/retire"), Value::Null);
+    Instant::now()
+}
+
+fn subjects(book: &mut Book) {
+    let schema = json!({ "schema": {
+        "subject": "nik",
+        "fields": { "nama": {
+            "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
+        } },
+    } });
+    book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
+    book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
+    book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null);
+    let frozen = "/v1/projects/gudang/frozen-subjects";
+    let subject = json!({ "subject": { "value": "3372010101900001" } });
+    book.resource("POST", frozen, subject.clone());
+    book.resource("GET", frozen, Value::Null);
+    book.resource("POST", &format!("{frozen}/unfreeze"), subject);
+}
+
+/// Whoever has no certificate of the new CA is cut off by the end of a roll.
+fn roll_ca(world: &World, book: &mut Book) {
+    book.resource("GET", "/v1/ca", Value::Null);
+    book.resource("POST", "/v1/ca/roll", Value::Null);
+    world.done("certificate issue --user opsir --out opsir-baru");
+    let (ca, certificate) = (world.sandbox.path("opsir-baru/ca.pem"), world.sandbox.path("opsir-baru/user"));
+    let officer = Client::new(&world.daemon.control(), &ca, Some(&certificate));
+    world.daemon.wait_until("the listeners follow", || {
+        officer.ask("GET", "/v1/info", &[], b"").is_ok_and(|answer| answer.status == 200)
+    });
+    book.people = vec![officer];
+    book.resource("POST", "/v1/ca/finish", json!({ "force": true }));
+}
+
+fn ends(book: &mut Book) {
+    book.resource("DELETE", "/v1/projects/gudang/endpoints/kasir", Value::Null);
+    book.resource("POST", "/v1/projects", json!({ "name": "kosong" }));
+    book.resource("PUT", "/v1/projects/kosong/name", json!({ "to": "hampa" }));
+    lives(book, "/v1/projects/hampa");
+    book.resource("DELETE", "/v1/projects/hampa", Value::Null);
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use gembok::appliance::{
-    Appliance, Operational, Settings, StatisticsFilter, StatisticsFound, StatisticsQuery, Tending,
+    Appliance, AuditQuery, Operational, Settings, StatisticsFilter, StatisticsFound, StatisticsQuery, Tending,
 };
 use gembok::domain::access_record::{AccessRecord, Group, Groups};
 use gembok::domain::actor::Actor;
@@ -43,7 +43,7 @@ fn now() -> Now {
 /// Records a request of a few fields, now, counts it in `fold`, and waits until it is durable.
 fn ask(unlocked: &Operational, fold: &mut Fold, endpoint: u8, outcome: Option<Code>) {
     let object = Some(ObjectId::from_bytes([7; 16]));
-    let group = Group { object, key_version: 1, outcome, fields: 3, bytes: 48 };
+    let group = Group { object, key_version: 1, outcome, fields: 3, bytes: 48, subjects: None };
     ask_for(unlocked, fold, endpoint, outcome, [group].into());
 }
 
@@ -176,7 +176,7 @@ fn each_day_what_is_old_enough_goes_and_days_become_months() {
 
         let kept = unlocked.statistics_kept().unwrap();
         assert!(kept.month > 0, "{kept:?}");
-        let entries = unlocked.audit(0, 1_000).unwrap().entries;
+        let entries = unlocked.audit(&AuditQuery::of(0, 1_000)).unwrap().entries;
         let prunes = entries.iter().filter(|entry| entry.record.act == "statistics.prune");
         let mut resolutions: Vec<_> = prunes
             .map(|entry| {
@@ -219,7 +219,7 @@ fn many_rows_go_in_several_commits() {
             let groups = (0..1_000u16).map(|object| {
                 let id = [[endpoint; 14].as_slice(), &object.to_be_bytes()].concat();
                 let object = Some(ObjectId::from_bytes(id.try_into().unwrap()));
-                Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16 }
+                Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16, subjects: None }
             });
             ask_for(&unlocked, &mut fold, endpoint, None, groups.collect());
         }
@@ -233,7 +233,7 @@ fn many_rows_go_in_several_commits() {
         let [minutes, hours, days, months] = check(&unlocked, &fold);
         assert_eq!((minutes, hours, days), (0, 0, 0));
         assert!(months >= 6_006, "{months}");
-        let entries = unlocked.audit(0, 1_000).unwrap().entries;
+        let entries = unlocked.audit(&AuditQuery::of(0, 1_000)).unwrap().entries;
         let prunes = entries.iter().filter(|entry| entry.record.act == "statistics.prune");
         let rows: Vec<u64> =
             prunes.map(|entry| entry.record.details.value("rows").unwrap().parse().unwrap()).collect();

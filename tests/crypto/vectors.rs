@@ -14,6 +14,7 @@ use gembok::crypto::derive::{self, MacKey};
 use gembok::crypto::digest::StateDigest;
 use gembok::crypto::envelope::{self, Envelope, Header};
 use gembok::crypto::kcv::{self, Kcv};
+use gembok::crypto::pseudonym::SubjectKey;
 use gembok::crypto::random::Nonce;
 use gembok::crypto::record::{Record, RecordKey};
 use gembok::crypto::secret::SecretKey;
@@ -205,6 +206,18 @@ fn row_keys() {
         let tag = MacKey::of(&secret(&case, "name-key")).tag(&parts);
         assert_eq!(tag[..16], case.array::<16>("row-key"), "{}", case.label());
     }
+}
+
+#[test]
+fn subject_pseudonyms() {
+    let mut seen = std::collections::BTreeSet::new();
+    for case in cases("subject.txt") {
+        let key = SubjectKey::of(&secret(&case, "subject-key"));
+        let pseudonym = key.pseudonym(&case.array("project"), case.text("value"));
+        assert_eq!(pseudonym.0, case.array::<16>("pseudonym"), "{}", case.label());
+        assert!(seen.insert(pseudonym), "{} is no other's", case.label());
+    }
+    assert!(seen.len() > 3);
 }
 
 #[test]

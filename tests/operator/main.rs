@@ -9,8 +9,10 @@ mod control;
 mod expiry;
 mod forks;
 mod life;
+mod lives;
 mod people;
 mod policy;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;

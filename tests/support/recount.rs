@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use gembok::crypto::block::Leaves;
-use gembok::domain::access_record::{self, AccessRecord, Group, Groups, Repeated};
+use gembok::crypto::pseudonym::Pseudonym;
+use gembok::domain::access_record::{self, AccessRecord, Group, Groups, Repeated, Subjects};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
@@ -179,14 +180,22 @@ fn read_group(from: &mut Decoder<'_>) -> Group {
     } else {
         Some(ObjectId::from_bytes(sixteen(from)))
     };
-    let group = Group {
+    let mut group = Group {
         object,
         key_version: from.u32().unwrap(),
         outcome: Code::from_number(from.u16().unwrap()),
         fields: from.u32().unwrap(),
         bytes: from.u64().unwrap(),
+        subjects: None,
     };
-    assert_eq!(from.array().unwrap(), Some(0));
+    if from.datatype().unwrap() == Type::String {
+        assert_eq!(from.str().unwrap(), "many");
+        group.subjects = Some(Box::new(Subjects::Many));
+        return group;
+    }
+    for _ in 0..from.array().unwrap().unwrap() {
+        group.is_about(Pseudonym(sixteen(from)));
+    }
     group
 }
 

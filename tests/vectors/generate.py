@@ -273,6 +273,20 @@ def row_keys():
                ("row-key", row_key)]
 
 
+def pseudonyms():
+    subject_key, project = fixed("subject key", 32), fixed("project", 16)
+    for case, project_, value in [
+        ("a NIK", project, "3175091203840001"),
+        ("the same NIK in another project", fixed("other project", 16), "3175091203840001"),
+        ("one digit further", project, "3175091203840002"),
+        ("a value is not normalised", project, "3175.0912.0384.0001"),
+        ("a non-ASCII value", project, "Bu Désirée"),
+        ("a long value", project, "x" * 4000),
+    ]:
+        tag = hmac_sha256(subject_key, b"gembok/subject/v1\x00" + project_ + value.encode())
+        yield [("case", case), ("subject-key", subject_key), ("project", project_), ("value", value), ("pseudonym", tag[:16])]
+
+
 # --- the store and its journal ------------------------------------------------------------------------------------
 
 def record_aad(table, key):
@@ -569,6 +583,16 @@ def journal():
     endpoint, object_ = fixed("endpoint", 16), fixed("object", 16)
     groups = [[object_, 3, 0, 2, 32, []], [None, 0, 50, 1, 0, []]]
     latencies = {bucket_of(latency): count for latency, count in [(9, 1), (150, 40), (90_000_000, 1)]}
+    # Given out of order, and one of them twice.
+    subjects = [fixed(f"subject {number}", 16) for number in [3, 1, 2, 1]]
+    some, many = sorted(set(subjects)), [number.to_bytes(16, "big") for number in range(1000)]
+    for label, told, named in [("access record about three", [("pseudonym", subject) for subject in subjects], some),
+                               ("access record about 1,000", [("subjects", 1000)], many),
+                               ("access record about more than are named", [("subjects", 1001)], "many")]:
+        members = {0: start, 1: endpoint, 3: fixed("spki", 32), 4: bytes([192, 0, 2, 1]), 5: 1, 6: 150, 7: 36,
+                   8: [[object_, 3, 0, 2, 32, named], groups[1]]}
+        yield [("case", label), ("kind", 1), ("version", 1), ("time-us", start), ("endpoint", endpoint),
+               ("object", object_), ("certificate", fixed("spki", 32)), *told, ("body", cbor(members)), ("expect", "parses")]
     for label, more in [("access record", {}),
                         ("access record that stands for many", {9: 41, 10: latencies, 11: 90_000_000}),
                         ("access record that stands for many, of before there were histograms", {9: 41})]:
@@ -874,6 +898,9 @@ Derived keys: HKDF-Expand-SHA-256 (RFC 5869) of the store key, 32 bytes, info "g
 "gembok/boot/v1" 00 for the boot MAC key. The tags are HMAC-SHA-256 of `message` under them."""),
     "row-key.txt": (row_keys, """
 Row keys that reveal no name: HMAC-SHA-256(name key, table u16 | parent 16 | name)[..16], parent zero if there is none."""),
+    "subject.txt": (pseudonyms, """
+Subject pseudonyms: HMAC-SHA-256(subject key, "gembok/subject/v1" 00 | project 16 | value)[..16], the value in UTF-8 as it
+was sent."""),
     "record.txt": (records, """
 A stored record (big-endian):
 
@@ -916,7 +943,8 @@ Bodies of the journal's records, deterministic CBOR:
 
 `name` and `value` are the details in that order. `expect` is `parses` or `malformed`. Access records are of an encryption from
 192.0.2.1, refused as api-key-unknown after 150 us; groups are of the object and of none; `latency` is a bucket and its
-requests."""),
+requests. The object's items are about each `pseudonym`, which may come twice, or about the numbers below `subjects`, as 16
+bytes each."""),
     "statistics.txt": (statistics, """
 Statistics rows, big-endian key and deterministic CBOR:
 

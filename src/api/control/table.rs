@@ -9,6 +9,21 @@ use super::row::{Query, Row};
 /// Of every list.
 const PAGES: &[Query] = &[Query::Text("after"), Query::Number("limit")];
 
+/// Of the audit trail.
+const AUDIT: &[Query] = &[
+    Query::Number("from"),
+    Query::Number("limit"),
+    Query::Flag("newest"),
+    Query::Text("kind"),
+    Query::Text("actor"),
+    Query::Text("act"),
+    Query::Text("on"),
+    Query::Text("outcome"),
+    Query::Text("since"),
+    Query::Text("until"),
+    Query::Text("project"),
+];
+
 /// Every row.
 pub const ROWS: &[Row] = &[
     // users
@@ -44,6 +59,18 @@ pub const ROWS: &[Row] = &[
         .shows("project-shown")
         .tagged()
         .says("A project, with its first objects and endpoints."),
+    Row::put("/v1/projects/{project:name}/name", "project life rename")
+        .says("Give a project another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project:name}/description", "project life describe")
+        .says("Say what a project is for, in one line."),
+    Row::post("/v1/projects/{project:name}/retire", "project life retire")
+        .says("Take a project out of service with all that is in it."),
+    Row::post("/v1/projects/{project:name}/reinstate", "project life reinstate")
+        .says("Put a project in service again."),
+    Row::delete("/v1/projects/{project:name}", "project life delete")
+        .says("End a project for good; only when it is empty.")
+        .refuses(&[Code::NotEmpty]),
     Row::get("/v1/projects/{project}/members", "project member list")
         .query(PAGES)
         .shows("members")
@@ -52,6 +79,28 @@ pub const ROWS: &[Row] = &[
         .says("Make a user a member; one that is there stays."),
     Row::delete("/v1/projects/{project}/members/{user}", "project member remove")
         .says("End a membership; one that is not there stays away."),
+    Row::post("/v1/projects/{project}/proposals", "project member propose")
+        .makes("approval")
+        .says("Ask a second person to let a user in.")
+        .refuses(&[Code::AlreadyExists, Code::TooManyApprovals]),
+    // what waits for a second person
+    Row::get("/v1/approvals", "approval list")
+        .bare()
+        .shows("approvals")
+        .says("Approvals that one may see, the newest first."),
+    Row::get("/v1/approvals/{id}", "approval show").shows("approval").says("An approval."),
+    Row::post("/v1/approvals/{id}/give", "approval give")
+        .shows("approval")
+        .says("The second person's yes.")
+        .refuses(ENDED),
+    Row::post("/v1/approvals/{id}/refuse", "approval refuse")
+        .shows("approval")
+        .says("The second person's no.")
+        .refuses(ENDED),
+    Row::post("/v1/approvals/{id}/withdraw", "approval withdraw")
+        .shows("approval")
+        .says("Take back what one has asked for.")
+        .refuses(ENDED),
     // objects and their keys
     Row::get("/v1/projects/{project}/objects", "object list")
         .query(PAGES)
@@ -65,10 +114,42 @@ pub const ROWS: &[Row] = &[
         .shows("object")
         .tagged()
         .says("An object with its key versions."),
+    Row::put("/v1/projects/{project}/objects/{object:name}/name", "object life rename")
+        .says("Give an object another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project}/objects/{object:name}/description", "object life describe")
+        .says("Say what an object is for, in one line."),
+    Row::post("/v1/projects/{project}/objects/{object:name}/retire", "object life retire")
+        .says("Encrypt nothing new for an object; what there is opens."),
+    Row::post("/v1/projects/{project}/objects/{object:name}/reinstate", "object life reinstate")
+        .says("Put an object in service again."),
+    Row::delete("/v1/projects/{project}/objects/{object:name}", "object life delete")
+        .says("End an object for good; only where nothing can be lost by that.")
+        .refuses(&[Code::NotRetired, Code::ObjectInUse]),
+    Row::get("/v1/projects/{project}/objects/{object:name}/schema", "object schema show")
+        .shows("schema")
+        .tagged()
+        .says("What an object declares of its data."),
+    Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
+        .shows("schema")
+        .says("Declare something else, as far as ciphertexts still open.")
+        .refuses(&[Code::Conflict])
+        .large(),
     Row::post("/v1/projects/{project}/objects/{object}/key-versions", "key rotate")
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    // whose data is not decrypted for the time being
+    Row::get("/v1/projects/{project}/frozen-subjects", "subject list")
+        .query(PAGES)
+        .shows("frozen-subjects")
+        .says("Frozen subjects of a project, by pseudonym."),
+    Row::post("/v1/projects/{project}/frozen-subjects", "subject freeze")
+        .shows("subject-changed")
+        .says("Let nothing of a subject be decrypted from now on."),
+    Row::post("/v1/projects/{project}/frozen-subjects/unfreeze", "subject unfreeze")
+        .shows("subject-changed")
+        .says("Let the data of a subject be decrypted again."),
     // endpoints
     Row::get("/v1/projects/{project}/endpoints", "endpoint list")
         .query(PAGES)
@@ -78,6 +159,28 @@ pub const ROWS: &[Row] = &[
         .makes("endpoint")
         .says("Make an endpoint, without certificate, API key or grant.")
         .refuses(NEW),
+    Row::get("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint show")
+        .shows("endpoint-shown")
+        .tagged()
+        .says("An endpoint with its grants, API keys, certificates, networks and budgets."),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/name", "endpoint life rename")
+        .says("Give an endpoint another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/description", "endpoint life describe")
+        .says("Say what an endpoint is for, in one line."),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/retire", "endpoint life retire")
+        .says("Refuse an endpoint until it is reinstated; what it has stays."),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/reinstate", "endpoint life reinstate")
+        .says("Put an endpoint in service again."),
+    Row::delete("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint life delete")
+        .says("End an endpoint for good, with its API keys and grants; its certificates are revoked."),
+    Row::get("/v1/projects/{project}/endpoints/{endpoint:name}/networks", "endpoint networks show")
+        .shows("networks")
+        .tagged()
+        .says("The networks an endpoint may come from; from anywhere without any."),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/networks", "endpoint networks set")
+        .shows("networks")
+        .says("Let an endpoint come from these networks and no others."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/enable", "endpoint enable")
         .says("Let a disabled endpoint in again."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/revoke", "endpoint revoke")
@@ -106,6 +209,15 @@ pub const ROWS: &[Row] = &[
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
         .refuses(&[Code::BadName]),
+    Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
+        .makes("api-key-rotated")
+        .says("Make the API key that takes another's place; both count for a time."),
+    Row::put("/v1/api-keys/{id}/expiry", "api-key expire")
+        .shows("api-key")
+        .says("Give an API key another end, or none."),
+    Row::put("/v1/api-keys/{id}/limits", "api-key limits")
+        .shows("api-key")
+        .says("Give an API key other limits, from now on."),
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),
     Row::post("/v1/api-keys/{id}/revoke", "api-key revoke").says("Refuse an API key for good."),
     // budgets of decrypted fields
@@ -129,6 +241,26 @@ pub const ROWS: &[Row] = &[
         .shows("budgets")
         .says("Raise an API key's budget for a time."),
     // certificates and the server's names
+    Row::post("/v1/users/{user}/certificates/enrol", "certificate enrol-user")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the user it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint}/certificates/enrol", "certificate enrol")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the endpoint it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::get("/v1/ca", "certificate roll-ca show").bare().shows("ca").says("The CA, and the one before it."),
+    Row::post("/v1/ca/roll", "certificate roll-ca start")
+        .bare()
+        .shows("ca")
+        .says("Let a new CA sign; both are trusted until the roll is finished.")
+        .refuses(&[Code::CaRollState, Code::TokenAway]),
+    Row::post("/v1/ca/finish", "certificate roll-ca finish")
+        .shows("ca")
+        .says("Trust the old CA no more.")
+        .refuses(&[Code::CaInUse, Code::CaRollState, Code::TokenAway]),
     Row::get("/v1/certificates", "certificate list")
         .query(PAGES)
         .shows("certificates")
@@ -148,9 +280,9 @@ pub const ROWS: &[Row] = &[
         .large(),
     // the audit trail
     Row::get("/v1/audit", "audit list")
-        .query(&[Query::Number("from"), Query::Number("limit")])
+        .query(AUDIT)
         .shows("audit")
-        .says("Who changed what."),
+        .says("Who did what, on what, with what result; of one project, or of everything."),
     Row::get("/v1/audit/checkpoint-keys", "audit keys")
         .bare()
         .shows("checkpoint-keys")
@@ -187,6 +319,7 @@ pub const ROWS: &[Row] = &[
 const SET: &str = "budget set";
 const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
+const ENDED: &[Code] = &[Code::ApprovalEnded];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 

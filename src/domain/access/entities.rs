@@ -7,9 +7,10 @@ use cedar_policy::{
 };
 use time::Weekday;
 
+use crate::domain::id::UserId;
 use crate::domain::user::Role;
 
-use super::question::{Circumstances, On, Person, Question, Tenant, Thing, Who};
+use super::question::{Asked, Circumstances, On, Person, Question, Tenant, Thing, Who};
 
 /// A question that Cedar did not take.
 pub(super) struct Unasked(pub(super) String);
@@ -93,11 +94,7 @@ impl Types {
     fn on(&self, on: &On, into: &mut HashMap<EntityUid, Entity>) -> Result<EntityUid, Unasked> {
         match on {
             On::Appliance => add(&self.appliance, "this", Vec::new(), HashSet::new(), into),
-            On::Approval { requester } => {
-                let requester = uid(&self.user, &requester.to_string());
-                let attributes = vec![("requester".into(), RestrictedExpression::new_entity_uid(requester))];
-                add(&self.approval, "this", attributes, HashSet::new(), into)
-            }
+            On::Approval(asked) => self.asked(asked, into),
             On::Endpoint(endpoint) => self.thing(&self.endpoint, endpoint, into),
             On::Object(object) => self.thing(&self.object, object, into),
             On::Project(tenant) => self.tenant(tenant, into),
@@ -113,7 +110,22 @@ impl Types {
     fn person(&self, person: &Person, into: &mut HashMap<EntityUid, Entity>) -> Result<EntityUid, Unasked> {
         let projects = person.projects.iter().map(|id| uid(&self.project, &id.to_string()));
         let parents = projects.chain([self.role(person.role)]).collect();
-        add(&self.user, &person.id.to_string(), vec![name(&person.name)], parents, into)
+        let unconfirmed = ("unconfirmed".into(), RestrictedExpression::new_bool(person.is_unconfirmed));
+        add(&self.user, &person.id.to_string(), vec![name(&person.name), unconfirmed], parents, into)
+    }
+
+    fn asked(&self, asked: &Asked, into: &mut HashMap<EntityUid, Entity>) -> Result<EntityUid, Unasked> {
+        let user = |id: UserId| RestrictedExpression::new_entity_uid(uid(&self.user, &id.to_string()));
+        let projects = asked.projects.iter().map(|id| uid(&self.project, &id.to_string()));
+        let projects = projects.map(RestrictedExpression::new_entity_uid);
+        let mut attributes = vec![
+            ("kind".into(), RestrictedExpression::new_string(asked.kind.name().to_owned())),
+            ("subject".into(), user(asked.subject)),
+            ("projects".into(), RestrictedExpression::new_set(projects)),
+            ("orphan".into(), RestrictedExpression::new_bool(asked.is_orphan)),
+        ];
+        attributes.extend(asked.requester.map(|id| ("requester".into(), user(id))));
+        add(&self.approval, &asked.id.to_string(), attributes, HashSet::new(), into)
     }
 
     fn tenant(&self, tenant: &Tenant, into: &mut HashMap<EntityUid, Entity>) -> Result<EntityUid, Unasked> {

@@ -13,16 +13,20 @@
 mod act;
 mod decision;
 mod entities;
+#[cfg(test)]
+mod expected;
 mod flaw;
 mod question;
 mod reads;
 mod rules;
+#[cfg(test)]
+mod second_person;
 #[cfg(test)]
 mod table;
 
 pub use act::{Act, Kind};
 pub use decision::{Decision, Rule};
 pub use flaw::{Flaw, Source};
-pub use question::{Circumstances, On, Person, Question, Tenant, Thing, Who};
+pub use question::{Asked, Circumstances, On, Person, Question, Tenant, Thing, Who};
 pub use reads::{Circumstantial, Reads};
 pub use rules::AccessRules;

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::domain::id::{EndpointId, ObjectId, ProjectId, UserId};
+use crate::domain::approval;
+use crate::domain::id::{ApprovalId, EndpointId, ObjectId, ProjectId, UserId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::Role;
 
@@ -45,6 +46,25 @@ pub struct Person {
     pub role: Role,
     /// Projects it is a member of.
     pub projects: Vec<ProjectId>,
+    /// Whether somebody else may hold its credentials.
+    pub is_unconfirmed: bool,
+}
+
+/// An approval, as policies see one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Its id.
+    pub id: ApprovalId,
+    /// What is asked.
+    pub kind: approval::Kind,
+    /// The account it is about.
+    pub subject: UserId,
+    /// Who asked; none where that was the operator.
+    pub requester: Option<UserId>,
+    /// Whose members may decide it: the project it is about, or those of the account it is about.
+    pub projects: Vec<ProjectId>,
+    /// Whether the project it is about has no member left who could.
+    pub is_orphan: bool,
 }
 
 /// What the act would be done on, with everything that policies can read of it.
@@ -53,10 +73,7 @@ pub enum On {
     /// Everything that is of no project.
     Appliance,
     /// What a user has asked for and a second person is to approve.
-    Approval {
-        /// Who asked.
-        requester: UserId,
-    },
+    Approval(Asked),
     /// A client system.
     Endpoint(Thing<EndpointId>),
     /// A class of protected data.
@@ -77,7 +94,7 @@ impl On {
             Self::Project(tenant) => Some(tenant.clone()),
             Self::Endpoint(thing) => Some(thing.project.clone()),
             Self::Object(thing) => Some(thing.project.clone()),
-            Self::Appliance | Self::Approval { .. } | Self::Role(_) | Self::User(_) => None,
+            Self::Appliance | Self::Approval(_) | Self::Role(_) | Self::User(_) => None,
         }
     }
 
@@ -86,7 +103,7 @@ impl On {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Appliance => Kind::Appliance,
-            Self::Approval { .. } => Kind::Approval,
+            Self::Approval(_) => Kind::Approval,
             Self::Endpoint(_) => Kind::Endpoint,
             Self::Object(_) => Kind::Object,
             Self::Project(_) => Kind::Project,

@@ -1,0 +1,306 @@
+//! Approvals: asking for a second person, and what becomes of what was asked. What an approval leads to is done where it is
+//! given ([`super::second_person`]).
+
+use crate::crypto::random;
+use crate::domain::access::Asked;
+use crate::domain::actor::Actor;
+use crate::domain::approval::{
+    APPROVAL_WAITS_MAX, APPROVALS_KEPT_MAX, APPROVALS_WAITING_MAX, Approval, Kind, State,
+};
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::id::{ApprovalId, ProjectId, UserId};
+use crate::domain::project::Project;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::user::{Role, User};
+use crate::store::{Batch, Table};
+
+use super::access::Leave;
+use super::catalog::not_found;
+use super::fault::Stop;
+use super::listed::Listed;
+use super::members::check_owner;
+use super::operational::Operational;
+
+/// An approval in a list, with names for ids where there still are any.
+pub struct ApprovalView {
+    /// As it is stored.
+    pub approval: Approval,
+    /// How it stands now.
+    pub standing: &'static str,
+    /// The account it is about.
+    pub subject: String,
+    /// The project it is about.
+    pub project: Option<String>,
+    /// Who asked.
+    pub requester: String,
+}
+
+/// What is asked of a second person.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub kind: Kind,
+    pub subject: UserId,
+    pub project: Option<ProjectId>,
+}
+
+/// Every row, with its key.
+type Rows = Vec<(Vec<u8>, Listed<Approval>)>;
+
+impl Operational {
+    /// Asks the members of a project, or of an orphan an officer, to let a user in.
+    ///
+    /// # Errors
+    /// `not-found` for project or user; `bad-request` for a user whose role owns no projects; `already-exists` for one who is a
+    /// member, or for whom somebody has asked already; `too-many-approvals`.
+    pub fn propose_member(
+        &self,
+        leave: Leave,
+        project: &str,
+        user: &str,
+        now: Now,
+    ) -> Result<ApprovalView, Stop> {
+        let project = self.project_named(project)?.id;
+        let asked = self.change(now, |batch| {
+            let user = self.user_named(user)?;
+            check_owner(&user)?;
+            if self.member(project, user.id)?.is_some() {
+                return Err(taken("This user is a member already."));
+            }
+            let wanted = Wanted { kind: Kind::Member, subject: user.id, project: Some(project) };
+            if let Some(same) = self.waiting_for(wanted, now.time)? {
+                let id = same.id;
+                return Err(taken(format!("The same was asked for already, and waits: approval {id}.")));
+            }
+            let (batch, asked) = self.ask(batch, wanted, leave.actor(), now)?;
+            let audit = ask_audit(&asked, leave.actor(), "member.propose", now);
+            Ok((batch, audit, asked))
+        })?;
+        self.approval_view(asked, now.time)
+    }
+
+    /// Puts a request into a batch, and takes out those that were kept long enough.
+    pub(super) fn ask(
+        &self,
+        mut batch: Batch,
+        wanted: Wanted,
+        actor: Actor,
+        now: Now,
+    ) -> Result<(Batch, Approval), Stop> {
+        let (mut waiting, mut kept) = (0, 0);
+        for (row_key, approval) in self.all_approvals()? {
+            match approval {
+                Listed::Sound(approval) if approval.may_go(now.time) => {
+                    batch = batch.delete(Table::Approvals, &row_key);
+                    continue;
+                }
+                Listed::Sound(approval) if approval.is_waiting(now.time) => waiting += 1,
+                Listed::Sound(_) | Listed::Damaged(_) => {}
+            }
+            kept += 1;
+        }
+        if waiting >= APPROVALS_WAITING_MAX || kept >= APPROVALS_KEPT_MAX {
+            return Err(Code::TooManyApprovals.into());
+        }
+        let Wanted { kind, subject, project } = wanted;
+        let approval = Approval {
+            id: ApprovalId::from_random(random::bytes()?),
+            kind,
+            subject,
+            project,
+            requester: match actor {
+                Actor::User(id) => Some(id),
+                Actor::Endpoint(_) | Actor::Local(_) | Actor::System => None,
+            },
+            asked_by: actor.to_string(),
+            asked: now.time,
+            expires: now.time.plus(APPROVAL_WAITS_MAX),
+            state: State::Waiting,
+            decided: None,
+            decided_by: None,
+        };
+        Ok((put(batch, &approval), approval))
+    }
+
+    /// Every approval, the newest first; a damaged one by its row's name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn approvals(&self, now: Now) -> Result<Vec<Listed<ApprovalView>>, Stop> {
+        let (mut sound, mut views) = (Vec::new(), Vec::new());
+        for (_, listed) in self.all_approvals()? {
+            match listed {
+                Listed::Sound(approval) => sound.push(approval),
+                Listed::Damaged(row) => views.push(Listed::Damaged(row)),
+            }
+        }
+        sound.sort_by_key(|approval| std::cmp::Reverse((approval.asked, approval.id)));
+        for approval in sound {
+            views.push(Listed::Sound(self.approval_view(approval, now.time)?));
+        }
+        Ok(views)
+    }
+
+    /// One approval.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn approval(&self, id: ApprovalId, now: Now) -> Result<ApprovalView, Stop> {
+        self.approval_view(self.approval_row(id)?, now.time)
+    }
+
+    /// The second person says no.
+    ///
+    /// # Errors
+    /// `not-found`, `approval-ended`.
+    pub fn refuse_approval(&self, leave: Leave, id: ApprovalId, now: Now) -> Result<ApprovalView, Stop> {
+        self.end_approval(leave, id, State::Refused, "approval.refuse", now)
+    }
+
+    /// Whoever asked wants it no more.
+    ///
+    /// # Errors
+    /// `not-found`, `approval-ended`.
+    pub fn withdraw_approval(&self, leave: Leave, id: ApprovalId, now: Now) -> Result<ApprovalView, Stop> {
+        self.end_approval(leave, id, State::Withdrawn, "approval.withdraw", now)
+    }
+
+    fn end_approval(
+        &self,
+        leave: Leave,
+        id: ApprovalId,
+        state: State,
+        act: &'static str,
+        now: Now,
+    ) -> Result<ApprovalView, Stop> {
+        let ended = self.change(now, |batch| {
+            let ended = self.waiting(id, now.time)?.decide(state, leave.actor(), now.time);
+            let audit = ask_audit(&ended, leave.actor(), act, now);
+            Ok((put(batch, &ended), audit, ended))
+        })?;
+        self.approval_view(ended, now.time)
+    }
+
+    /// Puts into a batch the end of everything that waits about an account, or was asked by it.
+    pub(super) fn end_approvals_of(&self, mut batch: Batch, user: UserId, now: Now) -> Result<Batch, Stop> {
+        for approval in self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound()) {
+            let concerns = approval.subject == user || approval.requester == Some(user);
+            if concerns && (approval.is_waiting(now.time) || approval.is_open(now.time)) {
+                batch = put(batch, &approval.decide(State::Withdrawn, Actor::System, now.time));
+            }
+        }
+        Ok(batch)
+    }
+
+    /// What waits of the same kind about the same.
+    pub(super) fn waiting_for(&self, wanted: Wanted, now: Timestamp) -> Result<Option<Approval>, Stop> {
+        let mut all = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
+        Ok(all.find(|approval| {
+            let same = (approval.kind, approval.subject, approval.project)
+                == (wanted.kind, wanted.subject, wanted.project);
+            same && approval.is_waiting(now)
+        }))
+    }
+
+    /// One that waits for its second person.
+    pub(super) fn waiting(&self, id: ApprovalId, now: Timestamp) -> Result<Approval, Stop> {
+        let approval = self.approval_row(id)?;
+        if approval.is_waiting(now) {
+            return Ok(approval);
+        }
+        let standing = approval.standing(now);
+        Err(Refusal::new(Code::ApprovalEnded).detail(format!("The request is {standing}.")).into())
+    }
+
+    /// An approval, as policies see it.
+    pub(super) fn asked(&self, id: ApprovalId) -> Result<Asked, Stop> {
+        let Approval { kind, subject, requester, project, .. } = self.approval_row(id)?;
+        let projects = match (kind, project) {
+            (Kind::Member, project) => project.into_iter().collect(),
+            (Kind::Confirmation, _) => self.memberships(subject)?.into_iter().collect(),
+            (Kind::Recovery, _) => Vec::new(),
+        };
+        let is_orphan = match project {
+            Some(project) => self.is_orphan(project)?,
+            None => false,
+        };
+        Ok(Asked { id, kind, subject, requester, projects, is_orphan })
+    }
+
+    /// Whether no member is left who could let somebody in: none that may come in and is confirmed.
+    pub(super) fn is_orphan(&self, project: ProjectId) -> Result<bool, Stop> {
+        let mut members = Vec::new();
+        self.each(Table::Members, project.as_bytes(), |row_key, _| {
+            members.extend(row_key.last_chunk::<16>().map(|id| UserId::from_bytes(*id)));
+            Ok(())
+        })?;
+        for id in members {
+            let user = self.look_up::<User>(Table::Users, id.as_bytes())?.and_then(Listed::sound);
+            let decides = |user: &User| {
+                user.role == Role::User && user.disabled.is_none() && user.unconfirmed.is_none()
+            };
+            if user.as_ref().is_some_and(decides) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn approval_row(&self, id: ApprovalId) -> Result<Approval, Stop> {
+        self.read(Table::Approvals, id.as_bytes())?.ok_or_else(|| not_found("approval", &id.to_string()))
+    }
+
+    /// Bounded by [`APPROVALS_KEPT_MAX`].
+    fn all_approvals(&self) -> Result<Rows, Stop> {
+        let mut all = Vec::new();
+        self.each_listed(Table::Approvals, &[], |row_key, row| {
+            all.push((row_key.to_vec(), row.decode()?));
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    pub(super) fn approval_view(&self, approval: Approval, now: Timestamp) -> Result<ApprovalView, Stop> {
+        let name = |id: UserId| -> Result<String, Stop> {
+            let user = self.look_up::<User>(Table::Users, id.as_bytes())?.and_then(Listed::sound);
+            Ok(user.map_or_else(|| format!("user:{id}"), |user| user.name.to_string()))
+        };
+        let project = match approval.project {
+            Some(id) => {
+                let row = self.look_up::<Project>(Table::Projects, id.as_bytes())?.and_then(Listed::sound);
+                Some(row.map_or_else(|| id.to_string(), |project| project.name.to_string()))
+            }
+            None => None,
+        };
+        Ok(ApprovalView {
+            standing: approval.standing(now),
+            subject: name(approval.subject)?,
+            requester: approval.requester.map_or_else(|| Ok(approval.asked_by.clone()), name)?,
+            project,
+            approval,
+        })
+    }
+}
+
+/// Puts an approval into a batch.
+pub(super) fn put(batch: Batch, approval: &Approval) -> Batch {
+    batch.put(Table::Approvals, approval.id.as_bytes(), cbor::encode(approval))
+}
+
+/// What is recorded of an approval.
+pub(super) fn ask_audit(approval: &Approval, actor: Actor, act: &'static str, now: Now) -> AuditRecord {
+    let audit = AuditRecord::new(now.time, actor, act)
+        .with("approval", approval.id)
+        .with("kind", approval.kind)
+        .with("user", approval.subject)
+        .with("asked-by", &approval.asked_by);
+    match approval.project {
+        Some(project) => audit.with("project", project),
+        None => audit,
+    }
+}
+
+fn taken(detail: impl Into<String>) -> Stop {
+    Refusal::new(Code::AlreadyExists).detail(detail.into()).into()
+}

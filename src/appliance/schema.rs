@@ -1,0 +1,103 @@
+//! What an object declares of its data, and how that may change. Names that are bound into ciphertexts are settled once
+//! there may be some: from the first grant to encrypt on.
+
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::id::ObjectId;
+use crate::domain::object::Object;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::Schema;
+use crate::domain::timestamp::Now;
+use crate::store::{Batch, Table};
+
+use super::catalog::{check_required, not_found};
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+
+impl Operational {
+    /// Gives an object another schema in place of the one it has, and other required context names where some are said. One
+    /// that is so already leaves no record.
+    ///
+    /// # Errors
+    /// `not-found`; `bad-request`, `bad-context` for what does not hold together; `conflict` when subject or required names
+    /// would change of an object that an endpoint was ever let encrypt on.
+    pub fn set_schema(
+        &self,
+        actor: Actor,
+        project: &str,
+        name: &str,
+        schema: Schema,
+        required_context: Option<Vec<String>>,
+        now: Now,
+    ) -> Result<Object, Stop> {
+        let project = self.project_named(project)?;
+        let schema = checked(schema)?;
+        let required_context = required_context.map(check_required).transpose()?;
+        let mut after = None;
+        self.change_if_any(now, |batch| {
+            let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
+            let required_context = required_context.unwrap_or_else(|| object.required_context.clone());
+            let changed = Object { required_context, schema, ..object.clone() };
+            after = Some(changed.clone());
+            if changed == object {
+                return Ok(None);
+            }
+            let is_settled = object.is_unused.is_none();
+            let binds_alike = changed.subject() == object.subject()
+                && changed.required_context == object.required_context;
+            if is_settled && !binds_alike {
+                return Err(Refusal::new(Code::Conflict)
+                    .detail(
+                        "An endpoint was let encrypt on the object, so there may be ciphertexts that its subject and required \
+                         context names are part of: they stay as they are. Make another object, and encrypt into that.",
+                    )
+                    .into());
+            }
+            let audit = AuditRecord::new(now.time, actor, "object.set-schema")
+                .with("id", changed.id)
+                .with("project", project.id)
+                .with("required-context", format!("{:?}", changed.required_context));
+            let audit = declared(audit, &changed);
+            Ok(Some((batch.put(Table::Objects, changed.id.as_bytes(), cbor::encode(&changed)), audit)))
+        })?;
+        after.ok_or_else(|| not_found("object", name))
+    }
+
+    /// Says with the commit of a first grant to encrypt that there may be ciphertexts from now on. A damaged object is left as
+    /// it is: nothing can be sealed for it.
+    pub(super) fn put_to_use(&self, batch: Batch, id: ObjectId) -> Result<Batch, Stop> {
+        let object = self.look_up::<Object>(Table::Objects, id.as_bytes())?.and_then(Listed::sound);
+        Ok(match object {
+            Some(object) if object.is_unused.is_some() => {
+                let used = Object { is_unused: None, ..object };
+                batch.put(Table::Objects, id.as_bytes(), cbor::encode(&used))
+            }
+            _ => batch,
+        })
+    }
+}
+
+/// A schema that holds together; none where nothing is declared.
+pub(super) fn checked(schema: Schema) -> Result<Option<Schema>, Refusal> {
+    schema.checked().map_err(|flaw| Refusal::new(Code::BadRequest).detail(flaw.0))
+}
+
+/// An audit record with what the object declares.
+pub(super) fn declared(audit: AuditRecord, object: &Object) -> AuditRecord {
+    let Some(schema) = &object.schema else { return audit };
+    let audit = match &schema.subject {
+        Some(subject) => audit.with("subject", subject),
+        None => audit,
+    };
+    let fields: Vec<String> = schema
+        .fields
+        .iter()
+        .map(|field| {
+            let index = field.index_bits.map_or_else(String::new, |bits| format!(" index {bits}"));
+            format!("{} {} {}{index}", field.name, field.normaliser, field.length)
+        })
+        .collect();
+    if fields.is_empty() { audit } else { audit.with("fields", fields.join(", ")) }
+}

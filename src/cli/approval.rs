@@ -1,0 +1,80 @@
+//! `gembok approval`: what waits for a second person.
+
+use std::fmt::Write;
+
+use clap::Subcommand;
+
+use crate::desk::answer::{ApprovalLine, Listed};
+use crate::desk::request;
+
+use super::columns::{Table, all};
+
+#[derive(Subcommand)]
+pub(super) enum Approval {
+    /// List what waits, or has waited, for a second person
+    List,
+    /// Show one of them
+    Show { id: String },
+    /// Say yes as the second person
+    Give { id: String },
+    /// Say no as the second person
+    Refuse { id: String },
+    /// Take back what was asked for
+    Withdraw { id: String },
+}
+
+impl From<Approval> for request::Request {
+    fn from(verb: Approval) -> Self {
+        Self::Approval(match verb {
+            Approval::List => request::Approval::List,
+            Approval::Show { id } => request::Approval::Show { id },
+            Approval::Give { id } => request::Approval::Give { id },
+            Approval::Refuse { id } => request::Approval::Refuse { id },
+            Approval::Withdraw { id } => request::Approval::Withdraw { id },
+        })
+    }
+}
+
+/// A table of approvals.
+pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
+    let mut table =
+        Table::new(["APPROVAL", "STATE", "WHAT", "USER", "PROJECT", "ASKED BY", "ASKED", "EXPIRES"]);
+    table.rows(all(listed), |line| {
+        let ApprovalLine { id, kind, user, project, requester, asked, expires, state, .. } = line;
+        let project = project.clone().unwrap_or_default();
+        let what = match kind.as_str() {
+            "member" => "become a member",
+            "confirmation" => "be confirmed",
+            "recovery" => "become the admin",
+            other => other,
+        };
+        [
+            id.clone(),
+            state.clone(),
+            what.to_owned(),
+            user.clone(),
+            project,
+            requester.clone(),
+            asked.clone(),
+            expires.clone(),
+        ]
+    });
+    table.text()
+}
+
+/// One approval.
+pub(super) fn one(line: &ApprovalLine) -> String {
+    let ApprovalLine { id, kind, user, project, requester, asked, expires, state, decided, decided_by } =
+        line;
+    let mut text = format!(
+        "approval      {id}\nstate         {state}\nwhat          {kind}\nuser          {user}\nasked by      {requester}\n\
+         asked         {asked}\nexpires       {expires}"
+    );
+    for (name, value) in [("project", project), ("decided", decided), ("decided by", decided_by)] {
+        if let Some(value) = value {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\n{name:<14}{value}");
+        }
+    }
+    text
+}

@@ -1,0 +1,133 @@
+//! Approvals at the desk: what can be asked about them, what comes back, and the way to the appliance.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::appliance::{Appliance, ApprovalView, Leave, Listed as Found, Stop, Target};
+use crate::domain::access::Act;
+use crate::domain::id::ApprovalId;
+use crate::domain::refusal::Refusal;
+use crate::domain::timestamp::Now;
+
+use super::answer::{Done, Listed, Page};
+use super::asker::Asker;
+use super::perform::id;
+use super::view::told;
+
+/// Verbs on approvals.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Approval {
+    /// Those that whoever asks may see.
+    List,
+    /// One of them.
+    Show {
+        /// As lists show it.
+        id: String,
+    },
+    /// The second person's yes.
+    Give {
+        /// As lists show it.
+        id: String,
+    },
+    /// The second person's no.
+    Refuse {
+        /// As lists show it.
+        id: String,
+    },
+    /// By whoever asked for it.
+    Withdraw {
+        /// As lists show it.
+        id: String,
+    },
+}
+
+/// An approval in an answer.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalLine {
+    /// Never changes.
+    pub id: String,
+    /// `member`, `confirmation` or `recovery`.
+    pub kind: String,
+    /// Name of the account it is about.
+    pub user: String,
+    /// Name of the project it is about.
+    pub project: Option<String>,
+    /// Who asked: a user's name, or `local:<uid>`.
+    pub requester: String,
+    /// When it was asked.
+    pub asked: String,
+    /// From when on nobody can approve it any more.
+    pub expires: String,
+    /// `waiting`, `expired`, `approved`, `refused`, `withdrawn` or `used`.
+    pub state: String,
+    /// When it was decided.
+    pub decided: Option<String>,
+    /// By whom, as audit records say it.
+    pub decided_by: Option<String>,
+}
+
+impl Approval {
+    /// What the access policies are asked.
+    pub(super) fn act(&self) -> Result<(Act, Target), Refusal> {
+        let of = |text: &String| id::<ApprovalId>(text).map(Target::Approval);
+        Ok(match self {
+            Self::List => (Act::ApprovalList, Target::Appliance),
+            Self::Show { id } => (Act::ApprovalShow, of(id)?),
+            Self::Give { id } => (Act::ApprovalGive, of(id)?),
+            Self::Refuse { id } => (Act::ApprovalRefuse, of(id)?),
+            Self::Withdraw { id } => (Act::ApprovalWithdraw, of(id)?),
+        })
+    }
+
+    pub(super) fn perform(
+        self,
+        appliance: &Appliance,
+        asker: &Asker,
+        leave: Leave,
+        now: Now,
+    ) -> Result<Done, Stop> {
+        let unlocked = appliance.unlocked()?;
+        Ok(Done::Approval(Box::new(match self {
+            Self::List => {
+                let mut seen = Vec::new();
+                for listed in unlocked.approvals(now)? {
+                    let is_seen = match &listed {
+                        Found::Sound(view) => {
+                            asker.may(appliance, Act::ApprovalShow, Target::Approval(view.approval.id))?
+                        }
+                        Found::Damaged(_) => asker.may(appliance, Act::StatusRead, Target::Appliance)?,
+                    };
+                    seen.extend(is_seen.then(|| Listed::from(listed)));
+                }
+                // All of them: they are bounded.
+                return Ok(Done::Approvals(Page { items: seen, next: None }));
+            }
+            Self::Show { id: shown } => unlocked.approval(id(&shown)?, now)?.into(),
+            Self::Give { id: given } => unlocked.give_approval(leave, id(&given)?, now)?.into(),
+            Self::Refuse { id: refused } => unlocked.refuse_approval(leave, id(&refused)?, now)?.into(),
+            Self::Withdraw { id: withdrawn } => {
+                unlocked.withdraw_approval(leave, id(&withdrawn)?, now)?.into()
+            }
+        })))
+    }
+}
+
+impl From<ApprovalView> for ApprovalLine {
+    fn from(view: ApprovalView) -> Self {
+        let ApprovalView { approval, standing, subject, project, requester } = view;
+        Self {
+            id: approval.id.to_string(),
+            kind: approval.kind.to_string(),
+            user: subject,
+            project,
+            requester,
+            asked: approval.asked.to_string(),
+            expires: approval.expires.to_string(),
+            state: standing.into(),
+            decided: told(approval.decided),
+            decided_by: approval.decided_by,
+        }
+    }
+}

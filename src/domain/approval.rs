@@ -1,0 +1,196 @@
+//! An approval: what one person has asked for and a second one decides. It waits for a bounded time, is decided once, and
+//! whoever asks for it, or whom it is about, is never the second person.
+
+use std::fmt;
+use std::time::Duration;
+
+use minicbor::{Decode, Encode};
+
+use super::id::{ApprovalId, ProjectId, UserId};
+use super::timestamp::Timestamp;
+
+/// How long a request waits for its second person.
+pub const APPROVAL_WAITS_MAX: Duration = Duration::from_secs(72 * 3_600);
+/// How long one that was decided or has expired is kept for lists, from when it was asked; the audit trail keeps it longer.
+pub const APPROVAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Requests that may wait at a time.
+pub const APPROVALS_WAITING_MAX: usize = 256;
+/// Requests that are kept, those that wait included.
+pub const APPROVALS_KEPT_MAX: usize = 1_024;
+
+/// What needs a second person; the numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Kind {
+    /// An account becomes a member of a project, asked for by somebody who is none.
+    #[n(0)]
+    Member,
+    /// An account whose credentials another person had in hand gets its full rights back.
+    #[n(1)]
+    Confirmation,
+    /// All admins are lost: an account becomes an admin and gets a new password.
+    #[n(2)]
+    Recovery,
+}
+
+/// What became of it; the numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum State {
+    /// For its second person.
+    #[n(0)]
+    Waiting,
+    /// By a second person.
+    #[n(1)]
+    Approved,
+    /// By a second person.
+    #[n(2)]
+    Refused,
+    /// By whoever asked, or because what it was about has changed.
+    #[n(3)]
+    Withdrawn,
+    /// Approved, and done by whoever asked.
+    #[n(4)]
+    Used,
+}
+
+/// An approval as it is stored under its id.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Approval {
+    /// Never changes.
+    #[n(0)]
+    pub id: ApprovalId,
+    /// What is asked.
+    #[n(1)]
+    pub kind: Kind,
+    /// The account it is about.
+    #[n(2)]
+    pub subject: UserId,
+    /// The project it is about, where it is about one.
+    #[n(3)]
+    pub project: Option<ProjectId>,
+    /// Who asked; none where that was the operator.
+    #[n(4)]
+    pub requester: Option<UserId>,
+    /// The same as audit records say it.
+    #[n(5)]
+    pub asked_by: String,
+    /// When.
+    #[n(6)]
+    pub asked: Timestamp,
+    /// From when on nobody can approve it any more.
+    #[n(7)]
+    pub expires: Timestamp,
+    /// What became of it.
+    #[n(8)]
+    pub state: State,
+    /// When that was.
+    #[n(9)]
+    pub decided: Option<Timestamp>,
+    /// By whom, as audit records say it.
+    #[n(10)]
+    pub decided_by: Option<String>,
+}
+
+impl Kind {
+    /// All of them, by number.
+    pub const ALL: [Self; 3] = [Self::Member, Self::Confirmation, Self::Recovery];
+
+    /// The word in policies, records and lists.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Confirmation => "confirmation",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl Approval {
+    /// Whether it waits for its second person now.
+    #[must_use]
+    pub fn is_waiting(&self, now: Timestamp) -> bool {
+        self.state == State::Waiting && now < self.expires
+    }
+
+    /// Whether it may go: it waits no more, and was kept long enough.
+    #[must_use]
+    pub fn may_go(&self, now: Timestamp) -> bool {
+        !self.is_waiting(now) && now.since(self.asked) > APPROVAL_KEPT
+    }
+
+    /// Whether it was approved, and what was approved can still be had.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.state == State::Approved && now < self.expires
+    }
+
+    /// How it stands, in one word.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> &'static str {
+        match self.state {
+            State::Waiting if now < self.expires => "waiting",
+            State::Waiting => "expired",
+            State::Approved => "approved",
+            State::Refused => "refused",
+            State::Withdrawn => "withdrawn",
+            State::Used => "used",
+        }
+    }
+
+    /// The same, decided.
+    #[must_use]
+    pub fn decide(self, state: State, by: impl ToString, now: Timestamp) -> Self {
+        Self { state, decided: Some(now), decided_by: Some(by.to_string()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cbor;
+
+    fn asked(at: u64) -> Approval {
+        Approval {
+            id: ApprovalId::from_bytes([1; 16]),
+            kind: Kind::Member,
+            subject: UserId::from_bytes([2; 16]),
+            project: Some(ProjectId::from_bytes([3; 16])),
+            requester: None,
+            asked_by: "local:0".into(),
+            asked: Timestamp::from_seconds(at),
+            expires: Timestamp::from_seconds(at).plus(APPROVAL_WAITS_MAX),
+            state: State::Waiting,
+            decided: None,
+            decided_by: None,
+        }
+    }
+
+    #[test]
+    fn it_waits_for_three_days_and_is_kept_for_thirty() {
+        let at = |seconds| Timestamp::from_seconds(seconds);
+        let approval = asked(1_000);
+        let end = 1_000 + 72 * 3_600;
+        assert!(approval.is_waiting(at(end - 1)) && !approval.is_waiting(at(end)));
+        assert_eq!((approval.standing(at(end - 1)), approval.standing(at(end))), ("waiting", "expired"));
+        let gone = 1_000 + 30 * 24 * 3_600;
+        assert!(!approval.may_go(at(gone)) && approval.may_go(at(gone + 1)));
+        let given = approval.decide(State::Approved, "user:x", at(2_000));
+        assert!(!given.is_waiting(at(2_001)) && given.is_open(at(end - 1)) && !given.is_open(at(end)));
+        assert_eq!(given.standing(at(end)), "approved");
+    }
+
+    #[test]
+    fn it_is_stored_as_it_was() {
+        let approval = asked(7).decide(State::Refused, "user:x", Timestamp::from_seconds(8));
+        assert_eq!(cbor::decode(&cbor::encode(&approval)), Ok(approval));
+    }
+}

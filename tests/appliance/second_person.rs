@@ -1,0 +1,198 @@
+//! What needs two persons, and a lone admin who has only itself: members are let in by somebody who answers for the project.
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client, refusal};
+use crate::support::daemon::PROJECT;
+use crate::world::World;
+
+const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
+
+/// A user who is signed in by certificate.
+pub(crate) struct Person(pub(crate) Client);
+
+impl Person {
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.0.insist("GET", path, &JSON, b"")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.0.insist("POST", path, &JSON, body.to_string().as_bytes())
+    }
+
+    /// Asks that somebody be let into the provisioned project.
+    pub(crate) fn propose(&self, user: &str) -> Answer {
+        self.post(&format!("/v1/projects/{PROJECT}/proposals"), &json!({ "user": user }))
+    }
+
+    pub(crate) fn decide(&self, approval: &str, verb: &str) -> Answer {
+        self.post(&format!("/v1/approvals/{approval}/{verb}"), &json!({}))
+    }
+
+    /// The ids of approvals that it sees, the newest first.
+    pub(crate) fn approvals(&self) -> Vec<String> {
+        let listed = self.get("/v1/approvals").ok()["items"].clone();
+        listed.as_array().unwrap().iter().map(|one| text(&one["id"])).collect()
+    }
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+}
+
+/// A user with a certificate, made over the local socket.
+pub(crate) fn person(world: &World, name: &str, role: &str) -> Person {
+    world.done(&format!("user create {name} --role {role}"));
+    world.done(&format!("certificate issue --user {name} --out {name}"));
+    Person(world.control(Some(&format!("{name}/user"))))
+}
+
+pub(crate) fn member(world: &World, name: &str) -> Person {
+    let person = person(world, name, "user");
+    world.done(&format!("project member add {name} --project {PROJECT}"));
+    person
+}
+
+pub(crate) fn members(world: &World) -> Vec<String> {
+    let listed = world.done(&format!("project member list --project {PROJECT}"));
+    let mut names: Vec<String> =
+        listed["members"]["items"].as_array().unwrap().iter().map(|one| text(&one["name"])).collect();
+    names.sort();
+    names
+}
+
+fn acts(world: &World) -> Vec<String> {
+    world.trail().iter().map(|entry| text(&entry["act"])).collect()
+}
+
+#[test]
+fn an_admin_proposes_and_a_member_lets_in() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let siti = member(&world, "siti");
+    let (tono, opsir) = (person(&world, "tono", "user"), person(&world, "opsir", "officer"));
+
+    let alone = admin.post(&format!("/v1/projects/{PROJECT}/members"), &json!({ "user": "tono" }));
+    assert_eq!(alone.problem(), refusal(403, "forbidden"));
+    assert!(alone.text().contains("admin-adds-nobody-alone"), "{}", alone.text());
+
+    let asked = admin.propose("tono");
+    assert_eq!(asked.status, 201, "{}", asked.text());
+    let asked = asked.json();
+    assert_eq!(
+        [&asked["kind"], &asked["user"], &asked["project"], &asked["requester"], &asked["state"]],
+        ["member", "tono", PROJECT, "admin", "waiting"]
+    );
+    let id = text(&asked["id"]);
+    assert_eq!(members(&world), ["siti"]);
+    assert_eq!(admin.propose("tono").problem(), refusal(409, "already-exists"));
+    assert_eq!(admin.propose("siti").problem(), refusal(409, "already-exists"));
+    assert_eq!(admin.propose("opsir").problem(), refusal(400, "bad-request"));
+    assert_eq!(admin.propose("nobody").problem(), refusal(404, "not-found"));
+    assert_eq!(admin.decide(&id, "give").problem(), refusal(403, "forbidden"), "the requester");
+    assert_eq!(tono.decide(&id, "give").problem(), refusal(403, "forbidden"), "whom it is about");
+    assert_eq!(opsir.decide(&id, "give").problem(), refusal(403, "forbidden"), "no orphan");
+    let stranger = person(&world, "joko", "user");
+    assert_eq!(stranger.approvals(), Vec::<String>::new());
+    for verb in ["give", "refuse", "withdraw"] {
+        assert_eq!(stranger.decide(&id, verb).problem(), refusal(404, "not-found"), "{verb}");
+    }
+    for person in [&admin, &siti, &tono, &opsir] {
+        assert_eq!(person.approvals(), [id.as_str()]);
+        assert_eq!(person.get(&format!("/v1/approvals/{id}")).ok()["state"], "waiting");
+    }
+    // A page in a browser can post this, but not as JSON.
+    let form = siti.0.insist("POST", &format!("/v1/approvals/{id}/give"), &[], b"{}");
+    assert_eq!(form.problem(), refusal(400, "bad-request"));
+
+    assert_eq!(siti.decide(&id, "give").ok()["state"], "approved");
+    assert_eq!(members(&world), ["siti", "tono"]);
+    assert_eq!(siti.decide(&id, "give").problem(), refusal(409, "approval-ended"));
+    assert_eq!(admin.decide(&id, "withdraw").problem(), refusal(409, "approval-ended"));
+    let trail = acts(&world);
+    assert_eq!(trail[trail.len() - 2..], ["member.add", "approval.give"]);
+
+    // A member lets in alone; a no and a change of mind change nothing.
+    assert_eq!(siti.post(&format!("/v1/projects/{PROJECT}/members"), &json!({ "user": "joko" })).status, 204);
+    person(&world, "rudi", "user");
+    let id = text(&admin.propose("rudi").json()["id"]);
+    assert_eq!(siti.decide(&id, "refuse").ok()["state"], "refused");
+    let id = text(&admin.propose("rudi").json()["id"]);
+    assert_eq!(siti.decide(&id, "withdraw").problem(), refusal(403, "forbidden"));
+    assert_eq!(admin.decide(&id, "withdraw").ok()["state"], "withdrawn");
+    assert_eq!(members(&world), ["joko", "siti", "tono"]);
+
+    // The operator sees all of them, and has a table.
+    assert_eq!(world.done("approval list")["approvals"]["items"].as_array().unwrap().len(), 3);
+    assert_eq!(world.done(&format!("approval show {id}"))["approval"]["state"], "withdrawn");
+    let table = world.sandbox.run(&["approval", "list"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("become a member"), "{table:?}");
+    assert_eq!(world.sandbox.refused(&["approval", "give", &id]), "forbidden");
+}
+
+#[test]
+fn an_orphan_has_an_officer() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let opsir = person(&world, "opsir", "officer");
+    person(&world, "tono", "user");
+    let id = text(&admin.propose("tono").json()["id"]);
+    assert_eq!(admin.decide(&id, "give").problem(), refusal(403, "forbidden"));
+    assert_eq!(opsir.decide(&id, "give").ok()["state"], "approved");
+    assert_eq!(members(&world), ["tono"]);
+    // Who is disabled, or has another role, is nobody who could decide.
+    for (undone, done) in [
+        ("user disable tono", "user enable tono"),
+        ("user change-role tono --role auditor", "user change-role tono --role user"),
+    ] {
+        let name = format!("baru-{}", undone.len());
+        person(&world, &name, "user");
+        let id = text(&admin.propose(&name).json()["id"]);
+        assert_eq!(opsir.decide(&id, "give").problem(), refusal(403, "forbidden"));
+        world.done(undone);
+        assert_eq!(opsir.decide(&id, "give").ok()["state"], "approved");
+        world.done(done);
+        world.done(&format!("project member remove {name} --project {PROJECT}"));
+    }
+}
+
+/// Every way to be both persons that an admin has who is alone.
+#[test]
+fn a_lone_admin_lets_nobody_in() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let siti = member(&world, "siti");
+    let path = format!("/v1/projects/{PROJECT}/members");
+
+    // An account of its own, made for the purpose, as a member or as the second person.
+    let sock = person(&world, "boneka", "user");
+    assert_eq!(admin.post(&path, &json!({ "user": "boneka" })).problem(), refusal(403, "forbidden"));
+    let id = text(&admin.propose("boneka").json()["id"]);
+    assert_eq!(sock.decide(&id, "give").problem(), refusal(403, "forbidden"));
+    // One more admin is no second person, and an officer is not made from a desk.
+    let second = person(&world, "wakil", "admin");
+    assert_eq!(second.decide(&id, "give").problem(), refusal(403, "forbidden"));
+    assert_eq!(second.post(&path, &json!({ "user": "boneka" })).problem(), refusal(403, "forbidden"));
+    let officer = admin.post("/v1/users", &json!({ "name": "palsu", "role": "officer" }));
+    assert_eq!(officer.problem(), refusal(403, "forbidden"));
+
+    // Whoever became a member after the request was made is not its second person.
+    let late = member(&world, "telat");
+    assert_eq!(late.decide(&id, "give").problem(), refusal(403, "not-a-second-person"));
+
+    // The account was ended and made again under the same name: what was asked was about another.
+    world.done("user delete boneka");
+    assert_eq!(siti.decide(&id, "give").problem(), refusal(409, "approval-ended"));
+    person(&world, "boneka2", "user");
+    let id = text(&admin.propose("boneka2").json()["id"]);
+    world.done("user disable boneka2");
+    assert_eq!(siti.decide(&id, "give").problem(), refusal(409, "approval-ended"));
+    world.done("user enable boneka2");
+    // Who asked was sent away meanwhile.
+    person(&world, "calon", "user");
+    let theirs = text(&second.propose("calon").json()["id"]);
+    world.done("user disable wakil");
+    assert_eq!(siti.decide(&theirs, "give").problem(), refusal(409, "approval-ended"));
+    assert_eq!(members(&world), ["siti", "telat"]);
+    assert_eq!(siti.decide(&id, "give").ok()["state"], "approved");
+}
