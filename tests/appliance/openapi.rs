@@ -309,6 +309,12 @@ fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
 fn appliance(world: &World, book: &mut Book) {
     book.resource("GET", "/v1/audit?limit=5", Value::Null);
     book.resource("GET", "/v1/audit/checkpoint-keys", Value::Null);
+    for report in ["processing?project=kantor&since=2026-01-01T00:00:00Z", "posture", "erasure"] {
+        book.resource("GET", &format!("/v1/reports/{report}"), Value::Null);
+    }
+    book.resource("GET", "/v1/reports/incident?project=kantor&endpoint=absensi", Value::Null);
+    let whose = json!({ "project": "gudang", "subject": { "value": "3372010101900001" } });
+    book.resource("POST", "/v1/reports/subject", whose);
     book.resource("GET", "/v1/policy/explain?who=user:siti&act=project.create&on=appliance", Value::Null);
     book.resource("GET", "/v1/status", Value::Null);
     book.resource("GET", &format!("/v1/statistics/table?project={PROJECT}&from=7d"), Value::Null);

@@ -303,6 +303,34 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/audit/prune", "audit prune")
         .shows("pruned")
         .says("Take out records that were exported, up to a record or a moment."),
+    // reports for the data protection law; whose data it is stands in the body and in no log of addresses
+    Row::get("/v1/reports/processing", "report processing")
+        .query(&[Query::Text("project"), Query::Text("since"), Query::Text("until"), Query::Number("from")])
+        .shows("report")
+        .says("Which endpoints did what on which objects in a period."),
+    Row::post("/v1/reports/subject", "report subject")
+        .shows("report")
+        .says("What was done with one person's data."),
+    Row::get("/v1/reports/incident", "report incident")
+        .query(&[
+            Query::Text("project"),
+            Query::Text("endpoint"),
+            Query::Text("api_key"),
+            Query::Text("certificate"),
+            Query::Text("since"),
+            Query::Text("until"),
+            Query::Number("from"),
+        ])
+        .shows("report")
+        .says("What an endpoint, API key or certificate did, from where, to whom."),
+    Row::get("/v1/reports/posture", "report posture")
+        .bare()
+        .shows("report")
+        .says("How the data is protected at present."),
+    Row::get("/v1/reports/erasure", "report erasure")
+        .bare()
+        .shows("report")
+        .says("How data is made unreadable for good, and what is not offered yet."),
     // access policies, statistics, status
     Row::get("/v1/policy/explain", "policy explain")
         .query(&[

@@ -414,6 +414,7 @@ pub(super) fn tags() -> Value {
         ("certificates", "Client certificates."),
         ("server-names", "What the server's certificate calls it."),
         ("audit", "Who changed what."),
+        ("reports", "What the data protection law asks for."),
         ("policy", "Access policies."),
         ("statistics", "What was asked."),
         ("status", "The whole health, as the command line shows it."),
