@@ -40,10 +40,8 @@ impl Request {
             | Self::Approval(_)
             | Self::Audit(_)
             | Self::Statistics(_)
-            | Self::Approval(_)
             | Self::Report(_)
-            | Self::Session(_)
-            | Self::Subject(_) => false,
+            | Self::Session(_) => false,
         }
     }
 }

@@ -7,6 +7,7 @@ mod api_keys;
 mod attack;
 mod audit_queries;
 mod authentication_limits;
+mod book;
 mod budget_clock;
 mod budgets;
 mod ca_roll;

@@ -8,6 +8,7 @@
 
 mod operations;
 mod others;
+mod sessions;
 mod shapes;
 
 use std::sync::LazyLock;

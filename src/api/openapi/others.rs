@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::operations::{Form, Operation, PROBLEM, Refusals};
+use super::sessions;
 use crate::api::statistics_csv;
 use crate::domain::refusal::Code;
 
@@ -60,7 +61,7 @@ const PUBLISHED: &[Code] = &[Code::UnknownAction];
 const RENEWAL: &[Code] =
     &[Code::UnknownMember, Code::RenewalLimited, Code::TooManyCertificates, Code::AlreadyExists];
 /// What a user may be refused with who looks.
-const USER: &[Code] = &[
+pub(super) const USER: &[Code] = &[
     Code::BadRequest,
     Code::CertificateMissing,
     Code::CertificateNotEnrolled,
@@ -75,49 +76,33 @@ const USER: &[Code] = &[
     Code::Fault,
 ];
 
-/// What whoever is nobody yet may be refused with.
-const STRANGER: &[Code] = &[
-    Code::BadRequest,
-    Code::MalformedJson,
-    Code::MissingMember,
-    Code::UnknownMember,
-    Code::RepeatedMember,
-    Code::BodyTooLarge,
-    Code::BodyTooSlow,
-    Code::AuthenticationLimited,
-    Code::WrongState,
-    Code::JournalFull,
-    Code::Conflict,
-    Code::Fault,
-];
-
 /// How the published contract says no.
 const GAGAL: Form = Form { name: "Gagal", content_type: "application/json", member: "kode" };
 
 /// Who asks at a route.
 #[derive(Clone, Copy)]
-enum Who {
+pub(super) enum Who {
     Anybody,
     Application,
     User,
 }
 
 /// A route: what it is for, who asks, and the names of the shapes that go in and out.
-struct Route {
-    method: &'static str,
-    path: &'static str,
-    id: &'static str,
-    tag: &'static str,
-    who: Who,
-    summary: &'static str,
-    body: Option<&'static str>,
-    answer: Shape,
-    codes: Vec<Code>,
+pub(super) struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub id: &'static str,
+    pub tag: &'static str,
+    pub who: Who,
+    pub summary: &'static str,
+    pub body: Option<&'static str>,
+    pub answer: Shape,
+    pub codes: Vec<Code>,
 }
 
 /// What an answer is.
 #[derive(Clone, Copy)]
-enum Shape {
+pub(super) enum Shape {
     /// JSON of this name.
     Json(&'static str),
     /// JSON of this name, or CSV.
@@ -132,7 +117,7 @@ enum Shape {
 
 /// Every one.
 pub(super) fn all(refusals: &mut Refusals) -> Vec<Operation> {
-    let routes = of_applications().into_iter().chain(of_everybody()).chain(of_sessions());
+    let routes = of_applications().into_iter().chain(of_everybody()).chain(sessions::all());
     routes.map(|route| route.operation(refusals)).collect()
 }
 
@@ -259,64 +244,6 @@ fn of_everybody() -> Vec<Route> {
             Who::User,
             "What was asked, by whom, with what result, over time.",
             Shape::JsonOrCsv("Statistics"),
-        ),
-    ]
-}
-
-/// Signing in and out, and one-time links.
-fn of_sessions() -> Vec<Route> {
-    let route = |method, path, id, who, summary, body, answer, codes: &[Code]| Route {
-        method,
-        path,
-        id,
-        tag: "session",
-        who,
-        summary,
-        body,
-        answer,
-        codes: if matches!(who, Who::User) { USER.to_vec() } else { [STRANGER, codes].concat() },
-    };
-    let session = "/v1/session";
-    vec![
-        route(
-            "post",
-            session,
-            "sign-in",
-            Who::Anybody,
-            "Sign in by password, and by a second factor where one is demanded.",
-            Some("SignIn"),
-            Shape::Made("SignedIn"),
-            &[Code::SignInFailed, Code::SignInsBusy, Code::TooManySessions],
-        ),
-        route(
-            "get",
-            session,
-            "whoami",
-            Who::User,
-            "Who asks, and by which session.",
-            None,
-            Shape::Json("WhoAmI"),
-            &[],
-        ),
-        route(
-            "delete",
-            session,
-            "sign-out",
-            Who::User,
-            "End the session that asks.",
-            None,
-            Shape::Nothing,
-            &[],
-        ),
-        route(
-            "post",
-            "/v1/reset",
-            "use-link",
-            Who::Anybody,
-            "Set a password by a one-time link.",
-            Some("UseLink"),
-            Shape::Json("LinkUsed"),
-            &[Code::LinkEnded, Code::SignInsBusy, Code::WeakPassword],
         ),
     ]
 }
