@@ -75,6 +75,7 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         }
         Code::ShownOnce => "Permintaan ini sudah dilaksanakan, dan hasilnya hanya ditunjukkan sekali.",
         Code::TooManyIdempotencyKeys => "Terlalu banyak Idempotency-Key dalam 24 jam; kirim tanpa kunci itu.",
+        Code::UseTheControlPlane => "Soket lokal melayani ini hanya pada sandbox; gunakan bidang kendali.",
         Code::NotFound => "Tidak ditemukan; periksa namanya.",
         Code::AlreadyExists => "Nama sudah dipakai; pilih nama lain.",
         Code::Conflict => "Data diubah pihak lain pada saat yang sama; ulangi.",

@@ -143,6 +143,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::NetworkDenied
         | Code::Forbidden
         | Code::NotASecondPerson
+        | Code::UseTheControlPlane
         | Code::PolicyDenied
         | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
@@ -158,10 +159,10 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
-        | Code::AdminIsThere
-        | Code::TooManySessions
         | Code::CaInUse
         | Code::CaRollState
+        | Code::AdminIsThere
+        | Code::TooManySessions
         | Code::NotEmpty
         | Code::NotRetired
         | Code::ObjectInUse

@@ -309,6 +309,12 @@ impl Appliance {
         &self.settings
     }
 
+    /// Whether its store is a sandbox, or it has none yet. Before an unlock it is the boot row's claim.
+    #[must_use]
+    pub fn may_be_sandbox(&self) -> bool {
+        self.sandbox.get().is_none_or(|sandbox| *sandbox)
+    }
+
     /// The state at this moment.
     #[must_use]
     pub fn state(&self) -> Arc<State> {

@@ -10,6 +10,7 @@ use super::api_key::ApiKey;
 use super::approval::Approval;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
+use super::control::Options;
 use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
@@ -45,6 +46,8 @@ pub(super) struct Arguments {
     /// Print the daemon's answer as it came, one line of JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) control: Options,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -119,6 +122,12 @@ pub(super) enum Command {
     Config(Config),
     /// Print the OpenAPI document of both listeners
     Openapi,
+    /// Print what completes commands in a shell: source <(gembok completions bash)
+    Completions {
+        /// bash, zsh or fish
+        #[arg(value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
+    },
 }
 
 #[derive(Subcommand)]

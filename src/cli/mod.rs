@@ -11,6 +11,7 @@ mod budget;
 mod bundle;
 mod client;
 mod columns;
+mod control;
 mod endpoint_shown;
 mod enrol;
 mod error;

@@ -6,7 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::{Shell, generate};
 use zeroize::Zeroizing;
 
 use crate::api::openapi;
@@ -47,19 +48,27 @@ pub fn run() -> ExitCode {
 
 impl Arguments {
     fn execute(self) -> Result<(), CliError> {
-        let Self { config, json, command } = self;
+        let Self { config, json, control, command } = self;
+        let open = || {
+            Ok::<_, CliError>(Session {
+                client: Client::new(&config, control.control()?),
+                config: config.clone(),
+                json,
+            })
+        };
         let request = match command {
             Command::Serve => return serve(&config).map_err(|error| CliError::Own(error.to_string())),
             Command::Config(arguments::Config::Check { file }) => return check(&file.unwrap_or(config)),
-            Command::Init(init) => return Session::open(&config, json)?.init(init),
-            Command::ApiKey(verb) => return Session::open(&config, json)?.api_key(verb),
+            Command::Init(init) => return open()?.init(init),
+            Command::ApiKey(verb) => return open()?.api_key(verb),
             Command::Certificate(arguments::Certificate::Issue(new)) => {
-                return Session::open(&config, json)?.issue_certificate(new);
+                return open()?.issue_certificate(new);
             }
             Command::Audit(arguments::Audit::Verify(wanted)) => return verify(&wanted, json),
             Command::Policy(Policy::Check { files }) => return print(&policy::check(&files)?),
             Command::Policy(Policy::Explain(asked)) => asked.into(),
             Command::Unlock(accepted) => accepted.into(),
+            Command::Completions { shell } => return completions(&shell),
             Command::Openapi => return print(openapi::document()),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
@@ -67,7 +76,7 @@ impl Arguments {
             Command::Object(verb) => verb.into_request()?,
             Command::Endpoint(verb) => match verb.into_request() {
                 Ok(request) => request,
-                Err(new) => return Session::open(&config, json)?.bundle(new),
+                Err(new) => return open()?.bundle(new),
             },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
@@ -89,10 +98,10 @@ impl Arguments {
             Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
             Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),
             Command::Audit(arguments::Audit::Export(wanted)) => {
-                return Session::open(&config, json)?.export(&wanted);
+                return open()?.export(&wanted);
             }
             Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
-                return Session::open(&config, json)?.check(from, to, &evidence);
+                return open()?.check(from, to, &evidence);
             }
             Command::Audit(arguments::Audit::List(wanted)) => {
                 Request::Audit(request::Audit::List(wanted.into()))
@@ -102,7 +111,7 @@ impl Arguments {
                 Request::Audit(request::Audit::Prune { to, before })
             }
         };
-        let session = Session::open(&config, json)?;
+        let session = open()?;
         let answered = session.ask(&request)?;
         session.show(&answered)
     }
@@ -116,11 +125,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn open(config: &Path, json: bool) -> Result<Self, CliError> {
-        let socket = Config::local_socket(config).map_err(CliError::Config)?;
-        Ok(Self { client: Client::new(&socket), config: config.to_owned(), json })
-    }
-
     /// Asks for something to be done. The raw answer is printed even when it is a no.
     pub(super) fn ask(&self, request: &Request) -> Result<Answered<Done>, CliError> {
         let Answered { line, answer } = self.client.ask(request)?;
@@ -220,6 +224,14 @@ fn verify(wanted: &arguments::Verify, json: bool) -> Result<(), CliError> {
         }
     }
     show_verification(&Verification::new(reports, comparisons), json)
+}
+
+/// `completions`
+fn completions(shell: &str) -> Result<(), CliError> {
+    let shell = shell.parse::<Shell>().map_err(CliError::Own)?;
+    let mut script = Vec::new();
+    generate(shell, &mut Arguments::command(), "gembok", &mut script);
+    print(&String::from_utf8_lossy(&script))
 }
 
 /// An export of a damaged journal is made, and is a failure all the same.

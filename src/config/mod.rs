@@ -181,7 +181,8 @@ impl Config {
                 "keys may serve until their time to live is over while the token is away; raise max_s or lower ttl_s",
             );
         }
-        let wrong = self.pki.relate().or_else(|| self.statistics.relate()).or_else(|| self.sessions.relate());
+        let wrong = self.pki.relate().or_else(|| self.statistics.relate());
+        let wrong = wrong.or_else(|| self.sessions.relate());
         wrong.map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
     }
 }

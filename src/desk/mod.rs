@@ -18,6 +18,7 @@ mod certificate_answer;
 mod certificate_request;
 mod endpoint_shown;
 mod life;
+mod local;
 mod people;
 mod perform;
 mod perform_people;

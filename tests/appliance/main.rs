@@ -10,6 +10,7 @@ mod authentication_limits;
 mod budget_clock;
 mod budgets;
 mod ca_roll;
+mod catalog_model;
 mod client;
 mod clock;
 mod conditions;

@@ -19,7 +19,7 @@ use crate::world::World;
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
 
 /// For how long an object has to be retired before it is deleted, and a little more.
-const RETIRED_BEFORE: Duration = Duration::from_secs(61);
+const RETIRED_BEFORE: Duration = Duration::from_secs(91);
 
 /// No role may do these as shipped; a policy may let one.
 const MORE: &str = "

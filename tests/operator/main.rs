@@ -5,6 +5,7 @@ mod admittance;
 mod audit;
 mod bundles;
 mod certificates;
+mod control;
 mod expiry;
 mod forks;
 mod life;

@@ -35,7 +35,7 @@ final class Problem
             'api-key-missing', 'api-key-unknown', 'api-key-revoked', 'api-key-expired', 'api-key-disabled',
             'api-key-of-another-endpoint', 'endpoint-revoked', 'endpoint-disabled', 'forbidden', 'not-granted',
             'key-not-sealing', 'key-exhausted', 'denied-by-policy', 'not-a-second-person', 'subject-frozen',
-            'endpoint-retired', 'object-retired', 'project-retired', 'network-not-allowed',
+            'endpoint-retired', 'object-retired', 'project-retired', 'network-not-allowed', 'use-the-control-plane',
             'sign-in-failed', 'session-ended',
         ],
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],

@@ -13,6 +13,7 @@ mod perform;
 mod row;
 pub mod table;
 mod tag;
+mod way;
 mod words;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use super::{Answer, Incoming, body, problem};
 
 use perform::{Asked, Desk, Shown};
 pub use row::{Http, Query, Row};
+pub use way::Way;
 
 /// Who asks: whatever way people sign in, it is here that one becomes a user. Blocks.
 fn sign_in(operational: &Operational, arrival: &Arrival, now: Now) -> Result<SignedIn, Stop> {
