@@ -1,6 +1,7 @@
 //! Signing in by password: what a session may do and how it ends, what a wrong one is told, the second factor, and links that
 //! set a password once.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use gembok::crypto::totp::{STEP_S, TotpSecret};
@@ -8,6 +9,8 @@ use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, refusal};
 use crate::second_person::{person, text};
+use crate::store_damage::started_locked;
+use crate::vault::store_path;
 use crate::world::World;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -306,4 +309,35 @@ fn sign_ins_take_turns() {
     let again = Instant::now();
     Session::begin(&world, "siti", PASSWORD);
     assert!(again.elapsed() < Duration::from_secs(20));
+}
+
+/// What may have been ended, used up or refused in the time that a store has lost is gone, not back.
+#[test]
+fn a_store_that_was_put_back_brings_no_session_link_or_approval_back() {
+    let world = World::new("[journal]\ncheckpoint_s = 3600\n");
+    for name in ["siti", "tono"] {
+        world.done(&format!("user create {name} --role user"));
+    }
+    give_password(&world, "siti", PASSWORD);
+    let token = text(&sign_in(&world, "siti", PASSWORD, None).json()["token"]);
+    let link = text(&world.done("user reset tono")["link"]["token"]);
+    world.done("project member propose tono --project kantor");
+    let World { sandbox, daemon } = world;
+    assert!(daemon.stop().success());
+    fs::copy(store_path(&sandbox), sandbox.path("older")).unwrap();
+    let world = World { daemon: sandbox.resume(), sandbox };
+    assert_eq!(Session::of(&world, &token).ask("DELETE", "/v1/session", &Value::Null).status, 204);
+    let World { sandbox, daemon } = world;
+    assert!(daemon.stop().success());
+    fs::copy(sandbox.path("older"), store_path(&sandbox)).unwrap();
+
+    let world = started_locked(sandbox);
+    world.done("unlock --accept-rollback");
+    for name in ["siti", "tono"] {
+        world.done(&format!("user enable {name}"));
+    }
+    assert_eq!(Session::of(&world, &token).get("/v1/session").problem(), refusal(401, "session-ended"));
+    assert_eq!(reset(&world, &link, PASSWORD).problem(), refusal(410, "link-ended"));
+    assert_eq!(world.done("approval list")["approvals"]["items"], json!([]));
+    Session::begin(&world, "siti", PASSWORD);
 }

@@ -65,7 +65,5 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / / / / / / /", Kind::User, "user.recover"),
     ("+ / - - + - x x", Kind::User, "user.ask-confirmation user.enforce-totp user.reset"),
     ("+ / - - + - x x", Kind::Appliance, "user.delete"),
-    ("+ / - - + - x x", Kind::User, "session.end user.ask-confirmation user.disable user.enable"),
-    ("+ / - - + - x x", Kind::User, "user.enforce-totp user.reset"),
-    ("+ / / / / / / /", Kind::User, "user.recover"),
+    ("+ / - - + - x x", Kind::User, "user.disable user.enable"),
 ];
