@@ -8,10 +8,12 @@ use http::{HeaderMap, HeaderValue};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 
+use crate::appliance::Showing;
 use crate::domain::api_key::{ApiKeyDigest, ApiKeyText};
 use crate::domain::made_once::KEY_CHARS_MAX;
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::session::{SessionDigest, SessionToken};
 use crate::domain::timestamp::Now;
 
 /// A request's first moment and its connection's other end. `peer` is missing only if the listener forgot it, and then
@@ -25,6 +27,20 @@ pub(super) struct Arrival {
     authorization: Authorization,
     /// The announced length of the body.
     pub content_length: Option<u64>,
+}
+
+/// How somebody proves who it is on the control plane.
+#[derive(Clone)]
+pub(super) struct Proof {
+    peer: Arc<Peer>,
+    session: Option<SessionDigest>,
+}
+
+impl Proof {
+    /// As the appliance takes it.
+    pub(super) const fn showing(&self) -> Showing<'_> {
+        Showing { peer: &self.peer, session: self.session }
+    }
 }
 
 /// Whether a body says of itself that it is JSON.
@@ -130,20 +146,44 @@ impl Arrival {
     /// # Errors
     /// `api-key-missing`, `api-key-mistyped`; `bad-request` for more than one such header.
     pub(super) fn api_key(&self) -> Result<ApiKeyDigest, Refusal> {
+        digest(self.bearer(Code::ApiKeyMistyped)?.ok_or(Code::ApiKeyMissing)?)
+    }
+
+    /// Who asks on the control plane: the connection's other end, and the session in `Authorization: Bearer gbs_…` where there
+    /// is one. Another header of that name is none of ours here; then the certificate decides.
+    ///
+    /// # Errors
+    /// `session-ended` for what cannot be a session's token; `bad-request` for more than one such header.
+    pub(super) fn proof(&self) -> Result<Proof, Refusal> {
+        let peer = self.peer.clone().ok_or(Code::CertificateMissing)?;
+        let token = self.bearer(Code::SessionEnded)?.filter(|secret| SessionToken::is_meant(secret));
+        let session = token.map(|secret| SessionToken::digest_sent(secret).map_err(|_| Code::SessionEnded));
+        Ok(Proof { peer, session: session.transpose()? })
+    }
+
+    /// The same without a session: what is fetched by machines takes a certificate.
+    ///
+    /// # Errors
+    /// `certificate-missing` where the listener forgot the connection.
+    pub(super) fn certificate(&self) -> Result<Proof, Refusal> {
+        Ok(Proof { peer: self.peer.clone().ok_or(Code::CertificateMissing)?, session: None })
+    }
+
+    /// What stands behind `Bearer`; none for another scheme.
+    fn bearer(&self, unreadable: Code) -> Result<Option<&str>, Refusal> {
         let header = match &self.authorization {
-            Authorization::Missing => return Err(Code::ApiKeyMissing.into()),
+            Authorization::Missing => return Ok(None),
             Authorization::One(header) => header,
             Authorization::Several => {
                 let detail = "The request has more than one Authorization header.";
                 return Err(Refusal::new(Code::BadRequest).detail(detail));
             }
         };
-        let text = header.to_str().map_err(|_| Code::ApiKeyMistyped)?;
-        let (scheme, key) = text.split_once(' ').ok_or(Code::ApiKeyMissing)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Code::ApiKeyMissing.into());
-        }
-        digest(key.trim())
+        let Some((scheme, secret)) = header.to_str().map_err(|_| unreadable)?.split_once(' ') else {
+            return Ok(None);
+        };
+        let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+        Ok(is_bearer.then(|| secret.trim()))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::refusal::Code;
 
 /// The sentence of a code.
+#[expect(clippy::too_many_lines, reason = "a line for each code, and nothing else")]
 #[must_use]
 #[expect(clippy::too_many_lines, reason = "a sentence for each code, below each other")]
 pub(super) const fn sentence(code: Code) -> &'static str {
@@ -62,6 +63,13 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::ApprovalEnded => "Permintaan ini tidak menunggu persetujuan lagi; lihat daftar persetujuan.",
         Code::NotASecondPerson => "Anda tidak dapat menjadi orang kedua untuk ini; mintalah orang lain.",
         Code::TooManyApprovals => "Terlalu banyak permintaan menunggu persetujuan; putuskan yang ada dahulu.",
+        Code::AdminIsThere => "Masih ada admin yang dapat masuk; hubungi admin itu.",
+        Code::SignInFailed => "Gagal masuk; periksa nama, kata sandi, dan kode verifikasi.",
+        Code::SessionEnded => "Sesi sudah berakhir; masuk kembali.",
+        Code::SignInsBusy => "Terlalu banyak yang sedang masuk; coba lagi sebentar.",
+        Code::TooManySessions => "Jumlah sesi sudah penuh; akhiri sesi yang tidak dipakai.",
+        Code::WeakPassword => "Kata sandi terlalu mudah ditebak; pilih yang lebih panjang.",
+        Code::LinkEnded => "Tautan sekali pakai sudah tidak berlaku; mintalah yang baru kepada admin.",
         Code::ChangedMeanwhile => "Data diubah pihak lain sejak dibaca; baca kembali, lalu ulangi.",
         Code::IdempotencyKeyReused => {
             "Idempotency-Key ini sudah dipakai permintaan lain; gunakan kunci baru."

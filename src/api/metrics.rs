@@ -15,13 +15,13 @@ use crate::domain::refusal::Code;
 use crate::domain::statistics::Counters;
 
 use super::credentials::Arrival;
-use super::health::leave;
+use super::health::leave_by_certificate;
 use super::line::hop;
 use super::{Answer, problem};
 
 /// Answers a scrape.
 pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
-    if let Err(refusal) = leave(&appliance, &arrival, Act::MetricsRead).await {
+    if let Err(refusal) = leave_by_certificate(&appliance, &arrival, Act::MetricsRead).await {
         return problem::answer(&refusal);
     }
     // Some of it is read from the store.

@@ -12,15 +12,17 @@
 //! | both | `GET /problems/{code}` | any | `info` |
 //! | both | `GET /v1/openapi.json` | any | [`openapi`] |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
-//! | control | `GET /health/state` | a user's certificate | `health` |
-//! | control | `GET /v1/statistics` | a user's certificate: one's projects', or everyone's | `statistics` |
+//! | control | `GET /health/state` | a user | `health` |
+//! | control | `GET /v1/statistics` | a user: one's projects', or everyone's | `statistics` |
 //! | control | `GET /metrics` | a user's certificate | `metrics` |
+//! | control | `POST /v1/session`, `POST /v1/reset` | any, with a password or a one-time link | `session` |
+//! | control | `GET`, `DELETE /v1/session` | a user | `session` |
 //! | control | users, projects and everything below them, certificates, the audit trail, … | a user, by role and membership | [`control::table`] |
 //!
 //! Anything else is `unmatched`: 404, or 405 where a path is served with another method. Below `/cryptAPI` and `/CryptAPI`
 //! that too is said in the published form.
 //!
-//! On the data listener TLS has demanded a certificate of everybody who gets this far. Headers are read in `credentials`
+//! A user comes in by certificate or session. On the data listener TLS has demanded a certificate of everybody who gets this far. Headers are read in `credentials`
 //! and nowhere else.
 
 mod body;
@@ -37,6 +39,7 @@ mod problem;
 mod published;
 mod renewal;
 pub mod request;
+mod session;
 mod statistics;
 mod statistics_csv;
 mod unmatched;
@@ -236,6 +239,13 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
         async move {
             let (appliance, others) = &*shared;
             let (head, body) = request.into_parts();
+            if let Some(route) = session::Route::of(head.uri.path()) {
+                let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
+                let is_json = credentials::is_json(&head.headers);
+                let body = Incoming::new(body);
+                let answer = session::answer(appliance, route, &head.method, is_json, &arrival, body).await;
+                return Ok(answer.map(|body| Either::Left(Full::from(body))));
+            }
             let rows = control::table::at(head.uri.path());
             if rows.is_empty() {
                 let answer = others.clone().call(Request::from_parts(head, body)).await?;

@@ -121,6 +121,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ContextRequired
         | Code::UnknownAction
         | Code::BadName
+        | Code::WeakPassword
         | Code::BadRequest => StatusCode::BAD_REQUEST,
         Code::CertificateMissing
         | Code::CertificateNotEnrolled
@@ -131,6 +132,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ApiKeyUnknown
         | Code::ApiKeyRevoked
         | Code::ApiKeyDisabled
+        | Code::SignInFailed
+        | Code::SessionEnded
         | Code::ApiKeyExpired => StatusCode::UNAUTHORIZED,
         Code::ApiKeyOfAnother
         | Code::EndpointRevoked
@@ -139,8 +142,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ProjectRetired
         | Code::NetworkDenied
         | Code::Forbidden
-        | Code::UseTheControlPlane
         | Code::NotASecondPerson
+        | Code::UseTheControlPlane
         | Code::PolicyDenied
         | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
@@ -158,6 +161,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::TooManyApprovals
         | Code::CaInUse
         | Code::CaRollState
+        | Code::AdminIsThere
+        | Code::TooManySessions
         | Code::NotEmpty
         | Code::NotRetired
         | Code::ObjectInUse
@@ -165,7 +170,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ShownOnce
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
-        Code::KeyDestroyed => StatusCode::GONE,
+        Code::KeyDestroyed | Code::LinkEnded => StatusCode::GONE,
         Code::ChangedMeanwhile => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
         Code::BodyTooLarge
@@ -181,7 +186,9 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::BudgetExhausted
         | Code::RenewalLimited
         | Code::AuthenticationLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::Locked | Code::TokenAway | Code::JournalFull => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Locked | Code::TokenAway | Code::JournalFull | Code::SignInsBusy => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Code::Fault => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

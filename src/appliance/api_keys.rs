@@ -217,8 +217,21 @@ impl Operational {
             Ok(Some((batch.put(Table::ApiKeys, &digest, cbor::encode(&after)), audit)))
         })?;
         let mut view = amended.map(ApiKeyView::of).ok_or(Code::Conflict)?;
-        view.last_used = self.last_use(id)?;
+        (view.replaced_by, view.last_used) = (self.newest_after(id)?, self.last_use(id)?);
         Ok(view)
+    }
+
+    /// The newest API key that takes the place of another.
+    fn newest_after(&self, replaced: ApiKeyId) -> Result<Option<ApiKeyId>, Stop> {
+        let mut newest = None;
+        self.each(Table::ApiKeys, &[], |_, row| {
+            let api_key: ApiKey = cbor::decode(&row.value)?;
+            if api_key.replaces == Some(replaced) {
+                newest = newest.max(Some((api_key.created, api_key.id)));
+            }
+            Ok(())
+        })?;
+        Ok(newest.map(|(_, id)| id))
     }
 
     /// When an API key was used last, as far as that is known.

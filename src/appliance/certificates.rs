@@ -67,7 +67,8 @@ impl Operational {
         self.certify(actor, Identity::Endpoint(endpoint.id.uuid()), csr_pem, now)
     }
 
-    /// The same for the user `user`: a first certificate, or one more before the old one ends.
+    /// The same for the user `user`: a first certificate, or one more before the old one ends. Where that puts somebody else into
+    /// the place of whoever the account was, it waits for a second person to confirm it.
     ///
     /// # Errors
     /// As [`Operational::issue_certificate`].
@@ -87,6 +88,7 @@ impl Operational {
         let certificate = enrolment(identity, &signed);
         self.change(now, |batch| {
             let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
+            let (batch, audit) = self.credential_given(batch, audit, identity, actor, now)?;
             Ok((enrol(batch, &signed, &certificate), audit, ()))
         })
         .map_err(key_is_taken)?;

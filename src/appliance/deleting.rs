@@ -24,8 +24,8 @@ use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 
-/// An object has to be retired for so long before it can be deleted: whatever was encrypted for it before that is in the
-/// journal by then. Longer than a request may wait for token and store.
+/// Beside the token's deadline, an object has to be retired for so long before it can be deleted: whatever was encrypted for it
+/// before that is in the journal by then. A request that was let in waits for the token, and no longer than a pause for the store.
 const RETIRED_FOR: Duration = Duration::from_secs(60);
 
 impl Operational {
@@ -193,12 +193,16 @@ impl Operational {
             }
         }
         let retired = object.retired.map(|since| now.time.since(since));
+        let enough = RETIRED_FOR + self.settings.token.deadline;
         match retired {
-            Some(since) if since >= RETIRED_FOR => {}
+            Some(since) if since >= enough => {}
             other => {
-                let wait = RETIRED_FOR.saturating_sub(other.unwrap_or_default());
-                let detail =
-                    format!("The object can be deleted {} s after it was retired.", wait.as_secs().max(1));
+                let wait = enough.saturating_sub(other.unwrap_or_default());
+                let seconds = wait.as_secs().max(1);
+                let detail = match other {
+                    None => format!("Retire the object; it can be deleted {seconds} s after that."),
+                    Some(_) => format!("The object can be deleted in {seconds} s."),
+                };
                 return Err(Refusal::new(Code::NotRetired).detail(detail).retry_after(wait).into());
             }
         }

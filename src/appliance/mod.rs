@@ -46,8 +46,10 @@ mod fault;
 mod frozen;
 mod give_back;
 mod grants;
+mod hashing;
 mod health;
 mod in_flight;
+mod key_summary;
 mod keyring;
 mod last_uses;
 mod lease;
@@ -66,9 +68,11 @@ mod pause;
 mod pki;
 mod provision;
 mod recorder;
+mod recovery;
 mod refused;
 mod renewal;
 mod repeats;
+mod reset;
 mod retention;
 mod revocations;
 mod revoking;
@@ -81,6 +85,8 @@ mod second_person;
 mod served;
 mod server_certificate;
 mod server_names;
+mod sessions;
+mod sign_in;
 mod signing_request;
 mod single_flight;
 mod spending;
@@ -89,6 +95,7 @@ mod subjects;
 mod target;
 mod tend;
 mod tenure;
+mod trace;
 mod unlock;
 mod users;
 mod verdicts;
@@ -109,6 +116,7 @@ use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::roll_up::StatisticsRetention;
+use crate::domain::session::SessionLimits;
 use crate::domain::timestamp::Now;
 use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
@@ -138,6 +146,7 @@ pub use frozen::{FreezeWatch, FrozenView};
 pub use grants::GrantView;
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
+pub use key_summary::{KeyAges, KeySummary};
 pub use keyring::KeyringLimits;
 pub use listed::Listed;
 pub use lives::{Life, Place};
@@ -148,18 +157,23 @@ pub use page::{LIST_ROWS_MAX, Page, PageWanted};
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
+pub use recovery::Recovery;
 pub use refused::{REFUSED_ACT, RefusedAct};
+pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use rotating::{Rotated, Rotation};
 pub use served::Served;
 pub use server_names::ServerNames;
+pub use sessions::{SessionView, Showing};
+pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
 pub use target::Target;
 pub use tend::Tending;
+pub use trace::{Detail, Trace, TraceWanted, UseOf, Used};
 pub use users::UserShown;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
@@ -192,6 +206,8 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// How long statistics are kept.
     pub statistics: StatisticsRetention,
+    /// How long sessions live, and how many there may be.
+    pub sessions: SessionLimits,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// Who may do what; [`Appliance::govern`] changes it.

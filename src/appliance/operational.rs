@@ -31,6 +31,7 @@ use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
 use super::frozen::FrozenSubjects;
+use super::hashing::Hashing;
 use super::in_flight::Gauge;
 use super::keyring::Keyring;
 use super::lease::Leases;
@@ -41,6 +42,7 @@ use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
+use super::sessions::LastSeen;
 use super::tend::Absence;
 use super::witness::Witness;
 use super::{Policies, Settings};
@@ -65,6 +67,8 @@ pub struct Operational {
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
+    pub(super) hashing: Hashing,
+    pub(super) last_seen: LastSeen,
     repeats: Repeats<AccessRecord>,
     pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
@@ -123,6 +127,8 @@ impl Operational {
             budgets,
             frozen,
             failures: Failures::new(),
+            hashing: Hashing::default(),
+            last_seen: LastSeen::default(),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),

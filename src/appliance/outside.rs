@@ -90,8 +90,10 @@ impl Operational {
                 .with("spki", to_hex(&spki))
                 .with("serial", to_hex(&certificate.serial))
                 .with("not-after", certificate.not_after);
+            let (batch, audit) = self.credential_given(batch, audit, identity, actor, now)?;
             let batch = batch.expect_absent(Table::Certificates, &spki);
-            Ok((batch.put(Table::Certificates, &spki, cbor::encode(&certificate)), audit, ()))
+            let batch = batch.put(Table::Certificates, &spki, cbor::encode(&certificate));
+            Ok((batch, audit, ()))
         })
         .map_err(key_is_taken)?;
         Ok(CertificateView::of(&spki, &certificate))

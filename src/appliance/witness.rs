@@ -94,7 +94,7 @@ impl Operational {
     ///
     /// # Errors
     /// `token-away`; a fault of the token or the disk. Health shows it until one could be made.
-    pub(super) fn bear_witness(&self, now: Now) -> Result<(), Stop> {
+    pub fn bear_witness(&self, now: Now) -> Result<(), Stop> {
         let mut thinning = self.witness.making.lock();
         let head = self.store.head();
         if self.witness.has_borne(&head) {

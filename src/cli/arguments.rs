@@ -20,9 +20,11 @@ use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
+use super::report_verb::ReportVerb;
 use super::roll_ca::RollCa;
 use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
+use super::session::Session;
 use super::statistics::Statistics;
 use super::subject::SubjectVerb;
 
@@ -93,6 +95,8 @@ pub(super) enum Command {
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
+    /// Reports for the duties of UU PDP: CSV, or a page to print
+    Report(ReportVerb),
     /// Subjects: whose data it is
     #[command(subcommand)]
     Subject(SubjectVerb),
@@ -102,6 +106,9 @@ pub(super) enum Command {
     /// What waits for a second person
     #[command(subcommand)]
     Approval(Approval),
+    /// People signed in by password
+    #[command(subcommand)]
+    Session(Session),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),

@@ -84,6 +84,8 @@ impl Arguments {
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
+            Command::Session(verb) => verb.into(),
+            Command::Report(verb) => return open()?.report(verb),
             Command::Subject(verb) => verb.into_request()?,
             Command::Certificate(arguments::Certificate::Enrol(enrol)) => enrol.into_request()?,
             Command::Certificate(arguments::Certificate::RollCa(verb)) => verb.into(),

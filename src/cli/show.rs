@@ -14,6 +14,7 @@ use super::endpoint_shown;
 use super::roll_ca;
 use super::schema;
 use super::server_names;
+use super::session;
 use super::show_people::{explanation, members, users};
 use super::statistics;
 use super::subject;
@@ -64,6 +65,8 @@ pub(super) fn text(done: &Done) -> String {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
+        Done::Link(link) => session::link(link),
+        Done::Sessions(sessions) => session::list(sessions),
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
@@ -84,6 +87,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
         Done::SubjectChanged(what) => subject::changed(what),
+        Done::Report(report) => report.csv(),
         Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {

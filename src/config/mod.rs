@@ -12,6 +12,7 @@ mod pki;
 mod policies;
 mod secret_file;
 mod sections;
+mod sessions;
 mod statistics;
 
 use std::fs;
@@ -30,6 +31,7 @@ pub use sections::{
     Degraded, Keyring, Listen, Local, Log, LogFormat, LogLevel, Memory, MemoryLock, PinSource, State, Store,
     Tls, Token, TokenName,
 };
+pub use sessions::Sessions;
 pub use statistics::Statistics;
 
 /// A configuration that was read whole: types, ranges and the relations between limits hold. What it names on this
@@ -64,6 +66,8 @@ pub struct Config {
     pub degraded: Degraded,
     /// `[journal]`
     pub journal: Journal,
+    /// `[sessions]`
+    pub sessions: Sessions,
     /// `[statistics]`
     pub statistics: Statistics,
     /// `[memory]`
@@ -118,6 +122,7 @@ impl Config {
             keyring: document.keyring,
             degraded: document.degraded,
             journal: document.journal,
+            sessions: document.sessions,
             statistics: document.statistics,
             memory: document.memory,
             log: document.log,
@@ -176,7 +181,7 @@ impl Config {
                 "keys may serve until their time to live is over while the token is away; raise max_s or lower ttl_s",
             );
         }
-        let wrong = self.pki.relate().or_else(|| self.statistics.relate());
+        let wrong = self.pki.relate().or_else(|| self.statistics.relate()).or_else(|| self.sessions.relate());
         wrong.map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
     }
 }
@@ -208,6 +213,8 @@ struct Document {
     degraded: Degraded,
     #[serde(default)]
     journal: Journal,
+    #[serde(default)]
+    sessions: Sessions,
     #[serde(default)]
     statistics: Statistics,
     #[serde(default)]

@@ -8,7 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pki {
-    /// PEM: CAs whose client certificates are accepted beside our own, once they are enrolled (`gembok certificate enrol`).
+    /// PEM: the CAs that sign client certificates which are accepted beside our own, once they are enrolled (`gembok certificate
+    /// enrol`). Those that sign them, and none above: each needs its list.
     pub outside_ca: Option<PathBuf>,
     /// PEM: the lists of what they have revoked, one of each at least. A list that is over lets none of its clients in.
     pub outside_crl: Option<PathBuf>,

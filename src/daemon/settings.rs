@@ -64,6 +64,7 @@ pub(super) fn settings(
             day_days: statistics.day_days,
             month_years: statistics.month_years,
         },
+        sessions: config.sessions.limits(),
         policies: ArcSwap::from_pointee(policies_of(config)),
         access: ArcSwap::from_pointee(access_of(config)),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),

@@ -39,6 +39,8 @@ impl Request {
             }
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
+            Self::Session(verb) => Ok(vec![verb.act()?]),
+            Self::Report(wanted) => Ok(vec![wanted.act()]),
             Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
@@ -201,6 +203,10 @@ impl request::User {
             Self::Show { name } => vec![(Act::UserShow, of(name))],
             Self::Enable { name } => vec![(Act::UserEnable, of(name))],
             Self::Disable { name } => vec![(Act::UserDisable, of(name))],
+            Self::Reset { name, .. } => vec![(Act::UserReset, of(name))],
+            Self::EnforceTotp { name, .. } => vec![(Act::UserEnforceTotp, of(name))],
+            Self::AskConfirmation { name } => vec![(Act::UserAskConfirmation, of(name))],
+            Self::Recover { name } => vec![(Act::UserRecover, of(name))],
             Self::Delete { name } => vec![(Act::UserDelete, Target::Account(name.clone()))],
             Self::ChangeRole { name, role: given } => {
                 vec![(Act::UserChangeRole, of(name)), (Act::RoleGive, Target::Role(role(given)?))]

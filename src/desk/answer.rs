@@ -12,6 +12,7 @@ pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
+pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
@@ -96,10 +97,14 @@ pub enum Done {
     Grants(Page<Grant>),
     /// Of `init`.
     Initialised(Initialised),
+    /// Of `user reset`, and of `user recover` once it was approved.
+    Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
     Objects(Page<ObjectLine>),
+    /// Of `report`.
+    Report(Box<super::report::Report>),
     /// Of every verb on the schema of an object.
     Schema(super::schema::Schema),
     /// Of `project create`.
@@ -110,6 +115,8 @@ pub enum Done {
     Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of `session list`.
+    Sessions(Page<SessionLine>),
     /// Of `subject list`.
     FrozenSubjects(FrozenLines),
     /// Of `subject freeze` and `subject unfreeze`.

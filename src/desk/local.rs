@@ -23,6 +23,7 @@ impl Request {
             | Self::Status
             | Self::Clock(_)
             | Self::Store(_)
+            | Self::User(request::User::Recover { .. })
             | Self::Audit(request::Audit::Export(_) | request::Audit::ExportKept { .. }) => true,
             Self::Project(_)
             | Self::Object(_)
@@ -38,7 +39,11 @@ impl Request {
             | Self::Subject(_)
             | Self::Approval(_)
             | Self::Audit(_)
-            | Self::Statistics(_) => false,
+            | Self::Statistics(_)
+            | Self::Approval(_)
+            | Self::Report(_)
+            | Self::Session(_)
+            | Self::Subject(_) => false,
         }
     }
 }

@@ -50,6 +50,31 @@ pub enum User {
         /// As in `create`.
         role: String,
     },
+    /// A one-time link that sets a new password.
+    Reset {
+        /// Their name.
+        name: String,
+        /// Whether using it takes the second factor away, too.
+        #[serde(default)]
+        drop_totp: bool,
+    },
+    /// Whether a second factor is demanded beside the password.
+    EnforceTotp {
+        /// Their name.
+        name: String,
+        /// From now on.
+        demanded: bool,
+    },
+    /// Asks again for a second person to confirm the account.
+    AskConfirmation {
+        /// Their name.
+        name: String,
+    },
+    /// When all admins are lost: first asks an officer, then makes the account an admin.
+    Recover {
+        /// Their name.
+        name: String,
+    },
 }
 
 /// Verbs on members of a project.

@@ -93,6 +93,8 @@ impl Request {
             }
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
+            Self::Session(verb) => verb.perform(appliance, leave, now),
+            Self::Report(wanted) => wanted.perform(appliance, leave, now),
             Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),

@@ -41,6 +41,17 @@ impl request::User {
                 appliance.change_role(leave, &name, role(&given)?, now)?;
                 Done::Changed
             }
+            Self::Reset { name, drop_totp } => {
+                Done::Link(appliance.reset_user(leave, &name, drop_totp, now)?.into())
+            }
+            Self::EnforceTotp { name, demanded } => {
+                appliance.enforce_totp(leave, &name, demanded, now)?;
+                Done::Changed
+            }
+            Self::AskConfirmation { name } => {
+                Done::Approval(Box::new(appliance.ask_confirmation(leave, &name, now)?.into()))
+            }
+            Self::Recover { name } => appliance.recover_user(leave, &name, now)?.into(),
         })
     }
 }

@@ -11,7 +11,9 @@ pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
+pub use super::report::ReportWanted;
 pub use super::schema::{ObjectSchema, Schema};
+pub use super::session::Session;
 pub use super::statistics::Statistics;
 pub use super::subject::{Subject, SubjectOf};
 
@@ -62,12 +64,16 @@ pub enum Request {
     Key(Key),
     /// People with an account.
     User(User),
+    /// What the law on personal data asks for.
+    Report(ReportWanted),
     /// Whose data it is.
     Subject(Subject),
     /// Who may do what.
     Policy(Policy),
     /// What waits for a second person.
     Approval(Approval),
+    /// People signed in by password.
+    Session(Session),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.

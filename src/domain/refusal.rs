@@ -149,7 +149,18 @@ codes! {
         "Ask somebody else: the detail names what a second person must be.";
     86 TooManyApprovals "too-many-approvals", "Too many requests wait for a second person already.",
         "Have those decided or withdrawn that wait.";
+    // Passwords and sessions.
+    87 SignInFailed "sign-in-failed", "Nobody signs in with that.",
+        "Check name, password and, where the account has a second factor, its code; a code counts once.";
+    88 SessionEnded "session-ended", "The session has ended, or never was.", "Sign in again.";
+    89 SignInsBusy "sign-ins-busy", "Too many sign-ins are under way.", "Try again shortly.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
+    91 TooManySessions "too-many-sessions", "There are as many sessions as there may be.",
+        "End sessions that nobody uses, or come in with a certificate.";
+    92 WeakPassword "weak-password", "The password is too easy to guess.", "Choose a longer one that nobody else has.";
+    93 LinkEnded "link-ended", "The one-time link was used or replaced, or its time is over.",
+        "Ask an admin for another one.";
+    94 AdminIsThere "admin-is-there", "There is an admin who can sign in.", "Ask that admin: gembok user list names them.";
 
     // Whose data it is.
     110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
@@ -175,12 +186,12 @@ codes! {
         "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
     103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
         "Send further ones without, and look what was made before sending one again.";
-    104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
-        "Ask as a named user over the control plane: with --profile, or --control, --ca, --certificate and --key.";
     127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
         "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
+    104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
+        "Ask as a named user over the control plane: with --profile, or --control, --ca, --certificate and --key.";
 }
 
 impl Code {
@@ -201,7 +212,7 @@ impl Code {
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::TooManyInFlight | Self::JournalFull => Some(Duration::from_secs(1)),
+            Self::TooManyInFlight | Self::JournalFull | Self::SignInsBusy => Some(Duration::from_secs(1)),
             Self::TokenAway => Some(Duration::from_secs(5)),
             Self::Locked => Some(Duration::from_secs(30)),
             _ => None,

@@ -45,6 +45,8 @@ fn one_takes_anothers_place_without_a_gap() {
     let own = budgets.as_array().unwrap().iter().filter(|budget| budget["own_fields_per_day"] == 4321);
     assert_eq!(own.count(), 2);
 
+    let amended = world.done(&format!("api-key limits {old_id} --fields-per-s 9"))["api-key"].clone();
+    assert_eq!((&amended["replaced_by"], &amended["requests_per_s"]), (&json!(new_id), &json!(7)));
     // An end that is now: the other goes on.
     let third = world.done(&format!("api-key rotate {new_id} --overlap 0s"))["api-key-rotated"].clone();
     assert_eq!(new.encrypt(&item()).problem(), refusal(401, "api-key-expired"));

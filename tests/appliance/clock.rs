@@ -99,6 +99,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         disk_reserve_bytes: 0,
         checkpoint_every: Duration::from_secs(60),
         retention: None,
+        sessions: gembok::domain::session::SessionLimits::default(),
         statistics: StatisticsRetention::default(),
         policies: ArcSwap::from_pointee(policies),
         access: ArcSwap::from_pointee(shipped_access()),

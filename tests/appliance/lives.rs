@@ -260,7 +260,7 @@ fn an_object_is_deleted_only_where_nothing_can_be_lost() {
             desk.retire(name).unwrap();
             assert_eq!(desk.delete(name).unwrap_err(), "not-retired", "{name}: not yet a minute");
         }
-        pass(61);
+        pass(91);
         assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
         desk.delete("salah").unwrap();
         assert_eq!(desk.delete("salah").unwrap_err(), "not-found");
@@ -276,7 +276,7 @@ fn an_object_is_deleted_only_where_nothing_can_be_lost() {
         desk.perform(Request::Lock).unwrap();
         desk.perform(Request::Unlock { accept_damage: false, accept_rollback: false }).unwrap();
         desk.retire("salah").unwrap();
-        pass(61);
+        pass(91);
         desk.delete("salah").unwrap();
         assert_eq!(desk.delete("dipakai").unwrap_err(), "object-in-use");
         desk.perform(Request::Project(request::Project::Create { name: "kosong".into() })).unwrap();

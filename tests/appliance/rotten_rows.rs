@@ -9,6 +9,7 @@ use gembok::store::{RowName, Table};
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::passwords::{PASSWORD, Session, give_password};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::vault::{copy, put_stored, row_keys, stored};
 use crate::world::{Application, World};
@@ -259,6 +260,10 @@ fn a_rotten_row_of_any_table_stops_nobody_else() {
     world.enrol(PROJECT, "gaji");
     world.done("user create siti --role user");
     world.done(&format!("project member add siti --project {PROJECT}"));
+    give_password(&world, "siti", PASSWORD);
+    Session::begin(&world, "siti", PASSWORD);
+    world.done("user create rina --role user");
+    world.done(&format!("project member propose rina --project {PROJECT}"));
     let (certificates, _) = listed(&world, "certificate list");
     let (endpoints, _) = listed(&world, &format!("endpoint list --project {PROJECT}"));
     let gaji = endpoints.iter().find(|endpoint| endpoint["name"] == "gaji").unwrap()["id"].as_str().unwrap();

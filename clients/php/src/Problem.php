@@ -28,14 +28,15 @@ final class Problem
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
             'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state',
+            'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
             'api-key-missing', 'api-key-unknown', 'api-key-revoked', 'api-key-expired', 'api-key-disabled',
             'api-key-of-another-endpoint', 'endpoint-revoked', 'endpoint-disabled', 'forbidden', 'not-granted',
             'key-not-sealing', 'key-exhausted', 'denied-by-policy', 'not-a-second-person', 'subject-frozen',
-            'endpoint-retired', 'object-retired', 'project-retired', 'network-not-allowed',
-            'use-the-control-plane',
+            'endpoint-retired', 'object-retired', 'project-retired', 'network-not-allowed', 'use-the-control-plane',
+            'sign-in-failed', 'session-ended',
         ],
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
@@ -44,7 +45,7 @@ final class Problem
             'renewal-limited', 'too-many-idempotency-keys',
         ],
         Unavailable::class => [
-            'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
+            'sign-ins-busy', 'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
         ],
     ];
 

@@ -36,8 +36,7 @@ pub use way::Way;
 
 /// Who asks: whatever way people sign in, it is here that one becomes a user. Blocks.
 fn sign_in(operational: &Operational, arrival: &Arrival, now: Now) -> Result<SignedIn, Stop> {
-    let peer = arrival.peer.as_ref().ok_or(Code::CertificateMissing)?;
-    operational.sign_in(peer, now)
+    operational.sign_in_by(arrival.proof()?.showing(), now)
 }
 
 /// Answers a request for one of the resources that `rows` serve; they are all there is at its path.

@@ -73,7 +73,7 @@ impl Desk<'_> {
         let said = serde_json::to_vec(&request).map_err(|_| Fault::new("a request does not become JSON"))?;
         let once = OnceKey { asker, key, request: Sha256::digest(&said).into() };
         let tell_again = |done: &Done| match done {
-            Done::ApiKeyMade(_) | Done::ApiKeyRotated(_) => None,
+            Done::ApiKeyMade(_) | Done::ApiKeyRotated(_) | Done::Link(_) => None,
             done => words::inside(done).ok(),
         };
         match self.operational.once(&once, self.now, || self.ask(request), tell_again)? {

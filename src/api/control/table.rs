@@ -46,6 +46,19 @@ pub const ROWS: &[Row] = &[
         .says("Sign a certificate over the public key of a user's signing request.")
         .refuses(CERTIFICATE)
         .large(),
+    Row::post("/v1/users/{user:name}/reset", "user reset")
+        .makes("link")
+        .says("Make a one-time link that sets a user's password."),
+    Row::put("/v1/users/{user:name}/totp", "user enforce-totp")
+        .says("Demand a second factor beside a user's password, or demand it no more."),
+    Row::post("/v1/users/{user:name}/confirmation", "user ask-confirmation")
+        .makes("approval")
+        .says("Ask a second person to confirm an account whose credentials somebody else had in hand.")
+        .refuses(&[Code::AlreadyExists, Code::TooManyApprovals]),
+    Row::get("/v1/users/{user}/sessions", "session list")
+        .shows("sessions")
+        .says("The live sessions of a user, the latest first."),
+    Row::delete("/v1/sessions/{id}", "session end").says("End a session."),
     // projects and their members
     Row::get("/v1/projects", "project list")
         .query(PAGES)
@@ -290,6 +303,34 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/audit/prune", "audit prune")
         .shows("pruned")
         .says("Take out records that were exported, up to a record or a moment."),
+    // reports for the data protection law; whose data it is stands in the body and in no log of addresses
+    Row::get("/v1/reports/processing", "report processing")
+        .query(&[Query::Text("project"), Query::Text("since"), Query::Text("until"), Query::Number("from")])
+        .shows("report")
+        .says("Which endpoints did what on which objects in a period."),
+    Row::post("/v1/reports/subject", "report subject")
+        .shows("report")
+        .says("What was done with one person's data."),
+    Row::get("/v1/reports/incident", "report incident")
+        .query(&[
+            Query::Text("project"),
+            Query::Text("endpoint"),
+            Query::Text("api_key"),
+            Query::Text("certificate"),
+            Query::Text("since"),
+            Query::Text("until"),
+            Query::Number("from"),
+        ])
+        .shows("report")
+        .says("What an endpoint, API key or certificate did, from where, to whom."),
+    Row::get("/v1/reports/posture", "report posture")
+        .bare()
+        .shows("report")
+        .says("How the data is protected at present."),
+    Row::get("/v1/reports/erasure", "report erasure")
+        .bare()
+        .shows("report")
+        .says("How data is made unreadable for good, and what is not offered yet."),
     // access policies, statistics, status
     Row::get("/v1/policy/explain", "policy explain")
         .query(&[

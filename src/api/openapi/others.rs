@@ -66,10 +66,28 @@ const USER: &[Code] = &[
     Code::CertificateNotEnrolled,
     Code::CertificateNotValid,
     Code::CertificateRevoked,
+    Code::SessionEnded,
     Code::Forbidden,
+    Code::PolicyDenied,
     Code::AuthenticationLimited,
     Code::NotFound,
     Code::WrongState,
+    Code::Fault,
+];
+
+/// What whoever is nobody yet may be refused with.
+const STRANGER: &[Code] = &[
+    Code::BadRequest,
+    Code::MalformedJson,
+    Code::MissingMember,
+    Code::UnknownMember,
+    Code::RepeatedMember,
+    Code::BodyTooLarge,
+    Code::BodyTooSlow,
+    Code::AuthenticationLimited,
+    Code::WrongState,
+    Code::JournalFull,
+    Code::Conflict,
     Code::Fault,
 ];
 
@@ -104,13 +122,18 @@ enum Shape {
     Json(&'static str),
     /// JSON of this name, or CSV.
     JsonOrCsv(&'static str),
+    /// The same of something made.
+    Made(&'static str),
     /// Text of this type.
     Text(&'static str),
+    /// There is nothing to show.
+    Nothing,
 }
 
 /// Every one.
 pub(super) fn all(refusals: &mut Refusals) -> Vec<Operation> {
-    of_applications().into_iter().chain(of_everybody()).map(|route| route.operation(refusals)).collect()
+    let routes = of_applications().into_iter().chain(of_everybody()).chain(of_sessions());
+    routes.map(|route| route.operation(refusals)).collect()
 }
 
 /// What applications ask.
@@ -240,6 +263,64 @@ fn of_everybody() -> Vec<Route> {
     ]
 }
 
+/// Signing in and out, and one-time links.
+fn of_sessions() -> Vec<Route> {
+    let route = |method, path, id, who, summary, body, answer, codes: &[Code]| Route {
+        method,
+        path,
+        id,
+        tag: "session",
+        who,
+        summary,
+        body,
+        answer,
+        codes: if matches!(who, Who::User) { USER.to_vec() } else { [STRANGER, codes].concat() },
+    };
+    let session = "/v1/session";
+    vec![
+        route(
+            "post",
+            session,
+            "sign-in",
+            Who::Anybody,
+            "Sign in by password, and by a second factor where one is demanded.",
+            Some("SignIn"),
+            Shape::Made("SignedIn"),
+            &[Code::SignInFailed, Code::SignInsBusy, Code::TooManySessions],
+        ),
+        route(
+            "get",
+            session,
+            "whoami",
+            Who::User,
+            "Who asks, and by which session.",
+            None,
+            Shape::Json("WhoAmI"),
+            &[],
+        ),
+        route(
+            "delete",
+            session,
+            "sign-out",
+            Who::User,
+            "End the session that asks.",
+            None,
+            Shape::Nothing,
+            &[],
+        ),
+        route(
+            "post",
+            "/v1/reset",
+            "use-link",
+            Who::Anybody,
+            "Set a password by a one-time link.",
+            Some("UseLink"),
+            Shape::Json("LinkUsed"),
+            &[Code::LinkEnded, Code::SignInsBusy, Code::WeakPassword],
+        ),
+    ]
+}
+
 impl Route {
     fn operation(self, refusals: &mut Refusals) -> Operation {
         let is_published = matches!(self.body, Some("Published"));
@@ -247,11 +328,19 @@ impl Route {
         let json = |name| json!({ "schema": named(name) });
         let text = || json!({ "schema": { "type": "string" } });
         let content = match self.answer {
-            Shape::Json(name) => json!({ "application/json": json(name) }),
+            Shape::Json(name) | Shape::Made(name) => json!({ "application/json": json(name) }),
             Shape::JsonOrCsv(name) => json!({ "application/json": json(name), statistics_csv::TYPE: text() }),
             Shape::Text(content_type) => json!({ content_type: text() }),
+            Shape::Nothing => Value::Null,
         };
-        responses.insert("200".into(), json!({ "description": "Done.", "content": content }));
+        let (status, done) = match self.answer {
+            Shape::Made(_) => ("201", json!({ "description": "Done.", "content": content })),
+            Shape::Nothing => ("204", json!({ "description": "Done." })),
+            Shape::Json(_) | Shape::JsonOrCsv(_) | Shape::Text(_) => {
+                ("200", json!({ "description": "Done.", "content": content }))
+            }
+        };
+        responses.insert(status.into(), done);
         if self.id == "ready" {
             let content = json!({ "text/plain": text() });
             responses.insert("503".into(), json!({ "description": "Not ready.", "content": content }));
@@ -315,12 +404,17 @@ pub(super) fn tags() -> Value {
         ("data", "The data plane: what applications ask."),
         ("about", "What anybody may know, on both listeners."),
         ("health", "How the appliance is."),
+        ("session", "Signing in and out."),
+        ("sessions", "Who is signed in."),
         ("users", "People with an account."),
+        ("approvals", "What waits for a second person."),
+        ("ca", "The certificate authority."),
         ("projects", "Tenants, and everything of theirs."),
         ("api-keys", "Credentials of endpoints."),
         ("certificates", "Client certificates."),
         ("server-names", "What the server's certificate calls it."),
         ("audit", "Who changed what."),
+        ("reports", "What the data protection law asks for."),
         ("policy", "Access policies."),
         ("statistics", "What was asked."),
         ("status", "The whole health, as the command line shows it."),

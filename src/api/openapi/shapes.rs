@@ -39,6 +39,26 @@ pub(super) fn all() -> Map<String, Value> {
                 &["status", "kode", "pesan"],
             ),
         ),
+        (
+            "SignIn",
+            closed(json!({ "name": text(), "password": text(), "totp": text() }), &["name", "password"]),
+        ),
+        ("SignedIn", whole(json!({ "token": text(), "session": session(), "user": text(), "role": text() }))),
+        (
+            "WhoAmI",
+            whole(
+                json!({ "user": text(), "role": text(), "session": { "anyOf": [session(), { "type": "null" }] } }),
+            ),
+        ),
+        ("UseLink", whole(json!({ "token": text(), "password": text() }))),
+        (
+            "LinkUsed",
+            whole(json!({
+                "user": text(),
+                "unconfirmed": { "type": "boolean" },
+                "second_factor": { "anyOf": [second_factor(), { "type": "null" }] },
+            })),
+        ),
         ("Info", info()),
         ("OpenApi", json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
         ("Health", health()),
@@ -81,6 +101,15 @@ fn whole(properties: Value) -> Value {
 
 fn named(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn session() -> Value {
+    whole(json!({ "id": text(), "address": text(), "created": moment(), "seen": moment(), "ends": moment() }))
+}
+
+/// Shown once.
+fn second_factor() -> Value {
+    whole(json!({ "uri": text(), "recovery_codes": { "type": "array", "items": text() } }))
 }
 
 fn problem() -> Value {

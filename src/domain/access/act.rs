@@ -134,6 +134,8 @@ acts! {
     RoleGive "role.give", Role;
     ServerNamesSet "server-names.set", Appliance;
     ServerNamesShow "server-names.show", Appliance;
+    SessionEnd "session.end", User;
+    SessionList "session.list", User;
     StatisticsRead "statistics.read", Project;
     StatisticsReadAll "statistics.read-all", Appliance;
     StatusRead "status.read", Appliance;
@@ -141,12 +143,16 @@ acts! {
     SubjectFreeze "subject.freeze", Project;
     SubjectList "subject.list", Project;
     SubjectUnfreeze "subject.unfreeze", Project;
+    UserAskConfirmation "user.ask-confirmation", User;
     UserChangeRole "user.change-role", User;
     UserCreate "user.create", Appliance;
     UserDelete "user.delete", User | Appliance;
     UserDisable "user.disable", User;
     UserEnable "user.enable", User;
+    UserEnforceTotp "user.enforce-totp", User;
     UserList "user.list", Appliance;
+    UserRecover "user.recover", User;
+    UserReset "user.reset", User;
     UserShow "user.show", User;
 }
 

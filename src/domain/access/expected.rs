@@ -44,7 +44,7 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / + - - - + x", Kind::Endpoint, "endpoint.show grant.list"),
     ("+ / - - + - + x", Kind::Appliance, "certificate.list policy.explain project.list statistics.read-all"),
     ("+ / - - + - + x", Kind::Appliance, "status.read user.list"),
-    ("+ / - - + - + x", Kind::User, "user.show"),
+    ("+ / - - + - + x", Kind::User, "session.list user.show"),
     ("/ + - - x x x x", Kind::Object, "decrypt encrypt index reencrypt"),
     ("/ + / / / / / /", Kind::Endpoint, "certificate.renew"),
     ("+ / + - + - + x", Kind::Project, "endpoint.list member.list project.show statistics.read"),
@@ -60,8 +60,12 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
     (
         "+ / - - + - x x",
         Kind::User,
-        "certificate.enrol-user certificate.issue-user user.change-role user.delete",
+        "certificate.enrol-user certificate.issue-user session.end user.change-role user.delete",
     ),
+    ("+ / / / / / / /", Kind::User, "user.recover"),
+    ("+ / - - + - x x", Kind::User, "user.ask-confirmation user.enforce-totp user.reset"),
     ("+ / - - + - x x", Kind::Appliance, "user.delete"),
-    ("+ / - - + - x x", Kind::User, "user.disable user.enable"),
+    ("+ / - - + - x x", Kind::User, "session.end user.ask-confirmation user.disable user.enable"),
+    ("+ / - - + - x x", Kind::User, "user.enforce-totp user.reset"),
+    ("+ / / / / / / /", Kind::User, "user.recover"),
 ];

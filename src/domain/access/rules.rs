@@ -98,6 +98,14 @@ impl AccessRules {
         self.reads_of_data
     }
 
+    /// All of them, by id.
+    #[must_use]
+    pub fn all(&self) -> Vec<Rule> {
+        let mut all: Vec<Rule> = self.rules.values().cloned().collect();
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn len(&self) -> usize {
