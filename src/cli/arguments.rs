@@ -28,6 +28,9 @@ use super::session::Session;
 use super::statistics::Statistics;
 use super::subject::SubjectVerb;
 
+/// Where the configuration lies when nothing is said.
+pub(super) const CONFIG_FILE: &str = "/etc/gembok/gembok.toml";
+
 #[derive(Parser)]
 #[command(
     name = "gembok",
@@ -40,7 +43,7 @@ pub(super) struct Arguments {
         long,
         global = true,
         env = "GEMBOK_CONFIG",
-        default_value = "/etc/gembok/gembok.toml",
+        default_value = CONFIG_FILE,
         value_name = "FILE"
     )]
     pub(super) config: PathBuf,

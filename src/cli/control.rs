@@ -57,7 +57,7 @@ pub(super) struct Options {
     /// Your private key (mode 0600)
     #[arg(long, global = true, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// A file with these four; ~/.config/gembok/profile.toml where there is one
+    /// A file with these four; ~/.config/gembok/profile.toml where there is one and no --config is given
     #[arg(long, global = true, env = "GEMBOK_PROFILE", value_name = "FILE", conflicts_with_all = ["control", "local"])]
     profile: Option<PathBuf>,
     /// Ask over the local socket, whatever profile there is
@@ -83,8 +83,9 @@ pub(super) struct Control {
 }
 
 impl Options {
-    /// The control plane that they name; none where the local socket is to be asked.
-    pub(super) fn control(self) -> Result<Option<Control>, CliError> {
+    /// The control plane that they name; none where the local socket is to be asked. Whoever names a configuration (`is_named`)
+    /// means the daemon that runs with it: the profile that lies at home is not looked for.
+    pub(super) fn control(self, is_named: bool) -> Result<Option<Control>, CliError> {
         let Self { control, ca, certificate, key, profile, local } = self;
         if let (Some(control), Some(ca), Some(certificate), Some(key)) = (control, ca, certificate, key) {
             return Control::new(Profile { control, ca, certificate, key }).map(Some);
@@ -92,7 +93,7 @@ impl Options {
         if local {
             return Ok(None);
         }
-        let Some(file) = profile.or_else(usual) else { return Ok(None) };
+        let Some(file) = profile.or_else(|| usual().filter(|_| !is_named)) else { return Ok(None) };
         Profile::read(&file).and_then(Control::new).map(Some)
     }
 }

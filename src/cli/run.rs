@@ -16,7 +16,7 @@ use crate::daemon::serve::{end_process, serve};
 use crate::desk::answer::{Answer, Done, ExportEnded, Issued};
 use crate::desk::request::{self, Request};
 
-use super::arguments::{self, Arguments, Command, Init};
+use super::arguments::{self, Arguments, CONFIG_FILE, Command, Init};
 use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
@@ -51,7 +51,7 @@ impl Arguments {
         let Self { config, json, control, command } = self;
         let open = || {
             Ok::<_, CliError>(Session {
-                client: Client::new(&config, control.control()?),
+                client: Client::new(&config, control.control(config != Path::new(CONFIG_FILE))?),
                 config: config.clone(),
                 json,
             })

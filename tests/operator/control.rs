@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -127,6 +128,16 @@ fn what_is_asked_at_the_machine_goes_there_and_a_wrong_profile_says_what_to_do()
         let script = String::from_utf8(script.stdout).unwrap();
         assert!(script.contains("server-names") && script.contains("required-context"), "{shell}");
     }
+    // A profile that lies at home is for who names no configuration.
+    let home = sandbox.path("rumah/gembok");
+    fs::create_dir_all(&home).unwrap();
+    fs::write(home.join("profile.toml"), "control = \"https://127.0.0.1:1\"").unwrap();
+    let ask = |more: &mut Command| more.env("XDG_CONFIG_HOME", sandbox.path("rumah")).output().unwrap();
+    let list = ["user", "list"];
+    assert!(ask(&mut sandbox.command(&list)).status.success());
+    let mut bare = Command::new(env!("CARGO_BIN_EXE_gembok"));
+    let output = ask(bare.args(list).env_remove("GEMBOK_CONFIG"));
+    assert!(errors(&output).contains("profile.toml: "), "{}", errors(&output));
     // Another's CA, a key that others may read, a profile with a slip of the pen.
     let strange = rcgen::generate_simple_self_signed(vec!["gembok.lan".into()]).unwrap();
     fs::write(sandbox.path("admin/ca-lain.pem"), strange.cert.pem()).unwrap();
