@@ -5,7 +5,6 @@ use crate::domain::refusal::Code;
 /// The sentence of a code.
 #[expect(clippy::too_many_lines, reason = "a line for each code, and nothing else")]
 #[must_use]
-#[expect(clippy::too_many_lines, reason = "a sentence for each code, below each other")]
 pub(super) const fn sentence(code: Code) -> &'static str {
     match code {
         Code::MalformedJson => "Isi permintaan bukan JSON yang diminta; kirim satu objek JSON.",

@@ -36,8 +36,6 @@ impl Request {
             | Self::User(_)
             | Self::Policy(_)
             | Self::Budget(_)
-            | Self::Subject(_)
-            | Self::Approval(_)
             | Self::Audit(_)
             | Self::Statistics(_)
             | Self::Report(_)
