@@ -211,7 +211,8 @@ is_open() { (: <>"/dev/tcp/127.0.0.1/$1"); }
 
 provision() {
   say "making the sandbox in $sandbox"
-  "$gembok" init --sandbox --out "$sandbox/admin"
+  # Nobody is asked for names here: the configuration has them.
+  "$gembok" init --sandbox --out "$sandbox/admin" </dev/null
   "$gembok" project create "$PROJECT"
   "$gembok" object create "$OBJECT" --project "$PROJECT"
   "$gembok" endpoint create "$ENDPOINT" --project "$PROJECT"

@@ -53,6 +53,7 @@ fn the_sample_says_the_defaults() {
     assert_eq!(minimal.policies.limits.key.fields_burst, 40_000);
     assert_eq!(minimal.journal.disk_reserve_mib, 256);
     assert_eq!((minimal.statistics.minute_days, minimal.statistics.month_years), (2, None));
+    assert_eq!(minimal.sessions.limits(), gembok::domain::session::SessionLimits::default());
     assert_eq!(minimal.journal.strict, Operations::default().with(Operation::Decrypt));
 }
 
@@ -103,6 +104,8 @@ fn every_mistake_is_met() {
         ("[token]\nlabel = \"a\"\n[degraded]\nmax_s = 60\n", "degraded.max_s"),
         ("[token]\nlabel = \"a\"\n[statistics]\nminute_days = 0\n", "0 is outside 1 to 90"),
         ("[token]\nlabel = \"a\"\n[statistics]\nmonth_years = 101\n", "101 is outside 0 to 100"),
+        ("[token]\nlabel = \"a\"\n[sessions]\nidle_s = 59\n", "59 is outside 60 to 86400"),
+        ("[token]\nlabel = \"a\"\n[sessions]\nmax_s = 600\n", "sessions.max_s"),
         ("[token]\nlabel = \"a\"\n[statistics]\nhour_days = 1\n", "statistics.hour_days"),
         ("[token]\nlabel = \"a\"\n[statistics]\nday_days = 59\n", "statistics.day_days"),
         ("[token]\nlabel = \"a\"\n[statistics]\nmonth_years = 2\n", "statistics.month_years"),

@@ -9,8 +9,9 @@ use crate::appliance::{Appliance, Leave, Target};
 use crate::crypto::hex::to_hex;
 use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
+use crate::domain::timestamp::Now;
 
-use super::credentials::Arrival;
+use super::credentials::{Arrival, Proof};
 use super::line::hop;
 use super::{Answer, problem};
 
@@ -93,6 +94,15 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "uses_max": worn.uses_max,
                 })).collect::<Vec<_>>(),
                 "expiring": expiring,
+                "ca": health.ca.map(|ca| json!({
+                    "generation": ca.generation,
+                    "retiring": ca.retiring.map(|old| json!({
+                        "generation": old.generation,
+                        "since": old.since.to_string(),
+                        "until": old.until.to_string(),
+                        "certificates": old.certificates,
+                    })),
+                })),
                 "memory": health.memory,
             });
             let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());
@@ -103,11 +113,23 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
 
 /// Leave for a signed-in user to do `act` on the appliance.
 pub(super) async fn leave(appliance: &Appliance, arrival: &Arrival, act: Act) -> Result<Leave, Refusal> {
+    leave_by(appliance, arrival.proof()?, arrival.now, act).await
+}
+
+/// The same by a certificate alone.
+pub(super) async fn leave_by_certificate(
+    appliance: &Appliance,
+    arrival: &Arrival,
+    act: Act,
+) -> Result<Leave, Refusal> {
+    leave_by(appliance, arrival.certificate()?, arrival.now, act).await
+}
+
+async fn leave_by(appliance: &Appliance, proof: Proof, now: Now, act: Act) -> Result<Leave, Refusal> {
     let operational = appliance.unlocked()?;
-    let peer = arrival.peer.clone().ok_or(crate::domain::refusal::Code::CertificateMissing)?;
-    let now = arrival.now;
     hop(move || {
-        let (signed_in, acts) = (operational.sign_in(&peer, now)?, [(act, Target::Appliance)]);
+        let signed_in = operational.sign_in_by(proof.showing(), now)?;
+        let acts = [(act, Target::Appliance)];
         operational.noted(&signed_in, &acts, operational.leave(&signed_in, &acts))
     })
     .await

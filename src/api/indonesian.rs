@@ -3,6 +3,7 @@
 use crate::domain::refusal::Code;
 
 /// The sentence of a code.
+#[expect(clippy::too_many_lines, reason = "a line for each code, and nothing else")]
 #[must_use]
 pub(super) const fn sentence(code: Code) -> &'static str {
     match code {
@@ -61,6 +62,20 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::ApprovalEnded => "Permintaan ini tidak menunggu persetujuan lagi; lihat daftar persetujuan.",
         Code::NotASecondPerson => "Anda tidak dapat menjadi orang kedua untuk ini; mintalah orang lain.",
         Code::TooManyApprovals => "Terlalu banyak permintaan menunggu persetujuan; putuskan yang ada dahulu.",
+        Code::AdminIsThere => "Masih ada admin yang dapat masuk; hubungi admin itu.",
+        Code::SignInFailed => "Gagal masuk; periksa nama, kata sandi, dan kode verifikasi.",
+        Code::SessionEnded => "Sesi sudah berakhir; masuk kembali.",
+        Code::SignInsBusy => "Terlalu banyak yang sedang masuk; coba lagi sebentar.",
+        Code::TooManySessions => "Jumlah sesi sudah penuh; akhiri sesi yang tidak dipakai.",
+        Code::WeakPassword => "Kata sandi terlalu mudah ditebak; pilih yang lebih panjang.",
+        Code::LinkEnded => "Tautan sekali pakai sudah tidak berlaku; mintalah yang baru kepada admin.",
+        Code::ChangedMeanwhile => "Data diubah pihak lain sejak dibaca; baca kembali, lalu ulangi.",
+        Code::IdempotencyKeyReused => {
+            "Idempotency-Key ini sudah dipakai permintaan lain; gunakan kunci baru."
+        }
+        Code::ShownOnce => "Permintaan ini sudah dilaksanakan, dan hasilnya hanya ditunjukkan sekali.",
+        Code::TooManyIdempotencyKeys => "Terlalu banyak Idempotency-Key dalam 24 jam; kirim tanpa kunci itu.",
+        Code::UseTheControlPlane => "Soket lokal melayani ini hanya pada sandbox; gunakan bidang kendali.",
         Code::NotFound => "Tidak ditemukan; periksa namanya.",
         Code::AlreadyExists => "Nama sudah dipakai; pilih nama lain.",
         Code::Conflict => "Data diubah pihak lain pada saat yang sama; ulangi.",
@@ -85,6 +100,19 @@ pub(super) const fn sentence(code: Code) -> &'static str {
         Code::JournalFull => "Jurnal sedang penuh; coba lagi sebentar.",
         Code::WrongState => "Gembok tidak dalam keadaan yang mengizinkan hal ini.",
         Code::SubjectFrozen => "Pemrosesan data orang ini sedang dibekukan; hubungi pemilik proyek.",
+        Code::EndpointRetired => "Endpoint sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ProjectRetired => "Proyek sudah dipensiunkan; hubungi pemilik proyek.",
+        Code::ObjectRetired => {
+            "Objek sudah dipensiunkan: hanya dapat mendekripsi; gunakan objek lain atau hubungi pemilik proyek."
+        }
+        Code::NetworkDenied => {
+            "Endpoint tidak boleh datang dari alamat ini; kirim dari jaringannya atau hubungi pemilik proyek."
+        }
+        Code::CaInUse => "Masih ada sertifikat dari CA lama yang berlaku; perbarui dahulu.",
+        Code::CaRollState => "Langkah ini tidak sesuai dengan keadaan penggantian CA.",
+        Code::NotEmpty => "Masih ada isinya; hapus isinya dahulu.",
+        Code::ObjectInUse => "Mungkin sudah ada data yang dienkripsi untuk objek ini; biarkan pensiun.",
+        Code::NotRetired => "Pensiunkan dahulu dan tunggu satu menit, lalu hapus.",
         Code::Fault => "Terjadi gangguan pada Gembok; beri tahu operator waktu permintaan ini.",
     }
 }

@@ -137,11 +137,12 @@ impl Line {
     pub(super) async fn prove(&mut self, sent: Result<ApiKeyDigest, Refusal>) -> Result<Caller, Refusal> {
         let (operational, now) = (self.operational()?, self.arrival.now);
         let digest = sent.map_err(|refusal| operational.refuse_key(&self.enrolled, refusal, now))?;
-        let caller = match operational.recall_caller(&self.enrolled, &digest, now) {
+        let caller = match operational.recall_caller(&self.enrolled, &digest, &self.peer, now) {
             Some(caller) => caller.map_err(Stop::told)?,
             None => {
                 let (operational, enrolled) = (Arc::clone(operational), Arc::clone(&self.enrolled));
-                hop(move || operational.load_caller(&enrolled, &digest, now)).await?
+                let peer = Arc::clone(&self.peer);
+                hop(move || operational.load_caller(&enrolled, &digest, &peer, now)).await?
             }
         };
         self.api_key = Some(caller.api_key().id);

@@ -9,18 +9,19 @@ use http::StatusCode;
 
 use crate::appliance::{Appliance, ClockVerdict, Standing, State};
 use crate::domain::access::Act;
+use crate::domain::expiry::Ending;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Code;
 use crate::domain::statistics::Counters;
 
 use super::credentials::Arrival;
-use super::health::leave;
+use super::health::leave_by_certificate;
 use super::line::hop;
 use super::{Answer, problem};
 
 /// Answers a scrape.
 pub(super) async fn answer(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
-    if let Err(refusal) = leave(&appliance, &arrival, Act::MetricsRead).await {
+    if let Err(refusal) = leave_by_certificate(&appliance, &arrival, Act::MetricsRead).await {
         return problem::answer(&refusal);
     }
     // Some of it is read from the store.
@@ -63,12 +64,20 @@ fn text(appliance: &Appliance) -> String {
         (health.strained_budgets.len(), health.strained_budgets.iter().filter(exhausted).count());
     gauge("gembok_budgets_strained", "Decrypt budgets of which four fifths are used.", strained as u64);
     gauge("gembok_budgets_exhausted", "Decrypt budgets that are used up.", exhausted as u64);
-    let name = "gembok_certificate_ends_in_seconds";
-    let help = "Until the end of our certificates and CRL, and of the newest certificate of each client.";
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
-    for expiry in &health.expiries {
-        // No name stands in a label: ids need no escaping, and what counts as a name may change.
-        let _ = writeln!(out, "{name}{{of=\"{}\"}} {}", expiry.of, expiry.left_s(health.time));
+    let certificates =
+        "Until the end of our certificates and CRL, and of the newest certificate of each client.";
+    let api_keys = "Until the end of API keys that somebody may need.";
+    let (keys, others): (Vec<_>, Vec<_>) =
+        health.expiries.iter().partition(|expiry| matches!(expiry.of, Ending::ApiKey(_)));
+    for (name, help, expiries) in [
+        ("gembok_certificate_ends_in_seconds", certificates, others),
+        ("gembok_api_key_ends_in_seconds", api_keys, keys),
+    ] {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for expiry in expiries {
+            // No name stands in a label: ids need no escaping, and what counts as a name may change.
+            let _ = writeln!(out, "{name}{{of=\"{}\"}} {}", expiry.of, expiry.left_s(health.time));
+        }
     }
     let State::Operational(operational) = &*appliance.state() else { return out };
     let mut totals: Vec<_> = operational.recorder().totals().into_iter().collect();

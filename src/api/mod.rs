@@ -10,16 +10,19 @@
 //! | data | `POST /cryptAPI/Crypt/{endpoint}[/]`, `/CryptAPI/…` | certificate and API key (in the body) | `published` |
 //! | both | `GET /v1/info` | any | `info` |
 //! | both | `GET /problems/{code}` | any | `info` |
+//! | both | `GET /v1/openapi.json` | any | [`openapi`] |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
-//! | control | `GET /health/state` | a user's certificate | `health` |
-//! | control | `GET /v1/statistics` | a user's certificate: one's projects', or everyone's | `statistics` |
+//! | control | `GET /health/state` | a user | `health` |
+//! | control | `GET /v1/statistics` | a user: one's projects', or everyone's | `statistics` |
 //! | control | `GET /metrics` | a user's certificate | `metrics` |
+//! | control | `POST /v1/session`, `POST /v1/reset` | any, with a password or a one-time link | `session` |
+//! | control | `GET`, `DELETE /v1/session` | a user | `session` |
 //! | control | users, projects and everything below them, certificates, the audit trail, … | a user, by role and membership | [`control::table`] |
 //!
 //! Anything else is `unmatched`: 404, or 405 where a path is served with another method. Below `/cryptAPI` and `/CryptAPI`
 //! that too is said in the published form.
 //!
-//! On the data listener TLS has demanded a certificate of everybody who gets this far. Headers are read in `credentials`
+//! A user comes in by certificate or session. On the data listener TLS has demanded a certificate of everybody who gets this far. Headers are read in `credentials`
 //! and nowhere else.
 
 mod body;
@@ -31,10 +34,12 @@ mod indonesian;
 mod info;
 mod line;
 mod metrics;
+pub mod openapi;
 mod problem;
 mod published;
 mod renewal;
 pub mod request;
+mod session;
 mod statistics;
 mod statistics_csv;
 mod unmatched;
@@ -234,6 +239,13 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
         async move {
             let (appliance, others) = &*shared;
             let (head, body) = request.into_parts();
+            if let Some(route) = session::Route::of(head.uri.path()) {
+                let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
+                let is_json = credentials::is_json(&head.headers);
+                let body = Incoming::new(body);
+                let answer = session::answer(appliance, route, &head.method, is_json, &arrival, body).await;
+                return Ok(answer.map(|body| Either::Left(Full::from(body))));
+            }
             let rows = control::table::at(head.uri.path());
             if rows.is_empty() {
                 let answer = others.clone().call(Request::from_parts(head, body)).await?;
@@ -254,9 +266,11 @@ fn open(
     let info = info_path.and(warp::get()).and(with).map(|appliance: Arc<Appliance>| info::answer(&appliance));
     let problems_path = warp::path!("problems" / String);
     let problems = problems_path.and(warp::get()).map(|code: String| info::problem(&code));
-    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify();
+    let openapi_path = warp::path!("v1" / "openapi.json");
+    let openapi = openapi_path.and(warp::get()).map(openapi::answer);
+    let gets = info_path.or(problems_path.map(drop).untuple_one()).unify().or(openapi_path).unify();
     let wrong_method = gets.and(warp::body::stream()).then(|body| unmatched::method("GET", body));
-    info.or(problems).unify().or(wrong_method).unify()
+    info.or(problems).unify().or(openapi).unify().or(wrong_method).unify()
 }
 
 /// No such path, on either listener.

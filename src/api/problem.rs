@@ -104,7 +104,7 @@ pub(super) fn add_limit_headers(answer: &mut Answer, refusal: &Refusal) {
     }
 }
 
-fn value(text: &str) -> HeaderValue {
+pub(super) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -121,6 +121,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ContextRequired
         | Code::UnknownAction
         | Code::BadName
+        | Code::WeakPassword
         | Code::BadRequest => StatusCode::BAD_REQUEST,
         Code::CertificateMissing
         | Code::CertificateNotEnrolled
@@ -131,12 +132,18 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ApiKeyUnknown
         | Code::ApiKeyRevoked
         | Code::ApiKeyDisabled
+        | Code::SignInFailed
+        | Code::SessionEnded
         | Code::ApiKeyExpired => StatusCode::UNAUTHORIZED,
         Code::ApiKeyOfAnother
         | Code::EndpointRevoked
         | Code::EndpointDisabled
+        | Code::EndpointRetired
+        | Code::ProjectRetired
+        | Code::NetworkDenied
         | Code::Forbidden
         | Code::NotASecondPerson
+        | Code::UseTheControlPlane
         | Code::PolicyDenied
         | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
@@ -152,23 +159,36 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
+        | Code::CaInUse
+        | Code::CaRollState
+        | Code::AdminIsThere
+        | Code::TooManySessions
+        | Code::NotEmpty
+        | Code::NotRetired
+        | Code::ObjectInUse
+        | Code::ObjectRetired
+        | Code::ShownOnce
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
-        Code::KeyDestroyed => StatusCode::GONE,
+        Code::KeyDestroyed | Code::LinkEnded => StatusCode::GONE,
+        Code::ChangedMeanwhile => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooSlow | Code::ClientGone => StatusCode::REQUEST_TIMEOUT,
         Code::BodyTooLarge
         | Code::FieldTooLarge
         | Code::TooManyItems
         | Code::BatchOverBurst
         | Code::BatchOverBudget => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::CannotOpen => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::CannotOpen | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RequestsLimited
         | Code::FieldsLimited
+        | Code::TooManyIdempotencyKeys
         | Code::TooManyInFlight
         | Code::BudgetExhausted
         | Code::RenewalLimited
         | Code::AuthenticationLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::Locked | Code::TokenAway | Code::JournalFull => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Locked | Code::TokenAway | Code::JournalFull | Code::SignInsBusy => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Code::Fault => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -84,11 +84,11 @@ async fn found(
     query: &str,
 ) -> Result<(Asked, StatisticsFound), Refusal> {
     let operational = appliance.unlocked()?;
-    let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
+    let proof = arrival.proof()?;
     let now = arrival.now;
     let mut asked = parse(query, now)?;
     hop(move || {
-        let signed_in = operational.sign_in(&peer, now)?;
+        let signed_in = operational.sign_in_by(proof.showing(), now)?;
         let visible = operational.visible_statistics(&signed_in);
         let visible =
             operational.noted(&signed_in, &[(Act::StatisticsReadAll, Target::Appliance)], visible)?;

@@ -148,6 +148,9 @@ impl Operational {
                     let is_seen = on.is_some_and(|approval| sees(Act::ApprovalShow, approval));
                     if is_seen { stop } else { not_found("approval", &id.to_string()) }
                 }
+                Target::Session(id) if !sees(Act::UserList, &On::Appliance) => {
+                    not_found("session", &id.to_string())
+                }
                 Target::Account(_) | Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
                     if !sees(Act::UserList, &On::Appliance) =>
                 {

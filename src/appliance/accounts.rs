@@ -1,4 +1,4 @@
-//! People on the control plane: sign-in by an enrolled certificate. What who may do is the access policies' to say
+//! People on the control plane: sign-in by an enrolled certificate; that by session is [`super::sessions`]'s. What who may do is the access policies' to say
 //! ([`super::access`]).
 
 use std::net::IpAddr;
@@ -8,8 +8,9 @@ use crate::domain::actor::Actor;
 use crate::domain::certificate::Certificate;
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::refusal::Code;
+use crate::domain::session::SessionDigest;
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::domain::user::User;
+use crate::domain::user::{Role, User};
 use crate::store::Table;
 
 use super::access::Access;
@@ -19,11 +20,13 @@ use super::operational::Operational;
 use super::refused::RefusedAct;
 use super::target::Target;
 
-/// A user whose certificate is enrolled and valid now, where and when that was shown.
+/// A user whose certificate is enrolled and valid now, or whose session is live; where and when that was shown.
 pub struct SignedIn {
     person: Person,
     address: IpAddr,
     time: Timestamp,
+    /// Where it was by session.
+    session: Option<SessionDigest>,
 }
 
 impl Operational {
@@ -66,7 +69,7 @@ impl Operational {
         if user.disabled.is_some() {
             return Err(Code::Forbidden.into());
         }
-        Ok(SignedIn { person: self.person(&user)?, address: peer.address, time: now.time })
+        Ok(SignedIn::new(self.person(&user)?, peer.address, now.time, None))
     }
 
     /// What became of what a user asked for; a refusal leaves its record, by the first of `acts`.
@@ -100,6 +103,26 @@ impl Operational {
 }
 
 impl SignedIn {
+    pub(super) const fn new(
+        person: Person,
+        address: IpAddr,
+        time: Timestamp,
+        session: Option<SessionDigest>,
+    ) -> Self {
+        Self { person, address, time, session }
+    }
+
+    /// The session's digest, where it was one.
+    pub(super) const fn session(&self) -> Option<SessionDigest> {
+        self.session
+    }
+
+    /// Name and role of the account.
+    #[must_use]
+    pub fn who(&self) -> (&str, Role) {
+        (&self.person.name, self.person.role)
+    }
+
     /// Who acts, for records.
     #[must_use]
     pub const fn actor(&self) -> Actor {

@@ -15,24 +15,24 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::domain::access::Tenant;
 use crate::domain::api_key::{ApiKey, ApiKeyDigest};
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::grant::Grant;
 use crate::domain::id::ObjectId;
-use crate::domain::operation::{Operation, Operations};
+use crate::domain::operation::Operation;
 use crate::domain::peer::{Identity, Peer};
+use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::store::Table;
 
 use super::fault::{Fault, Stop};
 use super::in_flight::Gauge;
-use super::listed::Listed;
 use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::operational::Operational;
-use super::served::{Served, harmed};
+use super::served::Served;
 use super::spending::Purse;
 use super::verdicts::{Coming, Verdicts};
 
@@ -63,13 +63,15 @@ impl Operate for Decrypt {
 
 /// An endpoint whose certificate is enrolled, as the catalog had it at one revision.
 pub struct Enrolled {
-    revision: CatalogRevision,
+    pub(super) revision: CatalogRevision,
     /// The endpoint.
     pub endpoint: Endpoint,
     /// SHA-256 of the certificate's SPKI.
     pub certificate: [u8; 32],
+    /// Why it is refused, whatever it asks.
+    refused: Option<Code>,
     api_keys: Memo<ApiKeyDigest, KnownKey>,
-    objects: Memo<Box<str>, Served>,
+    pub(super) objects: Memo<Box<str>, Served>,
     pub(super) verdicts: Verdicts,
     pub(super) in_flight: Gauge,
 }
@@ -155,9 +157,11 @@ impl Operational {
         }
         let endpoint: Endpoint =
             self.read(Table::Endpoints, id.as_bytes())?.ok_or(Code::CertificateNotEnrolled)?;
-        let project = self.tenant(endpoint.project)?;
+        let project: Option<Project> = self.read(Table::Projects, endpoint.project.as_bytes())?;
         let project = project.ok_or_else(|| Fault::new(format!("the project of endpoint {id} is gone")))?;
-        let verdicts = Verdicts::new(self.settings.access.load_full(), &endpoint, project);
+        let refused = refused(&endpoint, &project);
+        let tenant = Tenant { id: project.id, name: project.name.to_string() };
+        let verdicts = Verdicts::new(self.settings.access.load_full(), &endpoint, tenant);
         Ok(self.enrolled.keep(
             shown.spki,
             revision,
@@ -166,6 +170,7 @@ impl Operational {
                 in_flight: self.gauge(shown.spki),
                 endpoint,
                 certificate: shown.spki,
+                refused,
                 api_keys: Memo::new(API_KEYS_REMEMBERED_MAX),
                 objects: Memo::new(OBJECTS_REMEMBERED_MAX),
                 verdicts,
@@ -176,7 +181,8 @@ impl Operational {
     /// Whether this enrolment may be used now, by this name: the certificate's dates, the endpoint's state, and the URL.
     ///
     /// # Errors
-    /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-disabled`, `endpoint-unknown`.
+    /// `certificate-not-valid`, `endpoint-revoked`, `endpoint-disabled`, `endpoint-retired`, `project-retired`,
+    /// `endpoint-unknown`.
     pub fn check_enrolled(
         &self,
         enrolled: &Enrolled,
@@ -187,11 +193,8 @@ impl Operational {
         if !peer.certificate.as_ref().is_some_and(|shown| shown.is_valid_at(now.time)) {
             return Err(Code::CertificateNotValid.into());
         }
-        if enrolled.endpoint.revoked.is_some() {
-            return Err(Code::EndpointRevoked.into());
-        }
-        if enrolled.endpoint.disabled.is_some() {
-            return Err(Code::EndpointDisabled.into());
+        if let Some(code) = enrolled.refused {
+            return Err(code.into());
         }
         if enrolled.endpoint.name.as_str() != name {
             return Err(Code::EndpointUnknown.into());
@@ -204,28 +207,30 @@ impl Operational {
         &self,
         enrolled: &Arc<Enrolled>,
         digest: &ApiKeyDigest,
+        peer: &Peer,
         now: Now,
     ) -> Option<Result<Caller, Stop>> {
         let known = enrolled.api_keys.recall(digest, enrolled.revision)?;
-        Some(self.prove(enrolled, known, now))
+        Some(self.prove(enrolled, known, peer, now))
     }
 
     /// Proves an API key and takes a request, with the key from the store.
     ///
     /// # Errors
-    /// `api-key-unknown`, `api-key-of-another-endpoint`, `api-key-revoked`, `api-key-expired`, `requests-limited`;
-    /// `authentication-limited` instead, while too many have failed with this certificate. A good key never waits for those.
+    /// `api-key-unknown`, `api-key-of-another-endpoint`, `api-key-revoked`, `api-key-expired`, `network-not-allowed`,
+    /// `requests-limited`; `authentication-limited` instead, while too many have failed with this certificate. A good key never waits for those.
     pub fn load_caller(
         &self,
         enrolled: &Arc<Enrolled>,
         digest: &ApiKeyDigest,
+        peer: &Peer,
         now: Now,
     ) -> Result<Caller, Stop> {
         let known = self.load_known(enrolled, digest, now).map_err(|stop| match stop {
             Stop::Refused(refusal) => self.refuse_key(enrolled, refusal, now).into(),
             fault @ Stop::Fault(_) => fault,
         })?;
-        self.prove(enrolled, known, now)
+        self.prove(enrolled, known, peer, now)
     }
 
     /// Whether nothing has changed since the caller was authenticated.
@@ -244,6 +249,7 @@ impl Operational {
         self.check_enrolled(&enrolled, peer, caller.enrolled.endpoint.name.as_str(), now)?;
         let known = self.load_known(&enrolled, &caller.known.digest, now)?;
         check_key(&enrolled, &known.api_key, now)?;
+        check_network(&enrolled, peer)?;
         Ok(Caller { enrolled, known })
     }
 
@@ -330,41 +336,37 @@ impl Operational {
         Ok(Admitted { items, operation: PhantomData })
     }
 
-    fn prove(&self, enrolled: &Arc<Enrolled>, known: Arc<KnownKey>, now: Now) -> Result<Caller, Stop> {
+    fn prove(
+        &self,
+        enrolled: &Arc<Enrolled>,
+        known: Arc<KnownKey>,
+        peer: &Peer,
+        now: Now,
+    ) -> Result<Caller, Stop> {
         check_key(enrolled, &known.api_key, now)
             .map_err(|code| self.refuse_key(enrolled, code.into(), now))?;
+        check_network(enrolled, peer)?;
         known.meters.take_request(now.instant)?;
         Ok(Caller { enrolled: Arc::clone(enrolled), known })
     }
+}
 
-    fn load_served(&self, enrolled: &Enrolled, name: &str) -> Result<Arc<Served>, Stop> {
-        if let Some(served) = enrolled.objects.recall(name, enrolled.revision) {
-            return Ok(served);
-        }
-        let object = self.object_named(enrolled.endpoint.project, name)?.ok_or(Code::ObjectUnknown)?;
-        let (mut granted, mut lost) = (Operations::default(), Operations::default());
-        for operation in Operation::ALL {
-            let row_key = Grant::row_key(enrolled.endpoint.id, object.id, operation);
-            match self.look_up::<Grant>(Table::Grants, &row_key)? {
-                Some(Listed::Sound(_)) => granted = granted.with(operation),
-                Some(Listed::Damaged(row)) => {
-                    harmed(&row);
-                    lost = lost.with(operation);
-                }
-                None => {}
-            }
-        }
-        let versions = self.key_versions(&object)?;
-        for version in &versions {
-            if let Listed::Damaged(row) = version {
-                harmed(row);
-            }
-        }
-        let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
-        let (granted, lost) = (granted.without(broken), lost.and(broken));
-        let served = Served { object, granted, lost, denied, versions };
-        Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
-    }
+/// What the state of an endpoint and of its project says no with, whoever asks for it.
+pub(super) fn refused(endpoint: &Endpoint, project: &Project) -> Option<Code> {
+    [
+        endpoint.revoked.map(|_| Code::EndpointRevoked),
+        endpoint.disabled.map(|_| Code::EndpointDisabled),
+        endpoint.retired.map(|_| Code::EndpointRetired),
+        project.retired.map(|_| Code::ProjectRetired),
+    ]
+    .into_iter()
+    .find_map(|code| code)
+}
+
+/// Told only to who has proved certificate and API key, and before anything is taken from the key's meter: who stole both and
+/// comes from elsewhere uses up nothing.
+fn check_network(enrolled: &Enrolled, peer: &Peer) -> Result<(), Code> {
+    if enrolled.endpoint.comes_from(peer.address) { Ok(()) } else { Err(Code::NetworkDenied) }
 }
 
 fn check_key(enrolled: &Enrolled, api_key: &ApiKey, now: Now) -> Result<(), Code> {

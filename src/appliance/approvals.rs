@@ -73,7 +73,8 @@ impl Operational {
                 let id = same.id;
                 return Err(taken(format!("The same was asked for already, and waits: approval {id}.")));
             }
-            let (batch, asked) = self.ask(batch, wanted, leave.actor(), now)?;
+            let (batch, asked) =
+                self.ask(batch, wanted, user_of(leave.actor()), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "member.propose", now);
             Ok((batch, audit, asked))
         })?;
@@ -85,7 +86,8 @@ impl Operational {
         &self,
         mut batch: Batch,
         wanted: Wanted,
-        actor: Actor,
+        requester: Option<UserId>,
+        asked_by: String,
         now: Now,
     ) -> Result<(Batch, Approval), Stop> {
         let (mut waiting, mut kept) = (0, 0);
@@ -109,11 +111,8 @@ impl Operational {
             kind,
             subject,
             project,
-            requester: match actor {
-                Actor::User(id) => Some(id),
-                Actor::Endpoint(_) | Actor::Local(_) | Actor::System => None,
-            },
-            asked_by: actor.to_string(),
+            requester,
+            asked_by,
             asked: now.time,
             expires: now.time.plus(APPROVAL_WAITS_MAX),
             state: State::Waiting,
@@ -200,6 +199,14 @@ impl Operational {
             let same = (approval.kind, approval.subject, approval.project)
                 == (wanted.kind, wanted.subject, wanted.project);
             same && approval.is_waiting(now)
+        }))
+    }
+
+    /// What was approved of that kind about the same, and is still open.
+    pub(super) fn approved(&self, wanted: Wanted, now: Timestamp) -> Result<Option<Approval>, Stop> {
+        let mut all = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
+        Ok(all.find(|approval| {
+            (approval.kind, approval.subject) == (wanted.kind, wanted.subject) && approval.is_open(now)
         }))
     }
 
@@ -301,6 +308,14 @@ pub(super) fn ask_audit(approval: &Approval, actor: Actor, act: &'static str, no
     }
 }
 
-fn taken(detail: impl Into<String>) -> Stop {
+pub(super) fn taken(detail: impl Into<String>) -> Stop {
     Refusal::new(Code::AlreadyExists).detail(detail.into()).into()
+}
+
+/// The user that an actor is; none for the operator.
+pub(super) const fn user_of(actor: Actor) -> Option<UserId> {
+    match actor {
+        Actor::User(id) => Some(id),
+        Actor::Endpoint(_) | Actor::Local(_) | Actor::System => None,
+    }
 }

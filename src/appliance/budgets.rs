@@ -166,6 +166,12 @@ impl Budgets {
         self.known.lock().values().map(Arc::clone).collect()
     }
 
+    /// Forgets the accounts of those who are no more.
+    pub(super) fn forget(&self, spenders: &[Spender]) {
+        let _nothing_is_reserved = self.reserving.lock();
+        self.known.lock().retain(|spender, _| !spenders.contains(spender));
+    }
+
     /// Takes `fields` for a request whose leases do not have them, and reserves more. Blocks for one commit.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use crate::crypto::wrapped_key::{Binding, WrappingKey};
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
+use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId};
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::member::Member;
@@ -43,6 +44,10 @@ pub struct ProjectView {
     pub name: Name,
     /// When it was made.
     pub created: Timestamp,
+    /// What people say it is for.
+    pub description: Option<Description>,
+    /// Since when it is retired, if it is.
+    pub retired: Option<Timestamp>,
 }
 
 /// What is asked for when an object is made.
@@ -88,7 +93,15 @@ impl Operational {
     /// `already-exists`, `token-away`.
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
         let id = ProjectId::from_random(random::bytes()?);
-        let project = Project { id, name, created: now.time, kek_version: 1, kek_version_floor: None };
+        let project = Project {
+            id,
+            name,
+            created: now.time,
+            kek_version: 1,
+            kek_version_floor: None,
+            description: None,
+            retired: None,
+        };
         // Asked before the token is, and held again by the commit.
         let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
         if self.store.get(Table::Names, &name_key)?.is_some() {
@@ -113,7 +126,7 @@ impl Operational {
                 (),
             ))
         })?;
-        Ok(ProjectView { id, name: project.name, created: now.time })
+        Ok(ProjectView::of(project))
     }
 
     /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
@@ -156,8 +169,8 @@ impl Operational {
     /// Makes an object with its first key version, which seals at once.
     ///
     /// # Errors
-    /// `not-found` for the project, `already-exists`, `bad-context` for the required names, `bad-request` for the schema,
-    /// `token-away`.
+    /// `not-found` for the project, `project-retired`, `already-exists`, `bad-context` for the required names, `bad-request` for
+    /// the schema, `token-away`.
     pub fn create_object(
         &self,
         actor: Actor,
@@ -165,7 +178,7 @@ impl Operational {
         new: NewObject,
         now: Now,
     ) -> Result<ObjectView, Stop> {
-        let project = self.project_named(project)?;
+        let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
         let schema = checked(new.schema)?;
         let id = ObjectId::from_random(random::bytes()?);
@@ -184,6 +197,8 @@ impl Operational {
                 version_floor: None,
                 schema,
                 is_unused: Some(true),
+                description: None,
+                retired: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
@@ -221,15 +236,12 @@ impl Operational {
     /// # Errors
     /// The store's.
     pub fn projects(&self, wanted: &PageWanted) -> Result<Page<ProjectView>, Stop> {
-        self.page(Table::Projects, &[], wanted, |_, row| {
-            let project = row.decode()?;
-            Ok(Some(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created })))
-        })
+        self.page(Table::Projects, &[], wanted, |_, row| Ok(Some(row.decode()?.map(ProjectView::of))))
     }
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
         let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
-        Ok(project.map(|Project { id, name, created, .. }| ProjectView { id, name, created }))
+        Ok(project.map(ProjectView::of))
     }
 
     /// The project of a name.
@@ -237,8 +249,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
-        let Project { id, name, created, .. } = self.project_named(name)?;
-        Ok(ProjectView { id, name, created })
+        self.project_named(name).map(ProjectView::of)
     }
 
     /// Objects of a project by id, without their versions; and those whose row is damaged, of whichever project they are.
@@ -280,6 +291,12 @@ impl Operational {
         self.read(Table::Projects, &id.value)?.ok_or_else(|| not_found("project", name))
     }
 
+    /// The project of a name, unless it is retired: nothing new is made in one that is.
+    pub(super) fn live_project(&self, name: &str) -> Result<Project, Stop> {
+        let project = self.project_named(name)?;
+        if project.retired.is_some() { Err(Code::ProjectRetired.into()) } else { Ok(project) }
+    }
+
     /// Reserves a name below a parent and lets it lead to `id`.
     pub(super) fn name(
         &self,
@@ -302,6 +319,13 @@ impl Operational {
             }
         }
         Err(Fault::new("no free key id was found in 16 draws; the randomness cannot be right").into())
+    }
+}
+
+impl ProjectView {
+    fn of(project: Project) -> Self {
+        let Project { id, name, created, description, retired, .. } = project;
+        Self { id, name, created, description, retired }
     }
 }
 

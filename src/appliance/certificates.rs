@@ -5,12 +5,13 @@ use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
-use crate::domain::certificate::Certificate;
+use crate::domain::certificate::{Certificate, OUTSIDE};
 use crate::domain::peer::Identity;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
+use super::approvals::user_of;
 use super::fault::Stop;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
@@ -44,6 +45,8 @@ pub struct CertificateView {
     pub revoked: Option<Timestamp>,
     /// Of the certificate its holder renewed it with: SHA-256 of the public key, hex.
     pub renewed_from: Option<String>,
+    /// Which generation of our CA signed it; none where an outside one did.
+    pub generation: Option<u32>,
 }
 
 impl Operational {
@@ -65,7 +68,8 @@ impl Operational {
         self.certify(actor, Identity::Endpoint(endpoint.id.uuid()), csr_pem, now)
     }
 
-    /// The same for the user `user`: a first certificate, or one more before the old one ends.
+    /// The same for the user `user`: a first certificate, or one more before the old one ends. Where that puts somebody else into
+    /// the place of whoever the account was, it waits for a second person to confirm it.
     ///
     /// # Errors
     /// As [`Operational::issue_certificate`].
@@ -76,8 +80,24 @@ impl Operational {
         csr_pem: &str,
         now: Now,
     ) -> Result<Issued, Stop> {
-        let user = self.user_named(user)?;
-        self.certify(actor, Identity::User(user.id.uuid()), csr_pem, now)
+        let identity = Identity::User(self.user_named(user)?.id.uuid());
+        let signed = self.sign_requested(identity, &RequestedKey::from_csr(csr_pem)?, now)?;
+        self.change(now, |batch| {
+            let user = self.user_named(user)?;
+            if Identity::User(user.id.uuid()) != identity {
+                return Err(Code::Conflict.into());
+            }
+            let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
+            let batch = enrol(batch, &signed, &enrolment(identity, &signed));
+            let maker = user_of(actor);
+            if !self.is_taken_over(&user, maker)? {
+                return Ok((batch, audit, ()));
+            }
+            let batch = self.hand_over(batch, user, (maker, actor.to_string()), now)?;
+            Ok((batch, audit.with("unconfirmed", "from now on"), ()))
+        })
+        .map_err(key_is_taken)?;
+        self.pki.issued(&signed)
     }
 
     fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {
@@ -125,17 +145,22 @@ impl CertificateView {
         };
         let Certificate { not_after, revoked, renewed_from, .. } = *certificate;
         let renewed_from = renewed_from.map(|spki| to_hex(&spki));
-        Self { spki: to_hex(spki), identity, not_after, revoked, renewed_from }
+        let generation = (certificate.issuer() != OUTSIDE).then(|| certificate.issuer());
+        Self { spki: to_hex(spki), identity, not_after, revoked, renewed_from, generation }
     }
 }
 
 impl Pki {
     /// What the holder of a certificate just signed is given.
     pub(super) fn issued(&self, signed: &Signed) -> Result<Issued, Stop> {
-        let ca = self.files().ca();
-        let ca_pem = std::fs::read_to_string(&ca).map_err(|error| {
-            super::Fault::new(format!("{} cannot be read: {error}; restore it from a backup", ca.display()))
-        })?;
+        let mut ca_pem = String::new();
+        // Whoever signed the server's certificate has to be known to its clients.
+        for file in [Some(self.files().ca()), self.of_server().cloned()].into_iter().flatten() {
+            let text = std::fs::read_to_string(&file).map_err(|error| {
+                super::Fault::new(format!("{} cannot be read: {error}; put it there again", file.display()))
+            })?;
+            ca_pem.push_str(&text);
+        }
         Ok(Issued {
             certificate_pem: signed.pem.clone(),
             ca_pem,
@@ -180,6 +205,7 @@ pub(super) fn enrolment(identity: Identity, signed: &Signed) -> Certificate {
         not_after: signed.not_after,
         revoked: None,
         renewed_from: None,
+        issuer: (signed.generation > 1).then_some(signed.generation),
     }
 }
 
@@ -211,8 +237,13 @@ pub(super) fn revoke(
     now: Timestamp,
 ) -> Batch {
     let since = certificate.revoked.unwrap_or(now);
-    let listed = cbor::encode(&(since, certificate.not_after));
-    let batch = batch.put(Table::Revocations, &certificate.serial, listed);
+    let batch = if certificate.issuer() == OUTSIDE {
+        // Its number is another CA's, and may be one of ours.
+        batch
+    } else {
+        let listed = cbor::encode(&(since, certificate.not_after));
+        batch.put(Table::Revocations, &certificate.serial, listed)
+    };
     let ended = Certificate { revoked: Some(since), ..certificate };
     batch.expect_at(Table::Certificates, spki, row.revision).put(
         Table::Certificates,

@@ -11,6 +11,7 @@ use crate::store::{Store, StoreError};
 
 use super::block::Block;
 use super::disk_reserve::DiskReserve;
+use super::last_uses::LastUses;
 use super::recorder::{Shared, Waiting};
 use super::tenure;
 
@@ -37,7 +38,7 @@ impl Committer {
     /// Until the journal is closed.
     pub(super) fn run(self) {
         let mut looked = Instant::now();
-        let mut records = Vec::new();
+        let (mut records, mut last_uses) = (Vec::new(), LastUses::default());
         loop {
             let mut catching_up = self.shared.pause.catching_up_since();
             let closing = self.wait(&mut records);
@@ -50,8 +51,12 @@ impl Committer {
                 let block = Block::gather(records.iter().map(|waiting| &waiting.record));
                 let count = block.count;
                 let (failed, was_written) = match block.into_batch(&self.store, (self.clock)()) {
-                    Ok(batch) => match self.store.commit(batch) {
+                    Ok(batch) => match self
+                        .store
+                        .commit(last_uses.note(batch, records[..count].iter().map(|waiting| &waiting.record)))
+                    {
                         Ok(_) => {
+                            last_uses.keep();
                             self.committed(records.drain(..count));
                             continue;
                         }

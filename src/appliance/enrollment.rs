@@ -1,19 +1,19 @@
-//! Endpoints and their API keys: who may come in.
+//! Endpoints: who may come in. Their API keys are in [`super::api_keys`].
 
 use crate::crypto::random;
 use crate::domain::actor::Actor;
-use crate::domain::api_key::{ApiKey, ApiKeyText};
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
+use crate::domain::description::Description;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{ApiKeyId, EndpointId, ProjectId};
-use crate::domain::limits::RateLimits;
+use crate::domain::id::{EndpointId, ProjectId};
 use crate::domain::name::Name;
-use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Row, Table};
 
+use super::admission::refused;
+use super::api_keys::ApiKeyView;
 use super::catalog::not_found;
 use super::certificates::revoke;
 use super::fault::{Fault, Stop};
@@ -33,41 +33,17 @@ pub struct EndpointView {
     pub revoked: Option<Timestamp>,
     /// Since when it waits to be enabled again, if it does.
     pub disabled: Option<Timestamp>,
-}
-
-/// An API key in a list: everything but the key.
-pub struct ApiKeyView {
-    /// Its id.
-    pub id: ApiKeyId,
-    /// What its owner calls it.
-    pub label: Name,
-    /// When it was made.
-    pub created: Timestamp,
-    /// From when it is refused, if ever.
-    pub expires: Option<Timestamp>,
-    /// Since when it is refused, if it is.
-    pub revoked: Option<Timestamp>,
-    /// Since when it waits to be enabled again, if it does.
-    pub disabled: Option<Timestamp>,
-    /// How much it may do.
-    pub limits: RateLimits,
-}
-
-/// What is asked for when an API key is made.
-pub struct NewApiKey {
-    /// What its owner will call it.
-    pub label: Name,
-    /// When it ends, if ever.
-    pub expires: Option<Timestamp>,
-    /// How much it may do; the appliance's defaults when nothing is said.
-    pub limits: Option<RateLimits>,
+    /// What people say it is for.
+    pub description: Option<Description>,
+    /// Since when it is retired, if it is.
+    pub retired: Option<Timestamp>,
 }
 
 impl Operational {
     /// Makes an endpoint. It can do nothing yet: it has no certificate, no API key and no grant.
     ///
     /// # Errors
-    /// `not-found` for the project, `already-exists`.
+    /// `not-found` for the project, `project-retired`, `already-exists`.
     pub fn create_endpoint(
         &self,
         actor: Actor,
@@ -75,10 +51,9 @@ impl Operational {
         name: Name,
         now: Now,
     ) -> Result<EndpointView, Stop> {
-        let project = self.project_named(project)?;
+        let project = self.live_project(project)?;
         let id = EndpointId::from_random(random::bytes()?);
-        let endpoint =
-            Endpoint { id, project: project.id, name, created: now.time, revoked: None, disabled: None };
+        let endpoint = Endpoint::new(id, project.id, name, now.time);
         self.change(now, |batch| {
             let batch =
                 self.name(batch, Table::Endpoints, project.id.as_bytes(), &endpoint.name, id.as_bytes());
@@ -88,7 +63,7 @@ impl Operational {
                 .with("project", project.id);
             Ok((batch.put(Table::Endpoints, id.as_bytes(), cbor::encode(&endpoint)), audit, ()))
         })?;
-        Ok(EndpointView { id, name: endpoint.name, created: now.time, revoked: None, disabled: None })
+        Ok(EndpointView::of(endpoint))
     }
 
     /// Refuses an endpoint from now on, with all its certificates. One with nothing left to refuse leaves no second record. One
@@ -98,20 +73,10 @@ impl Operational {
     /// `not-found`.
     pub fn revoke_endpoint(&self, actor: Actor, project: &str, name: &str, now: Now) -> Result<(), Stop> {
         let (endpoint, is_damaged) = self.endpoint_to_revoke(project, name, now)?;
-        let (mut serials, mut live) = (Vec::new(), Vec::new());
-        self.each(Table::Certificates, &[], |spki, row| {
-            let certificate: Certificate = cbor::decode(&row.value)?;
-            if certificate.endpoint != Some(endpoint.id) {
-                return Ok(());
-            }
-            if certificate.not_after >= now.time {
-                serials.push(certificate.serial.clone());
-            }
-            if certificate.revoked.is_none() {
-                live.push((spki.to_vec(), row, certificate));
-            }
-            Ok(())
-        })?;
+        let enrolments = self.enrolments_of(endpoint.id)?;
+        let serials: Vec<_> = enrolments.iter().filter_map(|(.., it)| it.listed_serial(now.time)).collect();
+        let live = enrolments.into_iter().filter(|(_, _, certificate)| certificate.revoked.is_none());
+        let live: Vec<_> = live.collect();
         if endpoint.revoked.is_none() || !live.is_empty() {
             self.withdraw(now, |batch| {
                 let revoked = Endpoint { revoked: endpoint.revoked.or(Some(now.time)), ..endpoint.clone() };
@@ -129,6 +94,22 @@ impl Operational {
         self.publish_revocations(&serials, now)
     }
 
+    /// Every certificate an endpoint has or had, with the rows they are stored in.
+    pub(super) fn enrolments_of(
+        &self,
+        endpoint: EndpointId,
+    ) -> Result<Vec<(Vec<u8>, Row, Certificate)>, Stop> {
+        let mut found = Vec::new();
+        self.each(Table::Certificates, &[], |spki, row| {
+            let certificate: Certificate = cbor::decode(&row.value)?;
+            if certificate.endpoint == Some(endpoint) {
+                found.push((spki.to_vec(), row, certificate));
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Endpoints of a project, and those whose row is damaged, of whichever project they are.
     ///
     /// # Errors
@@ -143,82 +124,6 @@ impl Operational {
         })
     }
 
-    /// Makes an API key. The text is returned once and kept nowhere.
-    ///
-    /// # Errors
-    /// `not-found` for the endpoint, `bad-request` for limits of 0.
-    pub fn create_api_key(
-        &self,
-        actor: Actor,
-        project: &str,
-        endpoint: &str,
-        new: NewApiKey,
-        now: Now,
-    ) -> Result<(ApiKeyView, ApiKeyText), Stop> {
-        let endpoint = self.live_endpoint(project, endpoint)?;
-        let limits = check_limits(new.limits.unwrap_or(self.policies().rate_limits))?;
-        let text = ApiKeyText::generate()?;
-        let id = ApiKeyId::from_random(random::bytes()?);
-        let api_key = ApiKey {
-            id,
-            endpoint: endpoint.id,
-            label: new.label,
-            created: now.time,
-            expires: new.expires,
-            revoked: None,
-            limits,
-            disabled: None,
-        };
-        self.change(now, |batch| {
-            let digest = text.digest();
-            let audit = AuditRecord::new(now.time, actor, "api-key.create")
-                .with("id", id)
-                .with("label", &api_key.label)
-                .with("endpoint", endpoint.id)
-                .with("expires", api_key.expires.map_or_else(|| "never".to_owned(), |end| end.to_string()))
-                .with("requests-per-s", limits.requests_per_s)
-                .with("requests-burst", limits.requests_burst)
-                .with("fields-per-s", limits.fields_per_s)
-                .with("fields-burst", limits.fields_burst);
-            let batch = batch.expect_absent(Table::ApiKeys, &digest);
-            Ok((batch.put(Table::ApiKeys, &digest, cbor::encode(&api_key)), audit, ()))
-        })?;
-        Ok((ApiKeyView::of(api_key), text))
-    }
-
-    /// Refuses an API key from now on. One that is refused already leaves no second record.
-    ///
-    /// # Errors
-    /// `not-found`.
-    pub fn revoke_api_key(&self, actor: Actor, id: ApiKeyId, now: Now) -> Result<(), Stop> {
-        let (digest, row, api_key) = self.api_key_by_id(id)?;
-        if api_key.revoked.is_some() {
-            return Ok(());
-        }
-        self.withdraw(now, |batch| {
-            let revoked = ApiKey { revoked: Some(now.time), ..api_key };
-            let batch = batch.expect_at(Table::ApiKeys, &digest, row.revision).put(
-                Table::ApiKeys,
-                &digest,
-                cbor::encode(&revoked),
-            );
-            Ok((batch, AuditRecord::new(now.time, actor, "api-key.revoke").with("id", id), ()))
-        })
-    }
-
-    /// An API key as it is stored, with its digest and its row.
-    pub(super) fn api_key_by_id(&self, id: ApiKeyId) -> Result<(Vec<u8>, Row, ApiKey), Stop> {
-        let mut found = None;
-        self.each(Table::ApiKeys, &[], |digest, row| {
-            let api_key: ApiKey = cbor::decode(&row.value)?;
-            if api_key.id == id {
-                found = Some((digest.to_vec(), row, api_key));
-            }
-            Ok(())
-        })?;
-        found.ok_or_else(|| not_found("API key", &id.to_string()))
-    }
-
     /// API keys of an endpoint by id.
     ///
     /// # Errors
@@ -231,23 +136,6 @@ impl Operational {
     ) -> Result<Page<ApiKeyView>, Stop> {
         // Their rows lie in the order of digests, which are nobody's to see.
         Ok(wanted.of(self.api_keys(project, endpoint)?, |view| *view.id.as_bytes()))
-    }
-
-    /// API keys of an endpoint, and those whose row is damaged, of whichever endpoint they are.
-    ///
-    /// # Errors
-    /// `not-found` for the endpoint.
-    pub fn api_keys(&self, project: &str, endpoint: &str) -> Result<Vec<Listed<ApiKeyView>>, Stop> {
-        let endpoint = self.endpoint_id(project, endpoint)?;
-        let mut views = Vec::new();
-        self.each_listed(Table::ApiKeys, &[], |_, row| {
-            let api_key = row.decode::<ApiKey>()?;
-            if !matches!(&api_key, Listed::Sound(api_key) if api_key.endpoint != endpoint) {
-                views.push(api_key.map(ApiKeyView::of));
-            }
-            Ok(())
-        })?;
-        Ok(views)
     }
 
     /// The id of an endpoint, also of a revoked or damaged one.
@@ -266,7 +154,12 @@ impl Operational {
     }
 
     /// An endpoint as it is, or as far as it can be told anew from its name when its row does not open.
-    fn endpoint_to_revoke(&self, project: &str, name: &str, now: Now) -> Result<(Endpoint, bool), Stop> {
+    pub(super) fn endpoint_to_revoke(
+        &self,
+        project: &str,
+        name: &str,
+        now: Now,
+    ) -> Result<(Endpoint, bool), Stop> {
         let project = self.project_named(project)?.id;
         let id = self.endpoint_id_below(project, name)?;
         let missing = || not_found("endpoint", name);
@@ -274,19 +167,17 @@ impl Operational {
             Listed::Sound(endpoint) => Ok((endpoint, false)),
             Listed::Damaged(_) => {
                 let name = name.parse().map_err(|_| missing())?;
-                let created = now.time;
-                Ok((Endpoint { id, project, name, created, revoked: None, disabled: None }, true))
+                Ok((Endpoint::new(id, project, name, now.time), true))
             }
         }
     }
 
-    /// The endpoint of a name, unless it is revoked: nothing new is given to one that is.
+    /// The endpoint of a name, unless it or its project is refused: nothing new is given to one that is.
     pub(super) fn live_endpoint(&self, project: &str, name: &str) -> Result<Endpoint, Stop> {
         let endpoint = self.endpoint_named(project, name)?;
-        match (endpoint.revoked, endpoint.disabled) {
-            (Some(_), _) => Err(Code::EndpointRevoked.into()),
-            (None, Some(_)) => Err(Code::EndpointDisabled.into()),
-            (None, None) => Ok(endpoint),
+        match refused(&endpoint, &self.project_named(project)?) {
+            Some(code) => Err(code.into()),
+            None => Ok(endpoint),
         }
     }
 
@@ -297,24 +188,8 @@ impl Operational {
 }
 
 impl EndpointView {
-    fn of(endpoint: Endpoint) -> Self {
-        let Endpoint { id, name, created, revoked, disabled, .. } = endpoint;
-        Self { id, name, created, revoked, disabled }
+    pub(super) fn of(endpoint: Endpoint) -> Self {
+        let Endpoint { id, name, created, revoked, disabled, description, retired, .. } = endpoint;
+        Self { id, name, created, revoked, disabled, description, retired }
     }
-}
-
-impl ApiKeyView {
-    fn of(api_key: ApiKey) -> Self {
-        let ApiKey { id, label, created, expires, revoked, limits, disabled, .. } = api_key;
-        Self { id, label, created, expires, revoked, disabled, limits }
-    }
-}
-
-fn check_limits(limits: RateLimits) -> Result<RateLimits, Refusal> {
-    let RateLimits { requests_per_s, requests_burst, fields_per_s, fields_burst } = limits;
-    if [requests_per_s, requests_burst, fields_per_s, fields_burst].contains(&0) {
-        return Err(Refusal::new(Code::BadRequest)
-            .detail("A limit of 0 would refuse everything; revoke the API key instead."));
-    }
-    Ok(limits)
 }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! users, endpoints, API keys                 disabled, until each is enabled again
+//! sessions, approvals, one-time links        gone: they may have been ended or used
 //! key versions of AES-GCM and AES-GCM-SIV    decrypt_only: seals under them were not counted
 //! key versions of the other two              2^36 uses more
 //! objects, projects                          the next key version, the next KEK version: 1,000 higher
@@ -24,6 +25,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::budget::{Budget, DefaultBudgets, Spender};
 use crate::domain::cbor;
+use crate::domain::credentials::Credentials;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
@@ -36,6 +38,7 @@ use crate::store::{Batch, Boot, CheckpointKeyEntry, Scan, Store, StoreError, Tab
 use super::catalog::token_wraps_key;
 use super::certificates::CRL_NUMBER;
 use super::fault::{Fault, Stop};
+use super::never_sealed::RECORDED_SINCE;
 use super::provision::checkpoint_label;
 use super::retention::{EXPORTED, PRUNED};
 use super::unlock::said;
@@ -56,8 +59,15 @@ const EPOCHS_SKIPPED_MAX: u32 = 1_000;
 const OWED: &[u8] = b"epoch-jumps";
 
 /// The tables whose rows jump, in this order: first those that let somebody in.
-const TABLES: [Table; 6] =
-    [Table::Users, Table::Endpoints, Table::ApiKeys, Table::KeyVersions, Table::Objects, Table::Projects];
+const TABLES: [Table; 7] = [
+    Table::Users,
+    Table::Endpoints,
+    Table::ApiKeys,
+    Table::KeyVersions,
+    Table::Objects,
+    Table::Projects,
+    Table::Credentials,
+];
 
 /// How far the jumps have come.
 #[derive(Encode, Decode, Default)]
@@ -92,6 +102,7 @@ pub(super) fn open(
 
     let mut batch = begun.put_boot(boot.clone());
     batch = batch.put(Table::Counters, OWED, cbor::encode(&Owed::default()));
+    batch = batch.put(Table::Counters, RECORDED_SINCE, cbor::encode(&now.time));
     // A counter that does not open is one of those lost: what it must have been below is known.
     let crl_number = counter(store, CRL_NUMBER)?.unwrap_or(u64::from(epoch).saturating_mul(CRL_JUMP));
     batch = batch.put(Table::Counters, CRL_NUMBER, cbor::encode(&crl_number.saturating_add(CRL_JUMP)));
@@ -100,6 +111,9 @@ pub(super) fn open(
         let wraps = counter(store, &row_key)?.unwrap_or(u64::from(epoch).saturating_mul(WRAPS_JUMP));
         batch = batch.put(Table::Counters, &row_key, cbor::encode(&wraps.saturating_add(WRAPS_JUMP)));
     }
+    // Sessions may have been ended, and requests refused or used up, in the time that is lost.
+    batch = without_rows(store, batch, Table::Sessions)?;
+    batch = without_rows(store, batch, Table::Approvals)?;
     let opened = AuditRecord::new(now.time, Actor::System, "epoch.open")
         .with("epoch", epoch)
         .with("checkpoint-key", to_hex(&key.fingerprint()));
@@ -116,6 +130,12 @@ pub(super) fn open(
     let batch = records.iter().fold(batch, record);
     store.accept_damage(batch)?;
     Ok(boot)
+}
+
+/// Takes the rows of a table out; it has fewer than a scan returns.
+fn without_rows(store: &Store, batch: Batch, table: Table) -> Result<Batch, Stop> {
+    let rows = store.scan(table, Scan { prefix: &[], after: None, limit: PAGE_ROWS })?;
+    Ok(rows.iter().fold(batch, |batch, (row_key, _)| batch.delete(table, row_key)))
 }
 
 /// Rewrites a counter that does not open as `to`, and records that.
@@ -234,6 +254,10 @@ fn jump(table: Table, row: &[u8], now: Timestamp) -> Result<Option<Vec<u8>>, Sto
         Table::ApiKeys => {
             let api_key: ApiKey = cbor::decode(row)?;
             api_key.disabled.is_none().then(|| cbor::encode(&ApiKey { disabled: Some(now), ..api_key }))
+        }
+        Table::Credentials => {
+            let mut credentials: Credentials = cbor::decode(row)?;
+            credentials.link.take().is_some().then(|| cbor::encode(&credentials))
         }
         Table::KeyVersions => jump_version(cbor::decode(row)?).map(|version| cbor::encode(&version)),
         Table::Objects => {

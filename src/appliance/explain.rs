@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::domain::access::{Act, Decision, On, Who};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
+use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Timestamp;
 use crate::store::Table;
@@ -71,13 +72,23 @@ impl Operational {
                 if row.as_ref().is_some_and(|row| row.revoked.is_some()) {
                     but.push(format!("The endpoint {name} is revoked."));
                 }
-                if row.is_some_and(|row| row.disabled.is_some()) {
+                if row.as_ref().is_some_and(|row| row.disabled.is_some()) {
                     but.push(format!("The endpoint {name} is disabled."));
+                }
+                if row.is_some_and(|row| row.retired.is_some()) {
+                    but.push(format!("The endpoint {name} is retired."));
+                }
+                if self.project_named(project)?.retired.is_some() {
+                    but.push(format!("The project {project} is retired."));
                 }
                 if let (Some(operation), On::Object(object)) = (act.operation(), &on) {
                     let row_key = Grant::row_key(endpoint.id, object.id, operation);
                     if self.read::<Grant>(Table::Grants, &row_key)?.is_none() {
                         but.push(format!("The endpoint {name} has no grant to {operation} {}.", object.name));
+                    }
+                    let row: Option<Object> = self.read(Table::Objects, object.id.as_bytes())?;
+                    if operation.seals() && row.is_some_and(|row| row.retired.is_some()) {
+                        but.push(format!("The object {} is retired.", object.name));
                     }
                 }
                 Who::Endpoint(endpoint)

@@ -8,13 +8,15 @@
 //! Only what fails is refused: credentials are looked up first, and good ones are never held up. Else whoever stole a
 //! certificate, which is nothing without an API key, could keep its endpoint out with keys he made up. Nothing is lost by it:
 //! an API key has 202 random bits, so no wait is what keeps it from being guessed, and it is found by its digest, so the time
-//! a look-up takes tells of digests that nobody can invert.
+//! a look-up takes tells of digests that nobody can invert. A password is another matter: it can be guessed, and each try costs
+//! a hashing; there who waits is refused before.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
 
 use crate::domain::peer::Peer;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
@@ -45,6 +47,8 @@ pub(super) enum Failing {
     Keys([u8; 32]),
     /// Without an enrolled certificate: an address, of IPv6 its /64.
     Address(IpAddr),
+    /// A name that somebody signs in with, by its digest; there need be nobody of that name.
+    User([u8; 32]),
 }
 
 #[derive(Clone, Copy)]
@@ -68,10 +72,14 @@ impl Failing {
         })
     }
 
+    pub(super) fn user(name: &str) -> Self {
+        Self::User(Sha256::digest(name).into())
+    }
+
     const fn free_failures(self) -> u32 {
         match self {
             Self::Address(_) => FREE_FAILURES_OF_AN_ADDRESS,
-            Self::Certificate(_) | Self::Keys(_) => FREE_FAILURES,
+            Self::Certificate(_) | Self::Keys(_) | Self::User(_) => FREE_FAILURES,
         }
     }
 }
@@ -90,6 +98,21 @@ impl Failures {
             Some(record) if now < record.until => Err(Self::limited(who, record.until - now)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether all of them may try now: where a try costs us something, who waits is not heard at all.
+    ///
+    /// # Errors
+    /// `authentication-limited`.
+    pub(super) fn check_all(&self, parties: &[Failing], now: Instant) -> Result<(), Refusal> {
+        parties.iter().try_for_each(|who| self.check(*who, now))
+    }
+
+    /// Counts a failure of all of them; `code`, or that there were too many before it.
+    pub(super) fn count_all(&self, parties: &[Failing], code: Code, now: Instant) -> Refusal {
+        let counted = parties.iter().map(|who| self.count(*who, code, now));
+        let limited = counted.filter(|refusal| refusal.code == Code::AuthenticationLimited).last();
+        limited.unwrap_or_else(|| code.into())
     }
 
     /// Counts a failure and returns what to answer: its own `code`, or that there were too many before it.
@@ -179,6 +202,7 @@ const fn is_failed_authentication(code: Code) -> bool {
             | Code::ApiKeyRevoked
             | Code::ApiKeyExpired
             | Code::ApiKeyOfAnother
+            | Code::SessionEnded
     )
 }
 

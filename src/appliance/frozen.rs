@@ -175,7 +175,7 @@ impl Operational {
         Ok(())
     }
 
-    /// A page of the frozen subjects of a project.
+    /// A page of the frozen subjects of a project; a damaged row by its name.
     ///
     /// # Errors
     /// `not-found` for the project.

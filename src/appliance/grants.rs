@@ -32,7 +32,7 @@ impl Operational {
     /// damaged grant is given anew.
     ///
     /// # Errors
-    /// `not-found` for endpoint or object.
+    /// `not-found` for endpoint or object, `project-retired`.
     pub fn grant(
         &self,
         actor: Actor,
@@ -42,6 +42,7 @@ impl Operational {
         operations: &[Operation],
         now: Now,
     ) -> Result<(), Stop> {
+        self.live_project(project)?;
         let (endpoint, object) = self.both(project, endpoint, object)?;
         let new = self.grants_that(false, endpoint, object, operations)?;
         if new.is_empty() {

@@ -6,6 +6,7 @@ use crate::domain::budget::Spender;
 use crate::domain::expiry::Expiry;
 use crate::domain::timestamp::Timestamp;
 
+use super::ca_roll::CaView;
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
 use super::spending::Standing;
@@ -72,6 +73,8 @@ pub struct Health {
     pub worn_keys: Vec<WornKey>,
     /// When certificates and the CRL end, our own and the newest of each client.
     pub expiries: Vec<Expiry>,
+    /// Which CA signs, and how many certificates hang on one that is on its way out.
+    pub ca: Option<CaView>,
     /// By which clock.
     pub time: Timestamp,
     /// What protects memory.
@@ -156,6 +159,7 @@ impl Appliance {
             strained_budgets: Vec::new(),
             worn_keys: Vec::new(),
             expiries: self.expiries(),
+            ca: None,
             time: (self.settings.clock)().time,
             memory: self.settings.memory_protection.clone(),
         };
@@ -170,6 +174,7 @@ impl Appliance {
                 health.data_keys = operational.keyring.data_keys();
                 health.strained_budgets = operational.strained_budgets(operational.now());
                 health.worn_keys = operational.worn_keys();
+                health.ca = operational.ca().ok();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),
                     present: !operational.token.is_away(),

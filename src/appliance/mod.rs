@@ -17,22 +17,27 @@
 mod access;
 mod accounts;
 mod admission;
+mod api_keys;
 mod approvals;
 mod audit;
 mod audit_filter;
 mod block;
 mod budgets;
+mod ca_roll;
 mod catalog;
 mod certificates;
 mod clock;
 mod committer;
 mod compact;
 mod decrypt;
+mod deleting;
 mod disk_reserve;
 mod enable;
 mod encrypt;
+mod endpoint_shown;
 mod enrollment;
 mod epoch;
+mod exclusive;
 mod expiries;
 mod explain;
 mod export;
@@ -41,36 +46,47 @@ mod fault;
 mod frozen;
 mod give_back;
 mod grants;
+mod hashing;
 mod health;
 mod in_flight;
 mod key_summary;
 mod keyring;
+mod last_uses;
 mod lease;
 mod listed;
+mod lives;
 mod lock;
 mod members;
 mod memo;
 mod meters;
+mod networks;
+mod never_sealed;
 mod operational;
+mod outside;
 mod page;
 mod pause;
 mod pki;
 mod provision;
 mod recorder;
+mod recovery;
 mod refused;
 mod renewal;
 mod repeats;
+mod reset;
 mod retention;
 mod revocations;
 mod revoking;
 mod roll_up;
 mod rollback;
+mod rotating;
 mod rotation;
 mod schema;
 mod second_person;
 mod served;
 mod server_certificate;
 mod server_names;
+mod sessions;
+mod sign_in;
 mod signing_request;
 mod single_flight;
 mod spending;
@@ -100,6 +116,7 @@ use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::roll_up::StatisticsRetention;
+use crate::domain::session::SessionLimits;
 use crate::domain::timestamp::Now;
 use crate::hsm::{PinBackoff, TokenConfig};
 use crate::store::StoreFile;
@@ -108,16 +125,20 @@ pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
+pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
 pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedThing};
 pub use budgets::{BudgetOf, BudgetView, Budgets};
+pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use clock::ClockVerdict;
 pub use decrypt::{OpeningKeys, Sealed};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
-pub use enrollment::{ApiKeyView, EndpointView, NewApiKey};
+pub use endpoint_shown::EndpointShown;
+pub use enrollment::EndpointView;
+pub use exclusive::{Once, OnceKey};
 pub use explain::{Asker, Wondering};
 pub use export::{Export, ExportWanted, Exported, Selection};
 pub use fault::{Fault, Stop};
@@ -128,18 +149,25 @@ pub use in_flight::InFlight;
 pub use key_summary::{KeyAges, KeySummary};
 pub use keyring::KeyringLimits;
 pub use listed::Listed;
+pub use lives::{Life, Place};
 pub use members::MemberView;
 pub use operational::Operational;
+pub use outside::Outside;
 pub use page::{LIST_ROWS_MAX, Page, PageWanted};
 pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
+pub use recovery::Recovery;
 pub use refused::{REFUSED_ACT, RefusedAct};
+pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
 pub use rollback::{Acceptance, Rollback, WentPast};
+pub use rotating::{Rotated, Rotation};
 pub use served::Served;
 pub use server_names::ServerNames;
+pub use sessions::{SessionView, Showing};
+pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
@@ -162,6 +190,8 @@ pub struct Settings {
     pub pin_file: PathBuf,
     /// Names and addresses in the server's certificate, until an operator says others.
     pub server_names: Vec<String>,
+    /// What comes from a CA outside.
+    pub outside: Outside,
     /// Keys in memory.
     pub keyring: KeyringLimits,
     /// How long cached keys may serve without a token.
@@ -176,6 +206,8 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// How long statistics are kept.
     pub statistics: StatisticsRetention,
+    /// How long sessions live, and how many there may be.
+    pub sessions: SessionLimits,
     /// What may change while it runs.
     pub policies: ArcSwap<Policies>,
     /// Who may do what; [`Appliance::govern`] changes it.
@@ -279,6 +311,12 @@ impl Appliance {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Whether its store is a sandbox, or it has none yet. Before an unlock it is the boot row's claim.
+    #[must_use]
+    pub fn may_be_sandbox(&self) -> bool {
+        self.sandbox.get().is_none_or(|sandbox| *sandbox)
     }
 
     /// The state at this moment.

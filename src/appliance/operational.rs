@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use minicbor::{Decode, Encode};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, ReentrantMutex};
 
 use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::secret::SecretKey;
@@ -26,10 +26,12 @@ use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
 use super::disk_reserve::DiskReserve;
+use super::exclusive::Riding;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
 use super::frozen::FrozenSubjects;
+use super::hashing::Hashing;
 use super::in_flight::Gauge;
 use super::keyring::Keyring;
 use super::lease::Leases;
@@ -40,6 +42,7 @@ use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
+use super::sessions::LastSeen;
 use super::tend::Absence;
 use super::witness::Witness;
 use super::{Policies, Settings};
@@ -64,6 +67,8 @@ pub struct Operational {
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
+    pub(super) hashing: Hashing,
+    pub(super) last_seen: LastSeen,
     repeats: Repeats<AccessRecord>,
     pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
@@ -75,9 +80,9 @@ pub struct Operational {
     pub(super) clock: ClockWatch,
     pub(super) revision: AtomicU64,
     ended: AtomicBool,
-    changing: Mutex<()>,
-    pub(super) signing_crl: Mutex<()>,
-    pub(super) exchanging_server: Mutex<()>,
+    pub(super) changing: ReentrantMutex<Riding>,
+    pub(super) signing_crl: ReentrantMutex<()>,
+    pub(super) exchanging_server: ReentrantMutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
     gauges: Mutex<HashMap<[u8; 32], Gauge>>,
     pub(super) absence: Mutex<Option<Absence>>,
@@ -122,6 +127,8 @@ impl Operational {
             budgets,
             frozen,
             failures: Failures::new(),
+            hashing: Hashing::default(),
+            last_seen: LastSeen::default(),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
@@ -133,9 +140,9 @@ impl Operational {
             clock,
             revision: AtomicU64::new(1),
             ended: AtomicBool::new(false),
-            changing: Mutex::new(()),
-            signing_crl: Mutex::new(()),
-            exchanging_server: Mutex::new(()),
+            changing: ReentrantMutex::default(),
+            signing_crl: ReentrantMutex::default(),
+            exchanging_server: ReentrantMutex::default(),
             meters: Mutex::default(),
             gauges: Mutex::default(),
             absence: Mutex::new(None),
@@ -235,8 +242,12 @@ impl Operational {
         now: Now,
         change: impl FnOnce(Batch) -> Result<(Batch, AuditRecord, T), Stop>,
     ) -> Result<T, Stop> {
-        let _one_at_a_time = self.changing.lock();
+        let one_at_a_time = self.changing.lock();
         let (batch, audit, value) = change(Batch::new(now.time.micros()))?;
+        let batch = match one_at_a_time.borrow_mut().take() {
+            Some(rider) => rider.ride(batch, &audit),
+            None => batch,
+        };
         self.check_clock(&audit.actor, &audit.act)?;
         let record = cbor::encode(&audit);
         let committed = self.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &record));

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::crypto::hex::to_hex;
+use crate::crypto::hex::{from_hex, to_hex};
 use crate::domain::refusal::{Code, Refusal};
 use crate::store::{KEY_BYTES_MAX, Row, Scan, Table};
 
@@ -121,11 +121,10 @@ fn unworded(text: &str) -> Option<Vec<u8>> {
     if let Ok(id) = Uuid::parse_str(text) {
         return Some(id.as_bytes().to_vec());
     }
-    let digits = text.len();
-    if !text.is_ascii() || digits == 0 || digits % 2 != 0 || digits / 2 > KEY_BYTES_MAX / 2 {
-        return None;
-    }
-    (0..digits).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    let pairs = text.as_bytes().chunks(2);
+    let is_whole = (1..=KEY_BYTES_MAX / 2).contains(&pairs.len());
+    let pair = |pair| str::from_utf8(pair).ok().and_then(from_hex::<1>);
+    is_whole.then(|| pairs.map(|two| pair(two).map(|[byte]| byte)).collect())?
 }
 
 #[cfg(test)]

@@ -11,8 +11,11 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, RevokedCertParams,
@@ -29,6 +32,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::hsm::{Signer, to_der};
 
 use super::fault::{Fault, Stop};
+use super::outside::Outside;
 
 /// How long a client's or server's certificate is valid.
 const LEAF_VALID_FOR: Duration = Duration::from_secs(397 * 86_400);
@@ -101,27 +105,76 @@ pub(super) struct Signed {
     pub not_before: Timestamp,
     /// Last moment.
     pub not_after: Timestamp,
+    /// Which generation of the CA signed it.
+    pub generation: u32,
 }
 
 /// The CA at work.
 pub(super) struct Pki {
     files: PkiFiles,
-    signer: Signer,
+    /// Who signs; a roll exchanges them.
+    authorities: ArcSwap<Authorities>,
     appliance: ApplianceId,
+    /// The CA of the server's certificate, where that comes from outside.
+    of_server: Option<PathBuf>,
+    /// One roll at a time.
+    pub(super) rolling: Mutex<()>,
 }
 
-/// A certificate that is in no list any more.
+/// The generations of the CA that sign: one, and during a roll two.
+#[derive(Clone)]
+pub(super) struct Authorities {
+    /// It signs what is issued.
+    pub current: Authority,
+    /// It signs the list of what it issued and, until its clients know the current one, the server's certificate.
+    pub retiring: Option<Authority>,
+}
+
+/// A generation of the CA.
+#[derive(Clone)]
+pub(super) struct Authority {
+    /// From 1.
+    pub generation: u32,
+    /// Its key.
+    pub signer: Signer,
+}
+
+/// A certificate that does not count any more.
 pub(super) struct Revoked {
     /// Its serial number.
     pub serial: Vec<u8>,
     /// Since when.
     pub time: Timestamp,
+    /// Which generation of the CA signed it, where that is known.
+    pub issuer: Option<u32>,
 }
 
 impl Pki {
-    /// The CA of `appliance`, signing with `signer`.
-    pub(super) const fn new(files: PkiFiles, signer: Signer, appliance: ApplianceId) -> Self {
-        Self { files, signer, appliance }
+    /// The CA of `appliance`.
+    pub(super) fn new(
+        files: PkiFiles,
+        authorities: Authorities,
+        appliance: ApplianceId,
+        outside: &Outside,
+    ) -> Self {
+        let of_server = outside.server_certificate.as_ref().and(outside.ca.clone());
+        let authorities = ArcSwap::from_pointee(authorities);
+        Self { files, authorities, appliance, of_server, rolling: Mutex::new(()) }
+    }
+
+    /// The CA of the server's certificate, where that comes from outside.
+    pub(super) const fn of_server(&self) -> Option<&PathBuf> {
+        self.of_server.as_ref()
+    }
+
+    /// Who signs.
+    pub(super) fn authorities(&self) -> Arc<Authorities> {
+        self.authorities.load_full()
+    }
+
+    /// Lets others sign from now on.
+    pub(super) fn set_authorities(&self, authorities: Authorities) {
+        self.authorities.store(Arc::new(authorities));
     }
 
     /// Where its files are.
@@ -130,16 +183,20 @@ impl Pki {
         &self.files
     }
 
-    /// Signs and writes the CA's own certificate.
-    pub(super) fn write_ca(&self, now: Timestamp) -> Result<String, Stop> {
+    /// Signs and writes the first CA's own certificate.
+    pub(super) fn write_ca(&self, now: Timestamp) -> Result<(), Stop> {
         fs::create_dir_all(&self.files.directory)
             .map_err(|error| unwritable(&self.files.directory, &error))?;
-        let mut params = self.ca_params();
+        let der = self.sign_ca(&self.authorities().current, now)?;
+        self.files.write_authorities(&[&der])
+    }
+
+    /// Signs a CA's own certificate; DER.
+    pub(super) fn sign_ca(&self, authority: &Authority, now: Timestamp) -> Result<Vec<u8>, Stop> {
+        let mut params = self.ca_params(authority);
         (params.not_before, params.not_after) = validity(now, CA_VALID_FOR);
         params.serial_number = Some(serial()?.1);
-        let pem = params.self_signed(&CaKey(&self.signer)).map_err(unsigned)?.pem();
-        write_file(&self.files.ca(), pem.as_bytes(), 0o644)?;
-        Ok(pem)
+        Ok(params.self_signed(&CaKey(&authority.signer)).map_err(unsigned)?.der().to_vec())
     }
 
     /// Signs a client certificate for `identity` over the public key in `spki` (DER): client authentication only, no
@@ -156,20 +213,37 @@ impl Pki {
         params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into().map_err(unsigned)?)];
         params.distinguished_name = name_of(&uri);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params, &key, now)
+        self.sign(params, &key, &self.authorities().current, now)
     }
 
-    /// Signs and writes the list of `revoked` certificates.
-    pub(super) fn write_crl(&self, number: u64, revoked: Vec<Revoked>, now: Timestamp) -> Result<(), Stop> {
+    /// Signs and writes the lists of `revoked` certificates: each CA's of its own, and of those of which nobody knows whose they
+    /// are.
+    pub(super) fn write_crl(&self, number: u64, revoked: &[Revoked], now: Timestamp) -> Result<(), Stop> {
+        let authorities = self.authorities();
+        let mut lists = String::new();
+        for authority in [Some(&authorities.current), authorities.retiring.as_ref()].into_iter().flatten() {
+            let its =
+                revoked.iter().filter(|it| it.issuer.is_none_or(|issuer| issuer == authority.generation));
+            lists.push_str(&self.sign_crl(authority, number, its, now)?);
+        }
+        write_file(&self.files.crl(), lists.as_bytes(), 0o644)
+    }
+
+    fn sign_crl<'a>(
+        &self,
+        authority: &Authority,
+        number: u64,
+        revoked: impl Iterator<Item = &'a Revoked>,
+        now: Timestamp,
+    ) -> Result<String, Stop> {
         let params = CertificateRevocationListParams {
             this_update: now.date_time() - CLOCKS_MAY_DIFFER_BY,
             next_update: now.plus(CRL_VALID_FOR).date_time(),
             crl_number: SerialNumber::from(number),
             issuing_distribution_point: None,
             revoked_certs: revoked
-                .into_iter()
                 .map(|revoked| RevokedCertParams {
-                    serial_number: SerialNumber::from(revoked.serial),
+                    serial_number: SerialNumber::from(revoked.serial.clone()),
                     revocation_time: revoked.time.date_time(),
                     reason_code: None,
                     invalidity_date: None,
@@ -177,15 +251,15 @@ impl Pki {
                 .collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let issuer = Issuer::new(self.ca_params(), CaKey(&self.signer));
-        let pem = params.signed_by(&issuer).and_then(|list| list.pem()).map_err(unsigned)?;
-        write_file(&self.files.crl(), pem.as_bytes(), 0o644)
+        let issuer = Issuer::new(self.ca_params(authority), CaKey(&authority.signer));
+        params.signed_by(&issuer).and_then(|list| list.pem()).map_err(unsigned)
     }
 
     pub(super) fn sign(
         &self,
         mut params: CertificateParams,
         key: &impl PublicKeyData,
+        authority: &Authority,
         now: Timestamp,
     ) -> Result<Signed, Stop> {
         let (bytes, serial_number) = serial()?;
@@ -194,7 +268,7 @@ impl Pki {
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = validity(now, LEAF_VALID_FOR);
         let (not_before, not_after) = (params.not_before, params.not_after);
-        let issuer = Issuer::new(self.ca_params(), CaKey(&self.signer));
+        let issuer = Issuer::new(self.ca_params(authority), CaKey(&authority.signer));
         let certificate = params.signed_by(key, &issuer).map_err(unsigned)?;
         let moment = |time: time::OffsetDateTime| {
             Timestamp::from_seconds(u64::try_from(time.unix_timestamp()).unwrap_or_default())
@@ -205,26 +279,46 @@ impl Pki {
             serial: bytes.to_vec(),
             not_before: moment(not_before),
             not_after: moment(not_after),
+            generation: authority.generation,
         })
     }
 
-    /// Whether the list on the disk names every one of `serials`.
+    /// Whether the lists on the disk name every one of `serials`.
     pub(super) fn crl_names(&self, serials: &[Vec<u8>]) -> bool {
         let Ok(bytes) = fs::read(self.files.crl()) else { return false };
-        let Ok(block) = pem::parse(bytes) else { return false };
-        let Ok((_, list)) = CertificateRevocationList::from_der(block.contents()) else { return false };
-        let listed: HashSet<&[u8]> =
-            list.iter_revoked_certificates().map(RevokedCertificate::raw_serial).collect();
-        serials.iter().all(|serial| listed.contains(serial.as_slice()))
+        let Ok(blocks) = pem::parse_many(bytes) else { return false };
+        let mut listed: HashSet<Vec<u8>> = HashSet::new();
+        for block in &blocks {
+            let Ok((_, list)) = CertificateRevocationList::from_der(block.contents()) else { return false };
+            let serials = list.iter_revoked_certificates().map(RevokedCertificate::raw_serial);
+            listed.extend(serials.map(<[u8]>::to_vec));
+        }
+        serials.iter().all(|serial| listed.contains(serial))
     }
 
-    /// What the CA is called and may do; its name is the appliance's, so that two appliances' CAs differ.
-    fn ca_params(&self) -> CertificateParams {
+    /// What a generation of the CA is called: by the appliance, so that two appliances' CAs differ, and by its number, so that
+    /// nobody takes the list of one for the other's.
+    pub(super) fn ca_name(&self, generation: u32) -> String {
+        match generation {
+            1 => format!("Gembok CA {}", self.appliance),
+            later => format!("Gembok CA {} {later}", self.appliance),
+        }
+    }
+
+    /// What a CA is called and may do.
+    fn ca_params(&self, authority: &Authority) -> CertificateParams {
         let mut params = CertificateParams::default();
-        params.distinguished_name = name_of(&format!("Gembok CA {}", self.appliance));
+        params.distinguished_name = name_of(&self.ca_name(authority.generation));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params
+    }
+}
+
+impl Authorities {
+    /// Whoever signs the server's certificate: the one that all clients know.
+    pub(super) fn of_server(&self) -> &Authority {
+        self.retiring.as_ref().unwrap_or(&self.current)
     }
 }
 

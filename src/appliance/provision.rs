@@ -31,14 +31,33 @@ use crate::store::{
 use super::catalog::token_wraps_key;
 use super::certificates::{CRL_NUMBER, Issued, crl_audit, enrol, enrolment, issue_audit};
 use super::fault::{Fault, Stop};
+use super::never_sealed::RECORDED_SINCE;
 use super::operational::{Operational, Parts};
-use super::pki::{Pki, PkiFiles, write_file};
+use super::pki::{Authorities, Authority, Pki, PkiFiles, write_file};
+use super::server_names::{ROW as SERVER_NAMES, check_names};
 use super::signing_request::RequestedKey;
 use super::unlock::{read_pin, said};
 use super::{Appliance, LockReason, State};
 
 const CA_LABEL: &str = "gembok-ca-1";
 const FIRST: u32 = 1;
+
+/// What a first boot is told.
+struct First {
+    admin: Name,
+    admin_key: RequestedKey,
+    /// What clients call the server; as the configuration says without.
+    names: Option<Vec<String>>,
+}
+
+impl First {
+    /// The account of the one user, new.
+    fn account(&self, now: Now) -> Result<User, Stop> {
+        let id = UserId::from_random(random::bytes()?);
+        let (name, role) = (self.admin.clone(), Role::Admin);
+        Ok(User { id, name, role, created: now.time, disabled: None, unconfirmed: None, handed_over: None })
+    }
+}
 
 /// What an init made.
 pub struct Provisioned {
@@ -54,16 +73,17 @@ pub struct Provisioned {
 
 impl Appliance {
     /// Makes a sandbox: a token with random PINs, keys, a CA, and one user, the admin `admin`, with a certificate over the
-    /// key of `admin_csr`. Unlocked afterwards.
+    /// key of `admin_csr`. The server is called `names`; as the configuration says without any. Unlocked afterwards.
     ///
     /// # Errors
-    /// `wrong-state` unless it is unprovisioned, `bad-request` for the signing request; a fault when a token of the
+    /// `wrong-state` unless it is unprovisioned, `bad-request` for the signing request or a name; a fault when a token of the
     /// configured label or a PIN file is there already.
     pub fn init_sandbox(
         &self,
         actor: Actor,
         admin: Name,
         admin_csr: &str,
+        names: &[String],
         now: Now,
     ) -> Result<Provisioned, Stop> {
         let mut transition = self.transition.lock();
@@ -75,8 +95,10 @@ impl Appliance {
             )).into()),
         }
         let admin_key = RequestedKey::from_csr(admin_csr)?;
+        let names = if names.is_empty() { None } else { Some(check_names(names)?) };
+        let first = First { admin: admin.clone(), admin_key, names };
         let token = self.make_token(&mut transition, now)?;
-        match self.fill(&transition, token.clone(), actor, admin.clone(), &admin_key, now) {
+        match self.fill(&transition, token.clone(), actor, first, now) {
             Ok((operational, provisioned)) => {
                 let _ = self.sandbox.set(true);
                 tracing::warn!("this is a sandbox: one person made its keys; never put real data under them");
@@ -136,10 +158,10 @@ impl Appliance {
         transition: &super::Transition,
         token: Token,
         actor: Actor,
-        admin: Name,
-        admin_key: &RequestedKey,
+        first: First,
         now: Now,
     ) -> Result<(Operational, Provisioned), Stop> {
+        let (user, First { admin: _, admin_key, names: server_names }) = (first.account(now)?, first);
         let settings = Arc::clone(&self.settings);
         let id = ApplianceId::from_random(random::bytes()?);
         let master_key = token.generate_master_key(FIRST).map_err(said)?;
@@ -183,23 +205,18 @@ impl Appliance {
             sandbox: true,
         };
 
-        let pki = Pki::new(PkiFiles::below(&settings.state_directory), ca, id);
+        let current = Authority { generation: FIRST, signer: ca };
+        let authorities = Authorities { current, retiring: None };
+        let files = PkiFiles::below(&settings.state_directory);
+        let pki = Pki::new(files, authorities, id, &settings.outside);
         pki.write_ca(now.time)?;
-        pki.write_server(&settings.server_names, now.time)?;
-        let user = User {
-            id: UserId::from_random(random::bytes()?),
-            name: admin,
-            role: Role::Admin,
-            created: now.time,
-            disabled: None,
-            unconfirmed: None,
-            handed_over: None,
-        };
+        let called = server_names.as_ref().unwrap_or(&settings.server_names);
+        pki.write_server(called, now.time)?;
         let identity = Identity::User(user.id.uuid());
         let signed = pki.sign_client(identity, admin_key.der(), now.time)?;
         let enrolled = enrolment(identity, &signed);
         // The listeners open with the store, and not without a list.
-        pki.write_crl(FIRST.into(), Vec::new(), now.time)?;
+        pki.write_crl(FIRST.into(), &[], now.time)?;
         let admin = pki.issued(&signed)?;
 
         let generations = [(FIRST, store_key)];
@@ -210,13 +227,18 @@ impl Appliance {
             .put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
             .put(Table::Names, &named, user.id.as_bytes().to_vec())
             .put(Table::Counters, &token_wraps_key(FIRST), cbor::encode(&1u64))
-            .put(Table::Counters, CRL_NUMBER, cbor::encode(&u64::from(FIRST)));
+            .put(Table::Counters, CRL_NUMBER, cbor::encode(&u64::from(FIRST)))
+            .put(Table::Counters, RECORDED_SINCE, cbor::encode(&now.time));
+        let put_names =
+            |first: Batch, said: &Vec<String>| first.put(Table::Counters, SERVER_NAMES, cbor::encode(said));
+        let first = server_names.iter().fold(first, put_names);
         let records = [
             AuditRecord::new(now.time, actor, "appliance.init")
                 .with("id", id)
                 .with("sandbox", true)
                 .with("token", token.serial())
                 .with("kcv", kcv)
+                .with("server-names", called.join(" "))
                 .with("admin", user.id),
             AuditRecord::new(now.time, actor, "user.create")
                 .with("id", user.id)

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
-use crate::domain::certificate::Certificate;
+use crate::domain::certificate::{Certificate, OUTSIDE};
 use crate::domain::id::EndpointId;
 use crate::domain::limits::{CERTIFICATE_LINE_MAX, RENEWAL_EVERY};
 use crate::domain::peer::{Identity, Peer};
@@ -72,6 +72,12 @@ impl Operational {
             }
             Ok(())
         })?;
+        if certificates.get(&from).is_some_and(|certificate| certificate.issuer() == OUTSIDE) {
+            // What that CA revokes would live on in ours.
+            let detail =
+                "This certificate is not of the appliance's own CA; have it renewed where it comes from.";
+            return Err(Refusal::new(Code::BadRequest).detail(detail).into());
+        }
         check_time(&certificates, now)?;
         check_line(&certificates, from, now)
     }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::cbor;
-use crate::domain::certificate::Certificate;
+use crate::domain::certificate::{Certificate, OUTSIDE};
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::Table;
@@ -45,22 +45,28 @@ impl Operational {
             let audit = crl_audit(now, number, count);
             Ok((batch.put(Table::Counters, CRL_NUMBER, cbor::encode(&number)), audit, number))
         })?;
-        self.pki.write_crl(number, revoked, now.time)?;
+        self.pki.write_crl(number, &revoked, now.time)?;
         (self.settings.notify)();
         Ok(())
     }
 
     /// Every certificate that is revoked and whose dates are not over, or are not known.
     fn revoked(&self, now: Timestamp) -> Result<Vec<Revoked>, Stop> {
-        let mut listed = BTreeMap::new();
+        let (mut listed, mut issuers) = (BTreeMap::new(), BTreeMap::new());
         self.each_listed(Table::Certificates, &[], |_, row| {
             match row.decode::<Certificate>()? {
-                Listed::Sound(Certificate { serial, not_after, revoked: Some(since), .. }) => {
+                // An outside CA's number says nothing in our lists.
+                Listed::Sound(certificate) if certificate.issuer() == OUTSIDE => {}
+                Listed::Sound(certificate) => {
+                    let issuer = certificate.issuer();
+                    let Certificate { serial, not_after, revoked, .. } = certificate;
                     if not_after >= now && is_serial(&serial) {
-                        listed.insert(serial, since);
+                        if let Some(since) = revoked {
+                            listed.insert(serial.clone(), since);
+                        }
+                        issuers.insert(serial, issuer);
                     }
                 }
-                Listed::Sound(_) => {}
                 Listed::Damaged(row) => tracing::error!(
                     %row,
                     "an enrolment is damaged: its certificate is refused, and the list of revoked ones can name it only by \
@@ -88,6 +94,10 @@ impl Operational {
             }
             Ok(())
         })?;
-        Ok(listed.into_iter().map(|(serial, time)| Revoked { serial, time }).collect())
+        let revoked = listed.into_iter().map(|(serial, time)| {
+            let issuer = issuers.get(&serial).copied();
+            Revoked { serial, time, issuer }
+        });
+        Ok(revoked.collect())
     }
 }

@@ -82,9 +82,7 @@ impl Operational {
                     }
                     continue;
                 }
-                if !is_over {
-                    serials.push(certificate.serial.clone());
-                }
+                serials.extend(certificate.listed_serial(now.time));
                 if certificate.revoked.is_none() {
                     withdrawn.revoked.push(to_hex(&key));
                     batch = revoke(batch, &key, &row, certificate, now.time);
@@ -149,5 +147,6 @@ fn ended(now: Timestamp) -> Certificate {
         not_after: now,
         revoked: Some(now),
         renewed_from: None,
+        issuer: None,
     }
 }

@@ -60,13 +60,13 @@ impl Operational {
         if approval.requester == Some(approver) || approval.subject == approver {
             return Err(no("Whoever asked, or whom it is about, is not the second person."));
         }
-        let approver = self.live(approver)?.filter(|user| user.unconfirmed.is_none());
+        let approver = self.who_counts(approver)?.filter(|user| user.unconfirmed.is_none());
         let approver = approver.ok_or_else(|| no("The second person has to be confirmed itself."))?;
-        let subject = self.live(approval.subject)?;
+        let subject = self.who_counts(approval.subject)?;
         let subject = subject.filter(|user| user.handed_over.is_none_or(|since| since <= approval.asked));
         let subject = subject.ok_or_else(|| ended("The account has changed since it was asked."))?;
         if let Some(requester) = approval.requester
-            && self.live(requester)?.is_none()
+            && self.who_counts(requester)?.is_none()
         {
             return Err(ended("Whoever asked may not come in any more."));
         }
@@ -125,7 +125,7 @@ impl Operational {
     }
 
     /// An account that may come in.
-    fn live(&self, id: UserId) -> Result<Option<User>, Stop> {
+    fn who_counts(&self, id: UserId) -> Result<Option<User>, Stop> {
         let user = self.look_up::<User>(Table::Users, id.as_bytes())?.and_then(Listed::sound);
         Ok(user.filter(|user| user.disabled.is_none()))
     }

@@ -3,14 +3,17 @@
 
 use std::sync::Arc;
 
+use crate::domain::grant::Grant;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
-use crate::domain::operation::Operations;
+use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::Code;
-use crate::store::RowName;
+use crate::store::{RowName, Table};
 
-use super::admission::{Denied, Operate};
+use super::admission::{Denied, Enrolled, Operate};
+use super::fault::Stop;
 use super::listed::Listed;
+use super::operational::Operational;
 
 /// An object as one endpoint may use it.
 pub struct Served {
@@ -27,10 +30,13 @@ pub struct Served {
 impl Served {
     pub(super) fn for_operation<Op: Operate>(self: Arc<Self>) -> Result<Arc<Self>, Denied> {
         let code = if self.granted.has(Op::OPERATION) {
-            if !self.denied.has(Op::OPERATION) {
+            if self.denied.has(Op::OPERATION) {
+                Code::PolicyDenied
+            } else if Op::OPERATION.seals() && self.object.retired.is_some() {
+                Code::ObjectRetired
+            } else {
                 return Ok(self);
             }
-            Code::PolicyDenied
         } else if self.lost.has(Op::OPERATION) {
             Code::Fault
         } else {
@@ -63,7 +69,39 @@ impl Served {
     }
 }
 
+impl Operational {
+    /// An object as `enrolled` may use it, from memory or from the store.
+    pub(super) fn load_served(&self, enrolled: &Enrolled, name: &str) -> Result<Arc<Served>, Stop> {
+        if let Some(served) = enrolled.objects.recall(name, enrolled.revision) {
+            return Ok(served);
+        }
+        let object = self.object_named(enrolled.endpoint.project, name)?.ok_or(Code::ObjectUnknown)?;
+        let (mut granted, mut lost) = (Operations::default(), Operations::default());
+        for operation in Operation::ALL {
+            let row_key = Grant::row_key(enrolled.endpoint.id, object.id, operation);
+            match self.look_up::<Grant>(Table::Grants, &row_key)? {
+                Some(Listed::Sound(_)) => granted = granted.with(operation),
+                Some(Listed::Damaged(row)) => {
+                    harmed(&row);
+                    lost = lost.with(operation);
+                }
+                None => {}
+            }
+        }
+        let versions = self.key_versions(&object)?;
+        for version in &versions {
+            if let Listed::Damaged(row) = version {
+                harmed(row);
+            }
+        }
+        let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
+        let (granted, lost) = (granted.without(broken), lost.and(broken));
+        let served = Served { object, granted, lost, denied, versions };
+        Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
+    }
+}
+
 /// Whoever needs this row is answered `fault`, and nobody else.
-pub(super) fn harmed(row: &RowName) {
+fn harmed(row: &RowName) {
     tracing::error!(fault = %format_args!("the record {row} is damaged"), "fault");
 }

@@ -1,5 +1,5 @@
 //! The server's certificate: made at init, and anew, at an unlock or within the hour, when two thirds of its life are over,
-//! when the server's names are others than its own, or when it and its key are no pair.
+//! when the server's names are others than its own, when a roll of the CA has ended, or when it and its key are no pair.
 //!
 //! Two files cannot change at once, and a listener that finds two halves cannot open. So the new pair is written beside the
 //! old one first, then renamed, key before certificate. What a crash leaves says how far it came, and the next start
@@ -43,7 +43,8 @@ impl Operational {
                 return tracing::error!(%stop, "the server's names cannot be read; its certificate serves on");
             }
         };
-        let Some(reason) = self.pki.files().server_has_to_go(&names, now.time) else { return };
+        let ca = self.pki.ca_name(self.pki.authorities().of_server().generation);
+        let Some(reason) = self.pki.files().server_has_to_go(&names, &ca, now.time) else { return };
         let replaced = self.replace_server_certificate(&names, now, |batch, signed| {
             let audit = AuditRecord::new(now.time, Actor::System, "certificate.server")
                 .with("names", names.join(" "))
@@ -97,7 +98,7 @@ impl Pki {
         }
         params.distinguished_name = name_of("Gembok server");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let signed = self.sign(params, &key, now)?;
+        let signed = self.sign(params, &key, self.authorities().of_server(), now)?;
         Ok((key, signed))
     }
 }
@@ -130,14 +131,20 @@ impl PkiFiles {
     }
 
     /// Why the server's certificate cannot stay, if it cannot.
-    fn server_has_to_go(&self, names: &[String], now: Timestamp) -> Option<&'static str> {
+    fn server_has_to_go(&self, names: &[String], ca: &str, now: Timestamp) -> Option<&'static str> {
         let certificate = fs::read(self.server()).unwrap_or_default();
         let key = Zeroizing::new(fs::read_to_string(self.server_key()).unwrap_or_default());
-        has_to_go(&certificate, &key, names, now)
+        has_to_go(&certificate, &key, names, ca, now)
     }
 }
 
-fn has_to_go(certificate: &[u8], key: &str, names: &[String], now: Timestamp) -> Option<&'static str> {
+fn has_to_go(
+    certificate: &[u8],
+    key: &str,
+    names: &[String],
+    ca: &str,
+    now: Timestamp,
+) -> Option<&'static str> {
     const UNREADABLE: Option<&str> = Some("it cannot be read");
     let Ok(block) = pem::parse(certificate) else { return UNREADABLE };
     let Ok((_, certificate)) = X509Certificate::from_der(block.contents()) else { return UNREADABLE };
@@ -148,6 +155,10 @@ fn has_to_go(certificate: &[u8], key: &str, names: &[String], now: Timestamp) ->
     }
     if names_in(&certificate) != names.iter().map(|name| canonical(name)).collect() {
         return Some("the server's names are others");
+    }
+    let signer = certificate.issuer().iter_common_name().next().and_then(|name| name.as_str().ok());
+    if signer != Some(ca) {
+        return Some("the CA is another");
     }
     let validity = certificate.validity();
     let (first, last) = (moment(validity.not_before), moment(validity.not_after));
@@ -186,11 +197,14 @@ mod tests {
 
     const BEGUN: u64 = 1_800_000_000;
     const LIFE: u64 = 3_000;
+    /// It signs itself.
+    const CA: &str = "Gembok CA uji";
 
     fn made(names: &[&str]) -> (Vec<u8>, String) {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name = name_of(CA);
         params.not_before = Timestamp::from_seconds(BEGUN).date_time();
         params.not_after = Timestamp::from_seconds(BEGUN + LIFE).date_time();
         (params.self_signed(&key).unwrap().pem().into_bytes(), key.serialize_pem())
@@ -201,7 +215,7 @@ mod tests {
         let (certificate, key) = made(&["gembok.lan", "10.0.0.7", "::1"]);
         let asked = |certificate: &[u8], key: &str, names: &[&str], at: u64| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            has_to_go(certificate, key, &names, Timestamp::from_seconds(BEGUN + at))
+            has_to_go(certificate, key, &names, CA, Timestamp::from_seconds(BEGUN + at))
         };
         let names = ["0:0::1", "GEMBOK.lan", "10.0.0.7"];
         assert_eq!(asked(&certificate, &key, &names, 0), None);
@@ -210,6 +224,9 @@ mod tests {
         for other in [&names[..2], &["0:0::1", "gembok.lan", "10.0.0.8"], &[]] {
             assert_eq!(asked(&certificate, &key, other, 0), Some("the server's names are others"));
         }
+        let of_another =
+            has_to_go(&certificate, &key, &names.map(str::to_owned), "lain", Timestamp::from_seconds(BEGUN));
+        assert_eq!(of_another, Some("the CA is another"));
         let (_, another) = made(&names);
         for key in [another.as_str(), ""] {
             assert_eq!(asked(&certificate, key, &names, 0), Some("its key is another"));

@@ -19,7 +19,7 @@ use super::operational::Operational;
 use super::server_certificate::canonical;
 
 /// The row of the operator's names, in the table of counters: an array of text.
-const ROW: &[u8] = b"server-names";
+pub(super) const ROW: &[u8] = b"server-names";
 /// A certificate is sent in every handshake.
 const NAMES_MAX: usize = 64;
 
@@ -79,7 +79,7 @@ impl Operational {
 }
 
 /// Each once, in the order they were given.
-fn check_names(names: &[String]) -> Result<Vec<String>, Refusal> {
+pub(super) fn check_names(names: &[String]) -> Result<Vec<String>, Refusal> {
     let refuse = |what: String| Refusal::new(Code::BadRequest).detail(what);
     if names.is_empty() || names.len() > NAMES_MAX {
         return Err(refuse(format!("The server needs at least one name, and may have {NAMES_MAX}.")));

@@ -52,7 +52,7 @@ impl RequestedKey {
 }
 
 /// One key has one encoding, or a revoked key could be enrolled again in another.
-fn is_canonical(key: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> bool {
+pub(super) fn is_canonical(key: &x509_parser::x509::SubjectPublicKeyInfo<'_>) -> bool {
     let is_point = key.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY;
     let is_uncompressed = key.subject_public_key.data.first() == Some(&4);
     let written_anew = SubjectPublicKeyInfo::from_der(key.raw).map(|key| key.subject_public_key_info());

@@ -13,6 +13,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::statistics::{Resolution, Series};
 use crate::domain::statistics_report::{Dimension, Group, Grouping, Report, Sums};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::trace::Departed;
 use crate::store::{Row, Scan, StoreError, Table};
 
 use super::access::Visible;
@@ -231,8 +232,14 @@ impl Reading<'_> {
 #[derive(Default)]
 struct Names {
     projects: HashMap<ProjectId, Option<Name>>,
-    endpoints: HashMap<EndpointId, Option<Endpoint>>,
+    endpoints: HashMap<EndpointId, Option<Known>>,
     objects: HashMap<ObjectId, Option<Name>>,
+}
+
+/// An endpoint, also one that was deleted; that one has no name any more.
+struct Known {
+    project: ProjectId,
+    name: Option<Name>,
 }
 
 impl Names {
@@ -240,19 +247,29 @@ impl Names {
         let endpoint = group.endpoint.map(|id| self.endpoint(appliance, id)).transpose()?.flatten();
         Ok(StatisticsRow {
             group,
-            endpoint_name: endpoint.map(|endpoint| endpoint.name.clone()),
+            endpoint_name: endpoint.and_then(|endpoint| endpoint.name.clone()),
             project_name: group.project.map(|id| self.project(appliance, id)).transpose()?.flatten(),
             object_name: group.object.map(|id| self.object(appliance, id)).transpose()?.flatten(),
             sums,
         })
     }
 
-    fn endpoint(&mut self, appliance: &Operational, id: EndpointId) -> Result<Option<&Endpoint>, Stop> {
+    fn endpoint(&mut self, appliance: &Operational, id: EndpointId) -> Result<Option<&Known>, Stop> {
         Ok(match self.endpoints.entry(id) {
             Entry::Occupied(known) => known.into_mut().as_ref(),
             Entry::Vacant(place) => {
                 let found = appliance.look_up::<Endpoint>(Table::Endpoints, id.as_bytes())?;
-                place.insert(found.and_then(Listed::sound)).as_ref()
+                let known = found.and_then(Listed::sound);
+                let known = known.map(|Endpoint { project, name, .. }| Known { project, name: Some(name) });
+                let departed = || appliance.look_up::<Departed>(Table::Traces, &Departed::row_key(id));
+                place
+                    .insert(match known {
+                        Some(known) => Some(known),
+                        None => departed()?
+                            .and_then(Listed::sound)
+                            .map(|Departed { project, .. }| Known { project, name: None }),
+                    })
+                    .as_ref()
             }
         })
     }

@@ -8,7 +8,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{ApiKeyId, ApprovalId, EndpointId, ObjectId, ProjectId, UserId};
+use crate::domain::id::{ApiKeyId, ApprovalId, EndpointId, ObjectId, ProjectId, SessionId, UserId};
 use crate::domain::project::Project;
 use crate::domain::user::{Role, User};
 use crate::store::Table;
@@ -51,6 +51,8 @@ pub enum Target {
     Project(String),
     /// What an account is to be for.
     Role(Role),
+    /// The user of a session.
+    Session(SessionId),
     /// A person, by name.
     User(String),
 }
@@ -68,6 +70,7 @@ impl fmt::Display for Target {
             Self::Object { project, name } => write!(out, "object:{project}/{name}"),
             Self::Project(name) => write!(out, "project:{name}"),
             Self::Role(role) => write!(out, "role:{role}"),
+            Self::Session(id) => write!(out, "session:{id}"),
         }
     }
 }
@@ -93,6 +96,7 @@ impl Operational {
             Target::Project(name) => On::Project(self.tenant_named(name)?),
             Target::Role(role) => On::Role(*role),
             Target::Account(name) => self.account(name)?,
+            Target::Session(id) => On::User(self.person(&self.owner_of(*id)?)?),
             Target::User(name) => On::User(self.person(&self.user_named(name)?)?),
         })
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
 
-use crate::domain::expiry::{Ending, Expiry, Told};
+use crate::domain::expiry::{Expiry, Told};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Class, TokenError};
 
@@ -93,6 +93,7 @@ impl Appliance {
             && operational.clock_is_trusted()
             && !operational.token.is_away()
         {
+            operational.finish_overdue_roll(now);
             operational.renew_server_certificate(now);
         }
         for (expiry, mark_days) in watch.told.news(&self.expiries(), now.time) {
@@ -187,15 +188,15 @@ impl Appliance {
 impl Expiry {
     fn say(&self, mark_days: u64, now: Timestamp) {
         let Self { of, not_after, .. } = self;
-        let what = if *of == Ending::Crl { "list of revoked certificates" } else { "certificate" };
+        let what = self.what();
         let name = self.name.as_deref().unwrap_or_default();
         let (days_left, hint) = (self.left_s(now).div_euclid(86_400), self.hint());
         match mark_days {
-            0 => tracing::error!(%of, name, %not_after, hint, "a {what} has ended"),
+            0 => tracing::error!(%of, name, %not_after, hint, "{what}: it has ended"),
             1 => {
-                tracing::error!(%of, name, %not_after, days_left, mark_days, hint, "a {what} ends within a day");
+                tracing::error!(%of, name, %not_after, days_left, mark_days, hint, "{what}: it ends within a day");
             }
-            _ => tracing::warn!(%of, name, %not_after, days_left, mark_days, hint, "a {what} ends soon"),
+            _ => tracing::warn!(%of, name, %not_after, days_left, mark_days, hint, "{what}: it ends soon"),
         }
     }
 }

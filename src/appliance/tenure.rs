@@ -11,6 +11,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Store, StoreError, Table};
 
 use super::fault::Stop;
+use super::never_sealed::RECORDED_SINCE;
 
 /// The row, in the table of counters.
 const ROW: &[u8] = b"journal-open";
@@ -34,8 +35,13 @@ struct Tenure {
 /// The store's.
 pub(super) fn begin(store: &Store, fields_max: u64, now: Now) -> Result<Batch, Stop> {
     let batch = Batch::new(now.time.micros());
+    let since = |batch: Batch| batch.put(Table::Counters, RECORDED_SINCE, cbor::encode(&now.time));
     let fields_max = match store.get(Table::Counters, ROW) {
-        Ok(None) => return Ok(batch),
+        Ok(None) => {
+            // A store of before this was written down, or a row that does not open.
+            let is_known = matches!(store.get(Table::Counters, RECORDED_SINCE), Ok(Some(_)));
+            return Ok(if is_known { batch } else { since(batch) });
+        }
         Ok(Some(row)) => cbor::decode::<Tenure>(&row.value)?.fields_max,
         Err(StoreError::Damaged { .. }) => fields_max,
         Err(other) => return Err(other.into()),
@@ -43,7 +49,8 @@ pub(super) fn begin(store: &Store, fields_max: u64, now: Now) -> Result<Batch, S
     let last_block = Timestamp::from_micros(store.head().time_us);
     tracing::warn!(%last_block, fields_max, "the last end was not clean: as many fields may be unrecorded");
     let gap = Gap { time: now.time, last_block, fields_max };
-    Ok(batch.delete(Table::Counters, ROW).record(gap::KIND, gap::VERSION, &cbor::encode(&gap)))
+    let batch = since(batch.delete(Table::Counters, ROW));
+    Ok(batch.record(gap::KIND, gap::VERSION, &cbor::encode(&gap)))
 }
 
 /// Says that the journal is open, durably, before anything is carried out that it may not hold yet.
@@ -66,4 +73,36 @@ pub(super) fn close(store: &Store, now: Now) -> Result<(), StoreError> {
     let audit = AuditRecord::new(now.time, Actor::System, "journal.close");
     let batch = Batch::new(now.time.micros()).delete(Table::Counters, ROW);
     store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit))).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::store::failing_disk::Failing;
+
+    /// What the store says of since when the journal has everything.
+    fn since(store: &Store) -> Option<Timestamp> {
+        store.get(Table::Counters, RECORDED_SINCE).unwrap().map(|row| cbor::decode(&row.value).unwrap())
+    }
+
+    #[test]
+    fn an_end_that_was_not_clean_moves_what_the_journal_is_sure_of() {
+        let (_disk, _file, store) = Failing::store(Batch::new(1).record(audit_record::KIND, 1, b"made"));
+        let at = |seconds| Now { time: Timestamp::from_seconds(seconds), instant: Instant::now() };
+        let unlock = |seconds| {
+            let batch = begin(&store, 7, at(seconds)).unwrap();
+            store.commit(batch.record(audit_record::KIND, 1, b"unlock")).unwrap();
+            open(&store, 7, at(seconds)).unwrap();
+        };
+        // A store of before this was known.
+        unlock(10);
+        assert_eq!(since(&store), Some(Timestamp::from_seconds(10)));
+        close(&store, at(11)).unwrap();
+        unlock(20);
+        assert_eq!(since(&store), Some(Timestamp::from_seconds(10)), "nothing was lost");
+        unlock(30);
+        assert_eq!(since(&store), Some(Timestamp::from_seconds(30)));
+    }
 }

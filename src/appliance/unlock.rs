@@ -25,6 +25,7 @@ use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Pin, Signer, Token, TokenError};
 use crate::store::{Boot, MasterKeyState, StoreKeys};
 
+use super::ca_roll;
 use super::epoch;
 use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
@@ -154,9 +155,10 @@ impl Appliance {
         };
         epoch::settle(&store, settings.policies.load().budgets, now)?;
         let id = ApplianceId::from_bytes(boot.appliance_id);
-        let signer = token.signer(&boot.ca_key.label).map_err(said)?;
+        let authorities = ca_roll::open(&store, &token, &boot.ca_key.label)?;
         let checkpoint_signer = open_checkpoint_key(&token, &boot)?;
-        let pki = Pki::new(PkiFiles::below(&settings.state_directory), signer, id);
+        let files = PkiFiles::below(&settings.state_directory);
+        let pki = Pki::new(files, authorities, id, &settings.outside);
         let settings = Arc::clone(settings);
         let operational = Operational::start(Parts {
             settings,
@@ -170,7 +172,7 @@ impl Appliance {
             checkpoint_signer,
         })?;
         operational.renew_server_certificate(now);
-        operational.refresh_crl(now)?;
+        operational.publish_authorities(now)?;
         operational.bear_witness(now)?;
         Ok((operational, past))
     }

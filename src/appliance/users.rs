@@ -31,7 +31,7 @@ pub struct UserShown {
 }
 
 /// Certificates of one user with the rows they are stored in.
-type Enrolments = Vec<(Vec<u8>, Row, Certificate)>;
+pub(super) type Enrolments = Vec<(Vec<u8>, Row, Certificate)>;
 
 impl Operational {
     /// Makes an account. It can do nothing yet: it has no certificate.
@@ -90,6 +90,7 @@ impl Operational {
             }
             self.check_another_admin(&user)?;
             let audit = AuditRecord::new(now.time, leave.actor(), "user.disable").with("id", user.id);
+            let batch = self.end_sessions_of(batch, user.id)?;
             let disabled = User { disabled: Some(now.time), ..user };
             Ok(Some((batch.put(Table::Users, disabled.id.as_bytes(), cbor::encode(&disabled)), audit)))
         })
@@ -110,6 +111,7 @@ impl Operational {
                 .with("id", user.id)
                 .with("from", user.role)
                 .with("to", role);
+            let batch = self.end_sessions_of(batch, user.id)?;
             let changed = User { role, ..user };
             Ok(Some((batch.put(Table::Users, changed.id.as_bytes(), cbor::encode(&changed)), audit)))
         })
@@ -140,7 +142,8 @@ impl Operational {
             let enrolments = self.enrolments(id)?;
             let serials = still_listed(&enrolments, now.time);
             let batch = batch.delete(Table::Users, id.as_bytes()).delete(Table::Names, &name_key);
-            let batch = self.end_approvals_of(batch, id, now)?;
+            let batch = self.end_sessions_of(self.end_approvals_of(batch, id, now)?, id)?;
+            let batch = batch.delete(Table::Credentials, id.as_bytes());
             let batch = self
                 .memberships(id)?
                 .into_iter()
@@ -170,7 +173,7 @@ impl Operational {
         if others == 0 { Err(Code::LastAdmin.into()) } else { Ok(()) }
     }
 
-    fn enrolments(&self, user: UserId) -> Result<Enrolments, Stop> {
+    pub(super) fn enrolments(&self, user: UserId) -> Result<Enrolments, Stop> {
         let mut found = Vec::new();
         self.each(Table::Certificates, &[], |spki, row| {
             let certificate: Certificate = cbor::decode(&row.value)?;
@@ -185,6 +188,5 @@ impl Operational {
 
 /// Serial numbers that the list of revoked certificates has to name: those that have not ended by themselves.
 fn still_listed(enrolments: &Enrolments, now: Timestamp) -> Vec<Vec<u8>> {
-    let listed = enrolments.iter().filter(|(_, _, certificate)| certificate.not_after >= now);
-    listed.map(|(_, _, certificate)| certificate.serial.clone()).collect()
+    enrolments.iter().filter_map(|(_, _, certificate)| certificate.listed_serial(now)).collect()
 }

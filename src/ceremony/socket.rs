@@ -120,7 +120,9 @@ async fn attend(
     let uid = stream.peer_cred()?.uid();
     let mut stream = BufReader::new(stream);
     let answer = if uid == 0 || uid == owner {
-        match read_request(&mut stream).await? {
+        let request = read_request(&mut stream).await?;
+        let is_sandbox = appliance.may_be_sandbox();
+        match request.and_then(|request| request.check_local(is_sandbox).map(|()| request)) {
             Ok(Request::Audit(Audit::Export(wanted))) => {
                 stream::send(wanted, appliance, uid, clock, &mut stream).await?;
                 return within_line(stream.shutdown()).await;

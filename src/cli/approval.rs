@@ -7,7 +7,7 @@ use clap::Subcommand;
 use crate::desk::answer::{ApprovalLine, Listed};
 use crate::desk::request;
 
-use super::show::{Table, all};
+use super::columns::{Table, all};
 
 #[derive(Subcommand)]
 pub(super) enum Approval {

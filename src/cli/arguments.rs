@@ -6,18 +6,25 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::desk::request;
 
+use super::api_key::ApiKey;
 use super::approval::Approval;
 pub(super) use super::audit_arguments::{Audit, Evidence, Export, Verify};
 use super::budget::Budget;
+use super::control::Options;
+use super::endpoint_shown::Networks;
+use super::enrol::Enrol;
 use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
+use super::life::{EndpointLife, ObjectLife, ProjectLife};
 use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
 use super::renewal::{Acceptance, Key};
 use super::report_verb::ReportVerb;
+use super::roll_ca::RollCa;
 use super::schema::{self, SchemaVerb};
 use super::server_names::ServerNames;
+use super::session::Session;
 use super::statistics::Statistics;
 use super::subject::SubjectVerb;
 
@@ -40,6 +47,8 @@ pub(super) struct Arguments {
     /// Print the daemon's answer as it came, one line of JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) control: Options,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -94,6 +103,9 @@ pub(super) enum Command {
     /// What waits for a second person
     #[command(subcommand)]
     Approval(Approval),
+    /// People signed in by password
+    #[command(subcommand)]
+    Session(Session),
     /// Budgets: how many fields may be decrypted in 24 hours
     #[command(subcommand)]
     Budget(Budget),
@@ -111,6 +123,14 @@ pub(super) enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+    /// Print the OpenAPI document of both listeners
+    Openapi,
+    /// Print what completes commands in a shell: source <(gembok completions bash)
+    Completions {
+        /// bash, zsh or fish
+        #[arg(value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -136,6 +156,9 @@ pub(super) struct Init {
     /// Where admin.key, admin.pem and ca.pem go
     #[arg(long, default_value = ".", value_name = "DIR")]
     pub(super) out: PathBuf,
+    /// A name or address that clients use; may be given again. Asked on a terminal, else the configuration's without
+    #[arg(long = "server-name", value_name = "NAME|ADDRESS")]
+    pub(super) server_names: Vec<String>,
 }
 
 #[derive(Subcommand)]
@@ -149,6 +172,8 @@ pub(super) enum Project {
     /// Users who own a project together
     #[command(subcommand)]
     Member(Member),
+    #[command(flatten)]
+    Life(ProjectLife),
 }
 
 #[derive(Subcommand)]
@@ -184,6 +209,8 @@ pub(super) enum Object {
     /// What an object declares of its data: whose it is, and which fields it has
     #[command(subcommand)]
     Schema(SchemaVerb),
+    #[command(flatten)]
+    Life(ObjectLife),
 }
 
 #[derive(Subcommand)]
@@ -201,6 +228,15 @@ pub(super) enum Endpoint {
         #[command(flatten)]
         page: Page,
     },
+    /// Show an endpoint whole: grants, API keys, certificates, networks, budgets
+    Show {
+        name: String,
+        #[arg(long)]
+        project: String,
+    },
+    /// The networks an endpoint may come from
+    #[command(subcommand)]
+    Networks(Networks),
     /// Give an endpoint all it needs, once, in a zip: certificate, key, API key, CA, settings for PHP and curl
     Bundle(NewBundle),
     /// Let an endpoint in again that a new epoch disabled
@@ -215,6 +251,8 @@ pub(super) enum Endpoint {
         #[arg(long)]
         project: String,
     },
+    #[command(flatten)]
+    Life(EndpointLife),
 }
 
 #[derive(Subcommand)]
@@ -248,57 +286,11 @@ pub(super) struct Granted {
 }
 
 #[derive(Subcommand)]
-pub(super) enum ApiKey {
-    /// Make an API key; it is shown once
-    Create(NewApiKey),
-    /// List the API keys of an endpoint
-    List {
-        #[arg(long)]
-        project: String,
-        #[arg(long)]
-        endpoint: String,
-        #[command(flatten)]
-        page: Page,
-    },
-    /// Let an API key count again that a new epoch disabled
-    Enable { id: String },
-    /// Refuse an API key from now on
-    Revoke { id: String },
-}
-
-#[derive(Args)]
-pub(super) struct NewApiKey {
-    #[arg(long)]
-    pub(super) project: String,
-    #[arg(long)]
-    pub(super) endpoint: String,
-    /// What its owner calls it
-    #[arg(long)]
-    pub(super) label: String,
-    /// When it ends, like 2030-12-31T23:59:59Z; never without
-    #[arg(long, value_name = "TIME")]
-    pub(super) expires: Option<String>,
-    /// Requests a second on average; the policy's default without
-    #[arg(long, value_name = "N")]
-    pub(super) requests_per_s: Option<u32>,
-    /// Requests at once
-    #[arg(long, value_name = "N")]
-    pub(super) requests_burst: Option<u32>,
-    /// Fields a second on average
-    #[arg(long, value_name = "N")]
-    pub(super) fields_per_s: Option<u32>,
-    /// Fields at once
-    #[arg(long, value_name = "N")]
-    pub(super) fields_burst: Option<u32>,
-    /// Write the key to a new file (mode 0600) instead of showing it
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Option<PathBuf>,
-}
-
-#[derive(Subcommand)]
 pub(super) enum Certificate {
     /// Issue a client certificate to an endpoint or a user; those it has go on counting
     Issue(NewCertificate),
+    /// Let a certificate of an outside CA count
+    Enrol(Enrol),
     /// List every certificate
     List(Page),
     /// Refuse a certificate from now on, with all that were renewed from it
@@ -309,6 +301,9 @@ pub(super) enum Certificate {
         #[arg(long)]
         only: bool,
     },
+    /// Roll the CA: a new one takes its place, with an overlap
+    #[command(subcommand)]
+    RollCa(RollCa),
 }
 
 #[derive(Subcommand)]
@@ -328,6 +323,7 @@ impl From<Project> for request::Request {
             Project::List(Page { after, limit }) => request::Project::List { after, limit },
             Project::Show { name } => request::Project::Show { name },
             Project::Member(verb) => request::Project::Member(verb.into()),
+            Project::Life(verb) => verb.into(),
         })
     }
 }
@@ -344,6 +340,7 @@ impl Object {
             }
             Self::Show { name, project } => request::Object::Show { project, name },
             Self::Schema(verb) => return verb.into_request(),
+            Self::Life(verb) => verb.into(),
         }))
     }
 }
@@ -356,9 +353,12 @@ impl Endpoint {
             Self::List { project, page: Page { after, limit } } => {
                 request::Endpoint::List { project, after, limit }
             }
+            Self::Show { name, project } => request::Endpoint::Show { project, name },
+            Self::Networks(verb) => request::Endpoint::Networks(verb.into()),
             Self::Bundle(new) => return Err(new),
             Self::Enable { name, project } => request::Endpoint::Enable { project, name },
             Self::Revoke { name, project } => request::Endpoint::Revoke { project, name },
+            Self::Life(verb) => verb.into(),
         }))
     }
 }
@@ -379,22 +379,5 @@ impl From<Granted> for request::Granted {
     fn from(granted: Granted) -> Self {
         let Granted { operations, project, endpoint, object } = granted;
         Self { project, endpoint, object, operations }
-    }
-}
-
-impl From<&NewApiKey> for request::Request {
-    fn from(new: &NewApiKey) -> Self {
-        Self::ApiKey(request::ApiKey::Create {
-            project: new.project.clone(),
-            endpoint: new.endpoint.clone(),
-            label: new.label.clone(),
-            expires: new.expires.clone(),
-            limits: request::Limits {
-                requests_per_s: new.requests_per_s,
-                requests_burst: new.requests_burst,
-                fields_per_s: new.fields_per_s,
-                fields_burst: new.fields_burst,
-            },
-        })
     }
 }

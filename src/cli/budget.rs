@@ -77,7 +77,7 @@ impl From<BudgetOf> for request::BudgetOf {
 }
 
 /// `90s`, `45m`, `8h`, `2d`.
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no time; write it like 90s, 45m, 8h or 2d");
     let split = text.len().checked_sub(1).filter(|at| text.is_char_boundary(*at)).ok_or_else(wrong)?;
     let (number, unit) = text.split_at(split);

@@ -1,4 +1,4 @@
-//! The other end of the local socket.
+//! The other end of the local socket, and whether it is that or the control plane that is asked.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,21 +7,25 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::api::control::Way;
+use crate::config::Config;
 use crate::desk::answer::Answer;
 use crate::desk::request::Request;
 
+use super::control::Control;
 use super::error::CliError;
 
 /// Bytes of an answer at most: a list of some hundred thousand certificates.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+pub(super) const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// More than any answer but a long list.
 const ANSWER_BYTES_USUAL: usize = 8_192;
 /// For a verb to be done; an unlock reads the whole store.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The daemon, by its socket.
+/// The daemon: by the control plane, where one is named and the verb is served there, else by its socket.
 pub(super) struct Client {
-    socket: PathBuf,
+    config: PathBuf,
+    control: Option<Control>,
 }
 
 /// The line as it came, which may hold an API key, and what it means.
@@ -31,22 +35,34 @@ pub(super) struct Answered<T> {
 }
 
 impl Client {
-    pub(super) fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+    pub(super) fn new(config: &Path, control: Option<Control>) -> Self {
+        Self { config: config.to_owned(), control }
+    }
+
+    /// Only who asks over the socket needs the configuration.
+    fn socket(&self) -> Result<PathBuf, CliError> {
+        Config::local_socket(&self.config).map_err(CliError::Config)
     }
 
     /// Asks, and waits for the answer.
     pub(super) fn ask(&self, request: &Request) -> Result<Answered<Answer>, CliError> {
-        let line =
-            self.exchange(request).map_err(|error| CliError::Unreachable(self.socket.clone(), error))?;
+        let by_control = self.control.as_ref().zip(Way::of(request));
+        let line = match by_control {
+            Some((control, way)) => control.ask(&way)?,
+            None => {
+                let socket = self.socket()?;
+                exchange(&socket, request).map_err(|error| CliError::Unreachable(socket, error))?
+            }
+        };
         let answer = serde_json::from_str(&line).map_err(|_| CliError::Answer)?;
         Ok(Answered { line, answer })
     }
 
     /// Asks for a stream: the line at its head, and what follows.
     pub(super) fn open_stream(&self, request: &Request) -> Result<(Answer, Pieces), CliError> {
-        let lost = |error| CliError::Unreachable(self.socket.clone(), error);
-        let mut stream = UnixStream::connect(&self.socket).map_err(lost)?;
+        let socket = self.socket()?;
+        let lost = |error| CliError::Unreachable(socket.clone(), error);
+        let mut stream = UnixStream::connect(&socket).map_err(lost)?;
         let begun = (|| {
             stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
             let mut line = serde_json::to_vec(request)?;
@@ -59,24 +75,24 @@ impl Client {
         let (line, pieces) = begun.map_err(lost)?;
         Ok((serde_json::from_slice(&line).map_err(|_| CliError::Answer)?, pieces))
     }
+}
 
-    fn exchange(&self, request: &Request) -> io::Result<Zeroizing<String>> {
-        let mut stream = UnixStream::connect(&self.socket)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        // Whoever refuses us may answer without reading, and close: the answer counts.
-        let sent = stream.write_all(&line);
-        // It may hold an API key; a string that grows would leave copies behind.
-        let mut answer = Zeroizing::new(String::with_capacity(ANSWER_BYTES_USUAL));
-        match stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer) {
-            Ok(0) => Err(sent
-                .err()
-                .unwrap_or_else(|| io::Error::other("it closed without an answer; see its log"))),
-            Ok(_) => Ok(answer),
-            Err(_) if answer.ends_with('\n') => Ok(answer),
-            Err(error) => Err(error),
+fn exchange(socket: &Path, request: &Request) -> io::Result<Zeroizing<String>> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    // Whoever refuses us may answer without reading, and close: the answer counts.
+    let sent = stream.write_all(&line);
+    // It may hold an API key; a string that grows would leave copies behind.
+    let mut answer = Zeroizing::new(String::with_capacity(ANSWER_BYTES_USUAL));
+    match stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer) {
+        Ok(0) => {
+            Err(sent.err().unwrap_or_else(|| io::Error::other("it closed without an answer; see its log")))
         }
+        Ok(_) => Ok(answer),
+        Err(_) if answer.ends_with('\n') => Ok(answer),
+        Err(error) => Err(error),
     }
 }
 

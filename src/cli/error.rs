@@ -23,13 +23,15 @@ pub(super) enum CliError {
     Refused(Refused),
     /// Nobody answers at the socket.
     Unreachable(PathBuf, io::Error),
+    /// Nobody answers at the control plane of this URL, or not as it has to.
+    Unreached(String, String),
 }
 
 impl CliError {
     /// The process's exit status.
     pub(super) fn status(&self) -> u8 {
         match self {
-            Self::Unreachable(..) => 3,
+            Self::Unreachable(..) | Self::Unreached(..) => 3,
             Self::Answer
             | Self::Config(_)
             | Self::Fault(_)
@@ -61,6 +63,11 @@ impl fmt::Display for CliError {
                 write!(out, "{}: {source}\n  {hint}", path.display())
             }
             Self::Own(what) => out.write_str(what),
+            Self::Unreached(url, why) => write!(
+                out,
+                "the control plane at {url} cannot be asked: {why}\n  see that the URL is right, that ca is the appliance's, and \
+                 that your certificate still counts"
+            ),
             Self::Refused(Refused { code, detail, hint }) => write!(out, "{detail} ({code})\n  {hint}"),
             Self::Unreachable(socket, source) => {
                 let hint = match source.kind() {

@@ -233,7 +233,7 @@ impl Session {
             limits: request::Limits::default(),
         };
         match self.ask(&Request::ApiKey(create))?.answer {
-            Done::ApiKeyMade(made) => Ok(made),
+            Done::ApiKeyMade(made) => Ok(*made),
             _ => Err(CliError::Answer),
         }
     }

@@ -3,18 +3,25 @@
 //! Exit status: 0 done; 1 refused, or a fault; 2 a command line nobody understands; 3 no daemon to speak to. Every error
 //! says what happened, then what to do. No secret is ever taken from the command line, where every process could read it.
 
+mod api_key;
 mod approval;
 mod arguments;
 mod audit_arguments;
 mod budget;
 mod bundle;
 mod client;
+mod columns;
+mod control;
+mod endpoint_shown;
+mod enrol;
 mod error;
 mod evidence;
 mod export;
 mod files;
+mod first_boot;
 mod issue;
 mod items;
+mod life;
 mod p12;
 mod page;
 mod people;
@@ -22,9 +29,11 @@ mod policy;
 mod renewal;
 mod report;
 mod report_verb;
+mod roll_ca;
 mod run;
 mod schema;
 mod server_names;
+mod session;
 mod show;
 mod show_people;
 mod statistics;

@@ -32,6 +32,24 @@ pub(super) enum User {
         #[arg(long)]
         role: String,
     },
+    /// Make a one-time link that sets a user's password; the first one, or another when it is lost
+    Reset {
+        name: String,
+        /// Using it takes the second factor away, too
+        #[arg(long)]
+        drop_totp: bool,
+    },
+    /// Demand a second factor (TOTP) beside a user's password
+    EnforceTotp {
+        name: String,
+        /// Demand it no more
+        #[arg(long)]
+        off: bool,
+    },
+    /// Ask again for a second person to confirm an account whose credentials somebody else had in hand
+    AskConfirmation { name: String },
+    /// When all admins are lost: ask an officer; once one has approved, make the account an admin and show its one-time link
+    Recover { name: String },
 }
 
 #[derive(Subcommand)]
@@ -73,6 +91,10 @@ impl From<User> for request::Request {
             User::Disable { name } => request::User::Disable { name },
             User::Delete { name } => request::User::Delete { name },
             User::ChangeRole { name, role } => request::User::ChangeRole { name, role },
+            User::Reset { name, drop_totp } => request::User::Reset { name, drop_totp },
+            User::EnforceTotp { name, off } => request::User::EnforceTotp { name, demanded: !off },
+            User::AskConfirmation { name } => request::User::AskConfirmation { name },
+            User::Recover { name } => request::User::Recover { name },
         })
     }
 }

@@ -6,19 +6,22 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use clap_complete::{Shell, generate};
 use zeroize::Zeroizing;
 
+use crate::api::openapi;
 use crate::config::Config;
 use crate::daemon::serve::{end_process, serve};
-use crate::desk::answer::{self, Answer, Done, ExportEnded, Issued, Listed};
+use crate::desk::answer::{Answer, Done, ExportEnded, Issued};
 use crate::desk::request::{self, Request};
 
-use super::arguments::{self, Arguments, Command, Init, NewApiKey};
+use super::arguments::{self, Arguments, Command, Init};
 use super::client::{Answered, Client};
 use super::error::CliError;
 use super::export;
-use super::files::{NewFile, NewKey, make_directory, write_certificate};
+use super::files::{NewKey, make_directory, write_certificate};
+use super::first_boot;
 use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
@@ -45,46 +48,47 @@ pub fn run() -> ExitCode {
 
 impl Arguments {
     fn execute(self) -> Result<(), CliError> {
-        let Self { config, json, command } = self;
+        let Self { config, json, control, command } = self;
+        let open = || {
+            Ok::<_, CliError>(Session {
+                client: Client::new(&config, control.control()?),
+                config: config.clone(),
+                json,
+            })
+        };
         let request = match command {
             Command::Serve => return serve(&config).map_err(|error| CliError::Own(error.to_string())),
             Command::Config(arguments::Config::Check { file }) => return check(&file.unwrap_or(config)),
-            Command::Init(init) => return Session::open(&config, json)?.init(init),
-            Command::ApiKey(arguments::ApiKey::Create(new)) => {
-                return Session::open(&config, json)?.create_api_key(&new);
-            }
+            Command::Init(init) => return open()?.init(init),
+            Command::ApiKey(verb) => return open()?.api_key(verb),
             Command::Certificate(arguments::Certificate::Issue(new)) => {
-                return Session::open(&config, json)?.issue_certificate(new);
+                return open()?.issue_certificate(new);
             }
             Command::Audit(arguments::Audit::Verify(wanted)) => return verify(&wanted, json),
             Command::Policy(Policy::Check { files }) => return print(&policy::check(&files)?),
             Command::Policy(Policy::Explain(asked)) => asked.into(),
             Command::Unlock(accepted) => accepted.into(),
+            Command::Completions { shell } => return completions(&shell),
+            Command::Openapi => return print(openapi::document()),
             Command::Lock => Request::Lock,
             Command::Status => Request::Status,
             Command::Project(verb) => verb.into(),
             Command::Object(verb) => verb.into_request()?,
             Command::Endpoint(verb) => match verb.into_request() {
                 Ok(request) => request,
-                Err(new) => return Session::open(&config, json)?.bundle(new),
+                Err(new) => return open()?.bundle(new),
             },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
-            Command::ApiKey(arguments::ApiKey::List { project, endpoint, page: Page { after, limit } }) => {
-                Request::ApiKey(request::ApiKey::List { project, endpoint, after, limit })
-            }
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
-            Command::Report(verb) => return Session::open(&config, json)?.report(verb),
+            Command::Report(verb) => return open()?.report(verb),
+            Command::Session(verb) => verb.into(),
             Command::Subject(verb) => verb.into_request()?,
-            Command::ApiKey(arguments::ApiKey::Enable { id }) => {
-                Request::ApiKey(request::ApiKey::Enable { id })
-            }
-            Command::ApiKey(arguments::ApiKey::Revoke { id }) => {
-                Request::ApiKey(request::ApiKey::Revoke { id })
-            }
+            Command::Certificate(arguments::Certificate::Enrol(enrol)) => enrol.into_request()?,
+            Command::Certificate(arguments::Certificate::RollCa(verb)) => verb.into(),
             Command::Certificate(arguments::Certificate::List(Page { after, limit })) => {
                 Request::Certificate(request::Certificate::List { after, limit })
             }
@@ -95,10 +99,10 @@ impl Arguments {
             Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
             Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),
             Command::Audit(arguments::Audit::Export(wanted)) => {
-                return Session::open(&config, json)?.export(&wanted);
+                return open()?.export(&wanted);
             }
             Command::Audit(arguments::Audit::Check { from, to, evidence }) => {
-                return Session::open(&config, json)?.check(from, to, &evidence);
+                return open()?.check(from, to, &evidence);
             }
             Command::Audit(arguments::Audit::List(wanted)) => {
                 Request::Audit(request::Audit::List(wanted.into()))
@@ -108,7 +112,7 @@ impl Arguments {
                 Request::Audit(request::Audit::Prune { to, before })
             }
         };
-        let session = Session::open(&config, json)?;
+        let session = open()?;
         let answered = session.ask(&request)?;
         session.show(&answered)
     }
@@ -122,11 +126,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn open(config: &Path, json: bool) -> Result<Self, CliError> {
-        let socket = Config::local_socket(config).map_err(CliError::Config)?;
-        Ok(Self { client: Client::new(&socket), config: config.to_owned(), json })
-    }
-
     /// Asks for something to be done. The raw answer is printed even when it is a no.
     pub(super) fn ask(&self, request: &Request) -> Result<Answered<Done>, CliError> {
         let Answered { line, answer } = self.client.ask(request)?;
@@ -142,31 +141,17 @@ impl Session {
     }
 
     fn init(&self, init: Init) -> Result<(), CliError> {
-        let Init { admin, out, sandbox: _ } = init;
+        let Init { admin, out, sandbox: _, server_names } = init;
+        let server_names = first_boot::server_names(server_names, self.json);
         make_directory(&out)?;
         let key = NewKey::make(&out.join("admin.key"))?;
-        let answered = self.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned() })?;
+        let answered =
+            self.ask(&Request::InitSandbox { admin, admin_csr: key.csr().to_owned(), server_names })?;
         key.keep();
         let Done::Initialised(made) = &answered.answer else { return Err(CliError::Answer) };
         write_issued(&made.admin, &out, "admin.pem")?;
         self.show(&answered)?;
         self.tell(&format!("admin.key, admin.pem and ca.pem are in {}", out.display()));
-        Ok(())
-    }
-
-    fn create_api_key(&self, new: &NewApiKey) -> Result<(), CliError> {
-        let file = new.out.as_deref().map(NewFile::reserve).transpose()?;
-        let answered = self.ask(&new.into())?;
-        let Some(file) = file else { return self.show(&answered) };
-        let Done::ApiKeyMade(made) = answered.answer else { return Err(CliError::Answer) };
-        file.fill(Zeroizing::new(format!("{}\n", made.text.expose())).as_bytes())?;
-        // The same without the key.
-        let done = Done::ApiKeys(answer::Page { items: vec![Listed::Sound(made.api_key)], next: None });
-        let answer = Answer::Done(done);
-        let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
-        let Answer::Done(done) = answer else { return Err(CliError::Answer) };
-        self.show(&Answered { line, answer: done })?;
-        self.tell(&format!("the API key is in {}", new.out.as_deref().unwrap_or(Path::new("")).display()));
         Ok(())
     }
 
@@ -240,6 +225,14 @@ fn verify(wanted: &arguments::Verify, json: bool) -> Result<(), CliError> {
         }
     }
     show_verification(&Verification::new(reports, comparisons), json)
+}
+
+/// `completions`
+fn completions(shell: &str) -> Result<(), CliError> {
+    let shell = shell.parse::<Shell>().map_err(CliError::Own)?;
+    let mut script = Vec::new();
+    generate(shell, &mut Arguments::command(), "gembok", &mut script);
+    print(&String::from_utf8_lossy(&script))
 }
 
 /// An export of a damaged journal is made, and is a failure all the same.

@@ -3,14 +3,18 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    AccountShown, ApiKey, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept,
-    Grant, Initialised, Issued, Listed, MadeApiKey, Object, ObjectLine, Page, Project, ProjectShown, Pruned,
-    Status, Unlocked,
+    AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
+    Initialised, Issued, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status, Unlocked,
 };
 
+use super::api_key;
 use super::approval;
+use super::columns::{Line, Table, all};
+use super::endpoint_shown;
+use super::roll_ca;
 use super::schema;
 use super::server_names;
+use super::session;
 use super::show_people::{explanation, members, users};
 use super::statistics;
 use super::subject;
@@ -19,12 +23,20 @@ use super::trail;
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(MadeApiKey { api_key, text }) => format!(
+        Done::ApiKeyMade(made) => format!(
             "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_keys([Ok(api_key)]),
-            text.expose()
+            api_key::table([Ok(&made.api_key)]),
+            made.text.expose()
         ),
-        Done::ApiKeys(page) => whole(page, api_keys(all(&page.items))),
+        Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
+        Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyRotated(rotated) => format!(
+            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
+            api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
+            rotated.text.expose()
+        ),
+        Done::EndpointShown(shown) => endpoint_shown::text(shown),
+        Done::Networks(networks) => endpoint_shown::networks(networks),
         Done::Approval(line) => approval::one(line),
         Done::Approvals(listed) => approval::list(&listed.items),
         Done::Audit(page) => trail::text(page),
@@ -41,9 +53,11 @@ pub(super) fn text(done: &Done) -> String {
         Done::Pruned(Pruned { from, to, blocks }) => {
             format!("pruned: records {from} to {}, in {blocks} blocks", to.saturating_sub(1))
         }
+        Done::Ca(shown) => roll_ca::text(shown),
         Done::CertificateIssued(Issued { spki, not_after, .. }) => {
             format!("certificate {spki}\nvalid until {not_after}")
         }
+        Done::CertificateEnrolled(enrolled) => certificates([Ok(enrolled)]),
         Done::Certificates(page) => whole(page, certificates(all(&page.items))),
         Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
         Done::Changed => "done".into(),
@@ -51,6 +65,8 @@ pub(super) fn text(done: &Done) -> String {
             format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
+        Done::Link(link) => session::link(link),
+        Done::Sessions(sessions) => session::list(sessions),
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
@@ -161,6 +177,10 @@ fn status(how: &Status) -> String {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
         line("WORN", format!("{key} has {uses} of {most} uses; rotate it"));
     }
+    if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
+        let (until, left) = (&old.until, old.certificates);
+        line("CA ROLL", format!("until {until}; {left} certificates hang on the old CA"));
+    }
     for ending in &how.expiring {
         let whose =
             ending.name.as_ref().map_or_else(|| ending.of.clone(), |name| format!("{name} ({})", ending.of));
@@ -174,14 +194,26 @@ fn status(how: &Status) -> String {
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table = Table::new(["PROJECT", "ID", "CREATED"]);
-    table.rows(listed, |Project { id, name, created }| [name.clone(), id.clone(), created.clone()]);
+    let mut table = Table::new(["PROJECT", "ID", "CREATED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Project { id, name, created, retired, description }| {
+        let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), retired, description]
+    });
     table.text()
 }
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
-    let mut table =
-        Table::new(["OBJECT", "ID", "KEY ID", "CURRENT", "SUBJECT", "REQUIRED CONTEXT", "CREATED"]);
+    let mut table = Table::new([
+        "OBJECT",
+        "ID",
+        "KEY ID",
+        "CURRENT",
+        "SUBJECT",
+        "REQUIRED CONTEXT",
+        "CREATED",
+        "RETIRED",
+        "DESCRIPTION",
+    ]);
     table.rows(listed, |object| {
         [
             object.name.clone(),
@@ -191,16 +223,20 @@ fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String
             object.subject.clone().unwrap_or_default(),
             object.required_context.join(","),
             object.created.clone(),
+            object.retired.clone().unwrap_or_default(),
+            object.description.clone().unwrap_or_default(),
         ]
     });
     table.text()
 }
 
-fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
-    let mut table = Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED"]);
-    table.rows(listed, |Endpoint { id, name, created, revoked, disabled }| {
-        let [revoked, disabled] = [revoked, disabled].map(|since| since.clone().unwrap_or_default());
-        [name.clone(), id.clone(), created.clone(), revoked, disabled]
+pub(super) fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
+    let mut table =
+        Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED", "RETIRED", "DESCRIPTION"]);
+    table.rows(listed, |Endpoint { id, name, created, revoked, disabled, retired, description }| {
+        let [revoked, disabled, retired, description] =
+            [revoked, disabled, retired, description].map(|text| text.clone().unwrap_or_default());
+        [name.clone(), id.clone(), created.clone(), revoked, disabled, retired, description]
     });
     table.text()
 }
@@ -211,25 +247,7 @@ fn grants<'a>(listed: impl IntoIterator<Item = Line<'a, Grant>>) -> String {
     table.text()
 }
 
-fn api_keys<'a>(listed: impl IntoIterator<Item = Line<'a, ApiKey>>) -> String {
-    let mut table =
-        Table::new(["LABEL", "ID", "REQUESTS/S", "FIELDS/S", "EXPIRES", "REVOKED", "DISABLED", "CREATED"]);
-    table.rows(listed, |key| {
-        [
-            key.label.clone(),
-            key.id.clone(),
-            format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
-            format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
-            key.expires.clone().unwrap_or_else(|| "never".into()),
-            key.revoked.clone().unwrap_or_default(),
-            key.disabled.clone().unwrap_or_default(),
-            key.created.clone(),
-        ]
-    });
-    table.text()
-}
-
-fn budgets(listed: &[Budget]) -> String {
+pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new(["OF", "NAME", "FIELDS IN 24 H", "USED", "OWN", "RAISED UNTIL"]);
     for budget in listed {
         table.row([
@@ -244,9 +262,10 @@ fn budgets(listed: &[Budget]) -> String {
     table.text()
 }
 
-fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
-    let mut table = Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM"]);
-    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from }| {
+pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
+    let mut table =
+        Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM", "SIGNED BY"]);
+    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from, generation }| {
         // Enough to find it in the column before.
         let from = renewed_from.as_deref().and_then(|spki| spki.get(..16)).unwrap_or_default();
         [
@@ -255,6 +274,7 @@ fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> 
             revoked.clone().unwrap_or_default(),
             spki.clone(),
             from.to_owned(),
+            generation.map_or_else(|| "outside".into(), |generation| format!("CA {generation}")),
         ]
     });
     table.text()
@@ -272,16 +292,6 @@ fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
     if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
 }
 
-/// An entry of a list, or the name of the row that should have been one.
-pub(super) type Line<'a, T> = Result<&'a T, &'a str>;
-
-pub(super) fn all<T>(listed: &[Listed<T>]) -> impl Iterator<Item = Line<'_, T>> {
-    listed.iter().map(|entry| match entry {
-        Listed::Sound(sound) => Ok(sound),
-        Listed::Damaged(row) => Err(row.damaged.as_str()),
-    })
-}
-
 /// A page's entries, and how to see the next.
 fn whole<T>(page: &Page<T>, mut entries: String) -> String {
     if let Some(next) = &page.next {
@@ -289,63 +299,4 @@ fn whole<T>(page: &Page<T>, mut entries: String) -> String {
         let _ = writeln!(entries, "There are more: --after {next}");
     }
     entries
-}
-
-/// Columns as wide as their widest entry.
-pub(super) struct Table<const COLUMNS: usize> {
-    rows: Vec<[String; COLUMNS]>,
-}
-
-impl<const COLUMNS: usize> Table<COLUMNS> {
-    pub(super) fn new(heads: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![heads.map(str::to_owned)] }
-    }
-
-    pub(super) fn row(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row);
-    }
-
-    pub(super) fn rows<'a, T: 'a>(
-        &mut self,
-        listed: impl IntoIterator<Item = Line<'a, T>>,
-        cells: impl Fn(&T) -> [String; COLUMNS],
-    ) {
-        for line in listed {
-            self.row(line.map_or_else(
-                |row| {
-                    std::array::from_fn(
-                        |column| if column == 0 { format!("DAMAGED {row}") } else { String::new() },
-                    )
-                },
-                &cells,
-            ));
-        }
-    }
-
-    pub(super) fn text(&self) -> String {
-        let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
-            self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
-        });
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            text.push_str(cells.join("  ").trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_entry() {
-        let mut table = Table::new(["A", "LONG HEAD"]);
-        table.row(["wide entry".into(), "x".into()]);
-        table.row(["é".into(), String::new()]);
-        assert_eq!(table.text(), "A           LONG HEAD\nwide entry  x\né\n");
-    }
 }

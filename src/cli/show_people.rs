@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::desk::answer::{Account, Explained, MemberLine};
 
-use super::show::{Line, Table};
+use super::columns::{Line, Table};
 
 pub(super) fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> String {
     let mut table = Table::new(["USER", "ROLE", "ID", "CREATED", "DISABLED", "UNCONFIRMED"]);

@@ -8,9 +8,11 @@ mod bounds;
 mod check;
 mod error;
 mod journal;
+mod pki;
 mod policies;
 mod secret_file;
 mod sections;
+mod sessions;
 mod statistics;
 
 use std::fs;
@@ -22,12 +24,14 @@ pub use access::{Access, check_access};
 pub use check::Finding;
 pub use error::ConfigError;
 pub use journal::Journal;
+pub use pki::Pki;
 pub use policies::{CryptoPolicy, KeyLimits, LimitsPolicy, Policies, RequestShape};
 pub use secret_file::{SecretFileError, read_secret};
 pub use sections::{
     Degraded, Keyring, Listen, Local, Log, LogFormat, LogLevel, Memory, MemoryLock, PinSource, State, Store,
     Tls, Token, TokenName,
 };
+pub use sessions::Sessions;
 pub use statistics::Statistics;
 
 /// A configuration that was read whole: types, ranges and the relations between limits hold. What it names on this
@@ -50,6 +54,8 @@ pub struct Config {
     pub control: Listen,
     /// `[tls]`
     pub tls: Tls,
+    /// `[pki]`
+    pub pki: Pki,
     /// `[token]`
     pub token: Token,
     /// `[store]`
@@ -60,6 +66,8 @@ pub struct Config {
     pub degraded: Degraded,
     /// `[journal]`
     pub journal: Journal,
+    /// `[sessions]`
+    pub sessions: Sessions,
     /// `[statistics]`
     pub statistics: Statistics,
     /// `[memory]`
@@ -108,11 +116,13 @@ impl Config {
             data: document.data.unwrap_or(Listen::DATA),
             control: document.control.unwrap_or(Listen::CONTROL),
             tls: document.tls,
+            pki: document.pki,
             token: document.token,
             store: document.store,
             keyring: document.keyring,
             degraded: document.degraded,
             journal: document.journal,
+            sessions: document.sessions,
             statistics: document.statistics,
             memory: document.memory,
             log: document.log,
@@ -128,7 +138,7 @@ impl Config {
             Some(PinSource::Credential(_)) | None => None,
         };
         let paths = [&mut self.state.directory, &mut self.local.socket, &mut self.token.module];
-        for path in paths.into_iter().chain(pin_file) {
+        for path in paths.into_iter().chain(pin_file).chain(self.pki.paths()) {
             *path = directory.join(&*path);
         }
     }
@@ -171,7 +181,9 @@ impl Config {
                 "keys may serve until their time to live is over while the token is away; raise max_s or lower ttl_s",
             );
         }
-        self.statistics.relate().map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
+        let wrong = self.pki.relate().or_else(|| self.statistics.relate());
+        let wrong = wrong.or_else(|| self.sessions.relate());
+        wrong.map_or(Ok(()), |(key, what, hint)| say(key, what, hint))
     }
 }
 
@@ -191,6 +203,8 @@ struct Document {
     control: Option<Listen>,
     #[serde(default)]
     tls: Tls,
+    #[serde(default)]
+    pki: Pki,
     token: Token,
     #[serde(default)]
     store: Store,
@@ -200,6 +214,8 @@ struct Document {
     degraded: Degraded,
     #[serde(default)]
     journal: Journal,
+    #[serde(default)]
+    sessions: Sessions,
     #[serde(default)]
     statistics: Statistics,
     #[serde(default)]

@@ -15,10 +15,12 @@ pub mod export;
 pub mod hex;
 pub mod kcv;
 pub mod merkle;
+pub mod password;
 pub mod pseudonym;
 pub mod random;
 pub mod record;
 pub mod secret;
+pub mod totp;
 pub mod wrapped_key;
 
 /// A tag that does not fit its key, nonce, associated data and ciphertext. It never says which of them was wrong.

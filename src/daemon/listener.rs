@@ -225,7 +225,7 @@ impl Newcomer {
             }
         };
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        if !chain.is_empty() && !self.generation.borrow().crl_is_current() {
+        if !chain.is_empty() && !self.generation.borrow().crl_is_current(chain) {
             return Err(
                 "the CRL has expired, so nobody's certificate can be relied on; publish a new one".into()
             );

@@ -35,6 +35,7 @@ pub(super) struct Planes {
     limits: Arc<config::Tls>,
     workers: Arc<Workers>,
     pki: PathBuf,
+    outside: config::Pki,
     open: Option<Open>,
 }
 
@@ -55,6 +56,7 @@ impl Planes {
             limits: Arc::new(config.tls.clone()),
             workers: Arc::new(workers),
             pki: config.state.pki(),
+            outside: config.pki.clone(),
             open: None,
         }
     }
@@ -100,7 +102,8 @@ impl Planes {
 
     async fn open(&self) -> Result<Open, ServeError> {
         let seen = Seen::at(&self.pki);
-        let tls = Tls::load(&self.pki).map_err(|error| ServeError(format!("{error}; {}", error.hint())))?;
+        let tls = Tls::load_beside(&self.pki, &self.outside);
+        let tls = tls.map_err(|error| ServeError(format!("{error}; {}", error.hint())))?;
         let mut open =
             Open { tls: Arc::new(tls), seen, stop: watch::Sender::new(false), listeners: JoinSet::new() };
         let data = api::data_plane(Arc::clone(&self.appliance));

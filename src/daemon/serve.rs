@@ -180,6 +180,7 @@ fn waiting_sections(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data", old.data == new.data),
         ("control", old.control == new.control),
         ("tls", tls == new.tls),
+        ("pki", old.pki == new.pki),
         ("token", old.token == new.token),
         ("store", old.store == new.store),
         ("keyring", old.keyring == new.keyring),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::appliance::{Access, JournalLimits, KeyringLimits, Policies, Settings};
+use crate::appliance::{Access, JournalLimits, KeyringLimits, Outside, Policies, Settings};
 use crate::config::{Config, PinSource, TokenName};
 use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
@@ -43,6 +43,11 @@ pub(super) fn settings(
         },
         pin_file: pin_file(token.pin.as_ref(), credentials)?,
         server_names: tls.server_names.iter().map(|name| name.to_str().into_owned()).collect(),
+        outside: Outside {
+            ca: config.pki.outside_ca.clone(),
+            crl: config.pki.outside_crl.clone(),
+            server_certificate: config.pki.server_certificate.clone(),
+        },
         keyring: KeyringLimits { entries_max: large(keyring.entries_max), ttl: keyring.ttl },
         degraded_max: degraded.duration_max,
         journal: JournalLimits {
@@ -59,6 +64,7 @@ pub(super) fn settings(
             day_days: statistics.day_days,
             month_years: statistics.month_years,
         },
+        sessions: config.sessions.limits(),
         policies: ArcSwap::from_pointee(policies_of(config)),
         access: ArcSwap::from_pointee(access_of(config)),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),

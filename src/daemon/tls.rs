@@ -20,7 +20,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use crate::config::{SecretFileError, read_secret};
+use crate::config::{self, SecretFileError, read_secret};
 use crate::domain::timestamp::Timestamp;
 
 use super::certificate::moment;
@@ -42,6 +42,7 @@ pub enum ClientCertificate {
 /// The TLS configurations in force. Shared by both listeners; [`Tls::reload`] exchanges them.
 pub struct Tls {
     pki: PathBuf,
+    outside: config::Pki,
     current: watch::Sender<Arc<TlsGeneration>>,
     /// One at a time, so that of two the one that read last stays.
     reloading: Mutex<()>,
@@ -53,7 +54,7 @@ pub struct TlsGeneration {
     pub number: u64,
     /// Last moment of the server's certificate.
     pub server_not_after: Timestamp,
-    /// The earliest next update of the CRLs: after it no client certificate is accepted.
+    /// The earliest next update of the CRLs: after it no client certificate of that CA is accepted.
     pub crl_next_update: Timestamp,
     required: Arc<ServerConfig>,
     requested: Arc<ServerConfig>,
@@ -66,8 +67,17 @@ impl Tls {
     /// # Errors
     /// [`TlsError`], naming the file.
     pub fn load(pki: &Path) -> Result<Self, TlsError> {
-        let (current, _) = watch::channel(Arc::new(TlsGeneration::read(pki, 1)?));
-        Ok(Self { pki: pki.to_owned(), current, reloading: Mutex::new(()) })
+        Self::load_beside(pki, &config::Pki::default())
+    }
+
+    /// The same with what comes from a CA outside.
+    ///
+    /// # Errors
+    /// [`TlsError`], naming the file.
+    pub fn load_beside(pki: &Path, outside: &config::Pki) -> Result<Self, TlsError> {
+        let (current, _) = watch::channel(Arc::new(TlsGeneration::read(pki, outside, 1)?));
+        let (pki, outside) = (pki.to_owned(), outside.clone());
+        Ok(Self { pki, outside, current, reloading: Mutex::new(()) })
     }
 
     /// Reads the files again and puts the result in force: new connections meet it, live ones whose client is still trusted
@@ -79,7 +89,7 @@ impl Tls {
     pub fn reload(&self) -> Result<u64, TlsError> {
         // Not the channel's own lock: connections look at it while files are read.
         let _reloading = self.reloading.lock();
-        let next = TlsGeneration::read(&self.pki, self.current.borrow().number + 1)?;
+        let next = TlsGeneration::read(&self.pki, &self.outside, self.current.borrow().number + 1)?;
         let number = next.number;
         self.current.send_replace(Arc::new(next));
         Ok(number)
@@ -107,9 +117,11 @@ impl TlsGeneration {
         }
     }
 
-    /// Whether the CRLs still speak. The handshake asks this of fresh chains only, not of resumed sessions.
-    pub(super) fn crl_is_current(&self) -> bool {
-        self.now().is_some_and(|now| Timestamp::from_seconds(now.as_secs()) <= self.crl_next_update)
+    /// Whether the CRLs still speak for a client with this chain. The handshake asks this of fresh chains only, not of resumed
+    /// sessions. Where one list is over, each client is looked at by itself: it may be another CA's.
+    pub(super) fn crl_is_current(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let is_current = |now: UnixTime| Timestamp::from_seconds(now.as_secs()) <= self.crl_next_update;
+        self.now().is_some_and(is_current) || self.trusts(chain)
     }
 
     /// Whether a client that an older generation admitted with this chain, leaf first, would be admitted now. Who showed none
@@ -124,24 +136,32 @@ impl TlsGeneration {
         self.required.time_provider.current_time()
     }
 
-    fn read(pki: &Path, number: u64) -> Result<Self, TlsError> {
-        let (ca, crl, server) = (pki.join("ca.pem"), pki.join("crl.pem"), pki.join("server.pem"));
-        let authorities = certificates(&ca)?;
-        let revoked = revocation_lists(&crl)?;
-        let crl_next_update = verify_revocation_lists(&crl, &authorities, &revoked)?;
+    fn read(pki: &Path, outside: &config::Pki, number: u64) -> Result<Self, TlsError> {
+        let (ca, crl) = (pki.join("ca.pem"), pki.join("crl.pem"));
+        let (server, key) = match outside.server() {
+            Some((server, key)) => (server.to_owned(), key.to_owned()),
+            None => (pki.join("server.pem"), pki.join("server.key")),
+        };
+        let mut roots = RootCertStore::empty();
+        let mut revoked = Vec::new();
+        let mut crl_next_update = Timestamp::from_micros(u64::MAX);
+        for (ca, crl) in [Some((ca.as_path(), crl.as_path())), outside.outside()].into_iter().flatten() {
+            let authorities = certificates(ca)?;
+            let (lists, next_update) = verify_revocation_lists(crl, &authorities, revocation_lists(crl)?)?;
+            revoked.extend(lists);
+            crl_next_update = crl_next_update.min(next_update);
+            for authority in authorities {
+                roots.add(authority).map_err(|error| TlsError::wrong(ca, error))?;
+            }
+        }
         let chain = certificates(&server)?;
         let server_not_after = match chain.first().map(|leaf| X509Certificate::from_der(leaf)) {
             Some(Ok((_, leaf))) => moment(leaf.validity().not_after),
             _ => return Err(TlsError::wrong(&server, "its first certificate cannot be read")),
         };
 
-        let mut roots = RootCertStore::empty();
-        for authority in authorities {
-            roots.add(authority).map_err(|error| TlsError::wrong(&ca, error))?;
-        }
         let parts =
             Parts { provider: Arc::new(aws_lc_rs::default_provider()), roots: roots.into(), revoked, chain };
-        let key = pki.join("server.key");
         let verifier = |client| parts.verifier(client, &crl);
         let required = verifier(ClientCertificate::Required)?;
         Ok(Self {
@@ -225,37 +245,41 @@ fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(file).map_err(unreadable)
 }
 
-/// Each list must be signed by one of the CAs, and each CA must have its list: else all its clients would be refused, or
-/// a forged list would refuse them. Returns the earliest next update.
+/// Each CA must have its list, or all its clients would be refused. A list of nobody's here is left out: it is one of a CA that
+/// comes or goes, whose certificate is not written yet or not any more; or a forged one. Returns the lists that count, and the
+/// earliest next update.
 fn verify_revocation_lists(
     file: &Path,
     authorities: &[CertificateDer<'static>],
-    lists: &[CertificateRevocationListDer<'static>],
-) -> Result<Timestamp, TlsError> {
+    lists: Vec<CertificateRevocationListDer<'static>>,
+) -> Result<(Vec<CertificateRevocationListDer<'static>>, Timestamp), TlsError> {
     let authorities: Vec<_> =
         authorities.iter().filter_map(|der| X509Certificate::from_der(der).ok()).collect();
     let mut spoken_for = vec![false; authorities.len()];
     let mut earliest = Timestamp::from_micros(u64::MAX);
-    for list in lists {
-        let Ok((_, list)) = CertificateRevocationList::from_der(list) else {
+    let mut counting = Vec::with_capacity(lists.len());
+    for der in lists {
+        let Ok((_, list)) = CertificateRevocationList::from_der(&der) else {
             return Err(TlsError::wrong(file, "a CRL in it cannot be read"));
         };
         let signer = authorities.iter().position(|(_, authority)| {
             authority.subject() == list.issuer() && list.verify_signature(authority.public_key()).is_ok()
         });
         let Some(signer) = signer else {
-            return Err(TlsError::wrong(file, "a CRL in it is not signed by a CA of ca.pem"));
+            tracing::warn!(file = %file.display(), "a CRL in it is not signed by a CA that is trusted: it is left out");
+            continue;
         };
         spoken_for[signer] = true;
         let Some(next_update) = list.next_update() else {
             return Err(TlsError::wrong(file, "a CRL in it has no next update"));
         };
         earliest = earliest.min(moment(next_update));
+        counting.push(der);
     }
     if spoken_for.iter().all(|spoken| *spoken) {
-        Ok(earliest)
+        Ok((counting, earliest))
     } else {
-        Err(TlsError::wrong(file, "a CA of ca.pem has no CRL in it"))
+        Err(TlsError::wrong(file, "a CA has no CRL in it that it has signed"))
     }
 }
 

@@ -14,7 +14,7 @@ impl Request {
     /// Every act of the request; all must be allowed.
     ///
     /// # Errors
-    /// `bad-request` for words that name nothing.
+    /// `bad-request` where the request names what cannot be: no id, no role.
     pub fn acts(&self) -> Result<Acts, Refusal> {
         let of_appliance = |act| Ok(vec![(act, Target::Appliance)]);
         match self {
@@ -40,6 +40,7 @@ impl Request {
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Report(wanted) => Ok(vec![wanted.act()]),
+            Self::Session(verb) => Ok(vec![verb.act()?]),
             Self::Subject(verb) => Ok(vec![verb.act()]),
             Self::Budget(verb) => Ok(vec![verb.act()?]),
         }
@@ -69,6 +70,7 @@ impl request::Project {
             Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
             Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
             Self::Member(request::Member::Remove { project, .. }) => (Act::MemberRemove, of(project)),
+            Self::Life(life) => life.act(),
         }
     }
 }
@@ -84,6 +86,7 @@ impl request::Object {
             Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
                 (Act::ObjectSetSchema, object_of(project, name))
             }
+            Self::Life(life) => life.object_act(),
         }
     }
 }
@@ -93,8 +96,11 @@ impl request::Endpoint {
         match self {
             Self::Create { project, .. } => (Act::EndpointCreate, Target::Project(project.clone())),
             Self::List { project, .. } => (Act::EndpointList, Target::Project(project.clone())),
+            Self::Show { project, name } => (Act::EndpointShow, endpoint_of(project, name)),
+            Self::Networks(verb) => verb.act(),
             Self::Enable { project, name } => (Act::EndpointEnable, endpoint_of(project, name)),
             Self::Revoke { project, name } => (Act::EndpointRevoke, endpoint_of(project, name)),
+            Self::Life(life) => life.endpoint_act(),
         }
     }
 }
@@ -118,17 +124,6 @@ impl request::Grant {
                 vec![(Act::GrantRevoke, endpoint_of(project, endpoint))]
             }
         }
-    }
-}
-
-impl request::ApiKey {
-    fn act(&self) -> Result<(Act, Target), Refusal> {
-        Ok(match self {
-            Self::Create { project, endpoint, .. } => (Act::ApiKeyCreate, endpoint_of(project, endpoint)),
-            Self::List { project, endpoint, .. } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
-            Self::Enable { id: of } => (Act::ApiKeyEnable, Target::ApiKey(id(of)?)),
-            Self::Revoke { id: of } => (Act::ApiKeyRevoke, Target::ApiKey(id(of)?)),
-        })
     }
 }
 
@@ -156,8 +151,13 @@ impl request::Certificate {
         match self {
             Self::Issue { project, endpoint, .. } => (Act::CertificateIssue, endpoint_of(project, endpoint)),
             Self::IssueUser { user, .. } => (Act::CertificateIssueUser, Target::User(user.clone())),
+            Self::Enrol { project, endpoint, .. } => (Act::CertificateEnrol, endpoint_of(project, endpoint)),
+            Self::EnrolUser { user, .. } => (Act::CertificateEnrolUser, Target::User(user.clone())),
             Self::List { .. } => (Act::CertificateList, Target::Appliance),
             Self::Revoke { spki, .. } => (Act::CertificateRevoke, Target::Certificate(spki.clone())),
+            Self::RollCa(request::RollCa::Start) => (Act::CaRoll, Target::Appliance),
+            Self::RollCa(request::RollCa::Finish { .. }) => (Act::CaRollFinish, Target::Appliance),
+            Self::RollCa(request::RollCa::Show) => (Act::CaShow, Target::Appliance),
         }
     }
 }
@@ -203,6 +203,10 @@ impl request::User {
             Self::Show { name } => vec![(Act::UserShow, of(name))],
             Self::Enable { name } => vec![(Act::UserEnable, of(name))],
             Self::Disable { name } => vec![(Act::UserDisable, of(name))],
+            Self::Reset { name, .. } => vec![(Act::UserReset, of(name))],
+            Self::EnforceTotp { name, .. } => vec![(Act::UserEnforceTotp, of(name))],
+            Self::AskConfirmation { name } => vec![(Act::UserAskConfirmation, of(name))],
+            Self::Recover { name } => vec![(Act::UserRecover, of(name))],
             Self::Delete { name } => vec![(Act::UserDelete, Target::Account(name.clone()))],
             Self::ChangeRole { name, role: given } => {
                 vec![(Act::UserChangeRole, of(name)), (Act::RoleGive, Target::Role(role(given)?))]
@@ -211,7 +215,7 @@ impl request::User {
     }
 }
 
-fn endpoint_of(project: &str, name: &str) -> Target {
+pub(super) fn endpoint_of(project: &str, name: &str) -> Target {
     Target::Endpoint { project: project.to_owned(), name: name.to_owned() }
 }
 

@@ -1,21 +1,24 @@
 //! What comes back over the local socket. Moments are RFC 3339 in UTC, ids are UUIDs, a digest is lower-case hex.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
 pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
 };
 pub use super::budget::{Budget, StrainedBudget};
-pub use super::certificate_answer::{Certificate, CertificatesRevoked, Issued, ServerNames};
+pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
+pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
+pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Answer {
     /// It was done; this is what there is to show.
@@ -27,7 +30,7 @@ pub enum Answer {
 }
 
 /// Why not.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// Stable.
@@ -39,11 +42,15 @@ pub struct Refused {
 }
 
 /// What a verb has to show.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Done {
+    /// Of `api-key expire` and `api-key limits`.
+    ApiKey(Box<ApiKey>),
+    /// Of `api-key rotate`.
+    ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
-    ApiKeyMade(MadeApiKey),
+    ApiKeyMade(Box<MadeApiKey>),
     /// Of `api-key list`.
     ApiKeys(Page<ApiKey>),
     /// Of every verb on one approval, and of what asks for one.
@@ -54,6 +61,10 @@ pub enum Done {
     Audit(AuditPage),
     /// Of every verb on budgets.
     Budgets(Vec<Budget>),
+    /// Of every verb on the CA.
+    Ca(Ca),
+    /// Of `certificate enrol`.
+    CertificateEnrolled(Certificate),
     /// Of `certificate issue`.
     CertificateIssued(Issued),
     /// Of `certificate list`.
@@ -66,6 +77,10 @@ pub enum Done {
     Compacted(Compacted),
     /// Of `endpoint create`.
     Endpoint(Endpoint),
+    /// Of `endpoint show`.
+    EndpointShown(Box<EndpointShown>),
+    /// Of every verb on an endpoint's networks; from anywhere where there are none.
+    Networks(Vec<String>),
     /// Of `endpoint list`.
     Endpoints(Page<Endpoint>),
     /// At the head of an export.
@@ -82,6 +97,8 @@ pub enum Done {
     Grants(Page<Grant>),
     /// Of `init`.
     Initialised(Initialised),
+    /// Of `user reset`, and of `user recover` once it was approved.
+    Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
     /// Of `object list`.
@@ -98,6 +115,8 @@ pub enum Done {
     Projects(Page<Project>),
     /// Of `statistics`.
     Statistics(Box<StatisticsTable>),
+    /// Of `session list`.
+    Sessions(Page<SessionLine>),
     /// Of `subject list`.
     FrozenSubjects(FrozenLines),
     /// Of `subject freeze` and `subject unfreeze`.
@@ -121,7 +140,7 @@ pub enum Done {
 }
 
 /// What is to be done after an unlock that went past something.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unlocked {
     /// One sentence each.
@@ -129,7 +148,7 @@ pub struct Unlocked {
 }
 
 /// What an init made.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Initialised {
     /// The appliance's id.
@@ -143,8 +162,9 @@ pub struct Initialised {
 }
 
 /// A page of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// In order.
     pub items: Vec<Listed<T>>,
@@ -153,8 +173,9 @@ pub struct Page<T> {
 }
 
 /// One entry of a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
+#[schemars(rename = "Listed{T}")]
 pub enum Listed<T> {
     /// What was asked for.
     Sound(T),
@@ -163,7 +184,7 @@ pub enum Listed<T> {
 }
 
 /// What is left of a row that cannot be read.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Damaged {
     /// Its name, as the log says it: table and row key.
@@ -171,7 +192,7 @@ pub struct Damaged {
 }
 
 /// A project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Project {
     /// Never changes.
@@ -180,10 +201,14 @@ pub struct Project {
     pub name: String,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A project with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectShown {
     /// The project.
@@ -195,7 +220,7 @@ pub struct ProjectShown {
 }
 
 /// An object in a list.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectLine {
     /// Never changes.
@@ -212,10 +237,14 @@ pub struct ObjectLine {
     pub required_context: Vec<String>,
     /// When it was made.
     pub created: String,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// An object with its key versions.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Object {
     /// The object.
@@ -225,7 +254,7 @@ pub struct Object {
 }
 
 /// A key version without its key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyVersion {
     /// From 1.
@@ -243,7 +272,7 @@ pub struct KeyVersion {
 }
 
 /// An endpoint.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Stands in its certificates.
@@ -256,10 +285,14 @@ pub struct Endpoint {
     pub revoked: Option<String>,
     /// Since when it waits to be enabled again.
     pub disabled: Option<String>,
+    /// What people say it is for.
+    pub description: Option<String>,
+    /// Since when it is retired.
+    pub retired: Option<String>,
 }
 
 /// A grant.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// The object's name.
@@ -268,74 +301,8 @@ pub struct Grant {
     pub operation: String,
 }
 
-/// An API key: everything but the key.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKey {
-    /// What records and lists call it.
-    pub id: String,
-    /// What its owner calls it.
-    pub label: String,
-    /// When it was made.
-    pub created: String,
-    /// From when it is refused.
-    pub expires: Option<String>,
-    /// Since when it is refused.
-    pub revoked: Option<String>,
-    /// Since when it waits to be enabled again.
-    pub disabled: Option<String>,
-    /// Requests a second on average.
-    pub requests_per_s: u32,
-    /// Requests at once.
-    pub requests_burst: u32,
-    /// Fields a second on average.
-    pub fields_per_s: u32,
-    /// Fields at once.
-    pub fields_burst: u32,
-}
-
-/// An API key with its text, once.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MadeApiKey {
-    /// Everything but the key.
-    pub api_key: ApiKey,
-    /// The key.
-    pub text: ShownOnce,
-}
-
-/// The text of an API key on its only way out. It can be written into an answer and taken out of it again, and nothing
-/// else: not printed by accident, not copied.
-pub struct ShownOnce(Zeroizing<String>);
-
-impl ShownOnce {
-    /// A copy of `text` that is wiped when it has been shown.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(Zeroizing::new(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Serialize for ShownOnce {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ShownOnce {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
-    }
-}
-
 /// What a compaction came to.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compacted {
     /// Bytes of the store's file before.

@@ -1,5 +1,6 @@
 //! Approvals at the desk: what can be asked about them, what comes back, and the way to the appliance.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{Appliance, ApprovalView, Leave, Listed as Found, Stop, Target};
@@ -14,7 +15,7 @@ use super::perform::id;
 use super::view::told;
 
 /// Verbs on approvals.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Approval {
     /// Those that whoever asks may see.
@@ -42,7 +43,7 @@ pub enum Approval {
 }
 
 /// An approval in an answer.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalLine {
     /// Never changes.

@@ -1,9 +1,10 @@
 //! What the verbs on the journal answer: the audit trail, exports, prunes and the keys to verify them with.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A page of the audit trail.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditPage {
     /// In the order asked for.
@@ -17,7 +18,7 @@ pub struct AuditPage {
 }
 
 /// One change.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditEntry {
     /// Its place in the chain.
@@ -35,7 +36,7 @@ pub struct AuditEntry {
 }
 
 /// What stands at the end of an export that now begins.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportBegun {
     /// Each on one line.
@@ -45,7 +46,7 @@ pub struct ExportBegun {
 }
 
 /// An export that is complete.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportEnded {
     /// For saying that it is kept.
@@ -63,7 +64,7 @@ pub struct ExportEnded {
 }
 
 /// How far exports reach.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportKept {
     /// Behind the last record that may be pruned.
@@ -71,7 +72,7 @@ pub struct ExportKept {
 }
 
 /// What a prune did.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pruned {
     /// First record that went.
@@ -83,7 +84,7 @@ pub struct Pruned {
 }
 
 /// A key that signs checkpoints.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointKey {
     /// SHA-256 of the public key.

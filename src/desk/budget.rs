@@ -1,9 +1,10 @@
 //! What the verbs on budgets, and the status, tell of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A budget of decrypted fields.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// `API key` or `endpoint`, and its id.
@@ -21,7 +22,7 @@ pub struct Budget {
 }
 
 /// A budget that is nearly used up.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StrainedBudget {
     /// `API key` or `endpoint`, and its id.

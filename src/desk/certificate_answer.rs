@@ -1,9 +1,10 @@
 //! What verbs on certificates answer.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A certificate just signed.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Issued {
     /// PEM.
@@ -17,7 +18,7 @@ pub struct Issued {
 }
 
 /// An enrolment.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// SHA-256 of the public key.
@@ -30,10 +31,12 @@ pub struct Certificate {
     pub revoked: Option<String>,
     /// The one that its holder renewed it with.
     pub renewed_from: Option<String>,
+    /// Which generation of our CA signed it; none where an outside one did.
+    pub generation: Option<u32>,
 }
 
 /// What a revocation came to; all by SHA-256 of the public key.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CertificatesRevoked {
     /// Refused from now on that was not before.
@@ -45,11 +48,35 @@ pub struct CertificatesRevoked {
 }
 
 /// The server's names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerNames {
     /// Host names and IP addresses.
     pub names: Vec<String>,
     /// Whether they are the configuration's, because no operator has said others.
     pub from_configuration: bool,
+}
+
+/// How the CA is.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ca {
+    /// Which generation signs, from 1.
+    pub generation: u32,
+    /// The one before, while both are trusted.
+    pub retiring: Option<RetiringCa>,
+}
+
+/// A CA on its way out.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetiringCa {
+    /// Which generation.
+    pub generation: u32,
+    /// When the other took its place.
+    pub since: String,
+    /// When it is trusted no more, if nobody ends that before.
+    pub until: String,
+    /// Certificates of it that count.
+    pub certificates: u64,
 }

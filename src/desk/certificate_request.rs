@@ -1,9 +1,10 @@
 //! What can be asked about certificates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Verbs on client certificates.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Certificate {
     /// For an endpoint, over the key of a signing request.
@@ -22,6 +23,22 @@ pub enum Certificate {
         /// PEM; only the public key is taken from it.
         csr: String,
     },
+    /// One of an outside CA, for the endpoint it names.
+    Enrol {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        endpoint: String,
+        /// PEM.
+        certificate: String,
+    },
+    /// One of an outside CA, for the user it names.
+    EnrolUser {
+        /// Their name.
+        user: String,
+        /// PEM.
+        certificate: String,
+    },
     /// A page of the appliance's.
     List {
         /// What the page before told as `next`.
@@ -37,10 +54,27 @@ pub enum Certificate {
         #[serde(default)]
         only: bool,
     },
+    /// Another CA in the place of the present one.
+    RollCa(RollCa),
+}
+
+/// Verbs on the CA.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum RollCa {
+    /// A new one signs; both are trusted.
+    Start,
+    /// The old one is trusted no more.
+    Finish {
+        /// Though certificates of it count: they are revoked.
+        force: bool,
+    },
+    /// As it is.
+    Show,
 }
 
 /// Verbs on the server's names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ServerNames {
     /// These and no others, from now on.

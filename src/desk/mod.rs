@@ -8,6 +8,7 @@
 
 mod acts;
 pub mod answer;
+mod api_key;
 mod approval;
 pub mod asker;
 mod audit_answer;
@@ -15,6 +16,9 @@ pub mod audit_request;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod endpoint_shown;
+mod life;
+mod local;
 mod people;
 mod perform;
 mod perform_people;
@@ -25,6 +29,7 @@ mod report_posture;
 pub mod report_words;
 pub mod request;
 pub mod schema;
+mod session;
 pub mod statistics;
 mod status_answer;
 pub mod subject;

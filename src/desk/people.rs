@@ -1,11 +1,12 @@
 //! Users, members of projects, and access policies: what can be asked about them over the local socket, and what comes back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{Certificate, Page};
 
 /// Verbs on people.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum User {
     /// Without a certificate.
@@ -49,10 +50,35 @@ pub enum User {
         /// As in `create`.
         role: String,
     },
+    /// A one-time link that sets a new password.
+    Reset {
+        /// Their name.
+        name: String,
+        /// Whether using it takes the second factor away, too.
+        #[serde(default)]
+        drop_totp: bool,
+    },
+    /// Whether a second factor is demanded beside the password.
+    EnforceTotp {
+        /// Their name.
+        name: String,
+        /// From now on.
+        demanded: bool,
+    },
+    /// Asks again for a second person to confirm the account.
+    AskConfirmation {
+        /// Their name.
+        name: String,
+    },
+    /// When all admins are lost: first asks an officer, then makes the account an admin.
+    Recover {
+        /// Their name.
+        name: String,
+    },
 }
 
 /// Verbs on members of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Member {
     /// One that is there stays.
@@ -88,7 +114,7 @@ pub enum Member {
 }
 
 /// Verbs on access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Policy {
     /// What they say of an act, and why. Nothing is done.
@@ -107,7 +133,7 @@ pub enum Policy {
 }
 
 /// An account.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     /// Never changes, and is never given again.
@@ -126,7 +152,7 @@ pub struct Account {
 }
 
 /// An account with what belongs to it.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountShown {
     /// The account.
@@ -138,7 +164,7 @@ pub struct AccountShown {
 }
 
 /// A member of a project.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberLine {
     /// The user's id.
@@ -155,7 +181,7 @@ pub struct MemberLine {
 pub type Members = Page<MemberLine>;
 
 /// What access policies say of an act.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Explained {
     /// Whether the policies allow it.
@@ -169,7 +195,7 @@ pub struct Explained {
 }
 
 /// A rule of the access policies.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleLine {
     /// Its `@id`.

@@ -6,13 +6,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewApiKey, NewObject, PageWanted, PruneUntil, Reach,
-    Stop, Target, WentPast,
+    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop,
+    Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
 use crate::domain::actor::Actor;
-use crate::domain::limits::RateLimits;
 use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -55,7 +54,7 @@ impl Request {
             (&self, asker)
         {
             // Everybody lists projects; whose, the policies say.
-            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after, *limit)?)?;
+            let seen = appliance.unlocked()?.projects_seen_by(signed_in, &page(after.as_ref(), *limit)?)?;
             return Ok(Done::Projects(seen.into()));
         }
         let leave = asker.leave(appliance, acts, now)?;
@@ -65,8 +64,8 @@ impl Request {
     fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
-            Self::InitSandbox { admin, admin_csr } => {
-                let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, now)?;
+            Self::InitSandbox { admin, admin_csr, server_names } => {
+                let made = appliance.init_sandbox(actor, name(&admin)?, &admin_csr, &server_names, now)?;
                 Ok(Done::Initialised(made.into()))
             }
             Self::Unlock { accept_damage, accept_rollback } => {
@@ -80,8 +79,8 @@ impl Request {
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
             Self::Project(verb) => verb.perform(appliance, asker, leave, now),
-            Self::Object(verb) => verb.perform(appliance, actor, now),
-            Self::Endpoint(verb) => verb.perform(appliance, actor, now),
+            Self::Object(verb) => verb.perform(appliance, leave, now),
+            Self::Endpoint(verb) => verb.perform(appliance, leave, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
@@ -95,6 +94,7 @@ impl Request {
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Report(wanted) => wanted.perform(appliance, leave, now),
+            Self::Session(verb) => verb.perform(appliance, leave, now),
             Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
             Self::Audit(verb) => verb.perform(appliance, actor, now),
@@ -119,7 +119,9 @@ impl request::Project {
             Self::Create { name: new } => {
                 Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
             }
-            Self::List { after, limit } => Done::Projects(appliance.projects(&page(&after, limit)?)?.into()),
+            Self::List { after, limit } => {
+                Done::Projects(appliance.projects(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Show { name } => {
                 let may = |act| asker.may(of, act, Target::Project(name.clone()));
                 let objects = may(Act::ObjectList)?
@@ -135,13 +137,14 @@ impl request::Project {
                 })
             }
             Self::Member(verb) => verb.perform(of, leave, now)?,
+            Self::Life(life) => life.perform(of, leave, now)?,
         })
     }
 }
 
 impl request::Object {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let (of, appliance) = (appliance, appliance.unlocked()?);
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
             Self::Create { project, name: new, algorithm: wanted, required_context, schema } => {
                 let algorithm = wanted.as_deref().map(algorithm).transpose()?;
@@ -150,24 +153,29 @@ impl request::Object {
                 Done::Object(appliance.create_object(actor, &project, new, now)?.into())
             }
             Self::List { project, after, limit } => {
-                Done::Objects(appliance.objects(&project, &page(&after, limit)?)?.into())
+                Done::Objects(appliance.objects(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
             Self::Schema(verb) => verb.perform(of, actor, now)?,
+            Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }
 }
 
 impl request::Endpoint {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let (of, actor, appliance) = (appliance, leave.actor(), appliance.unlocked()?);
         Ok(match self {
             Self::Create { project, name: new } => {
                 Done::Endpoint(appliance.create_endpoint(actor, &project, name(&new)?, now)?.into())
             }
             Self::List { project, after, limit } => {
-                Done::Endpoints(appliance.endpoints(&project, &page(&after, limit)?)?.into())
+                Done::Endpoints(appliance.endpoints(&project, &page(after.as_ref(), limit)?)?.into())
             }
+            Self::Show { project, name } => {
+                Done::EndpointShown(Box::new(appliance.endpoint_shown(&project, &name, now)?.into()))
+            }
+            Self::Networks(verb) => verb.perform(of, actor, now)?,
             Self::Enable { project, name } => {
                 appliance.enable_endpoint(actor, &project, &name, now)?;
                 Done::Changed
@@ -176,6 +184,7 @@ impl request::Endpoint {
                 appliance.revoke_endpoint(actor, &project, &name, now)?;
                 Done::Changed
             }
+            Self::Life(life) => life.endpoint_step(of, leave, now)?,
         })
     }
 }
@@ -212,40 +221,10 @@ impl request::Grant {
                 Done::Changed
             }
             Self::List { project, endpoint, after, limit } => {
-                Done::Grants(appliance.grants(&project, &endpoint, &page(&after, limit)?)?.into())
+                Done::Grants(appliance.grants(&project, &endpoint, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Revoke(Granted { project, endpoint, object, operations: wanted }) => {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
-                Done::Changed
-            }
-        })
-    }
-}
-
-impl request::ApiKey {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let defaults = appliance.settings().policies.load().rate_limits;
-        let appliance = appliance.unlocked()?;
-        Ok(match self {
-            Self::Create { project, endpoint, label, expires, limits } => {
-                let new = NewApiKey {
-                    label: name(&label)?,
-                    expires: expires.as_deref().map(|text| moment_to_come(text, now)).transpose()?,
-                    limits: Some(limits.over(defaults)),
-                };
-                let (api_key, text) = appliance.create_api_key(actor, &project, &endpoint, new, now)?;
-                let text = answer::ShownOnce::new(text.expose());
-                Done::ApiKeyMade(answer::MadeApiKey { api_key: api_key.into(), text })
-            }
-            Self::List { project, endpoint, after, limit } => {
-                Done::ApiKeys(appliance.api_keys_page(&project, &endpoint, &page(&after, limit)?)?.into())
-            }
-            Self::Enable { id: enabled } => {
-                appliance.enable_api_key(actor, id(&enabled)?, now)?;
-                Done::Changed
-            }
-            Self::Revoke { id: revoked } => {
-                appliance.revoke_api_key(actor, id(&revoked)?, now)?;
                 Done::Changed
             }
         })
@@ -287,13 +266,26 @@ impl request::Certificate {
             Self::IssueUser { user, csr } => {
                 Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
             }
+            Self::Enrol { project, endpoint, certificate } => {
+                let enrolled = appliance.enrol_certificate(actor, &project, &endpoint, &certificate, now)?;
+                Done::CertificateEnrolled(enrolled.into())
+            }
+            Self::EnrolUser { user, certificate } => {
+                let enrolled = appliance.enrol_user_certificate(actor, &user, &certificate, now)?;
+                Done::CertificateEnrolled(enrolled.into())
+            }
             Self::List { after, limit } => {
-                Done::Certificates(appliance.certificates(&page(&after, limit)?)?.into())
+                Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
             }
             Self::Revoke { spki, only } => {
                 let reach = if only { Reach::One } else { Reach::Descendants };
                 Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
             }
+            Self::RollCa(request::RollCa::Start) => Done::Ca(appliance.roll_ca(actor, now)?.into()),
+            Self::RollCa(request::RollCa::Finish { force }) => {
+                Done::Ca(appliance.finish_ca_roll(actor, force, now)?.into())
+            }
+            Self::RollCa(request::RollCa::Show) => Done::Ca(appliance.ca()?.into()),
         })
     }
 }
@@ -312,19 +304,8 @@ impl request::ServerNames {
     }
 }
 
-impl request::Limits {
-    fn over(&self, defaults: RateLimits) -> RateLimits {
-        RateLimits {
-            requests_per_s: self.requests_per_s.unwrap_or(defaults.requests_per_s),
-            requests_burst: self.requests_burst.unwrap_or(defaults.requests_burst),
-            fields_per_s: self.fields_per_s.unwrap_or(defaults.fields_per_s),
-            fields_burst: self.fields_burst.unwrap_or(defaults.fields_burst),
-        }
-    }
-}
-
-pub(super) fn page(after: &Option<String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
-    PageWanted::new(after.as_deref(), limit)
+pub(super) fn page(after: Option<&String>, limit: Option<u32>) -> Result<PageWanted, Refusal> {
+    PageWanted::new(after.map(String::as_str), limit)
 }
 
 pub(super) fn bad(detail: String) -> Refusal {
@@ -372,7 +353,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, Refusal> {
     Ok(Timestamp::from_seconds(seconds))
 }
 
-fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
+pub(super) fn moment_to_come(text: &str, now: Now) -> Result<Timestamp, Refusal> {
     let moment = moment(text)?;
     if moment <= now.time { Err(bad(format!("{text} is past already."))) } else { Ok(moment) }
 }

@@ -21,7 +21,9 @@ impl request::User {
             Self::Create { name: new, role: given } => {
                 Done::User(appliance.create_user(leave, name(&new)?, role(&given)?, now)?.into())
             }
-            Self::List { after, limit } => Done::Users(appliance.users(&page(&after, limit)?)?.into()),
+            Self::List { after, limit } => {
+                Done::Users(appliance.users(&page(after.as_ref(), limit)?)?.into())
+            }
             Self::Show { name } => Done::UserShown(appliance.user(&name)?.into()),
             Self::Enable { name } => {
                 appliance.enable_user(leave.actor(), &name, now)?;
@@ -39,6 +41,17 @@ impl request::User {
                 appliance.change_role(leave, &name, role(&given)?, now)?;
                 Done::Changed
             }
+            Self::Reset { name, drop_totp } => {
+                Done::Link(appliance.reset_user(leave, &name, drop_totp, now)?.into())
+            }
+            Self::EnforceTotp { name, demanded } => {
+                appliance.enforce_totp(leave, &name, demanded, now)?;
+                Done::Changed
+            }
+            Self::AskConfirmation { name } => {
+                Done::Approval(Box::new(appliance.ask_confirmation(leave, &name, now)?.into()))
+            }
+            Self::Recover { name } => appliance.recover_user(leave, &name, now)?.into(),
         })
     }
 }
@@ -55,7 +68,7 @@ impl request::Member {
                 Done::Approval(Box::new(appliance.propose_member(leave, &project, &user, now)?.into()))
             }
             Self::List { project, after, limit } => {
-                Done::Members(appliance.members(&project, &page(&after, limit)?)?.into())
+                Done::Members(appliance.members(&project, &page(after.as_ref(), limit)?)?.into())
             }
             Self::Remove { project, user } => {
                 appliance.remove_member(leave, &project, &user, now)?;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{
@@ -23,7 +24,7 @@ use super::subject::SubjectOf;
 pub(super) const EVERY: &str = "*";
 
 /// Which report.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ReportWanted {
     /// Which endpoints did what on which objects in a period (article 31).
@@ -75,7 +76,7 @@ pub enum ReportWanted {
 }
 
 /// A time, of one project or of all.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(JsonSchema, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Period {
     /// The project's name; all without.
@@ -93,7 +94,7 @@ pub struct Period {
 }
 
 /// A report.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// `processing`, `subject`, `incident`, `posture` or `erasure`.
@@ -119,7 +120,7 @@ pub struct Report {
 }
 
 /// Rows of a report.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// What they are of.

@@ -1,14 +1,19 @@
 //! What can be asked of the desk: a noun and a verb, as `{"noun":{"verb":{…}}}`. Unknown members are refused, so
 //! that a typing error cannot weaken what was meant.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::api_key::{ApiKey, Limits};
 pub use super::approval::Approval;
 pub use super::audit_request::AuditWanted;
-pub use super::certificate_request::{Certificate, ServerNames};
+pub use super::certificate_request::{Certificate, RollCa, ServerNames};
+pub use super::endpoint_shown::Networks;
+pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::report::ReportWanted;
 pub use super::schema::{ObjectSchema, Schema};
+pub use super::session::Session;
 pub use super::statistics::Statistics;
 pub use super::subject::{Subject, SubjectOf};
 
@@ -16,7 +21,7 @@ pub use super::subject::{Subject, SubjectOf};
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// One request.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// From nothing to an unlocked sandbox.
@@ -25,6 +30,9 @@ pub enum Request {
         admin: String,
         /// A PEM signing request over the user's key.
         admin_csr: String,
+        /// What clients call the server; as the configuration says without any.
+        #[serde(default)]
+        server_names: Vec<String>,
     },
     /// With the PIN in the configured file.
     Unlock {
@@ -64,6 +72,8 @@ pub enum Request {
     Policy(Policy),
     /// What waits for a second person.
     Approval(Approval),
+    /// People signed in by password.
+    Session(Session),
     /// How much may be decrypted in 24 hours.
     Budget(Budget),
     /// Who changed what.
@@ -77,7 +87,7 @@ pub enum Request {
 }
 
 /// Verbs on the clock.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Clock {
     /// The operator's word that it is right.
@@ -85,7 +95,7 @@ pub enum Clock {
 }
 
 /// Verbs on the store.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Store {
     /// Give unused space back to the disk.
@@ -93,7 +103,7 @@ pub enum Store {
 }
 
 /// Verbs on projects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Project {
     /// With its first KEK.
@@ -115,10 +125,12 @@ pub enum Project {
     },
     /// Users who own one together.
     Member(Member),
+    /// What becomes of one.
+    Life(LifeOfProject),
 }
 
 /// Verbs on objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Object {
     /// With its first key version.
@@ -154,10 +166,12 @@ pub enum Object {
     },
     /// What it declares of its data.
     Schema(ObjectSchema),
+    /// What becomes of one.
+    Life(LifeOf),
 }
 
 /// Verbs on endpoints.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Endpoint {
     /// Without certificate, API key or grant.
@@ -176,6 +190,15 @@ pub enum Endpoint {
         /// Entries at most; 1,000 without, and never more.
         limit: Option<u32>,
     },
+    /// With all that belongs to it.
+    Show {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
+    /// From where one may come.
+    Networks(Networks),
     /// After a new epoch disabled it.
     Enable {
         /// Its project's name.
@@ -190,10 +213,12 @@ pub enum Endpoint {
         /// Its name.
         name: String,
     },
+    /// What becomes of one.
+    Life(LifeOf),
 }
 
 /// Verbs on grants.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Grant {
     /// What was granted stays.
@@ -214,7 +239,7 @@ pub enum Grant {
 }
 
 /// Which endpoint may do what on which object.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Granted {
     /// The project of both.
@@ -227,63 +252,8 @@ pub struct Granted {
     pub operations: Vec<String>,
 }
 
-/// Verbs on API keys.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ApiKey {
-    /// The answer shows it once.
-    Create {
-        /// Its endpoint's project.
-        project: String,
-        /// Its endpoint.
-        endpoint: String,
-        /// What its owner calls it.
-        label: String,
-        /// RFC 3339; never without.
-        expires: Option<String>,
-        /// The policy's defaults where nothing is said.
-        #[serde(default)]
-        limits: Limits,
-    },
-    /// A page of an endpoint's.
-    List {
-        /// Its project's name.
-        project: String,
-        /// Its name.
-        endpoint: String,
-        /// What the page before told as `next`.
-        after: Option<String>,
-        /// Entries at most; 1,000 without, and never more.
-        limit: Option<u32>,
-    },
-    /// After a new epoch disabled it.
-    Enable {
-        /// As lists show it.
-        id: String,
-    },
-    /// From now on.
-    Revoke {
-        /// As lists show it.
-        id: String,
-    },
-}
-
-/// How much an API key may do.
-#[derive(Serialize, Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Requests a second on average.
-    pub requests_per_s: Option<u32>,
-    /// Requests at once.
-    pub requests_burst: Option<u32>,
-    /// Fields a second on average.
-    pub fields_per_s: Option<u32>,
-    /// Fields at once.
-    pub fields_burst: Option<u32>,
-}
-
 /// Verbs on budgets of decrypted fields.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
     /// An endpoint's, and those of its API keys.
@@ -312,7 +282,7 @@ pub enum Budget {
 }
 
 /// Whose budget.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BudgetOf {
     /// An endpoint's.
@@ -330,7 +300,7 @@ pub enum BudgetOf {
 }
 
 /// Verbs on keys of objects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Key {
     /// The next version seals from now on.
@@ -345,7 +315,7 @@ pub enum Key {
 }
 
 /// Verbs on the audit trail.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Audit {
     /// A page.
@@ -371,7 +341,7 @@ pub enum Audit {
 }
 
 /// Which part of the journal.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportOf {
     /// First record.
@@ -385,7 +355,7 @@ pub struct ExportOf {
 }
 
 /// An endpoint by its names.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndpointOf {
     /// Its project's name.

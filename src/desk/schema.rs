@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{Appliance, Stop};
@@ -13,9 +14,10 @@ use crate::domain::timestamp::Now;
 
 use super::answer::{self, Done};
 use super::perform::bad;
+use super::view::told;
 
 /// What an object declares of its data.
-#[derive(Serialize, Deserialize, Default, Clone)]
+#[derive(JsonSchema, Serialize, Deserialize, Default, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Schema {
     /// The context name that says whose data it is; required to encrypt and to decrypt.
@@ -30,7 +32,7 @@ pub struct Schema {
 }
 
 /// One kind of value.
-#[derive(Serialize, Deserialize, Clone)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
     /// `digits`, `date-iso`, `text-fold`, `email` or `phone-id`.
@@ -47,7 +49,7 @@ pub struct Field {
 }
 
 /// Verbs on the schema of an object.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ObjectSchema {
     /// In place of the one it has.
@@ -153,6 +155,8 @@ impl From<Object> for answer::ObjectLine {
             subject: object.subject().map(str::to_owned),
             required_context: object.required_context,
             created: object.created.to_string(),
+            description: object.description.as_ref().map(ToString::to_string),
+            retired: told(object.retired),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
@@ -23,7 +24,7 @@ const PERIOD_DEFAULT: Duration = Duration::from_secs(86_400);
 const BUCKETS_MAX: u64 = 120;
 
 /// What is asked.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statistics {
     /// Of endpoints of this project only.
@@ -43,7 +44,7 @@ pub struct Statistics {
 }
 
 /// What was found.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatisticsTable {
     /// How long the buckets are.
@@ -67,7 +68,7 @@ pub struct StatisticsTable {
 }
 
 /// One row. What rows are not told apart by is none.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatisticsLine {
     /// The first second of its bucket.
@@ -87,7 +88,7 @@ pub struct StatisticsLine {
 }
 
 /// Counts; latencies in microseconds, percentiles within 12.5 %.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Whole requests.

@@ -1,11 +1,13 @@
 //! What `status` answers: the whole health.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::budget::StrainedBudget;
+use super::certificate_answer::Ca;
 
 /// The whole health.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
     /// `unprovisioned`, `locked`, `operational` or `degraded`.
@@ -32,12 +34,14 @@ pub struct Status {
     pub worn_keys: Vec<WornKey>,
     /// Certificates and lists that end soon or have ended, the most urgent first.
     pub expiring: Vec<Expiring>,
+    /// Which CA signs, and how many certificates hang on one that is on its way out.
+    pub ca: Option<Ca>,
     /// What protects memory.
     pub memory: String,
 }
 
 /// How the token is.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenStatus {
     /// Its serial number.
@@ -53,7 +57,7 @@ pub struct TokenStatus {
 }
 
 /// How the journal is.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalStatus {
     /// Counts restores.
@@ -73,7 +77,7 @@ pub struct JournalStatus {
 }
 
 /// Whether the chain is witnessed.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WitnessStatus {
     /// Of the key that signs checkpoints in this epoch: SHA-256 of the public key, as `audit key` shows it.
@@ -89,7 +93,7 @@ pub struct WitnessStatus {
 }
 
 /// A key that should be rotated.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WornKey {
     /// Which.
@@ -101,7 +105,7 @@ pub struct WornKey {
 }
 
 /// Something that ends soon.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expiring {
     /// `ca`, `crl`, `server`, or the identity of an endpoint or user.

@@ -1,5 +1,8 @@
 //! Subjects: whose data it is. A value of one comes in with a request, is made into a pseudonym, and is kept nowhere.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -13,7 +16,7 @@ use super::answer::{Done, Page};
 use super::perform::{bad, page};
 
 /// Verbs on subjects.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Subject {
     /// Nothing of it is decrypted from now on, until the freeze is ended.
@@ -42,7 +45,7 @@ pub enum Subject {
 }
 
 /// A subject of a project, one way or the other.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SubjectOf {
     /// As records and lists show it.
@@ -68,6 +71,20 @@ impl Serialize for SubjectValue {
     }
 }
 
+impl JsonSchema for SubjectValue {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "SubjectValue".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
+
 impl<'de> Deserialize<'de> for SubjectValue {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(|value| Self(Zeroizing::new(value)))
@@ -75,7 +92,7 @@ impl<'de> Deserialize<'de> for SubjectValue {
 }
 
 /// A subject by its pseudonym.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FrozenLine {
     /// As records show it.
@@ -85,7 +102,7 @@ pub struct FrozenLine {
 }
 
 /// What became of a subject.
-#[derive(Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectChanged {
     /// As records show it.
@@ -114,9 +131,9 @@ impl Subject {
                 appliance.unfreeze_subject(leave, &project, subject, now)?;
                 changed(subject, false)
             }
-            Self::List { project, after, limit } => {
-                Ok(Done::FrozenSubjects(appliance.frozen_subjects(&project, &page(&after, limit)?)?.into()))
-            }
+            Self::List { project, after, limit } => Ok(Done::FrozenSubjects(
+                appliance.frozen_subjects(&project, &page(after.as_ref(), limit)?)?.into(),
+            )),
         }
     }
 }

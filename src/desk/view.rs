@@ -3,7 +3,6 @@
 use crate::appliance::{self, Stop};
 use crate::crypto::checkpoint::CheckpointKey;
 use crate::crypto::hex::to_hex;
-use crate::domain::limits::RateLimits;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Timestamp;
 
@@ -67,8 +66,22 @@ impl From<appliance::Issued> for answer::Issued {
 
 impl From<appliance::CertificateView> for answer::Certificate {
     fn from(view: appliance::CertificateView) -> Self {
-        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from } = view;
-        Self { spki, identity, not_after: not_after.to_string(), revoked: told(revoked), renewed_from }
+        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from, generation } =
+            view;
+        let (not_after, revoked) = (not_after.to_string(), told(revoked));
+        Self { spki, identity, not_after, revoked, renewed_from, generation }
+    }
+}
+
+impl From<appliance::CaView> for answer::Ca {
+    fn from(view: appliance::CaView) -> Self {
+        let retiring = view.retiring.map(|old| answer::RetiringCa {
+            generation: old.generation,
+            since: old.since.to_string(),
+            until: old.until.to_string(),
+            certificates: old.certificates,
+        });
+        Self { generation: view.generation, retiring }
     }
 }
 
@@ -81,7 +94,13 @@ impl From<appliance::Withdrawn> for answer::CertificatesRevoked {
 
 impl From<appliance::ProjectView> for answer::Project {
     fn from(view: appliance::ProjectView) -> Self {
-        Self { id: view.id.to_string(), name: view.name.to_string(), created: view.created.to_string() }
+        Self {
+            id: view.id.to_string(),
+            name: view.name.to_string(),
+            created: view.created.to_string(),
+            description: view.description.as_ref().map(ToString::to_string),
+            retired: told(view.retired),
+        }
     }
 }
 
@@ -112,6 +131,8 @@ impl From<appliance::EndpointView> for answer::Endpoint {
             created: view.created.to_string(),
             revoked: told(view.revoked),
             disabled: told(view.disabled),
+            description: view.description.as_ref().map(ToString::to_string),
+            retired: told(view.retired),
         }
     }
 }
@@ -119,24 +140,6 @@ impl From<appliance::EndpointView> for answer::Endpoint {
 impl From<appliance::GrantView> for answer::Grant {
     fn from(view: appliance::GrantView) -> Self {
         Self { object: view.object_name.to_string(), operation: view.operation.to_string() }
-    }
-}
-
-impl From<appliance::ApiKeyView> for answer::ApiKey {
-    fn from(view: appliance::ApiKeyView) -> Self {
-        let RateLimits { requests_per_s, requests_burst, fields_per_s, fields_burst } = view.limits;
-        Self {
-            id: view.id.to_string(),
-            label: view.label.to_string(),
-            created: view.created.to_string(),
-            expires: told(view.expires),
-            revoked: told(view.revoked),
-            disabled: told(view.disabled),
-            requests_per_s,
-            requests_burst,
-            fields_per_s,
-            fields_burst,
-        }
     }
 }
 
@@ -236,6 +239,7 @@ impl From<appliance::Health> for answer::Status {
                 })
                 .collect(),
             worn_keys: all(health.worn_keys),
+            ca: health.ca.map(answer::Ca::from),
             memory: health.memory,
         }
     }

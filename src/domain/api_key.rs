@@ -4,35 +4,26 @@
 //! "gbk_" | 34 base62 | 6 base62 of CRC-32 (IEEE) over the 38 characters before
 //! ```
 //!
-//! base62 is `0-9A-Za-z`; the 34 are drawn by rejection sampling (202 bits); the check is most significant digit first,
-//! left-padded. The check finds typing errors before the store is asked; it proves nothing. The text is shown once and
-//! kept as `SHA-256("gembok/api-key/v1" 00 | text)`, which is also how it is looked up: with 202 random bits no slower
-//! hash is needed, and looking up a digest gives nothing away by its timing.
+//! The form is that of every secret we make ([`super::checked_text`]): shown once, and kept as
+//! `SHA-256("gembok/api-key/v1" 00 | text)`, which is also how it is looked up.
 
 use minicbor::{Decode, Encode};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::crypto::random::{self, NoRandomness};
+use crate::crypto::random::NoRandomness;
 
+use super::checked_text::{Form, Mistyped};
 use super::id::{ApiKeyId, EndpointId};
 use super::limits::RateLimits;
 use super::name::Name;
 use super::timestamp::Timestamp;
 
-const PREFIX: &str = "gbk_";
-const RANDOM_LEN: usize = 34;
-const CHECK_LEN: usize = 6;
+const FORM: Form = Form { prefix: "gbk_", label: b"gembok/api-key/v1\0" };
 /// Characters of an API key.
-pub const TEXT_LEN: usize = PREFIX.len() + RANDOM_LEN + CHECK_LEN;
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub const TEXT_LEN: usize = FORM.text_len();
 
 /// The secret text of an API key, well-formed.
 pub struct ApiKeyText(Zeroizing<String>);
-
-/// The text cannot be an API key: wrong length, alphabet or check characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mistyped;
 
 /// SHA-256 under the API-key label: the row key.
 pub type ApiKeyDigest = [u8; 32];
@@ -43,20 +34,7 @@ impl ApiKeyText {
     /// # Errors
     /// [`NoRandomness`] when the kernel refuses.
     pub fn generate() -> Result<Self, NoRandomness> {
-        let mut text = Zeroizing::new(String::with_capacity(TEXT_LEN));
-        text.push_str(PREFIX);
-        let mut drawn = Zeroizing::new([0; 64]);
-        while text.len() < PREFIX.len() + RANDOM_LEN {
-            random::fill(drawn.as_mut_slice())?;
-            // 248 = 4 × 62: taking the remainder of a larger byte would favour the first 8 characters.
-            for byte in drawn.iter().filter(|byte| **byte < 248).take(PREFIX.len() + RANDOM_LEN - text.len())
-            {
-                text.push(char::from(ALPHABET[usize::from(byte % 62)]));
-            }
-        }
-        let check = check(text.as_bytes());
-        text.extend(check.map(char::from));
-        Ok(Self(text))
+        FORM.generate().map(Self)
     }
 
     /// The digest of what a caller sent. Nothing of the text is kept, so no copy of it is made either.
@@ -64,16 +42,13 @@ impl ApiKeyText {
     /// # Errors
     /// [`Mistyped`] when it cannot be an API key.
     pub fn digest_sent(text: &str) -> Result<ApiKeyDigest, Mistyped> {
-        let (body, sent) = text.split_at_checked(PREFIX.len() + RANDOM_LEN).ok_or(Mistyped)?;
-        let random = body.strip_prefix(PREFIX).ok_or(Mistyped)?;
-        let known = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if known && sent.as_bytes() == check(body.as_bytes()) { Ok(digest(text)) } else { Err(Mistyped) }
+        FORM.digest_sent(text)
     }
 
     /// What is stored instead.
     #[must_use]
     pub fn digest(&self) -> ApiKeyDigest {
-        digest(&self.0)
+        FORM.digest(&self.0)
     }
 
     /// The text, to be shown once.
@@ -81,20 +56,6 @@ impl ApiKeyText {
     pub fn expose(&self) -> &str {
         &self.0
     }
-}
-
-fn digest(text: &str) -> ApiKeyDigest {
-    Sha256::new().chain_update(b"gembok/api-key/v1\0").chain_update(text).finalize().into()
-}
-
-fn check(body: &[u8]) -> [u8; CHECK_LEN] {
-    let mut rest = crc32fast::hash(body);
-    let mut digits = [b'0'; CHECK_LEN];
-    for digit in digits.iter_mut().rev() {
-        *digit = ALPHABET[(rest % 62) as usize];
-        rest /= 62;
-    }
-    digits
 }
 
 /// An API key as it is stored under its digest.
@@ -125,11 +86,15 @@ pub struct ApiKey {
     /// Since when it waits to be enabled again, if a new epoch disabled it.
     #[n(7)]
     pub disabled: Option<Timestamp>,
+    /// The one that it takes the place of.
+    #[n(8)]
+    pub replaces: Option<ApiKeyId>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::checked_text::{ALPHABET, check};
 
     #[test]
     fn the_check_is_zlibs_crc_in_base62() {
@@ -165,7 +130,7 @@ mod tests {
                 if near == body {
                     continue;
                 }
-                let (one, other) = (digest(&body), digest(&near));
+                let (one, other) = (FORM.digest(&body), FORM.digest(&near));
                 others += 1;
                 bits += one.iter().zip(other).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
                 longest = longest.max(one.iter().zip(other).take_while(|(a, b)| *a == b).count());

@@ -33,9 +33,27 @@ pub struct Certificate {
     /// revoked, so is this.
     #[cbor(n(6), with = "minicbor::bytes")]
     pub renewed_from: Option<[u8; 32]>,
+    /// Which generation of our CA signed it: the first without. [`OUTSIDE`] where it was not ours.
+    #[n(7)]
+    pub issuer: Option<u32>,
 }
 
+/// In the place of a generation of our CA: a CA outside, which lists by itself what it revokes.
+pub const OUTSIDE: u32 = 0;
+
 impl Certificate {
+    /// Which generation of our CA signed it; [`OUTSIDE`] where it was not ours.
+    #[must_use]
+    pub fn issuer(&self) -> u32 {
+        self.issuer.unwrap_or(1)
+    }
+
+    /// Its serial number, where our own list has to name it once it is revoked.
+    #[must_use]
+    pub fn listed_serial(&self, now: Timestamp) -> Option<Vec<u8>> {
+        (self.issuer() != OUTSIDE && self.not_after >= now).then(|| self.serial.clone())
+    }
+
     /// Whether it is enrolled for just this identity and not revoked.
     #[must_use]
     pub fn is_enrolled_for(&self, identity: Identity) -> bool {

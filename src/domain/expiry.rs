@@ -1,10 +1,10 @@
-//! What ends by itself, and when somebody has to be told: certificates and the list of revoked ones. Each has marks, in days
+//! What ends by itself, and when somebody has to be told: certificates, the list of revoked ones, API keys. Each has marks, in days
 //! before its end; the log speaks once at each, health and `gembok status` for as long as one is passed.
 
 use std::collections::HashMap;
 use std::fmt;
 
-use super::id::{EndpointId, UserId};
+use super::id::{ApiKeyId, EndpointId, UserId};
 use super::peer::Identity;
 use super::timestamp::Timestamp;
 
@@ -29,17 +29,29 @@ pub enum Ending {
     Endpoint(EndpointId),
     /// The newest certificate of a user.
     User(UserId),
+    /// An API key.
+    ApiKey(ApiKeyId),
+    /// The trust in the CA that a roll takes out of service.
+    CaRoll,
+    /// The certificate of a CA outside.
+    OutsideCa,
+    /// Its list of revoked certificates.
+    OutsideCrl,
 }
 
-/// `ca`, `crl`, `server`, or the URI that stands in a client's certificate.
+/// `ca`, `ca-roll`, `crl`, `outside-ca`, `outside-crl`, `server`, the URI that stands in a client's certificate, or `api-key:` and its id.
 impl fmt::Display for Ending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ca => out.write_str("ca"),
+            Self::CaRoll => out.write_str("ca-roll"),
+            Self::OutsideCa => out.write_str("outside-ca"),
+            Self::OutsideCrl => out.write_str("outside-crl"),
             Self::Crl => out.write_str("crl"),
             Self::Server => out.write_str("server"),
             Self::Endpoint(id) => out.write_str(&Identity::Endpoint(id.uuid()).to_uri()),
             Self::User(id) => out.write_str(&Identity::User(id.uuid()).to_uri()),
+            Self::ApiKey(id) => write!(out, "api-key:{id}"),
         }
     }
 }
@@ -49,7 +61,8 @@ impl fmt::Display for Ending {
 pub struct Expiry {
     /// Of what.
     pub of: Ending,
-    /// What people call its holder: `project/endpoint`, or a user's name. None for our own.
+    /// What people call its holder: `project/endpoint`, with the label behind it for an API key, or a user's name. None for our
+    /// own.
     pub name: Option<String>,
     /// SHA-256 of its public key, for a client's.
     pub spki: Option<[u8; 32]>,
@@ -69,29 +82,51 @@ impl Expiry {
     #[must_use]
     pub fn mark_days(&self, now: Timestamp) -> Option<u64> {
         if self.not_after < now {
-            let is_client = matches!(self.of, Ending::Endpoint(_) | Ending::User(_));
+            let is_client = matches!(self.of, Ending::Endpoint(_) | Ending::User(_) | Ending::ApiKey(_));
             let is_history = is_client && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
             return (!is_history).then_some(0);
         }
         let marks = match self.of {
-            Ending::Crl => CRL_MARKS_DAYS,
+            Ending::Crl | Ending::OutsideCrl => CRL_MARKS_DAYS,
             _ => CERTIFICATE_MARKS_DAYS,
         };
         let left_s = self.not_after.since(now).as_secs();
         marks.into_iter().rfind(|days| left_s < days * DAY_S)
     }
 
+    /// What it is.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self.of {
+            Ending::Crl | Ending::OutsideCrl => "list of revoked certificates",
+            Ending::ApiKey(_) => "API key",
+            Ending::CaRoll => "roll of the CA",
+            _ => "certificate",
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self.of {
-            Ending::Ca => "no version so far renews a CA: before its end the appliance has to be made anew",
+            Ending::Ca => "begin a roll in time: gembok certificate roll-ca start",
+            Ending::OutsideCa | Ending::OutsideCrl => {
+                "put the next one where pki.outside_ca and pki.outside_crl say, and send SIGHUP: without it its clients are refused"
+            }
+            Ending::CaRoll => {
+                "the old CA is trusted no more then: move its clients over, gembok certificate roll-ca show tells how many there are"
+            }
             Ending::Crl => "the token has to be there to sign the next one; gembok status tells how it is",
-            Ending::Server => "it is renewed while the token is there; the log says why it was not",
+            Ending::Server => {
+                "it is renewed while the token is there, and the log says why it was not; one from outside is put in place by you"
+            }
             Ending::Endpoint(_) => {
                 "let the endpoint renew it (POST /v1/endpoints/{endpoint}/certificate), or run gembok certificate issue"
             }
             Ending::User(_) => "run gembok certificate issue --user",
+            Ending::ApiKey(_) => {
+                "make the next one with gembok api-key rotate and install it, or give this one another end: gembok api-key expire"
+            }
         }
     }
 }

@@ -91,6 +91,8 @@ id! {
     ObjectId,
     /// Of a project.
     ProjectId,
+    /// Of a session.
+    SessionId,
     /// Of a user.
     UserId,
 }

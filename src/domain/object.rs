@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::description::Description;
 use super::id::{ObjectId, ProjectId};
 use super::name::Name;
 use super::schema::Schema;
@@ -42,6 +43,12 @@ pub struct Object {
     /// that must be bound are part of.
     #[n(9)]
     pub is_unused: Option<bool>,
+    /// What people say it is for.
+    #[n(10)]
+    pub description: Option<Description>,
+    /// Since when nothing new is encrypted for it, if so; what there is opens.
+    #[n(11)]
+    pub retired: Option<Timestamp>,
 }
 
 impl Object {

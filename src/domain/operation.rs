@@ -18,6 +18,12 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether something is encrypted by it.
+    #[must_use]
+    pub const fn seals(self) -> bool {
+        matches!(self, Self::Encrypt | Self::Reencrypt)
+    }
+
     /// All of them, by number.
     pub const ALL: [Self; 4] = [Self::Encrypt, Self::Decrypt, Self::Reencrypt, Self::Index];
 

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::description::Description;
 use super::id::ProjectId;
 use super::name::Name;
 use super::timestamp::Timestamp;
@@ -25,6 +26,12 @@ pub struct Project {
     /// The next KEK version has at least this number: a new epoch leaves room for those that are lost.
     #[n(4)]
     pub kek_version_floor: Option<u32>,
+    /// What people say it is for.
+    #[n(5)]
+    pub description: Option<Description>,
+    /// Since when none of its endpoints is served, and nothing new is made in it, if so.
+    #[n(6)]
+    pub retired: Option<Timestamp>,
 }
 
 impl Project {

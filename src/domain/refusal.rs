@@ -149,11 +149,49 @@ codes! {
         "Ask somebody else: the detail names what a second person must be.";
     86 TooManyApprovals "too-many-approvals", "Too many requests wait for a second person already.",
         "Have those decided or withdrawn that wait.";
+    // Passwords and sessions.
+    87 SignInFailed "sign-in-failed", "Nobody signs in with that.",
+        "Check name, password and, where the account has a second factor, its code; a code counts once.";
+    88 SessionEnded "session-ended", "The session has ended, or never was.", "Sign in again.";
+    89 SignInsBusy "sign-ins-busy", "Too many sign-ins are under way.", "Try again shortly.";
     90 Fault "fault", "The appliance has a fault of its own.", "Tell the operator the time of the request; the log has more.";
+    91 TooManySessions "too-many-sessions", "There are as many sessions as there may be.",
+        "End sessions that nobody uses, or come in with a certificate.";
+    92 WeakPassword "weak-password", "The password is too easy to guess.", "Choose a longer one that nobody else has.";
+    93 LinkEnded "link-ended", "The one-time link was used or replaced, or its time is over.",
+        "Ask an admin for another one.";
+    94 AdminIsThere "admin-is-there", "There is an admin who can sign in.", "Ask that admin: gembok user list names them.";
 
     // Whose data it is.
     110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
         "Ask the owner of the project, who froze it and can end that.";
+    // How things live and end.
+    120 EndpointRetired "endpoint-retired", "The endpoint is retired.", "Ask the owner of the project to reinstate it.";
+    121 ProjectRetired "project-retired", "The project is retired.", "Ask an owner of the project to reinstate it.";
+    122 ObjectRetired "object-retired", "The object is retired: it decrypts and encrypts no more.",
+        "Encrypt for another object, or ask the owner of the project to reinstate it.";
+    123 NotEmpty "not-empty", "There is still something in it.", "Delete what the detail names first.";
+    124 ObjectInUse "object-in-use", "Something may have been encrypted for the object.",
+        "Leave it retired: to delete it would lose that data, or destroy its key versions first.";
+    125 NotRetired "not-retired", "It has to be retired first, and for a minute at least.",
+        "Retire it, wait as long as the detail says, and delete it then.";
+    126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
+        "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    // Requests that depend on others.
+    100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
+        "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
+    101 IdempotencyKeyReused "idempotency-key-reused", "This Idempotency-Key came with another request before.",
+        "Draw a new key for each thing that is to be made.";
+    102 ShownOnce "shown-once", "This request was carried out before, and what it showed is shown once.",
+        "Look at what was made; where its text is lost, revoke it and make another under a new Idempotency-Key.";
+    103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
+        "Send further ones without, and look what was made before sending one again.";
+    127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
+        "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
+    128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
+        "Do what the detail names; gembok certificate roll-ca show tells how it is.";
+    104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
+        "Ask as a named user over the control plane: with --profile, or --control, --ca, --certificate and --key.";
 }
 
 impl Code {
@@ -174,7 +212,7 @@ impl Code {
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::TooManyInFlight | Self::JournalFull => Some(Duration::from_secs(1)),
+            Self::TooManyInFlight | Self::JournalFull | Self::SignInsBusy => Some(Duration::from_secs(1)),
             Self::TokenAway => Some(Duration::from_secs(5)),
             Self::Locked => Some(Duration::from_secs(30)),
             _ => None,

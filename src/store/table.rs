@@ -61,6 +61,10 @@ pub enum Table {
     Approvals = 18,
     /// Frozen subjects, by project and pseudonym.
     FrozenSubjects = 19,
+    /// What is left of what was: last uses, and deleted endpoints.
+    Traces = 20,
+    /// Requests that made something under a key of their asker's, by user and key; for a day.
+    Idempotency = 21,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -73,7 +77,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -94,6 +98,8 @@ impl Table {
         Self::Sessions,
         Self::Approvals,
         Self::FrozenSubjects,
+        Self::Traces,
+        Self::Idempotency,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -136,6 +142,8 @@ impl Table {
             Self::Sessions => "sessions",
             Self::Approvals => "approvals",
             Self::FrozenSubjects => "frozen-subjects",
+            Self::Traces => "traces",
+            Self::Idempotency => "idempotency",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

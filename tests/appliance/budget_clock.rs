@@ -114,7 +114,7 @@ impl Desk {
         let enrolled = operational.recall_enrolled(&self.peer);
         let enrolled = enrolled.unwrap_or_else(|| operational.load_enrolled(&self.peer, now).unwrap());
         operational.check_enrolled(&enrolled, &self.peer, ENDPOINT, now).unwrap();
-        operational.load_caller(&enrolled, &self.digest, now).unwrap()
+        operational.load_caller(&enrolled, &self.digest, &self.peer, now).unwrap()
     }
 
     fn seal(&self) -> Vec<u8> {

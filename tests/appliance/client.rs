@@ -62,7 +62,9 @@ impl Client {
         clock: Arc<dyn TimeProvider>,
     ) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+        for authority in CertificateDer::pem_file_iter(ca).unwrap() {
+            roots.add(authority.unwrap()).unwrap();
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_details(provider, clock)
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -71,7 +73,8 @@ impl Client {
         let tls = match certificate {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let chain = vec![CertificateDer::from_pem_file(path.with_extension("pem")).unwrap()];
+                let chain = CertificateDer::pem_file_iter(path.with_extension("pem")).unwrap();
+                let chain = chain.collect::<Result<Vec<_>, _>>().unwrap();
                 let key = PrivateKeyDer::from_pem_file(path.with_extension("key")).unwrap();
                 builder.with_client_auth_cert(chain, key).unwrap()
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use gembok::appliance::{
     Acceptance, Access, Appliance, AuditQuery, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits,
-    Operational, Policies, Selection, Settings, Stop, Tending,
+    Operational, Outside, Policies, Selection, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::checkpoint::Checkpoint;
@@ -64,7 +64,7 @@ pub(crate) fn open(softhsm: &SoftHsm) -> Appliance {
 pub(crate) fn init(appliance: &Appliance, now: Now) {
     let key = rcgen::KeyPair::generate().unwrap();
     let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
-    appliance.init_sandbox(OPERATOR, "admin".parse().unwrap(), &csr, now).unwrap();
+    appliance.init_sandbox(OPERATOR, "admin".parse().unwrap(), &csr, &[], now).unwrap();
 }
 
 /// Of an appliance in this process.
@@ -88,6 +88,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         },
         pin_file: softhsm.elsewhere().join("pin"),
         server_names: vec!["localhost".into()],
+        outside: Outside::default(),
         keyring: KeyringLimits { entries_max: 16, ttl: Duration::from_secs(3_600) },
         degraded_max: Duration::from_secs(3_600),
         journal: JournalLimits {
@@ -98,6 +99,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         disk_reserve_bytes: 0,
         checkpoint_every: Duration::from_secs(60),
         retention: None,
+        sessions: gembok::domain::session::SessionLimits::default(),
         statistics: StatisticsRetention::default(),
         policies: ArcSwap::from_pointee(policies),
         access: ArcSwap::from_pointee(shipped_access()),

@@ -3,13 +3,16 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use gembok::appliance::{Acceptance, Appliance, Tending};
+use gembok::appliance::{Acceptance, ApiKeyView, Appliance, NewApiKey, Rotation, Tending};
 use gembok::domain::expiry::Ending;
 use serde_json::Value;
 
 use crate::clock::{OPERATOR, clock, init, open, pass};
+use crate::support::daemon::{ENDPOINT, PROJECT};
 use crate::support::softhsm::in_child;
+use crate::verdicts::Desk;
 
 const DAY_S: u64 = 86_400;
 
@@ -126,5 +129,49 @@ fn ends_are_told_at_their_marks_and_not_when_somebody_has_newer() {
         assert!(expiring(&appliance).contains(&(user.clone(), 0)));
         pass(31 * DAY_S);
         assert!(!expiring(&appliance).iter().any(|(of, _)| *of == user), "it is history");
+    });
+}
+
+#[test]
+fn an_api_key_that_ends_is_told_as_long_as_somebody_may_need_it() {
+    in_child("expiries::an_api_key_that_ends_is_told_as_long_as_somebody_may_need_it", |softhsm| {
+        let desk = Desk::new(softhsm);
+        let appliance = &desk.appliance;
+        let unlocked = || appliance.unlocked().unwrap();
+        let new = |days: u64| {
+            let expires = Some(clock().time.plus(Duration::from_secs(days * DAY_S)));
+            let new = NewApiKey { label: "uji".parse().unwrap(), expires, limits: None };
+            unlocked().create_api_key(OPERATOR, PROJECT, ENDPOINT, new, clock()).unwrap().0
+        };
+        let (first, second) = (new(29), new(60));
+        let keys = || {
+            let ending = expiring(appliance).into_iter();
+            ending.filter(|(of, _)| of.starts_with("api-key:")).collect::<Vec<_>>()
+        };
+        let of = |view: &ApiKeyView| Ending::ApiKey(view.id).to_string();
+        assert_eq!(keys(), [(of(&first), 30)], "the one without an end is never told");
+        let named = appliance.expiries();
+        let named = named.iter().find(|expiry| expiry.of.to_string() == of(&first)).unwrap();
+        assert_eq!(named.name.as_deref(), Some(format!("{PROJECT}/{ENDPOINT} uji").as_str()));
+        pass(23 * DAY_S);
+        assert_eq!(keys(), [(of(&first), 7)]);
+
+        // Somebody made the next one: nothing to do, unless the old one goes on being used.
+        let rotation = Rotation { overlap: Duration::from_secs(5 * DAY_S), expires: None };
+        let rotated = unlocked().rotate_api_key(OPERATOR, first.id, rotation, clock()).unwrap();
+        assert!(!expiring(appliance).iter().any(|(named, _)| *named == of(&first)));
+        pass(60);
+        desk.record_use(first.id);
+        let start = std::time::Instant::now();
+        while !expiring(appliance).contains(&(of(&first), 7)) {
+            assert!(start.elapsed() < Duration::from_secs(60), "its use was not written down");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // The new one ends when as much time has passed as the old one was made for.
+        let made_for = rotated.new.expires.unwrap().since(rotated.new.created);
+        assert_eq!(made_for, first.expires.unwrap().since(first.created));
+        unlocked().revoke_api_key(OPERATOR, first.id, clock()).unwrap();
+        unlocked().expire_api_key(OPERATOR, second.id, None, clock()).unwrap();
+        assert!(!expiring(appliance).iter().any(|(named, _)| [of(&first), of(&second)].contains(named)));
     });
 }

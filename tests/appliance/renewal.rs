@@ -183,7 +183,7 @@ impl Renewing {
     fn caller(&self, spki: &str) -> Result<Caller, Stop> {
         let unlocked = self.appliance.unlocked().unwrap();
         let enrolled = unlocked.load_enrolled(&self.peer(spki), clock())?;
-        unlocked.load_caller(&enrolled, &self.digest, clock())
+        unlocked.load_caller(&enrolled, &self.digest, &self.peer(spki), clock())
     }
 
     fn renew_as(&self, caller: &Caller, spki: &str, csr: &str) -> Result<String, Refusal> {

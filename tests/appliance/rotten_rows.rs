@@ -9,6 +9,7 @@ use gembok::store::{RowName, Table};
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::passwords::{PASSWORD, Session, give_password};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::vault::{copy, put_stored, row_keys, stored};
 use crate::world::{Application, World};
@@ -58,7 +59,8 @@ fn gudang(world: &World, api_key: &str) -> Application {
 /// Entries of a list that are sound, and the names of the rows that are not.
 fn listed(world: &World, words: &str) -> (Vec<Value>, Vec<String>) {
     let answer = world.done(words);
-    let all = answer.as_object().unwrap().values().next().unwrap().as_array().unwrap().clone();
+    let all = answer.as_object().unwrap().values().next().unwrap();
+    let all = all.get("items").unwrap_or(all).as_array().unwrap().clone();
     let (damaged, sound): (Vec<Value>, Vec<Value>) =
         all.into_iter().partition(|entry| entry["damaged"].is_string());
     (sound, damaged.iter().map(|entry| entry["damaged"].as_str().unwrap().to_owned()).collect())
@@ -258,6 +260,10 @@ fn a_rotten_row_of_any_table_stops_nobody_else() {
     world.enrol(PROJECT, "gaji");
     world.done("user create siti --role user");
     world.done(&format!("project member add siti --project {PROJECT}"));
+    give_password(&world, "siti", PASSWORD);
+    Session::begin(&world, "siti", PASSWORD);
+    world.done("user create rina --role user");
+    world.done(&format!("project member propose rina --project {PROJECT}"));
     let (certificates, _) = listed(&world, "certificate list");
     let (endpoints, _) = listed(&world, &format!("endpoint list --project {PROJECT}"));
     let gaji = endpoints.iter().find(|endpoint| endpoint["name"] == "gaji").unwrap()["id"].as_str().unwrap();
@@ -269,6 +275,9 @@ fn a_rotten_row_of_any_table_stops_nobody_else() {
     world.done(&format!("audit export --output {}", world.sandbox.path("ekspor").display()));
     fs::remove_file(world.sandbox.path("ekspor")).unwrap();
     world.done("audit prune --to 8");
+    let once = [("content-type", "application/json"), ("idempotency-key", "sekali")];
+    let made = world.admin().insist("POST", "/v1/users", &once, br#"{"name":"tono","role":"user"}"#);
+    assert_eq!(made.status, 201, "{}", made.text());
     let World { sandbox, daemon } = world;
     assert!(daemon.stop().success());
     let first: BTreeMap<Table, Vec<Vec<u8>>> =

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use gembok::appliance::{Access, Appliance, Decrypt, Encrypt, NewApiKey, NewObject, Operate};
 use gembok::domain::access::AccessRules;
+use gembok::domain::access_record::{AccessRecord, Groups};
 use gembok::domain::api_key::ApiKeyDigest;
+use gembok::domain::id::{ApiKeyId, EndpointId};
 use gembok::domain::operation::Operation;
 use gembok::domain::peer::{Identity, Peer, PeerCertificate};
 use gembok::domain::refusal::Code;
@@ -23,8 +25,8 @@ use crate::support::softhsm::{SoftHsm, in_child};
 use crate::world::World;
 
 /// An appliance and its application.
-struct Desk {
-    appliance: Appliance,
+pub(crate) struct Desk {
+    pub(crate) appliance: Appliance,
     certificate: PeerCertificate,
     digest: ApiKeyDigest,
 }
@@ -38,7 +40,7 @@ enum Found {
 use Found::{Memory, Store};
 
 impl Desk {
-    fn new(softhsm: &SoftHsm) -> Self {
+    pub(crate) fn new(softhsm: &SoftHsm) -> Self {
         let appliance = open(softhsm);
         init(&appliance, clock());
         let unlocked = appliance.unlocked().unwrap();
@@ -77,6 +79,43 @@ impl Desk {
         self.appliance.govern(Access { rules: Arc::new(rules), utc_offset: UtcOffset::UTC });
     }
 
+    /// As if an API key had been used now.
+    pub(crate) fn record_use(&self, api_key: ApiKeyId) {
+        let now = clock();
+        let record = AccessRecord {
+            time: now.time,
+            endpoint: EndpointId::from_bytes([1; 16]),
+            api_key: Some(api_key),
+            certificate: [2; 32],
+            address: [10, 0, 0, 7].into(),
+            operation: None,
+            latency_us: 10,
+            outcome: Some(Code::MalformedJson),
+            groups: Groups::new(),
+            repeated: None,
+        };
+        self.appliance.unlocked().unwrap().record(record, None, now.instant);
+    }
+
+    /// What is told to whoever comes from `address` with a key that nobody has.
+    pub(crate) fn guess(&self, address: &str) -> Code {
+        let operational = self.appliance.unlocked().unwrap();
+        let peer = Peer { address: address.parse().unwrap(), certificate: Some(self.certificate.clone()) };
+        let enrolled = operational.load_enrolled(&peer, clock()).unwrap();
+        operational.load_caller(&enrolled, &[7; 32], &peer, clock()).err().unwrap().told().code
+    }
+
+    /// Whether API key and certificate are let in from `address`, from memory and from the store.
+    pub(crate) fn enter(&self, address: &str) -> [Result<(), Code>; 2] {
+        let operational = self.appliance.unlocked().unwrap();
+        let peer = Peer { address: address.parse().unwrap(), certificate: Some(self.certificate.clone()) };
+        let now = clock();
+        let enrolled = operational.load_enrolled(&peer, now).unwrap();
+        let loaded = operational.load_caller(&enrolled, &self.digest, &peer, now);
+        let recalled = operational.recall_caller(&enrolled, &self.digest, &peer, now).unwrap();
+        [recalled, loaded].map(|caller| caller.map(drop).map_err(|stop| stop.told().code))
+    }
+
     /// What becomes of one item that comes from `address` now.
     fn ask<Op: Operate>(&self, address: &str) -> (Result<(), Code>, Found) {
         let operational = self.appliance.unlocked().unwrap();
@@ -85,8 +124,9 @@ impl Desk {
         let now = clock();
         let enrolled = operational.recall_enrolled(&peer);
         let enrolled = enrolled.unwrap_or_else(|| operational.load_enrolled(&peer, now).unwrap());
-        let caller = operational.recall_caller(&enrolled, &self.digest, now);
-        let caller = caller.unwrap_or_else(|| operational.load_caller(&enrolled, &self.digest, now)).unwrap();
+        let caller = operational.recall_caller(&enrolled, &self.digest, &peer, now);
+        let caller =
+            caller.unwrap_or_else(|| operational.load_caller(&enrolled, &self.digest, &peer, now)).unwrap();
         let (admitted, from) =
             match operational.recall_admitted::<Op>(&caller, [OBJECT].into_iter(), &peer, now) {
                 Some(admitted) => (admitted, Memory),

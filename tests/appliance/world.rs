@@ -255,6 +255,12 @@ impl World {
         self.done("status")["status"].clone()
     }
 
+    /// A client of the data plane that trusts the CAs in the file `ca`.
+    pub(crate) fn data_by(&self, ca: &str, certificate: Option<&str>) -> Client {
+        let certificate = certificate.map(|path| self.sandbox.path(path));
+        Client::new(&self.daemon.data(), &self.sandbox.path(ca), certificate.as_deref())
+    }
+
     fn client(&self, address: &str, certificate: Option<&str>) -> Client {
         let certificate = certificate.map(|path| self.sandbox.path(path));
         Client::new(address, &self.sandbox.path("admin/ca.pem"), certificate.as_deref())

@@ -197,7 +197,7 @@ async fn a_wrong_set_of_files_changes_nothing() {
     for (name, wrong, why) in [
         ("ca.pem", String::new(), "no certificate"),
         ("crl.pem", "nonsense".into(), "no CRL"),
-        ("crl.pem", Pki::new().crl(&[], 7), "not signed"),
+        ("crl.pem", Pki::new().crl(&[], 7), "no CRL"),
         ("server.key", Pki::new().client(Says::default()).key.serialize_pem(), "server.key"),
         (
             "server.pem",

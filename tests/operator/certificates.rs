@@ -173,3 +173,24 @@ fn an_init_that_cannot_write_its_files_leaves_no_store() {
     assert!(errors(&output).contains("crl.pem cannot be written"), "{}", errors(&output));
     assert_eq!(sandbox.state(), "unprovisioned", "{}", daemon.log());
 }
+
+#[test]
+fn the_first_boot_is_told_by_what_names_the_server_is_reached() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start();
+    let init = ["init", "--sandbox", "--out", "admin", "--server-name"];
+    let bad = sandbox.run(&[&init[..], &["gembok lan"]].concat());
+    assert!(bad.status.code() == Some(1) && errors(&bad).contains("neither"), "{}", errors(&bad));
+    assert_eq!(sandbox.state(), "unprovisioned");
+    assert!(!sandbox.path("pin").exists(), "a token without a store was made");
+    sandbox.done(&[&init[..], &["Gembok.lan", "--server-name", "127.0.0.1"]].concat());
+    let named = json!({ "names": ["gembok.lan", "127.0.0.1"], "from_configuration": false });
+    assert_eq!(sandbox.done(&["server-names", "show"])["server-names"], named);
+    assert!(is_known_as(&sandbox, &daemon, "gembok.lan") && !is_known_as(&sandbox, &daemon, "localhost"));
+    let trail = sandbox.done(&["audit", "list"]);
+    assert_eq!(trail["audit"]["entries"][0]["details"]["server-names"], "gembok.lan 127.0.0.1");
+    let first = server(&sandbox);
+    sandbox.done(&["lock"]);
+    sandbox.done(&["unlock"]);
+    assert_eq!(server(&sandbox), first, "the configuration's do not come back");
+}

@@ -10,19 +10,24 @@ const LONG: &[(&str, &str)] = &[
 ];
 
 /// Types that hold key bytes, or that must be spent once. None may be printed, copied or written out.
-const SECRETS: [&str; 13] = [
+const SECRETS: [&str; 18] = [
     "ApiKeyText",
     "DataKey",
     "Held",
+    "LinkToken",
     "MacKey",
     "MadeKey",
     "Nonce",
     "Nonces",
     "Passphrase",
+    "PasswordHash",
+    "PasswordShown",
     "Pin",
     "RecordKey",
     "SecretKey",
+    "SessionToken",
     "StoreKeys",
+    "TotpSecret",
     "WrappingKey",
 ];
 const SPEAKING: [&str; 6] = ["Debug", "Clone", "Copy", "Serialize", "Display", "Encode"];
@@ -170,7 +175,8 @@ fn skip_attributes<'a>(head: &'a str, whole: &'a str) -> &'a str {
 /// An API key is looked up by its digest: its text, whose time to compare would tell how much of it is right, is never
 /// compared with another. The check characters may be: they follow from what was sent.
 pub(crate) fn compared(source: &Source) -> Vec<String> {
-    const FILES: [&str; 2] = ["src/domain/api_key.rs", "src/api/credentials.rs"];
+    const FILES: [&str; 3] =
+        ["src/domain/api_key.rs", "src/domain/checked_text.rs", "src/api/credentials.rs"];
     const SAID: &str = "an API key is looked up by its digest; its text is compared with none";
     let code = source.code.split("#[cfg(test)]").next().unwrap_or_default();
     let mut complaints = Vec::new();

@@ -201,6 +201,10 @@ impl<'a> Filling<'a> {
             current_version: 1,
             required_context: vec![],
             version_floor: None,
+            schema: None,
+            is_unused: None,
+            description: None,
+            retired: None,
             created: self.now,
         };
         let grant = Grant::row_key(self.endpoint.id, id, Operation::Encrypt);

@@ -26,22 +26,26 @@ final class Problem
             'context-required', 'unknown-action', 'bad-name', 'bad-request',
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
-            'last-admin', 'approval-ended', 'too-many-approvals',
+            'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
+            'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state',
+            'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
             'api-key-missing', 'api-key-unknown', 'api-key-revoked', 'api-key-expired', 'api-key-disabled',
             'api-key-of-another-endpoint', 'endpoint-revoked', 'endpoint-disabled', 'forbidden', 'not-granted',
             'key-not-sealing', 'key-exhausted', 'denied-by-policy', 'not-a-second-person', 'subject-frozen',
+            'endpoint-retired', 'object-retired', 'project-retired', 'network-not-allowed', 'use-the-control-plane',
+            'sign-in-failed', 'session-ended',
         ],
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
         Limited::class => [
             'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
-            'renewal-limited',
+            'renewal-limited', 'too-many-idempotency-keys',
         ],
         Unavailable::class => [
-            'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
+            'sign-ins-busy', 'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',
         ],
     ];
 

@@ -9,8 +9,11 @@
 //! A body has to be `application/json`: a page in the user's browser can send other types, with the user's certificate.
 
 mod members;
+mod perform;
 mod row;
 pub mod table;
+mod tag;
+mod way;
 mod words;
 
 use std::sync::Arc;
@@ -19,21 +22,21 @@ use bytes::Bytes;
 use http::request::Parts;
 
 use crate::appliance::{Appliance, Operational, SignedIn, Stop};
-use crate::desk::answer::Done;
 use crate::desk::asker::Asker;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::credentials::{self, Arrival};
+use super::credentials::{self, Arrival, Conditions};
 use super::line::hop;
 use super::{Answer, Incoming, body, problem};
 
+use perform::{Asked, Desk, Shown};
 pub use row::{Http, Query, Row};
+pub use way::Way;
 
 /// Who asks: whatever way people sign in, it is here that one becomes a user. Blocks.
 fn sign_in(operational: &Operational, arrival: &Arrival, now: Now) -> Result<SignedIn, Stop> {
-    let peer = arrival.peer.as_ref().ok_or(Code::CertificateMissing)?;
-    operational.sign_in(peer, now)
+    operational.sign_in_by(arrival.proof()?.showing(), now)
 }
 
 /// Answers a request for one of the resources that `rows` serve; they are all there is at its path.
@@ -50,7 +53,7 @@ pub(super) async fn answer(
         return problem::allow(problem::answer(&Code::MethodNotAllowed.into()), &allowed.join(", "));
     };
     match serve(appliance, row, head, arrival, &mut body).await {
-        Ok(done) => shown(row, &done),
+        Ok(shown) => shown.answer(row),
         Err(refusal) => {
             body::discard(body).await;
             problem::answer(&refusal)
@@ -64,7 +67,7 @@ async fn serve(
     head: &Parts,
     arrival: Arrival,
     body: &mut Incoming,
-) -> Result<Done, Refusal> {
+) -> Result<Shown, Refusal> {
     let arrival = Arc::new(arrival);
     let sent = if row.has_body() {
         // Nobody's body is read who is nobody; and nothing is held while it is on its way.
@@ -78,24 +81,18 @@ async fn serve(
     } else {
         Bytes::new()
     };
-    let request = words::request(row, head.uri.path(), head.uri.query(), &sent);
+    let wanted = Asked { row, request: words::request(row, head.uri.path(), head.uri.query(), &sent) };
+    let (path, conditions) = (head.uri.path().to_owned(), Conditions::of(&head.headers));
     let (appliance, operational) = (Arc::clone(appliance), appliance.unlocked()?);
     hop(move || {
         let now = operational.now();
-        let signed_in = sign_in(&operational, &arrival, now)?;
-        drop(operational);
+        let asker = Asker::User(sign_in(&operational, &arrival, now)?);
         // Only somebody is told what is wrong with a request.
-        request?.perform_for(&appliance, &Asker::User(signed_in), now)
+        Desk { appliance: &appliance, operational: &operational, asker, now }.perform(
+            wanted,
+            &path,
+            conditions?,
+        )
     })
     .await
-}
-
-fn shown(row: &Row, done: &Done) -> Answer {
-    if matches!(done, Done::Changed) {
-        return problem::nothing();
-    }
-    words::inside(done).map_or_else(
-        |fault| problem::answer(&Stop::from(fault).told()),
-        |json| problem::respond(row.status(), "application/json", json),
-    )
 }

@@ -59,6 +59,8 @@ pub struct Row {
     pub answer: Option<&'static str>,
     /// Whether something is made: 201 where there is something to show.
     pub makes: bool,
+    /// Whether the answer has an ETag, which changes of it and of what is below it may name.
+    pub is_tagged: bool,
     /// In one line.
     pub summary: &'static str,
     /// What it may be refused with, beside what every route may be.
@@ -116,6 +118,7 @@ impl Row {
             query: &[],
             answer: None,
             makes: false,
+            is_tagged: false,
             summary: "",
             codes: &[],
             body_bytes_max: BODY_BYTES_MAX,
@@ -151,6 +154,13 @@ impl Row {
         self
     }
 
+    /// The same with an ETag.
+    #[must_use]
+    pub const fn tagged(mut self) -> Self {
+        self.is_tagged = true;
+        self
+    }
+
     /// The same in one line.
     #[must_use]
     pub const fn says(mut self, summary: &'static str) -> Self {
@@ -178,6 +188,12 @@ impl Row {
         !matches!(self.method, Http::Get | Http::Delete)
     }
 
+    /// Whether it changes anything.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        !matches!(self.method, Http::Get)
+    }
+
     /// Of an answer that says yes.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
@@ -191,6 +207,14 @@ impl Row {
     /// The template, step by step.
     pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
         self.path.split('/').skip(1).map(Step::of)
+    }
+
+    /// What the members in its path are called, and which they are.
+    pub(in crate::api) fn path_members(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.steps().filter_map(|step| match step {
+            Step::Word(_) => None,
+            Step::Member { called, is } => Some((called, is)),
+        })
     }
 
     /// What stands in `path` for each member of the template; none where it is another path. One slash at the end is

@@ -31,6 +31,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/users", "user create").makes("user").says("Make an account.").refuses(NEW),
     Row::get("/v1/users/{user:name}", "user show")
         .shows("user-shown")
+        .tagged()
         .says("An account, with its projects and certificates."),
     Row::delete("/v1/users/{user:name}", "user delete")
         .says("End an account for good, with memberships and certificates.")
@@ -45,6 +46,19 @@ pub const ROWS: &[Row] = &[
         .says("Sign a certificate over the public key of a user's signing request.")
         .refuses(CERTIFICATE)
         .large(),
+    Row::post("/v1/users/{user:name}/reset", "user reset")
+        .makes("link")
+        .says("Make a one-time link that sets a user's password."),
+    Row::put("/v1/users/{user:name}/totp", "user enforce-totp")
+        .says("Demand a second factor beside a user's password, or demand it no more."),
+    Row::post("/v1/users/{user:name}/confirmation", "user ask-confirmation")
+        .makes("approval")
+        .says("Ask a second person to confirm an account whose credentials somebody else had in hand.")
+        .refuses(&[Code::AlreadyExists, Code::TooManyApprovals]),
+    Row::get("/v1/users/{user}/sessions", "session list")
+        .shows("sessions")
+        .says("The live sessions of a user, the latest first."),
+    Row::delete("/v1/sessions/{id}", "session end").says("End a session."),
     // projects and their members
     Row::get("/v1/projects", "project list")
         .query(PAGES)
@@ -56,7 +70,20 @@ pub const ROWS: &[Row] = &[
         .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
     Row::get("/v1/projects/{project:name}", "project show")
         .shows("project-shown")
+        .tagged()
         .says("A project, with its first objects and endpoints."),
+    Row::put("/v1/projects/{project:name}/name", "project life rename")
+        .says("Give a project another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project:name}/description", "project life describe")
+        .says("Say what a project is for, in one line."),
+    Row::post("/v1/projects/{project:name}/retire", "project life retire")
+        .says("Take a project out of service with all that is in it."),
+    Row::post("/v1/projects/{project:name}/reinstate", "project life reinstate")
+        .says("Put a project in service again."),
+    Row::delete("/v1/projects/{project:name}", "project life delete")
+        .says("End a project for good; only when it is empty.")
+        .refuses(&[Code::NotEmpty]),
     Row::get("/v1/projects/{project}/members", "project member list")
         .query(PAGES)
         .shows("members")
@@ -98,9 +125,23 @@ pub const ROWS: &[Row] = &[
         .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
     Row::get("/v1/projects/{project}/objects/{object:name}", "object show")
         .shows("object")
+        .tagged()
         .says("An object with its key versions."),
+    Row::put("/v1/projects/{project}/objects/{object:name}/name", "object life rename")
+        .says("Give an object another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project}/objects/{object:name}/description", "object life describe")
+        .says("Say what an object is for, in one line."),
+    Row::post("/v1/projects/{project}/objects/{object:name}/retire", "object life retire")
+        .says("Encrypt nothing new for an object; what there is opens."),
+    Row::post("/v1/projects/{project}/objects/{object:name}/reinstate", "object life reinstate")
+        .says("Put an object in service again."),
+    Row::delete("/v1/projects/{project}/objects/{object:name}", "object life delete")
+        .says("End an object for good; only where nothing can be lost by that.")
+        .refuses(&[Code::NotRetired, Code::ObjectInUse]),
     Row::get("/v1/projects/{project}/objects/{object:name}/schema", "object schema show")
         .shows("schema")
+        .tagged()
         .says("What an object declares of its data."),
     Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
         .shows("schema")
@@ -131,6 +172,28 @@ pub const ROWS: &[Row] = &[
         .makes("endpoint")
         .says("Make an endpoint, without certificate, API key or grant.")
         .refuses(NEW),
+    Row::get("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint show")
+        .shows("endpoint-shown")
+        .tagged()
+        .says("An endpoint with its grants, API keys, certificates, networks and budgets."),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/name", "endpoint life rename")
+        .says("Give an endpoint another name; ids never change.")
+        .refuses(NEW),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/description", "endpoint life describe")
+        .says("Say what an endpoint is for, in one line."),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/retire", "endpoint life retire")
+        .says("Refuse an endpoint until it is reinstated; what it has stays."),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/reinstate", "endpoint life reinstate")
+        .says("Put an endpoint in service again."),
+    Row::delete("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint life delete")
+        .says("End an endpoint for good, with its API keys and grants; its certificates are revoked."),
+    Row::get("/v1/projects/{project}/endpoints/{endpoint:name}/networks", "endpoint networks show")
+        .shows("networks")
+        .tagged()
+        .says("The networks an endpoint may come from; from anywhere without any."),
+    Row::put("/v1/projects/{project}/endpoints/{endpoint:name}/networks", "endpoint networks set")
+        .shows("networks")
+        .says("Let an endpoint come from these networks and no others."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/enable", "endpoint enable")
         .says("Let a disabled endpoint in again."),
     Row::post("/v1/projects/{project}/endpoints/{endpoint:name}/revoke", "endpoint revoke")
@@ -159,11 +222,21 @@ pub const ROWS: &[Row] = &[
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
         .refuses(&[Code::BadName]),
+    Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
+        .makes("api-key-rotated")
+        .says("Make the API key that takes another's place; both count for a time."),
+    Row::put("/v1/api-keys/{id}/expiry", "api-key expire")
+        .shows("api-key")
+        .says("Give an API key another end, or none."),
+    Row::put("/v1/api-keys/{id}/limits", "api-key limits")
+        .shows("api-key")
+        .says("Give an API key other limits, from now on."),
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),
     Row::post("/v1/api-keys/{id}/revoke", "api-key revoke").says("Refuse an API key for good."),
     // budgets of decrypted fields
-    Row::get("/v1/projects/{project}/endpoints/{endpoint}/budgets", "budget show")
+    Row::get("/v1/projects/{project}/endpoints/{endpoint}/budget", "budget show")
         .shows("budgets")
+        .tagged()
         .says("An endpoint's budget and those of its API keys."),
     Row::put("/v1/projects/{project:of.endpoint.project}/endpoints/{endpoint:of.endpoint.name}/budget", SET)
         .shows("budgets")
@@ -181,6 +254,26 @@ pub const ROWS: &[Row] = &[
         .shows("budgets")
         .says("Raise an API key's budget for a time."),
     // certificates and the server's names
+    Row::post("/v1/users/{user}/certificates/enrol", "certificate enrol-user")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the user it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::post("/v1/projects/{project}/endpoints/{endpoint}/certificates/enrol", "certificate enrol")
+        .makes("certificate-enrolled")
+        .says("Let a certificate of an outside CA count for the endpoint it names.")
+        .refuses(CERTIFICATE)
+        .large(),
+    Row::get("/v1/ca", "certificate roll-ca show").bare().shows("ca").says("The CA, and the one before it."),
+    Row::post("/v1/ca/roll", "certificate roll-ca start")
+        .bare()
+        .shows("ca")
+        .says("Let a new CA sign; both are trusted until the roll is finished.")
+        .refuses(&[Code::CaRollState, Code::TokenAway]),
+    Row::post("/v1/ca/finish", "certificate roll-ca finish")
+        .shows("ca")
+        .says("Trust the old CA no more.")
+        .refuses(&[Code::CaInUse, Code::CaRollState, Code::TokenAway]),
     Row::get("/v1/certificates", "certificate list")
         .query(PAGES)
         .shows("certificates")
@@ -191,6 +284,7 @@ pub const ROWS: &[Row] = &[
     Row::get("/v1/server-names", "server-names show")
         .bare()
         .shows("server-names")
+        .tagged()
         .says("What the server's certificate calls it."),
     Row::put("/v1/server-names", "server-names set")
         .shows("server-names")
@@ -241,6 +335,15 @@ const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
 const ENDED: &[Code] = &[Code::ApprovalEnded];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
+
+/// The resource that a change at `path` changes: the nearest one that has an ETag, there or above; its row and its path.
+#[must_use]
+pub fn changed_at(path: &str) -> Option<(&'static Row, &str)> {
+    let whole = path.strip_suffix('/').unwrap_or(path);
+    let ends = whole.rmatch_indices('/').map(|(end, _)| end);
+    let mut above = std::iter::once(whole.len()).chain(ends).map(|end| &whole[..end]);
+    above.find_map(|path| at(path).into_iter().find(|row| row.is_tagged).map(|row| (row, path)))
+}
 
 /// The rows that serve `path`, one for each method; none where there is no such path.
 #[must_use]

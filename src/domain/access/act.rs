@@ -54,8 +54,11 @@ pub enum Kind {
 acts! {
     ApiKeyCreate "api-key.create", Endpoint;
     ApiKeyEnable "api-key.enable", Endpoint | Appliance;
+    ApiKeyExpire "api-key.expire", Endpoint | Appliance;
+    ApiKeyLimits "api-key.limits", Endpoint | Appliance;
     ApiKeyList "api-key.list", Endpoint;
     ApiKeyRevoke "api-key.revoke", Endpoint | Appliance;
+    ApiKeyRotate "api-key.rotate", Endpoint | Appliance;
     ApplianceInit "appliance.init", Appliance;
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
@@ -71,6 +74,11 @@ acts! {
     BudgetRaise "budget.raise", Endpoint | Appliance;
     BudgetSet "budget.set", Endpoint | Appliance;
     BudgetShow "budget.show", Endpoint;
+    CaRoll "ca.roll", Appliance;
+    CaRollFinish "ca.roll-finish", Appliance;
+    CaShow "ca.show", Appliance;
+    CertificateEnrol "certificate.enrol", Endpoint;
+    CertificateEnrolUser "certificate.enrol-user", User;
     CertificateIssue "certificate.issue", Endpoint;
     CertificateIssueUser "certificate.issue-user", User;
     CertificateList "certificate.list", Appliance;
@@ -80,9 +88,17 @@ acts! {
     Decrypt "decrypt", Object;
     Encrypt "encrypt", Object;
     EndpointCreate "endpoint.create", Project;
+    EndpointDelete "endpoint.delete", Endpoint;
+    EndpointDescribe "endpoint.describe", Endpoint;
     EndpointEnable "endpoint.enable", Endpoint;
     EndpointList "endpoint.list", Project;
+    EndpointNetworksSet "endpoint.networks-set", Endpoint;
+    EndpointNetworksShow "endpoint.networks-show", Endpoint;
+    EndpointReinstate "endpoint.reinstate", Endpoint;
+    EndpointRename "endpoint.rename", Endpoint;
+    EndpointRetire "endpoint.retire", Endpoint;
     EndpointRevoke "endpoint.revoke", Endpoint;
+    EndpointShow "endpoint.show", Endpoint;
     GrantCreate "grant.create", Endpoint;
     GrantDecrypt "grant.decrypt", Endpoint;
     GrantList "grant.list", Endpoint;
@@ -97,17 +113,29 @@ acts! {
     MemberRemove "member.remove", Project;
     MetricsRead "metrics.read", Appliance;
     ObjectCreate "object.create", Project;
+    ObjectDelete "object.delete", Object;
+    ObjectDescribe "object.describe", Object;
     ObjectList "object.list", Project;
+    ObjectReinstate "object.reinstate", Object;
+    ObjectRename "object.rename", Object;
+    ObjectRetire "object.retire", Object;
     ObjectSetSchema "object.set-schema", Object;
     ObjectShow "object.show", Object;
     PolicyExplain "policy.explain", Appliance;
     ProjectCreate "project.create", Appliance;
+    ProjectDelete "project.delete", Project;
+    ProjectDescribe "project.describe", Project;
     ProjectList "project.list", Appliance;
+    ProjectReinstate "project.reinstate", Project;
+    ProjectRename "project.rename", Project;
+    ProjectRetire "project.retire", Project;
     ProjectShow "project.show", Project;
     Reencrypt "reencrypt", Object;
     RoleGive "role.give", Role;
     ServerNamesSet "server-names.set", Appliance;
     ServerNamesShow "server-names.show", Appliance;
+    SessionEnd "session.end", User;
+    SessionList "session.list", User;
     StatisticsRead "statistics.read", Project;
     StatisticsReadAll "statistics.read-all", Appliance;
     StatusRead "status.read", Appliance;
@@ -115,12 +143,16 @@ acts! {
     SubjectFreeze "subject.freeze", Project;
     SubjectList "subject.list", Project;
     SubjectUnfreeze "subject.unfreeze", Project;
+    UserAskConfirmation "user.ask-confirmation", User;
     UserChangeRole "user.change-role", User;
     UserCreate "user.create", Appliance;
     UserDelete "user.delete", User | Appliance;
     UserDisable "user.disable", User;
     UserEnable "user.enable", User;
+    UserEnforceTotp "user.enforce-totp", User;
     UserList "user.list", Appliance;
+    UserRecover "user.recover", User;
+    UserReset "user.reset", User;
     UserShow "user.show", User;
 }
 

@@ -57,3 +57,83 @@ impl fmt::Display for Flaw {
         write!(out, "{}\n  {}", self.what, self.hint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::access::AccessRules;
+
+    const SCHEMA: &str = AccessRules::SCHEMA;
+
+    fn said(flaws: &[Flaw]) -> String {
+        flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_set_is_said_by_line() {
+        let good = "@id(\"a\")\n@why(\"A.\")\npermit (principal, action, resource);\n";
+        for (text, line, words) in [
+            (format!("{good}\npermit (principal, action, resource)\n"), 5, "unexpected end of input"),
+            ("permit (principal, action, resource);".to_owned(), 1, "has no id"),
+            (format!("{good}\n\n@id(\"b\")\npermit (principal, action, resource);"), 6, "does not say why"),
+            (format!("{good}\n{good}"), 5, "there is a rule a already"),
+            (
+                format!(
+                    "{good}@id(\"b\")\n@why(\"B.\")\npermit (principal, action == Action::\"dekrip\", resource);"
+                ),
+                6,
+                "dekrip",
+            ),
+            (
+                format!(
+                    "{good}@id(\"b\")\n@why(\"B.\")\npermit (principal in Role::\"boss\", action, resource);"
+                ),
+                6,
+                "boss",
+            ),
+            (
+                format!(
+                    "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal, action, resource)\nwhen {{ context.addres == 1 }};"
+                ),
+                7,
+                "addres",
+            ),
+            (
+                format!(
+                    "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal, action, resource)\nwhen {{ context.address.isLoopback() }};"
+                ),
+                7,
+                "address",
+            ),
+            (
+                format!(
+                    "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal == ?principal, action, resource);"
+                ),
+                4,
+                "template",
+            ),
+            (
+                format!(
+                    "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal is Operator, action == Action::\"decrypt\", resource);"
+                ),
+                4,
+                "unable to find an applicable action",
+            ),
+            (
+                format!(
+                    "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal, action, resource)\nwhen {{ context.time.hour < 1 && false }};"
+                ),
+                4,
+                "impossible",
+            ),
+        ] {
+            let flaws = AccessRules::parse(&text, SCHEMA).err().unwrap_or_else(|| panic!("taken:\n{text}"));
+            let is_told = |flaw: &Flaw| flaw.line == Some(line) && flaw.to_string().contains(words);
+            assert!(flaws.iter().any(is_told), "{text}\n{}", said(&flaws));
+            assert!(flaws.iter().all(|flaw| !flaw.hint.is_empty()));
+        }
+        // All of them at once.
+        let two = "permit (principal, action, resource);\npermit (principal, action, resource);\n";
+        assert_eq!(AccessRules::parse(two, SCHEMA).err().unwrap().len(), 4);
+    }
+}

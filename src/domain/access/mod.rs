@@ -13,6 +13,8 @@
 mod act;
 mod decision;
 mod entities;
+#[cfg(test)]
+mod expected;
 mod flaw;
 mod question;
 mod reads;

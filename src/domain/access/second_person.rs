@@ -22,7 +22,7 @@ fn person(number: u8, role: Role, projects: &[ProjectId]) -> Person {
 }
 
 /// Asked by user 1, about user 2.
-fn asked(kind: approval::Kind, projects: &[ProjectId], is_orphan: bool) -> Asked {
+pub(super) fn asked(kind: approval::Kind, projects: &[ProjectId], is_orphan: bool) -> Asked {
     let (subject, requester) = (id(2), Some(id(1)));
     Asked {
         id: ApprovalId::from_bytes([9; 16]),

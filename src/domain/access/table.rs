@@ -1,19 +1,19 @@
-//! The shipped policies against a table written by hand: every act by every kind of who. And what a set of policies is
-//! refused for, and how decisions depend on circumstances.
+//! The shipped policies against a table written by hand: every act by every kind of who. And how decisions depend on
+//! circumstances.
 
 use std::net::IpAddr;
 
 use time::UtcOffset;
 
 use crate::domain::approval;
-use crate::domain::id::{ApprovalId, EndpointId, ObjectId, ProjectId, UserId};
+use crate::domain::id::{EndpointId, ObjectId, ProjectId, UserId};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::user::Role;
 
+use super::expected::TABLE;
 use super::rules::AccessRules;
-use super::{
-    Act, Asked, Circumstances, Decision, Flaw, Kind, On, Person, Question, Reads, Tenant, Thing, Who,
-};
+use super::second_person;
+use super::{Act, Circumstances, Decision, Flaw, Kind, On, Person, Question, Reads, Tenant, Thing, Who};
 
 const POLICIES: &str = include_str!("../../../policies/access.cedar");
 const SCHEMA: &str = include_str!("../../../policies/access.cedarschema");
@@ -23,50 +23,6 @@ const NETWORKS: &str = include_str!("../../../policies/examples/source-networks.
 const HOUR: u64 = 3_600;
 /// A Wednesday, 2026-11-18T11:06:40Z.
 const NOON: u64 = 1_795_000_000;
-
-/// `+` permitted, `-` permitted by nothing, `x` forbidden by a rule, `/` cannot even be asked. Columns: operator, endpoint of
-/// the project, member of the project, user who is no member, admin, officer, auditor, backup.
-const TABLE: &[(&str, Kind, &str)] = &[
-    ("+ / + - x x x x", Kind::Endpoint, "api-key.create api-key.enable budget.raise budget.set"),
-    ("+ / + - x x x x", Kind::Endpoint, "certificate.issue endpoint.enable grant.create grant.decrypt"),
-    ("+ / + - x x x x", Kind::Project, "endpoint.create"),
-    ("+ / - - x x x x", Kind::Appliance, "api-key.enable budget.raise budget.set"),
-    ("+ / + - - - x x", Kind::Endpoint, "api-key.revoke endpoint.revoke grant.revoke"),
-    ("+ / - - - - x x", Kind::Appliance, "api-key.revoke"),
-    ("+ / + - - - x x", Kind::Project, "object.create subject.freeze subject.unfreeze"),
-    ("+ / + - - - x x", Kind::Object, "key.rotate object.set-schema"),
-    ("+ / + - + - x x", Kind::Endpoint, "certificate.revoke"),
-    ("+ / - - + - x x", Kind::User, "certificate.revoke"),
-    ("+ / - - + - x x", Kind::Appliance, "certificate.revoke"),
-    ("+ / - - x + x x", Kind::Appliance, "appliance.init appliance.unlock master-key.rotate"),
-    ("+ / - - - + x x", Kind::Appliance, "appliance.lock"),
-    ("/ / + - - + x x", Kind::Approval, "approval.give approval.refuse"),
-    ("+ / - - - - x x", Kind::Approval, "approval.withdraw"),
-    ("+ / + - + + + x", Kind::Approval, "approval.show"),
-    ("+ / + + + + + x", Kind::Appliance, "approval.list"),
-    ("+ / - - - - + x", Kind::Appliance, "audit.export audit.read server-names.show"),
-    ("+ / - - - - x x", Kind::Appliance, "audit.prune clock.acknowledge server-names.set store.compact"),
-    ("+ / - - - - x +", Kind::Appliance, "backup.fetch"),
-    ("+ / + - - - + x", Kind::Endpoint, "api-key.list budget.show grant.list"),
-    ("+ / - - + - + x", Kind::Appliance, "certificate.list policy.explain project.list statistics.read-all"),
-    ("+ / - - + - + x", Kind::Appliance, "status.read user.list"),
-    ("+ / - - + - + x", Kind::User, "user.show"),
-    ("/ + - - x x x x", Kind::Object, "decrypt encrypt index reencrypt"),
-    ("/ + / / / / / /", Kind::Endpoint, "certificate.renew"),
-    ("+ / + - + - + x", Kind::Project, "endpoint.list member.list project.show statistics.read"),
-    ("+ / + - - - + x", Kind::Project, "audit.read object.list subject.list"),
-    ("+ / + - - - + x", Kind::Object, "object.show"),
-    ("+ / + + + + + x", Kind::Appliance, "health.read metrics.read"),
-    ("+ / + - x - x x", Kind::Project, "member.add"),
-    ("+ / - - + - x x", Kind::Project, "member.propose"),
-    ("+ / + - + - x x", Kind::Project, "member.remove"),
-    ("+ / + + - - x x", Kind::Appliance, "project.create"),
-    ("+ / - - + - x x", Kind::Appliance, "user.create"),
-    ("+ / - - + - x x", Kind::Role, "role.give"),
-    ("+ / - - + - x x", Kind::User, "certificate.issue-user user.change-role user.delete"),
-    ("+ / - - + - x x", Kind::Appliance, "user.delete"),
-    ("+ / - - + - x x", Kind::User, "user.disable user.enable"),
-];
 
 fn shipped_with(more: &str) -> AccessRules {
     AccessRules::parse(&format!("{POLICIES}\n{more}"), SCHEMA)
@@ -96,13 +52,6 @@ fn person(role: Role, projects: &[u8]) -> Person {
     }
 }
 
-/// A membership in an orphan, asked for by nobody of the columns.
-fn asked() -> Asked {
-    let (id, kind) = (ApprovalId::from_bytes([5; 16]), approval::Kind::Member);
-    let (subject, requester) = (UserId::from_bytes([98; 16]), Some(UserId::from_bytes([99; 16])));
-    Asked { id, kind, subject, requester, projects: vec![project(1).id], is_orphan: true }
-}
-
 fn endpoint(of: u8) -> Thing<EndpointId> {
     Thing { id: EndpointId::from_bytes([3; 16]), name: "absensi".into(), project: project(of) }
 }
@@ -125,7 +74,7 @@ fn everyone() -> [Who; 8] {
 fn thing(kind: Kind) -> On {
     match kind {
         Kind::Appliance => On::Appliance,
-        Kind::Approval => On::Approval(asked()),
+        Kind::Approval => On::Approval(second_person::asked(approval::Kind::Member, &[project(1).id], true)),
         Kind::Endpoint => On::Endpoint(endpoint(1)),
         Kind::Object => object(1),
         Kind::Project => On::Project(project(1)),
@@ -296,72 +245,6 @@ fn rules_that_tell_objects_apart_are_known() {
         );
         assert_eq!(shipped_with(&rule).reads_of_data().object, tells, "{rule}");
     }
-}
-
-#[test]
-fn what_is_wrong_with_a_set_is_said_by_line() {
-    let good = "@id(\"a\")\n@why(\"A.\")\npermit (principal, action, resource);\n";
-    for (text, line, words) in [
-        (format!("{good}\npermit (principal, action, resource)\n"), 5, "unexpected end of input"),
-        ("permit (principal, action, resource);".to_owned(), 1, "has no id"),
-        (format!("{good}\n\n@id(\"b\")\npermit (principal, action, resource);"), 6, "does not say why"),
-        (format!("{good}\n{good}"), 5, "there is a rule a already"),
-        (
-            format!(
-                "{good}@id(\"b\")\n@why(\"B.\")\npermit (principal, action == Action::\"dekrip\", resource);"
-            ),
-            6,
-            "dekrip",
-        ),
-        (
-            format!(
-                "{good}@id(\"b\")\n@why(\"B.\")\npermit (principal in Role::\"boss\", action, resource);"
-            ),
-            6,
-            "boss",
-        ),
-        (
-            format!(
-                "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal, action, resource)\nwhen {{ context.addres == 1 }};"
-            ),
-            7,
-            "addres",
-        ),
-        (
-            format!(
-                "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal, action, resource)\nwhen {{ context.address.isLoopback() }};"
-            ),
-            7,
-            "address",
-        ),
-        (
-            format!("{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal == ?principal, action, resource);"),
-            4,
-            "template",
-        ),
-        (
-            format!(
-                "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal is Operator, action == Action::\"decrypt\", resource);"
-            ),
-            4,
-            "unable to find an applicable action",
-        ),
-        (
-            format!(
-                "{good}@id(\"b\")\n@why(\"B.\")\nforbid (principal, action, resource)\nwhen {{ context.time.hour < 1 && false }};"
-            ),
-            4,
-            "impossible",
-        ),
-    ] {
-        let flaws = AccessRules::parse(&text, SCHEMA).err().unwrap_or_else(|| panic!("taken:\n{text}"));
-        let is_told = |flaw: &Flaw| flaw.line == Some(line) && flaw.to_string().contains(words);
-        assert!(flaws.iter().any(is_told), "{text}\n{}", said(&flaws));
-        assert!(flaws.iter().all(|flaw| !flaw.hint.is_empty()));
-    }
-    // All of them at once.
-    let two = "permit (principal, action, resource);\npermit (principal, action, resource);\n";
-    assert_eq!(AccessRules::parse(two, SCHEMA).err().unwrap().len(), 4);
 }
 
 #[test]

@@ -1,0 +1,210 @@
+//! The other direction, for whoever asks over HTTP: from a request of the desk to method, address and body by the route table,
+//! and from what came back to an answer of the desk.
+
+use std::fmt::Write;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::desk::answer::Refused;
+use crate::desk::request::Request;
+
+use super::row::{Query, Row, Step};
+use super::table::ROWS;
+
+/// How a request is asked over HTTP.
+pub struct Way {
+    row: &'static Row,
+    /// Path and query.
+    target: String,
+    body: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// What a problem document says.
+#[derive(Deserialize)]
+struct Problem {
+    title: String,
+    detail: Option<String>,
+    code: String,
+    hint: String,
+}
+
+impl Way {
+    /// The way of a request; none where it is asked at the machine only.
+    #[must_use]
+    pub fn of(request: &Request) -> Option<Self> {
+        let said = serde_json::to_value(request).ok()?;
+        ROWS.iter().find_map(|row| Self::by(row, &said))
+    }
+
+    /// Its method.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        self.row.method.name()
+    }
+
+    /// Its path and query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Its body, JSON; none where there is none.
+    #[must_use]
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.as_ref().map(|body| body.as_slice())
+    }
+
+    /// What came back, as the local socket would have said it: one line of JSON, which may hold an API key. None where it is
+    /// not understood.
+    #[must_use]
+    pub fn line(&self, status: u16, body: &[u8]) -> Option<Zeroizing<String>> {
+        if status == self.row.status().as_u16() {
+            let Some(name) = self.row.answer else {
+                return Some(Zeroizing::new(r#"{"done":"changed"}"#.into()));
+            };
+            let body = std::str::from_utf8(body).ok()?;
+            // In one piece: a string that grows would leave copies behind.
+            let mut line = Zeroizing::new(String::with_capacity(body.len() + name.len() + 16));
+            // Writing to a string does not fail.
+            let _ = write!(line, r#"{{"done":{{"{name}":{body}}}}}"#);
+            return Some(line);
+        }
+        let Problem { title, detail, code, hint } = serde_json::from_slice(body).ok()?;
+        let refused = Refused { code, detail: detail.unwrap_or(title), hint };
+        let refused = serde_json::to_string(&refused).ok()?;
+        Some(Zeroizing::new(format!(r#"{{"refused":{refused}}}"#)))
+    }
+
+    fn by(row: &'static Row, said: &Value) -> Option<Self> {
+        let members = if row.is_bare {
+            let (outer, last) =
+                row.verb.rsplit_once(' ').map_or((None, row.verb), |(outer, last)| (Some(outer), last));
+            let found = outer.map_or(Some(said), |outer| inside(said, outer))?;
+            (found.as_str() == Some(last)).then(Map::new)?
+        } else {
+            inside(said, row.verb)?.as_object()?.clone()
+        };
+        let mut left = members.clone();
+        let mut take = |dotted: &str| {
+            left.remove(dotted.split('.').next().unwrap_or(dotted));
+            dotted.split('.').try_fold(None, |found: Option<&Value>, word| {
+                Some(Some(found.map_or_else(|| members.get(word), |found| found.get(word))?))
+            })?
+        };
+        let mut target = String::new();
+        for step in row.steps() {
+            target.push('/');
+            match step {
+                Step::Word(word) => target.push_str(word),
+                Step::Member { is, .. } => encode(&mut target, take(is)?.as_str()?),
+            }
+        }
+        let mut mark = '?';
+        for query in row.query {
+            let Some(value) = take(query.name()).filter(|value| !value.is_null()) else { continue };
+            target.push(mark);
+            target.push_str(query.name());
+            target.push('=');
+            match (query, value) {
+                (Query::Words(_), Value::Array(words)) => {
+                    let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+                    encode(&mut target, &words.join(","));
+                }
+                (_, Value::String(text)) => encode(&mut target, text),
+                (_, other) => encode(&mut target, &other.to_string()),
+            }
+            mark = '&';
+        }
+        left.retain(|_, value| !value.is_null());
+        let body = if row.has_body() {
+            Some(Zeroizing::new(serde_json::to_vec(&left).ok()?))
+        } else if left.is_empty() {
+            None
+        } else {
+            return None;
+        };
+        Some(Self { row, target, body })
+    }
+}
+
+/// What stands under words that are one inside the other.
+fn inside<'a>(said: &'a Value, words: &str) -> Option<&'a Value> {
+    words.split(' ').try_fold(said, |found, word| found.get(word))
+}
+
+/// Percent-encoding of everything but what needs none anywhere (RFC 3986 section 2.3), and commas.
+fn encode(target: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~,:".contains(&byte) {
+            target.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(target, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{table, words};
+    use super::*;
+
+    #[test]
+    fn every_row_is_found_again_by_the_request_it_makes() {
+        // Enough members for every verb; each takes those that it knows.
+        for row in ROWS {
+            let members = row.steps().map(|step| match step {
+                Step::Word(word) => word.to_owned(),
+                Step::Member { called, .. } => format!("x-{called}"),
+            });
+            let path = format!("/{}", members.collect::<Vec<_>>().join("/"));
+            let query = row.query.iter().map(|query| match query {
+                Query::Number(name) => format!("{name}=7"),
+                Query::Flag(name) => format!("{name}=true"),
+                Query::Text(name) => format!("{name}=a%20b"),
+                Query::Words(name) => format!("{name}=encrypt,decrypt"),
+            });
+            let query = query.collect::<Vec<_>>().join("&");
+            let body = match row.verb {
+                "user create" => r#"{"name":"siti","role":"user"}"#,
+                "user change-role" => r#"{"role":"user"}"#,
+                "project member add" => r#"{"user":"siti"}"#,
+                "certificate issue" | "certificate issue-user" => r#"{"csr":"x"}"#,
+                "grant create" => r#"{"object":"nik","operations":["encrypt"]}"#,
+                "api-key create" => r#"{"label":"x","limits":{}}"#,
+                "budget raise" => r#"{"fields_per_day":5,"seconds":6}"#,
+                "budget set" => r#"{"fields_per_day":5}"#,
+                "server-names set" => r#"{"names":["a"]}"#,
+                "certificate revoke" => r#"{"only":true}"#,
+                "audit prune" => r#"{"to":5}"#,
+                "project create" | "object create" | "endpoint create" => r#"{"name":"baru"}"#,
+                _ => "{}",
+            };
+            let sent = if row.has_body() { body.as_bytes() } else { b"" };
+            let asked = words::request(row, &path, Some(&query), sent)
+                .unwrap_or_else(|refusal| panic!("{} {path}: {refusal}", row.method.name()));
+            let way = Way::of(&asked).unwrap_or_else(|| panic!("{} has no way", row.verb));
+            assert_eq!((way.method(), way.row.path), (row.method.name(), row.path));
+            // And the way leads to the same request.
+            let (path, query) = way.target().split_once('?').unwrap_or((way.target(), ""));
+            assert!(table::at(path).iter().any(|found| found.path == row.path), "{path}");
+            let again = words::request(row, path, Some(query), way.body().unwrap_or_default()).ok().unwrap();
+            assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&asked).unwrap());
+        }
+        assert!(Way::of(&Request::Lock).is_none());
+    }
+
+    #[test]
+    fn answers_are_those_of_the_local_socket() {
+        let way = Way::of(&Request::Status).unwrap();
+        assert_eq!(way.line(200, b"{}").unwrap().as_str(), r#"{"done":{"status":{}}}"#);
+        let problem = br#"{"type":"x","title":"No.","status":403,"code":"forbidden","hint":"Ask."}"#;
+        assert_eq!(
+            way.line(403, problem).unwrap().as_str(),
+            r#"{"refused":{"code":"forbidden","detail":"No.","hint":"Ask."}}"#
+        );
+        assert!(way.line(502, b"<html>").is_none());
+    }
+}

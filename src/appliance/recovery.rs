@@ -1,0 +1,112 @@
+//! When all admins are lost: the operator asks, an officer approves, and the operator fetches a one-time link by which an account
+//! becomes the admin. While an admin who can sign in is there, nothing of the kind.
+
+use crate::domain::approval::{Approval, Kind, State};
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::credentials::{Credentials, LINK_LIVES, LinkToken};
+use crate::domain::id::UserId;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::user::{Role, User};
+use crate::store::Table;
+
+use super::access::Leave;
+use super::approvals::{ApprovalView, Wanted, ask_audit, put};
+use super::catalog::not_found;
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+use super::reset::{LinkMade, link};
+
+/// How far a recovery is.
+pub enum Recovery {
+    /// An officer has to approve it.
+    Asked(Box<ApprovalView>),
+    /// It is done; the link sets the password.
+    Done(LinkMade),
+}
+
+/// The same, as a change found it.
+enum Found {
+    Waits(Approval),
+    Link(LinkToken),
+}
+
+impl Operational {
+    /// Asks an officer for the recovery of an account; once one has approved, makes it an enabled admin with a one-time link.
+    /// Asked again meanwhile, it tells how that stands.
+    ///
+    /// # Errors
+    /// `not-found`; `admin-is-there` while an admin can sign in.
+    pub fn recover_user(&self, leave: Leave, name: &str, now: Now) -> Result<Recovery, Stop> {
+        let mut waits = None;
+        let found = self.change(now, |batch| {
+            let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
+            if let Some(admin) = self.admin_who_can_sign_in(now.time)? {
+                return Err(Refusal::new(Code::AdminIsThere)
+                    .detail(format!("The admin {admin} can sign in."))
+                    .into());
+            }
+            let wanted = Wanted { kind: Kind::Recovery, subject: user.id, project: None };
+            if let Some(given) = self.approved(wanted, now.time)? {
+                let token = LinkToken::generate()?;
+                credentials.link = Some(link(&token, leave.actor(), true, true, now));
+                let fetched = given.decide(State::Used, leave.actor(), now.time);
+                let audit = ask_audit(&fetched, leave.actor(), "user.recover", now).with("from", user.role);
+                let batch = self.end_sessions_of(put(batch, &fetched), user.id)?;
+                let id = user.id;
+                let admin = User { role: Role::Admin, disabled: None, unconfirmed: None, ..user };
+                let batch = batch.put(Table::Credentials, id.as_bytes(), cbor::encode(&credentials)).put(
+                    Table::Users,
+                    id.as_bytes(),
+                    cbor::encode(&admin),
+                );
+                return Ok((batch, audit, Found::Link(token)));
+            }
+            if let Some(same) = self.waiting_for(wanted, now.time)? {
+                waits = Some(same);
+                return Err(Code::Conflict.into());
+            }
+            let by = leave.actor();
+            let (batch, asked) = self.ask(batch, wanted, None, by.to_string(), now)?;
+            let audit: AuditRecord = ask_audit(&asked, by, "approval.ask", now);
+            Ok((batch, audit, Found::Waits(asked)))
+        });
+        let found = match waits {
+            // It was asked before, and nothing has changed.
+            Some(same) => Found::Waits(same),
+            None => found?,
+        };
+        Ok(match found {
+            Found::Waits(approval) => Recovery::Asked(Box::new(self.approval_view(approval, now.time)?)),
+            Found::Link(token) => {
+                Recovery::Done(LinkMade { token, user: name.to_owned(), expires: now.time.plus(LINK_LIVES) })
+            }
+        })
+    }
+
+    /// The name of an admin who is enabled and has a certificate that counts, or a password.
+    fn admin_who_can_sign_in(&self, now: Timestamp) -> Result<Option<String>, Stop> {
+        let mut admins = Vec::new();
+        self.each(Table::Users, &[], |_, row| {
+            let user: User = cbor::decode(&row.value)?;
+            admins.extend((user.role == Role::Admin && user.disabled.is_none()).then_some(user));
+            Ok(())
+        })?;
+        for admin in admins {
+            if self.can_sign_in(admin.id, now)? {
+                return Ok(Some(admin.name.to_string()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn can_sign_in(&self, user: UserId, now: Timestamp) -> Result<bool, Stop> {
+        let credentials = self.look_up::<Credentials>(Table::Credentials, user.as_bytes())?;
+        let has_password =
+            credentials.and_then(Listed::sound).is_some_and(|credentials| credentials.password.is_some());
+        let enrolments = self.enrolments(user)?;
+        Ok(has_password || enrolments.iter().any(|(_, _, one)| one.revoked.is_none() && one.not_after >= now))
+    }
+}

@@ -1,0 +1,297 @@
+//! One-time links: how an account gets its first password, and another one when it is lost. Whoever makes the link could use it
+//! as well, so an account whose credentials went through another person's hands is *unconfirmed* until a second person has said
+//! that it is who it was.
+
+use zeroize::Zeroizing;
+
+use crate::crypto::password::{Cost, SALT_LEN};
+use crate::crypto::random;
+use crate::crypto::totp::TotpSecret;
+use crate::domain::actor::Actor;
+use crate::domain::approval::{Kind, State};
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::credentials::{
+    Credentials, LINK_LIVES, LinkToken, StoredLink, StoredPassword, StoredTotp,
+};
+use crate::domain::id::UserId;
+use crate::domain::password_policy::check_password;
+use crate::domain::peer::Peer;
+use crate::domain::refusal::Code;
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::user::{Role, User};
+use crate::store::{Batch, Table};
+
+use super::access::Leave;
+use super::approvals::{ApprovalView, Wanted, ask_audit, put, taken, user_of};
+use super::catalog::not_found;
+use super::failures::Failing;
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+use super::second_person::record;
+use super::sign_in::recovery_digest;
+
+/// Recovery codes of a second factor.
+const RECOVERY_CODES: usize = 10;
+/// Random bytes of a recovery code: 16 characters of base32, 80 bits.
+const RECOVERY_LEN: usize = 10;
+
+/// A link just made.
+pub struct LinkMade {
+    /// Its token; shown once.
+    pub token: LinkToken,
+    /// For whom.
+    pub user: String,
+    /// From when it is refused.
+    pub expires: Timestamp,
+}
+
+/// A second factor just made; shown once.
+pub struct SecondFactor {
+    /// What an authenticator app reads from a QR code.
+    pub uri: Zeroizing<String>,
+    /// Each signs in once in place of a code.
+    pub recovery_codes: Vec<Zeroizing<String>>,
+}
+
+/// What came of a link.
+pub struct LinkUsed {
+    /// Whose password is set now.
+    pub user: String,
+    /// The second factor that it needs from now on, where one is demanded and there was none.
+    pub second_factor: Option<SecondFactor>,
+    /// Whether a second person has to confirm the account.
+    pub is_unconfirmed: bool,
+}
+
+impl Operational {
+    /// Makes a link that sets a new password, once; the account's link before it ends. With `drops_totp` using it takes the
+    /// second factor away, too. Until it is used everything stays as it is.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn reset_user(&self, leave: Leave, name: &str, drops_totp: bool, now: Now) -> Result<LinkMade, Stop> {
+        let token = LinkToken::generate()?;
+        let expires = now.time.plus(LINK_LIVES);
+        let user = self.change(now, |batch| {
+            let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
+            credentials.link = Some(link(&token, leave.actor(), drops_totp, false, now));
+            let audit = AuditRecord::new(now.time, leave.actor(), "user.reset")
+                .with("id", user.id)
+                .with("expires", expires)
+                .with("second-factor", if drops_totp { "taken away" } else { "kept" });
+            let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
+            Ok((batch, audit, user))
+        })?;
+        Ok(LinkMade { token, user: user.name.to_string(), expires })
+    }
+
+    /// Demands a second factor beside the password of an account, or demands it no more. What is so already leaves no record.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn enforce_totp(&self, leave: Leave, name: &str, is_demanded: bool, now: Now) -> Result<(), Stop> {
+        self.change_if_any(now, |batch| {
+            let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
+            if credentials.totp_enforced.is_some() == is_demanded {
+                return Ok(None);
+            }
+            credentials.totp_enforced = is_demanded.then_some(now.time);
+            let audit = AuditRecord::new(now.time, leave.actor(), "user.enforce-totp")
+                .with("id", user.id)
+                .with("demanded", is_demanded);
+            let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
+            Ok(Some((batch, audit)))
+        })
+    }
+
+    /// Uses a link: sets the password and ends every session of the account. Blocks, and takes its time.
+    ///
+    /// # Errors
+    /// `link-ended`, `weak-password` (the link stays good), `authentication-limited`, `sign-ins-busy`.
+    pub fn use_link(&self, token: &str, password: &str, peer: &Peer, now: Now) -> Result<LinkUsed, Stop> {
+        let parties = [Failing::address(peer.address)];
+        self.failures.check_all(&parties, now.instant)?;
+        self.use_link_if_good(token, password, now).map_err(|stop| match stop {
+            Stop::Refused(refusal) if refusal.code == Code::LinkEnded => {
+                self.failures.count_all(&parties, refusal.code, now.instant).into()
+            }
+            other => other,
+        })
+    }
+
+    fn use_link_if_good(&self, token: &str, password: &str, now: Now) -> Result<LinkUsed, Stop> {
+        let digest = LinkToken::digest_sent(token).map_err(|_| Code::LinkEnded)?;
+        let (user, _) = self.account_of_link(&digest, now)?;
+        check_password(password, user.name.as_str())?;
+        let salt: [u8; SALT_LEN] = random::bytes()?;
+        let hash = self.hashing.hash(password, &salt, Cost::PRESENT)?;
+        self.withdraw(now, |batch| {
+            let (user, mut credentials) = self.account_of_link(&digest, now)?;
+            let link = credentials.link.take().ok_or(Code::LinkEnded)?;
+            let is_taken_over = !link.is_seconded && self.is_taken_over(&user, link.maker)?;
+            let Cost { memory_kib, passes, lanes } = Cost::PRESENT;
+            credentials.password = Some(StoredPassword {
+                salt: salt.into(),
+                hash: (*hash.expose()).into(),
+                memory_kib,
+                passes,
+                lanes,
+                set: now.time,
+            });
+            if link.drops_totp {
+                credentials.totp = None;
+            }
+            let needs_factor = credentials.totp_enforced.is_some() && credentials.second_factor().is_none();
+            let second_factor =
+                needs_factor.then(|| credentials.make_second_factor(user.name.as_str(), now)).transpose()?;
+            let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
+            let batch = self.end_sessions_of(batch, user.id)?;
+            let audit = AuditRecord::new(now.time, Actor::User(user.id), "user.set-password")
+                .with("id", user.id)
+                .with("by-link-of", &link.made_by);
+            let name = user.name.to_string();
+            let is_unconfirmed = is_taken_over || user.unconfirmed.is_some();
+            let batch = if is_taken_over {
+                self.hand_over(batch, user, (link.maker, link.made_by), now)?
+            } else {
+                batch
+            };
+            Ok((batch, audit, LinkUsed { user: name, second_factor, is_unconfirmed }))
+        })
+    }
+
+    /// Whether a credential that `maker` had in hand, a user or the operator, makes somebody else of an account. The first one does
+    /// not, where there is nothing to be had with it yet: the account is whoever gets it.
+    pub(super) fn is_taken_over(&self, user: &User, maker: Option<UserId>) -> Result<bool, Stop> {
+        if maker == Some(user.id) {
+            return Ok(false);
+        }
+        let credentials = self.look_up::<Credentials>(Table::Credentials, user.id.as_bytes())?;
+        let has_password = match credentials {
+            Some(Listed::Sound(credentials)) => credentials.password.is_some(),
+            Some(Listed::Damaged(_)) => true,
+            None => false,
+        };
+        let has_rights = user.role == Role::Officer || !self.memberships(user.id)?.is_empty();
+        Ok(has_password || !self.enrolments(user.id)?.is_empty() || (maker.is_some() && has_rights))
+    }
+
+    /// Puts into a batch that an account waits for confirmation, and asks for it. What was asked about it before counts no more.
+    pub(super) fn hand_over(
+        &self,
+        batch: Batch,
+        user: User,
+        (maker, made_by): (Option<UserId>, String),
+        now: Now,
+    ) -> Result<Batch, Stop> {
+        let wanted = Wanted { kind: Kind::Confirmation, subject: user.id, project: None };
+        let batch = match self.waiting_for(wanted, now.time)? {
+            Some(before) => put(batch, &before.decide(State::Withdrawn, Actor::System, now.time)),
+            None => batch,
+        };
+        let (batch, asked) = self.ask(batch, wanted, maker, made_by, now)?;
+        let batch = record(batch, &ask_audit(&asked, Actor::System, "approval.ask", now));
+        let (unconfirmed, handed_over) = (Some(now.time), Some(now.time));
+        let user = User { unconfirmed, handed_over, ..user };
+        Ok(batch.put(Table::Users, user.id.as_bytes(), cbor::encode(&user)))
+    }
+
+    /// Asks again that an account be confirmed, after a request for it has expired or was refused.
+    ///
+    /// # Errors
+    /// `not-found`, `conflict` for one that waits for no confirmation, `already-exists` for one that somebody has asked for.
+    pub fn ask_confirmation(&self, leave: Leave, name: &str, now: Now) -> Result<ApprovalView, Stop> {
+        let asked = self.change(now, |batch| {
+            let user = self.user_named(name)?;
+            if user.unconfirmed.is_none() {
+                return Err(taken("The account is confirmed already."));
+            }
+            let wanted = Wanted { kind: Kind::Confirmation, subject: user.id, project: None };
+            if let Some(same) = self.waiting_for(wanted, now.time)? {
+                let id = same.id;
+                return Err(taken(format!("That waits already: approval {id}.")));
+            }
+            let by = leave.actor();
+            let (batch, asked) = self.ask(batch, wanted, user_of(by), by.to_string(), now)?;
+            let audit = ask_audit(&asked, leave.actor(), "user.ask-confirmation", now);
+            Ok((batch, audit, asked))
+        })?;
+        self.approval_view(asked, now.time)
+    }
+
+    /// The account of a live link.
+    fn account_of_link(&self, digest: &[u8; 32], now: Now) -> Result<(User, Credentials), Stop> {
+        let mut found = None;
+        self.each(Table::Credentials, &[], |user, row| {
+            let credentials: Credentials = cbor::decode(&row.value)?;
+            let is_it = |link: &StoredLink| *link.digest == *digest && now.time < link.expires;
+            if credentials.link.as_ref().is_some_and(is_it) {
+                found = Some((user.to_vec(), credentials));
+            }
+            Ok(())
+        })?;
+        let (id, credentials) = found.ok_or(Code::LinkEnded)?;
+        let user = self.look_up::<User>(Table::Users, &id)?.and_then(Listed::sound);
+        let user = user.filter(|user| user.disabled.is_none()).ok_or(Code::LinkEnded)?;
+        Ok((user, credentials))
+    }
+}
+
+impl Credentials {
+    /// Makes a second factor, which is asked for once a code of it was shown.
+    fn make_second_factor(&mut self, name: &str, now: Now) -> Result<SecondFactor, Stop> {
+        let secret = TotpSecret::generate()?;
+        let mut recovery_codes = Vec::with_capacity(RECOVERY_CODES);
+        for _ in 0..RECOVERY_CODES {
+            recovery_codes.push(recovery_code()?);
+        }
+        self.totp = Some(StoredTotp {
+            secret: (*secret.expose()).into(),
+            made: now.time,
+            last_step: 0,
+            recovery: recovery_codes.iter().map(|code| recovery_digest(code).into()).collect(),
+            is_confirmed: false,
+        });
+        // Nothing in a name needs quoting in a URI.
+        let uri = format!(
+            "otpauth://totp/Gembok:{name}?secret={}&issuer=Gembok&algorithm=SHA1&digits=6&period=30",
+            *secret.base32()
+        );
+        Ok(SecondFactor { uri: Zeroizing::new(uri), recovery_codes })
+    }
+}
+
+/// Four groups of four.
+fn recovery_code() -> Result<Zeroizing<String>, Stop> {
+    let mut drawn = Zeroizing::new([0; 20]);
+    random::fill(&mut drawn[..RECOVERY_LEN])?;
+    let letters = TotpSecret::from_bytes(&drawn).base32();
+    let mut code = Zeroizing::new(String::with_capacity(20));
+    for at in (0..16).step_by(4) {
+        if at > 0 {
+            code.push('-');
+        }
+        code.push_str(&letters[at..at + 4]);
+    }
+    Ok(code)
+}
+
+/// A link as it is stored.
+pub(super) fn link(
+    token: &LinkToken,
+    maker: Actor,
+    drops_totp: bool,
+    is_seconded: bool,
+    now: Now,
+) -> StoredLink {
+    StoredLink {
+        digest: token.digest().into(),
+        expires: now.time.plus(LINK_LIVES),
+        made_by: maker.to_string(),
+        maker: user_of(maker),
+        drops_totp,
+        is_seconded,
+    }
+}

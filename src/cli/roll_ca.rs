@@ -1,0 +1,42 @@
+//! `gembok certificate roll-ca`: another CA in the place of the present one.
+
+use clap::Subcommand;
+
+use crate::desk::answer;
+use crate::desk::request;
+
+#[derive(Subcommand)]
+pub(super) enum RollCa {
+    /// Make a new CA, which signs from now on; both are trusted until the roll is finished, for 90 days at most
+    Start,
+    /// Trust the old CA no more; refused while certificates of it count
+    Finish {
+        /// Though some do: they are revoked
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show which CA signs, and how many certificates hang on the old one
+    Show,
+}
+
+impl From<RollCa> for request::Request {
+    fn from(verb: RollCa) -> Self {
+        Self::Certificate(request::Certificate::RollCa(match verb {
+            RollCa::Start => request::RollCa::Start,
+            RollCa::Finish { force } => request::RollCa::Finish { force },
+            RollCa::Show => request::RollCa::Show,
+        }))
+    }
+}
+
+/// For eyes.
+pub(super) fn text(shown: &answer::Ca) -> String {
+    let signs = format!("CA            generation {} signs", shown.generation);
+    let Some(old) = &shown.retiring else { return signs };
+    format!(
+        "{signs}\nROLL          generation {} is trusted beside it since {}, until {} at most\n              {} certificates of it \
+         count still; whoever renews or is issued one moves over, with both CAs in ca.pem\n              then: gembok certificate \
+         roll-ca finish",
+        old.generation, old.since, old.until, old.certificates
+    )
+}

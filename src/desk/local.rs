@@ -1,0 +1,65 @@
+//! What is asked at the machine, whatever its store is for: what needs no name, because it happens before anybody can sign in
+//! or is the machine's own affair. Everything else is a named user's, over the control plane; on a sandbox alone the local
+//! socket serves it, too.
+
+use super::request::{self, Request};
+use crate::domain::refusal::{Code, Refusal};
+
+impl Request {
+    /// Refuses over the local socket what is a named user's.
+    ///
+    /// # Errors
+    /// `use-the-control-plane`.
+    pub fn check_local(&self, is_sandbox: bool) -> Result<(), Refusal> {
+        if is_sandbox || self.is_of_the_machine() { Ok(()) } else { Err(Code::UseTheControlPlane.into()) }
+    }
+
+    /// Exports and what follows on one are streams and have no route.
+    const fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::InitSandbox { .. }
+            | Self::Unlock { .. }
+            | Self::Lock
+            | Self::Status
+            | Self::Clock(_)
+            | Self::Store(_)
+            | Self::User(request::User::Recover { .. })
+            | Self::Audit(request::Audit::Export(_) | request::Audit::ExportKept { .. }) => true,
+            Self::Project(_)
+            | Self::Object(_)
+            | Self::Endpoint(_)
+            | Self::Grant(_)
+            | Self::ApiKey(_)
+            | Self::Certificate(_)
+            | Self::ServerNames(_)
+            | Self::Key(_)
+            | Self::User(_)
+            | Self::Policy(_)
+            | Self::Budget(_)
+            | Self::Audit(_)
+            | Self::Statistics(_)
+            | Self::Approval(_)
+            | Self::Report(_)
+            | Self::Session(_)
+            | Self::Subject(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_named_users_is_served_at_the_machine_on_a_sandbox_alone() {
+        let code = |request: &Request, is_sandbox| request.check_local(is_sandbox).err().map(|no| no.code);
+        let list = || request::Project::List { after: None, limit: None };
+        for request in [Request::Project(list()), Request::Audit(request::Audit::Keys)] {
+            assert_eq!(code(&request, false), Some(Code::UseTheControlPlane));
+            assert_eq!(code(&request, true), None);
+        }
+        for request in [Request::Lock, Request::Status, Request::Clock(request::Clock::Acknowledge)] {
+            assert_eq!(code(&request, false), None);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The command line over the control plane, as a named user: the same verbs, the same answers, another actor in the trail.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::errors;
+use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
+
+/// A profile of the user whose files are in `folder`.
+fn profile(sandbox: &Sandbox, daemon: &Daemon, folder: &str, name: &str) -> String {
+    let text = format!(
+        "control = \"https://{}\"\nca = \"ca.pem\"\ncertificate = \"{name}.pem\"\nkey = \"{name}.key\"\n",
+        daemon.control()
+    );
+    let file = sandbox.path(&format!("{folder}/profile.toml"));
+    fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+fn done(sandbox: &Sandbox, profile: &str, words: &str) -> Value {
+    sandbox.done(&[&["--profile", profile], &words.split(' ').collect::<Vec<_>>()[..]].concat())
+}
+
+fn refused(sandbox: &Sandbox, profile: &str, words: &str) -> String {
+    sandbox.refused(&[&["--profile", profile], &words.split(' ').collect::<Vec<_>>()[..]].concat())
+}
+
+#[test]
+fn a_named_user_does_over_the_control_plane_what_the_socket_did() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start();
+    sandbox.provision();
+    let admin = profile(&sandbox, &daemon, "admin", "admin");
+    done(&sandbox, &admin, "user create siti --role user");
+    done(&sandbox, &admin, &format!("project member add siti --project {PROJECT}"));
+    // Keys are made here, whichever way the signing request goes.
+    done(&sandbox, &admin, "certificate issue --user siti --out siti");
+    let siti = profile(&sandbox, &daemon, "siti", "user");
+    let below = format!("--project {PROJECT}");
+    let of = format!("{below} --endpoint {ENDPOINT}");
+    for verb in [
+        format!("object create alamat {below} --required-context baris"),
+        format!("key rotate alamat {below}"),
+        format!("grant create encrypt decrypt {of} --object alamat"),
+        format!("grant revoke decrypt {of} --object alamat"),
+        format!("budget set {of} --fields 500"),
+        format!("budget raise {of} --fields 900 --for 1h"),
+        "project create gudang".to_owned(),
+        "endpoint create kasir --project gudang".to_owned(),
+        "endpoint revoke kasir --project gudang".to_owned(),
+    ] {
+        done(&sandbox, &siti, &verb);
+    }
+    let made = done(&sandbox, &siti, &format!("api-key create {of} --label baru"));
+    assert!(made["api-key-made"]["text"].as_str().unwrap().starts_with("gbk_"));
+    let id = made["api-key-made"]["api_key"]["id"].as_str().unwrap();
+    done(&sandbox, &siti, &format!("api-key revoke {id}"));
+
+    // What both doors show is one and the same, for eyes and for programs.
+    for (who, verb) in [
+        (&siti, format!("object list {below} --limit 1")),
+        (&siti, format!("object show {OBJECT} {below}")),
+        (&siti, format!("endpoint list {below}")),
+        (&siti, format!("grant list {of}")),
+        (&siti, format!("api-key list {of}")),
+        (&siti, format!("budget show {of}")),
+        (&siti, format!("project show {PROJECT}")),
+        (&siti, format!("project member list {below}")),
+        (&admin, "user list".to_owned()),
+        (&admin, "user show siti".to_owned()),
+        (&admin, "certificate list".to_owned()),
+    ] {
+        let words: Vec<&str> = verb.split(' ').collect();
+        for form in [&["--json"][..], &[]] {
+            let local = sandbox.run(&[form, &words].concat());
+            let over = sandbox.run(&[&["--profile", who], form, &words].concat());
+            assert!(over.status.success(), "{verb}: {}", errors(&over));
+            let text = |output: &std::process::Output| String::from_utf8(output.stdout.clone()).unwrap();
+            assert_eq!(text(&local), text(&over), "{verb}");
+        }
+    }
+
+    // It was siti, and the socket's operator was not asked.
+    let id = sandbox.done(&["user", "show", "siti"])["user-shown"]["user"]["id"].as_str().unwrap().to_owned();
+    let trail = sandbox.done(&["audit", "list", "--limit", "1000"]);
+    let hers = trail["audit"]["entries"].as_array().unwrap().iter();
+    let hers = hers.filter(|entry| entry["actor"] == format!("user:{id}"));
+    assert!(hers.count() >= 9);
+    // What she may not do she may not do this way.
+    assert_eq!(refused(&sandbox, &siti, "user list"), "forbidden");
+    assert_eq!(refused(&sandbox, &admin, &format!("grant create decrypt {of} --object alamat")), "forbidden");
+}
+
+#[test]
+fn what_is_asked_at_the_machine_goes_there_and_a_wrong_profile_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start();
+    sandbox.provision();
+    let admin = profile(&sandbox, &daemon, "admin", "admin");
+    done(&sandbox, &admin, "lock");
+    assert_eq!(refused(&sandbox, &admin, "user list"), "wrong-state");
+    done(&sandbox, &admin, "unlock");
+
+    let run = |args: &[&str]| sandbox.run(&[args, &["user", "list"]].concat());
+    let control = format!("https://{}", daemon.control());
+    let files = ["--ca", "admin/ca.pem", "--certificate", "admin/admin.pem", "--key", "admin/admin.key"];
+    assert!(run(&[&["--control", &control], &files[..]].concat()).status.success());
+    for (args, status, said) in [
+        (vec!["--profile", "tidak-ada.toml"], 1, "check the path"),
+        (vec!["--control", &control], 2, "--ca"),
+        ([&["--control", "gembok.lan"], &files[..]].concat(), 1, "https://gembok.lan:9443"),
+        ([&["--control", "https://127.0.0.1:1"], &files[..]].concat(), 3, "cannot be asked"),
+    ] {
+        let output = run(&args);
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {}", errors(&output));
+        assert!(errors(&output).contains(said), "{args:?}: {}", errors(&output));
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = sandbox.run(&["completions", shell]);
+        let script = String::from_utf8(script.stdout).unwrap();
+        assert!(script.contains("server-names") && script.contains("required-context"), "{shell}");
+    }
+    // Another's CA, a key that others may read, a profile with a slip of the pen.
+    let strange = rcgen::generate_simple_self_signed(vec!["gembok.lan".into()]).unwrap();
+    fs::write(sandbox.path("admin/ca-lain.pem"), strange.cert.pem()).unwrap();
+    let output =
+        run(&["--control", &control, "--ca", "admin/ca-lain.pem", files[2], files[3], files[4], files[5]]);
+    assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+    let key = sandbox.path("admin/admin.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    assert!(
+        errors(&run(&["--profile", &admin])).contains("chmod"),
+        "{}",
+        errors(&run(&["--profile", &admin]))
+    );
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    fs::write(sandbox.path("admin/profile.toml"), "kontrol = \"x\"").unwrap();
+    assert!(errors(&run(&["--profile", &admin])).contains("a profile names control"));
+}
