@@ -18,37 +18,37 @@ const LIMIT: u32 = 100;
 #[serde(deny_unknown_fields)]
 pub struct AuditWanted {
     /// The first sequence number of interest; with `newest` the last.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
     /// Entries at most; 100 without.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// Newest first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub newest: bool,
     /// `audit`, `access` or `all`; audit without.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Who, as records say it: `user:<uuid>`, `local:0`, `endpoint:<uuid>`, `system`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// What an act begins with, such as `user.`; of requests on data the operation.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<String>,
     /// On what: `object:PROJECT/NAME` and the like, or an id, a digest or a pseudonym as records have it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
     /// `done`, or the code of a refusal.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// RFC 3339: at this moment or later.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// RFC 3339: before this moment.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// Only what concerns this project.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
 }
 

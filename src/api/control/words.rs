@@ -133,6 +133,7 @@ mod tests {
             ("GET", "/v1/certificates", "", r#"{"certificate":{"list":{"after":null,"limit":null}}}"#),
             ("GET", "/v1/users?after=x%2f", "", r#"{"user":{"list":{"after":"x/","limit":null}}}"#),
             ("GET", "/v1/users?limit=5", "", r#"{"user":{"list":{"after":null,"limit":5}}}"#),
+            ("GET", "/v1/audit?limit=5", "", r#"{"audit":{"list":{"limit":5}}}"#),
             (
                 "POST",
                 "/v1/projects/kantor/members",
