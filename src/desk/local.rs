@@ -39,7 +39,9 @@ impl Request {
             | Self::Audit(_)
             | Self::Statistics(_)
             | Self::Report(_)
-            | Self::Session(_) => false,
+            | Self::Session(_)
+            | Self::Approval(_)
+            | Self::Subject(_) => false,
         }
     }
 }
