@@ -264,6 +264,7 @@ fn a_rotten_row_of_any_table_stops_nobody_else() {
     Session::begin(&world, "siti", PASSWORD);
     world.done("user create rina --role user");
     world.done(&format!("project member propose rina --project {PROJECT}"));
+    world.done(&format!("subject freeze --project {PROJECT} --pseudonym {}", "5a".repeat(16)));
     let (certificates, _) = listed(&world, "certificate list");
     let (endpoints, _) = listed(&world, &format!("endpoint list --project {PROJECT}"));
     let gaji = endpoints.iter().find(|endpoint| endpoint["name"] == "gaji").unwrap()["id"].as_str().unwrap();
