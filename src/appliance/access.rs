@@ -140,7 +140,8 @@ impl Operational {
                 Target::Project(name)
                 | Target::Endpoint { project: name, .. }
                 | Target::Object { project: name, .. } => {
-                    let project = on.and_then(On::project).map(On::Project);
+                    // By itself: what is missing in a project one sees is told as missing.
+                    let project = self.tenant_named(name).ok().map(On::Project);
                     let is_seen = project.is_some_and(|project| sees(Act::ProjectShow, &project));
                     if is_seen { stop } else { not_found("project", name) }
                 }

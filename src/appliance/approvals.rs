@@ -174,7 +174,18 @@ impl Operational {
         now: Now,
     ) -> Result<ApprovalView, Stop> {
         let ended = self.change(now, |batch| {
-            let ended = self.waiting(id, now.time)?.decide(state, leave.actor(), now.time);
+            let approval = self.approval_row(id)?;
+            // A recovery may be stopped until it is used.
+            let is_stopped = approval.kind == Kind::Recovery && approval.is_open(now.time);
+            let approval = if is_stopped { approval } else { self.waiting(id, now.time)? };
+            if state == State::Refused
+                && let Actor::User(id) = leave.actor()
+                && let Some(user) = self.who_counts(id)?.filter(|user| user.role == Role::User)
+            {
+                // Whose yes would not count has no no, either.
+                self.check_standing(&user, &approval)?;
+            }
+            let ended = approval.decide(state, leave.actor(), now.time);
             let audit = ask_audit(&ended, leave.actor(), act, now);
             Ok((put(batch, &ended), audit, ended))
         })?;

@@ -97,7 +97,7 @@ impl Operational {
                 subject = self.subject_of(&served.object, &sealed.context)?;
                 if let Some(subject) = subject {
                     // Begun before the look, so that no freeze falls between them.
-                    done.watch.get_or_insert_with(|| self.frozen.watch());
+                    done.watch.get_or_insert_with(|| self.frozen.watch(served.object.project));
                     self.frozen.check(served.object.project, subject)?;
                 }
                 let (version, envelope) =

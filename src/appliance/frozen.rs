@@ -1,9 +1,8 @@
 //! Frozen subjects: whose data is not decrypted until the freeze is ended. The rows are the truth; in memory there is a set of
 //! them, which a decrypt looks into once for each item whose object has a subject.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -32,14 +31,15 @@ type Frozen = (ProjectId, Pseudonym);
 #[derive(Default)]
 pub(super) struct FrozenSubjects {
     now: ArcSwap<HashSet<Frozen>>,
-    /// Counts freezes, so that an answer on its way out knows whether there was one meanwhile.
-    freezes: AtomicU64,
+    /// Counts the freezes of each project, so that an answer on its way out knows whether there was one meanwhile.
+    freezes: Mutex<HashMap<ProjectId, u64>>,
     changing: Mutex<()>,
 }
 
-/// Looks, when an answer is to go out, whether anybody was frozen since it was begun.
+/// Looks, when an answer is to go out, whether anybody of its project was frozen since it was begun.
 pub struct FreezeWatch {
     frozen: Arc<FrozenSubjects>,
+    project: ProjectId,
     began: u64,
 }
 
@@ -57,7 +57,7 @@ impl FreezeWatch {
     /// # Errors
     /// `conflict` when a subject was frozen meanwhile, whoever that is: asked again, the request is told.
     pub fn check(&self) -> Result<(), Refusal> {
-        if self.frozen.freezes.load(Ordering::Acquire) == self.began {
+        if self.frozen.freezes(self.project) == self.began {
             return Ok(());
         }
         Err(Refusal::new(Code::Conflict).detail("A subject was frozen while this was decrypted."))
@@ -80,8 +80,12 @@ impl FrozenSubjects {
     }
 
     /// A watch that began before anybody was looked for.
-    pub(super) fn watch(self: &Arc<Self>) -> FreezeWatch {
-        FreezeWatch { frozen: Arc::clone(self), began: self.freezes.load(Ordering::Acquire) }
+    pub(super) fn watch(self: &Arc<Self>, project: ProjectId) -> FreezeWatch {
+        FreezeWatch { frozen: Arc::clone(self), project, began: self.freezes(project) }
+    }
+
+    fn freezes(&self, project: ProjectId) -> u64 {
+        self.freezes.lock().get(&project).copied().unwrap_or(0)
     }
 
     /// Whether nothing of `subject` may be decrypted.
@@ -140,11 +144,13 @@ impl Operational {
             let audit = freeze_audit(&leave, "subject.freeze", project, subject, now);
             Ok(Some((batch.put(Table::FrozenSubjects, &row_key, row), audit)))
         })?;
-        // Also where the row was there already: a write that was said to have failed may have landed.
-        self.frozen.change(|frozen| {
-            frozen.insert((project, subject));
-        });
-        self.frozen.freezes.fetch_add(1, Ordering::AcqRel);
+        // Also where the row was there already: a write that was said to have failed may have landed. But only who is new there
+        // holds up answers.
+        let mut is_new = false;
+        self.frozen.change(|frozen| is_new = frozen.insert((project, subject)));
+        if is_new {
+            *self.frozen.freezes.lock().entry(project).or_insert(0) += 1;
+        }
         Ok(())
     }
 

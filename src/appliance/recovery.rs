@@ -1,5 +1,7 @@
 //! When all admins are lost: the operator asks, an officer approves, and the operator fetches a one-time link by which an account
-//! becomes the admin. While an admin who can sign in is there, nothing of the kind.
+//! becomes the admin. An admin who could sign in has a day to refuse that.
+
+use std::time::Duration;
 
 use crate::domain::approval::{Approval, Kind, State};
 use crate::domain::audit_record::AuditRecord;
@@ -18,6 +20,9 @@ use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::reset::{LinkMade, link};
+
+/// How long an admin who could sign in has to refuse a recovery that an officer has approved.
+const ADMIN_MAY_REFUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// How far a recovery is.
 pub enum Recovery {
@@ -38,18 +43,14 @@ impl Operational {
     /// Asked again meanwhile, it tells how that stands.
     ///
     /// # Errors
-    /// `not-found`; `admin-is-there` while an admin can sign in.
+    /// `not-found`; `admin-is-there` while an admin who can sign in may refuse it.
     pub fn recover_user(&self, leave: Leave, name: &str, now: Now) -> Result<Recovery, Stop> {
         let mut waits = None;
         let found = self.change(now, |batch| {
             let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
-            if let Some(admin) = self.admin_who_can_sign_in(now.time)? {
-                return Err(Refusal::new(Code::AdminIsThere)
-                    .detail(format!("The admin {admin} can sign in."))
-                    .into());
-            }
             let wanted = Wanted { kind: Kind::Recovery, subject: user.id, project: None };
             if let Some(given) = self.approved(wanted, now.time)? {
+                self.check_no_admin_stops(&given, now.time)?;
                 let token = LinkToken::generate()?;
                 credentials.link = Some(link(&token, leave.actor(), true, true, now));
                 let fetched = given.decide(State::Used, leave.actor(), now.time);
@@ -84,6 +85,18 @@ impl Operational {
                 Recovery::Done(LinkMade { token, user: name.to_owned(), expires: now.time.plus(LINK_LIVES) })
             }
         })
+    }
+
+    /// A certificate may count whose owner has lost it, so an admin who could sign in does not stand in the way for ever: he has
+    /// a time to refuse what an officer has approved.
+    fn check_no_admin_stops(&self, given: &Approval, now: Timestamp) -> Result<(), Stop> {
+        let Some(admin) = self.admin_who_can_sign_in(now)? else { return Ok(()) };
+        let until = given.decided.unwrap_or(given.asked).plus(ADMIN_MAY_REFUSE);
+        if now >= until {
+            return Ok(());
+        }
+        let detail = format!("The admin {admin} can sign in, and may refuse this until {until}.");
+        Err(Refusal::new(Code::AdminIsThere).detail(detail).into())
     }
 
     /// The name of an admin who is enabled and has a certificate that counts, or a password.

@@ -76,7 +76,7 @@ impl Operational {
     }
 
     /// Refuses a second person who was not one when the request was made.
-    fn check_standing(&self, approver: &User, approval: &Approval) -> Result<(), Stop> {
+    pub(super) fn check_standing(&self, approver: &User, approval: &Approval) -> Result<(), Stop> {
         let project = approval.project;
         match (approver.role, approval.kind) {
             (Role::Officer, Kind::Member) => {
@@ -92,7 +92,12 @@ impl Operational {
             (Role::User, Kind::Confirmation) => {
                 // Of each: who could put an account into a project of his own, and answer for it there, would be its second
                 // person everywhere.
-                let projects = self.memberships(approval.subject)?;
+                // Whoever takes the account into a project of his own after the request has no say in it.
+                let mut projects = Vec::new();
+                for project in self.memberships(approval.subject)? {
+                    let member = self.member(project, approval.subject)?;
+                    projects.extend(member.filter(|one| one.created < approval.asked).map(|_| project));
+                }
                 if projects.is_empty() {
                     return Err(no("The account is a member of no project; an officer decides."));
                 }
@@ -125,7 +130,7 @@ impl Operational {
     }
 
     /// An account that may come in.
-    fn who_counts(&self, id: UserId) -> Result<Option<User>, Stop> {
+    pub(super) fn who_counts(&self, id: UserId) -> Result<Option<User>, Stop> {
         let user = self.look_up::<User>(Table::Users, id.as_bytes())?.and_then(Listed::sound);
         Ok(user.filter(|user| user.disabled.is_none()))
     }

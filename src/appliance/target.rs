@@ -131,7 +131,7 @@ impl Operational {
         Ok(project.map(|project| Tenant { id, name: project.name.to_string() }))
     }
 
-    fn tenant_named(&self, name: &str) -> Result<Tenant, Stop> {
+    pub(super) fn tenant_named(&self, name: &str) -> Result<Tenant, Stop> {
         let id = self.id_of(Table::Projects, &[0; 16], name)?.ok_or_else(|| not_found("project", name))?;
         Ok(Tenant { id: ProjectId::from_bytes(id), name: name.to_owned() })
     }

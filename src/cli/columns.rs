@@ -2,6 +2,8 @@
 
 use crate::desk::answer::Listed;
 
+use super::table::still;
+
 /// An entry of a list, or the name of the row that should have been one.
 pub(super) type Line<'a, T> = Result<&'a T, &'a str>;
 
@@ -23,7 +25,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 
     pub(super) fn row(&mut self, row: [String; COLUMNS]) {
-        self.rows.push(row);
+        self.rows.push(row.map(|cell| still(&cell)));
     }
 
     pub(super) fn rows<'a, T: 'a>(

@@ -46,16 +46,17 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Args)]
 pub(super) struct Options {
     /// The control plane, as https and a host; without this and a profile, the local socket
-    #[arg(long, global = true, value_name = "URL", requires_all = ["ca", "certificate", "key"])]
+    #[arg(long, global = true, value_name = "URL", requires_all = ["control_ca", "control_certificate", "control_key"])]
     control: Option<String>,
     /// What the server's certificate is judged by
-    #[arg(long, global = true, value_name = "FILE")]
+    // These three have names of their own: verbs have a --certificate and a --key, too.
+    #[arg(id = "control_ca", long = "control-ca", global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Your certificate
-    #[arg(id = "certificate", long = "certificate", global = true, value_name = "FILE")]
+    #[arg(id = "control_certificate", long = "control-certificate", global = true, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// Your private key (mode 0600)
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(id = "control_key", long = "control-key", global = true, value_name = "FILE")]
     key: Option<PathBuf>,
     /// A file with these four; ~/.config/gembok/profile.toml where there is one and no --config is given
     #[arg(long, global = true, env = "GEMBOK_PROFILE", value_name = "FILE", conflicts_with_all = ["control", "local"])]

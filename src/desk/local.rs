@@ -4,6 +4,7 @@
 
 use super::request::{self, Request};
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::user::Role;
 
 impl Request {
     /// Refuses over the local socket what is a named user's.
@@ -15,8 +16,9 @@ impl Request {
     }
 
     /// Exports and what follows on one are streams and have no route.
-    const fn is_of_the_machine(&self) -> bool {
+    fn is_of_the_machine(&self) -> bool {
         match self {
+            Self::User(request::User::Create { role, .. }) => is_officer(role),
             Self::InitSandbox { .. }
             | Self::Unlock { .. }
             | Self::Lock
@@ -24,6 +26,8 @@ impl Request {
             | Self::Clock(_)
             | Self::Store(_)
             | Self::User(request::User::Recover { .. })
+            // Officers are appointed on the host, and get their first certificate there.
+            | Self::Certificate(request::Certificate::IssueUser { .. })
             | Self::Audit(request::Audit::Export(_) | request::Audit::ExportKept { .. }) => true,
             Self::Project(_)
             | Self::Object(_)
@@ -46,6 +50,10 @@ impl Request {
     }
 }
 
+fn is_officer(role: &str) -> bool {
+    role == Role::Officer.name()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +66,10 @@ mod tests {
             assert_eq!(code(&request, false), Some(Code::UseTheControlPlane));
             assert_eq!(code(&request, true), None);
         }
+        let create =
+            |role: &str| Request::User(request::User::Create { name: "x".into(), role: role.into() });
+        assert_eq!(code(&create("officer"), false), None);
+        assert_eq!(code(&create("admin"), false), Some(Code::UseTheControlPlane));
         for request in [Request::Lock, Request::Status, Request::Clock(request::Clock::Acknowledge)] {
             assert_eq!(code(&request, false), None);
         }

@@ -160,7 +160,8 @@ codes! {
     92 WeakPassword "weak-password", "The password is too easy to guess.", "Choose a longer one that nobody else has.";
     93 LinkEnded "link-ended", "The one-time link was used or replaced, or its time is over.",
         "Ask an admin for another one.";
-    94 AdminIsThere "admin-is-there", "There is an admin who can sign in.", "Ask that admin: gembok user list names them.";
+    94 AdminIsThere "admin-is-there", "There is an admin who can sign in.",
+        "Ask that admin; who is lost refuses nothing, and a day after the approval the recovery goes on.";
 
     // Whose data it is.
     110 SubjectFrozen "subject-frozen", "The subject is frozen: nothing of it is decrypted.",
@@ -191,7 +192,7 @@ codes! {
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
-        "Ask as a named user over the control plane: with --profile, or --control, --ca, --certificate and --key.";
+        "Ask as a named user over the control plane: with --profile, or --control and what goes with it.";
 }
 
 impl Code {

@@ -97,7 +97,7 @@ fn the_control_plane_has_no_other_routes() {
         ("GET", "/v1/keys", 404, "no-such-route"),
         ("POST", "/v1/statistics", 405, "method-not-allowed"),
         ("PUT", "/v1/users", 405, "method-not-allowed"),
-        ("DELETE", "/v1/projects/kantor", 405, "method-not-allowed"),
+        ("PATCH", "/v1/projects/kantor", 405, "method-not-allowed"),
         ("GET", "/v1/users//", 404, "no-such-route"),
         ("DELETE", "/health/state", 405, "method-not-allowed"),
     ] {

@@ -9,23 +9,12 @@ use serde_json::{Value, json};
 
 use crate::book::{Book, COMMITTED};
 use crate::client::{Client, refusal};
-use crate::clock::SHIPPED;
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::world::World;
 
 /// For how long an object has to be retired before it is deleted, and a little more.
 const RETIRED_BEFORE: Duration = Duration::from_secs(91);
-
-/// No role may do these as shipped; a policy may let one.
-const MORE: &str = "
-@id(\"more\") @why(\"For a test.\")
-permit (
-  principal in Role::\"officer\",
-  action in [Action::\"audit.prune\", Action::\"ca.roll\", Action::\"ca.roll-finish\", Action::\"server-names.set\"],
-  resource
-);
-";
 
 fn signing_request() -> String {
     let key = rcgen::KeyPair::generate().unwrap();
@@ -50,7 +39,6 @@ fn the_committed_document_is_the_codes() {
 #[test]
 fn every_operation_answers_as_the_document_says() {
     let sandbox = Sandbox::new();
-    fs::write(sandbox.path("policies/access.cedar"), format!("{SHIPPED}{MORE}")).unwrap();
     let outside = Foreign::new("luar");
     fs::write(sandbox.path("outside-ca.pem"), &outside.pem).unwrap();
     fs::write(sandbox.path("outside-crl.pem"), outside.list(&[], 48)).unwrap();
@@ -355,13 +343,13 @@ fn subjects(book: &mut Book) {
 fn roll_ca(world: &World, book: &mut Book) {
     book.resource("GET", "/v1/ca", Value::Null);
     book.resource("POST", "/v1/ca/roll", Value::Null);
-    world.done("certificate issue --user opsir --out opsir-baru");
-    let (ca, certificate) = (world.sandbox.path("opsir-baru/ca.pem"), world.sandbox.path("opsir-baru/user"));
-    let officer = Client::new(&world.daemon.control(), &ca, Some(&certificate));
+    world.done("certificate issue --user admin --out admin-baru");
+    let (ca, certificate) = (world.sandbox.path("admin-baru/ca.pem"), world.sandbox.path("admin-baru/user"));
+    let admin = Client::new(&world.daemon.control(), &ca, Some(&certificate));
     world.daemon.wait_until("the listeners follow", || {
-        officer.ask("GET", "/v1/info", &[], b"").is_ok_and(|answer| answer.status == 200)
+        admin.ask("GET", "/v1/info", &[], b"").is_ok_and(|answer| answer.status == 200)
     });
-    book.people = vec![officer];
+    book.people = vec![admin];
     book.resource("POST", "/v1/ca/finish", json!({ "force": true }));
 }
 

@@ -48,8 +48,8 @@ fn run(world: &World, words: &str, input: &str) -> Output {
 
 fn report(world: &World, words: &str, input: &str) -> Value {
     let output = run(world, &format!("{words} --json"), input);
+    assert!(output.status.success(), "{words}: {output:?}");
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(output.status.success(), "{words}: {answer}");
     answer["done"]["report"].clone()
 }
 

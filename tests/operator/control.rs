@@ -111,7 +111,14 @@ fn what_is_asked_at_the_machine_goes_there_and_a_wrong_profile_says_what_to_do()
 
     let run = |args: &[&str]| sandbox.run(&[args, &["user", "list"]].concat());
     let control = format!("https://{}", daemon.control());
-    let files = ["--ca", "admin/ca.pem", "--certificate", "admin/admin.pem", "--key", "admin/admin.key"];
+    let files = [
+        "--control-ca",
+        "admin/ca.pem",
+        "--control-certificate",
+        "admin/admin.pem",
+        "--control-key",
+        "admin/admin.key",
+    ];
     assert!(run(&[&["--control", &control], &files[..]].concat()).status.success());
     for (args, status, said) in [
         (vec!["--profile", "tidak-ada.toml"], 1, "check the path"),

@@ -85,14 +85,20 @@ async fn serve(
     let (path, conditions) = (head.uri.path().to_owned(), Conditions::of(&head.headers));
     let (appliance, operational) = (Arc::clone(appliance), appliance.unlocked()?);
     hop(move || {
-        let now = operational.now();
-        let asker = Asker::User(sign_in(&operational, &arrival, now)?);
-        // Only somebody is told what is wrong with a request.
-        Desk { appliance: &appliance, operational: &operational, asker, now }.perform(
-            wanted,
-            &path,
-            conditions?,
-        )
+        let perform = || {
+            let now = operational.now();
+            let asker = Asker::User(sign_in(&operational, &arrival, now)?);
+            // Only somebody is told what is wrong with a request.
+            let desk = Desk { appliance: &appliance, operational: &operational, asker, now };
+            desk.perform(wanted, &path, conditions?)
+        };
+        if !row.is_change() {
+            return perform();
+        }
+        sign_in(&operational, &arrival, operational.now())?;
+        // Who asks, and what they may do, is looked at with every other change kept out: a right that was taken away before this
+        // change is made counts no more.
+        operational.exclusively(perform)
     })
     .await
 }
