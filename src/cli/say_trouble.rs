@@ -17,6 +17,11 @@ pub(super) mod fixed {
         BECOME_ROOT "become root, or the user that the daemon runs as" "jadilah root, atau pengguna yang menjalankan daemon";
         START_IT "start it with gembok serve, or see that --config names the configuration it runs with"
             "jalankan dengan gembok serve, atau pastikan --config menyebut konfigurasi yang dipakainya";
+        NO_ANSWER "it closed without an answer; see its log" "ditutup tanpa jawaban; lihat lognya";
+        HALF_ANSWER "the daemon closed in the middle of an answer; see its log"
+            "daemon menutup di tengah jawaban; lihat lognya";
+        HALF_EXPORT "the daemon closed in the middle of an export; see its log"
+            "daemon menutup di tengah ekspor; lihat lognya";
         LATE "it does not answer in time" "tidak menjawab pada waktunya";
         NO_PORT "the data plane has no port of its own\n  say how it is reached with --url"
             "bidang data tidak memiliki port sendiri\n  sebutkan alamatnya dengan --url";

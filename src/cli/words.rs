@@ -1,5 +1,5 @@
-//! In which language the command line speaks, and what makes its catalogue: a heading ([`super::heads`]) or a sentence
-//! (`say_*`) is written down in English and Indonesian at once, or it cannot be said at all.
+//! In which language the command line speaks, and what makes its catalogue: headings ([`super::heads`]) and sentences
+//! (`say_*`) are written down in English and Indonesian at once. Tables and errors take nothing else.
 
 use std::fmt;
 use std::sync::OnceLock;
