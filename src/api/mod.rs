@@ -30,7 +30,6 @@ pub mod control;
 mod credentials;
 mod field;
 mod health;
-mod indonesian;
 mod info;
 mod line;
 mod metrics;

@@ -22,7 +22,7 @@ use crate::domain::refusal::{Code, Refusal};
 use super::credentials::{self, Arrival};
 use super::line::{Line, Verb};
 use super::request::PublishedBody;
-use super::{Answer, Incoming, body, indonesian, problem};
+use super::{Answer, Incoming, body, problem};
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -105,8 +105,7 @@ struct Gagal<'a> {
 }
 
 fn failure(refusal: &Refusal) -> Answer {
-    let gagal =
-        Gagal { status: "Gagal!", kode: refusal.code.as_str(), pesan: indonesian::sentence(refusal.code) };
+    let gagal = Gagal { status: "Gagal!", kode: refusal.code.as_str(), pesan: refusal.code.indonesian() };
     let body = serde_json::to_vec(&gagal).unwrap_or_default();
     let mut answer = problem::respond(problem::status(refusal.code), "application/json", body);
     problem::add_limit_headers(&mut answer, refusal);

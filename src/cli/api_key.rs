@@ -13,8 +13,10 @@ use super::client::Answered;
 use super::columns::{Line, Table};
 use super::error::CliError;
 use super::files::NewFile;
+use super::heads;
 use super::page::Page;
 use super::run::Session;
+use super::say_answer::{self as say, fixed};
 
 #[derive(Subcommand)]
 pub(super) enum ApiKey {
@@ -150,7 +152,7 @@ impl Session {
         let line = Zeroizing::new(serde_json::to_string(&answer).map_err(|_| CliError::Answer)?);
         let Answer::Done(done) = answer else { return Err(CliError::Answer) };
         self.show(&Answered { line, answer: done })?;
-        self.tell(&format!("the API key is in {}", path.display()));
+        self.tell(say::key_in(path.display()));
         Ok(())
     }
 }
@@ -162,26 +164,26 @@ fn written(text: &ShownOnce) -> Zeroizing<String> {
 /// For eyes.
 pub(super) fn table<'a>(listed: impl IntoIterator<Item = Line<'a, Shown>>) -> String {
     let mut table = Table::new([
-        "LABEL",
-        "ID",
-        "REQUESTS/S",
-        "FIELDS/S",
-        "EXPIRES",
-        "LAST USED",
-        "REPLACED BY",
-        "REVOKED",
-        "DISABLED",
-        "CREATED",
+        heads::LABEL,
+        heads::ID,
+        heads::REQUESTS_PER_S,
+        heads::FIELDS_PER_S,
+        heads::EXPIRES,
+        heads::LAST_USED,
+        heads::REPLACED_BY,
+        heads::REVOKED,
+        heads::DISABLED,
+        heads::CREATED,
     ]);
     table.rows(listed, |key| {
         let from = key.last_used_from.as_deref().unwrap_or_default();
         [
             key.label.clone(),
             key.id.clone(),
-            format!("{} ({} at once)", key.requests_per_s, key.requests_burst),
-            format!("{} ({} at once)", key.fields_per_s, key.fields_burst),
-            key.expires.clone().unwrap_or_else(|| "never".into()),
-            key.last_used.as_ref().map(|time| format!("{time} from {from}")).unwrap_or_default(),
+            say::at_once(key.requests_per_s, key.requests_burst).into(),
+            say::at_once(key.fields_per_s, key.fields_burst).into(),
+            key.expires.clone().unwrap_or_else(|| fixed::NEVER.to_string()),
+            key.last_used.as_ref().map(|time| say::used_from(time, from).into()).unwrap_or_default(),
             // Enough to find it in the column of ids.
             key.replaced_by.as_deref().and_then(|id| id.get(..8)).unwrap_or_default().to_owned(),
             key.revoked.clone().unwrap_or_default(),

@@ -8,6 +8,8 @@ use crate::desk::answer::{ApprovalLine, Listed};
 use crate::desk::request;
 
 use super::columns::{Table, all};
+use super::heads;
+use super::say_answer::{self as say, fixed};
 
 #[derive(Subcommand)]
 pub(super) enum Approval {
@@ -37,15 +39,23 @@ impl From<Approval> for request::Request {
 
 /// A table of approvals.
 pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
-    let mut table =
-        Table::new(["APPROVAL", "STATE", "WHAT", "USER", "PROJECT", "ASKED BY", "ASKED", "EXPIRES"]);
+    let mut table = Table::new([
+        heads::APPROVAL,
+        heads::STATE,
+        heads::WHAT,
+        heads::USER,
+        heads::PROJECT,
+        heads::ASKED_BY,
+        heads::ASKED,
+        heads::EXPIRES,
+    ]);
     table.rows(all(listed), |line| {
         let ApprovalLine { id, kind, user, project, requester, asked, expires, state, .. } = line;
         let project = project.clone().unwrap_or_default();
         let what = match kind.as_str() {
-            "member" => "become a member",
-            "confirmation" => "be confirmed",
-            "recovery" => "become the admin",
+            "member" => fixed::BECOME_MEMBER.text(),
+            "confirmation" => fixed::BE_CONFIRMED.text(),
+            "recovery" => fixed::BECOME_ADMIN.text(),
             other => other,
         };
         [
@@ -66,11 +76,10 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
 pub(super) fn one(line: &ApprovalLine) -> String {
     let ApprovalLine { id, kind, user, project, requester, asked, expires, state, decided, decided_by } =
         line;
-    let mut text = format!(
-        "approval      {id}\nstate         {state}\nwhat          {kind}\nuser          {user}\nasked by      {requester}\n\
-         asked         {asked}\nexpires       {expires}"
-    );
-    for (name, value) in [("project", project), ("decided", decided), ("decided by", decided_by)] {
+    let mut text = String::from(say::approval(id, state, kind, user, requester, asked, expires));
+    for (name, value) in
+        [(heads::IN_PROJECT, project), (heads::DECIDED, decided), (heads::DECIDED_BY, decided_by)]
+    {
         if let Some(value) = value {
             // Writing to a string does not fail.
             let _ = write!(text, "\n{name:<14}{value}");

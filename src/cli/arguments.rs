@@ -50,6 +50,9 @@ pub(super) struct Arguments {
     /// Print the daemon's answer as it came, one line of JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
+    /// The language to speak, and of a report's page: id or en; without, that of the environment, and of a page id
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = ["id", "en"])]
+    pub(super) language: Option<String>,
     #[command(flatten)]
     pub(super) control: Options,
     #[command(subcommand)]

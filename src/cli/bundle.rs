@@ -13,6 +13,7 @@ use crate::desk::answer::Issued;
 
 use super::error::CliError;
 use super::files::MadeKey;
+use super::say_trouble::{self as say, fixed};
 
 /// More than a bundle has, so that its bytes are never moved.
 const BUNDLE_BYTES_USUAL: usize = 64 << 10;
@@ -44,10 +45,10 @@ impl Url {
         let name = names.iter().find(elsewhere).or_else(|| names.first()).ok_or(CliError::Answer)?;
         let host = if name.contains(':') { format!("[{name}]") } else { name.clone() };
         match port {
-            0 => Err(CliError::Own(
-                "the data plane has no port of its own\n  say how it is reached with --url".into(),
-            )),
-            port => format!("https://{host}:{port}").parse().map_err(|what: &str| CliError::Own(what.into())),
+            0 => Err(CliError::Own(fixed::NO_PORT.into())),
+            port => {
+                format!("https://{host}:{port}").parse().map_err(|what: &str| CliError::Foreign(what.into()))
+            }
         }
     }
 
@@ -74,9 +75,7 @@ pub(super) struct Bundle<'a> {
 impl Bundle<'_> {
     /// The zip.
     pub(super) fn pack(&self) -> Result<Zeroizing<Vec<u8>>, CliError> {
-        self.write()
-            .map(Zeroizing::new)
-            .map_err(|error| CliError::Own(format!("the bundle cannot be made: {error}")))
+        self.write().map(Zeroizing::new).map_err(|error| CliError::Own(say::no_bundle(error)))
     }
 
     fn write(&self) -> zip::result::ZipResult<Vec<u8>> {

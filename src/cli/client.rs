@@ -14,6 +14,7 @@ use crate::desk::request::Request;
 
 use super::control::Control;
 use super::error::CliError;
+use super::say_trouble::fixed;
 
 /// Bytes of an answer at most: a list of some hundred thousand certificates.
 pub(super) const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -87,9 +88,7 @@ fn exchange(socket: &Path, request: &Request) -> io::Result<Zeroizing<String>> {
     // It may hold an API key; a string that grows would leave copies behind.
     let mut answer = Zeroizing::new(String::with_capacity(ANSWER_BYTES_USUAL));
     match stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer) {
-        Ok(0) => {
-            Err(sent.err().unwrap_or_else(|| io::Error::other("it closed without an answer; see its log")))
-        }
+        Ok(0) => Err(sent.err().unwrap_or_else(|| io::Error::other(fixed::NO_ANSWER.text()))),
         Ok(_) => Ok(answer),
         Err(_) if answer.ends_with('\n') => Ok(answer),
         Err(error) => Err(error),
@@ -114,11 +113,7 @@ impl Pieces {
     fn line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
         self.from.by_ref().take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line)?;
-        if line.ends_with(b"\n") {
-            Ok(line)
-        } else {
-            Err(io::Error::other("the daemon closed in the middle of an answer; see its log"))
-        }
+        if line.ends_with(b"\n") { Ok(line) } else { Err(io::Error::other(fixed::HALF_ANSWER.text())) }
     }
 }
 
@@ -135,7 +130,7 @@ impl Read for Pieces {
             return Ok(0);
         }
         match self.from.read(&mut to[..wanted])? {
-            0 => Err(io::Error::other("the daemon closed in the middle of an export; see its log")),
+            0 => Err(io::Error::other(fixed::HALF_EXPORT.text())),
             read => {
                 self.left -= read;
                 Ok(read)

@@ -2,7 +2,9 @@
 
 use crate::desk::answer::Listed;
 
+use super::heads;
 use super::table::still;
+use super::words::Pair;
 
 /// An entry of a list, or the name of the row that should have been one.
 pub(super) type Line<'a, T> = Result<&'a T, &'a str>;
@@ -20,8 +22,8 @@ pub(super) struct Table<const COLUMNS: usize> {
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    pub(super) fn new(heads: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![heads.map(str::to_owned)] }
+    pub(super) fn new(heads: [Pair; COLUMNS]) -> Self {
+        Self { rows: vec![heads.map(|head| head.text().to_owned())] }
     }
 
     pub(super) fn row(&mut self, row: [String; COLUMNS]) {
@@ -36,9 +38,9 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         for line in listed {
             self.row(line.map_or_else(
                 |row| {
-                    std::array::from_fn(
-                        |column| if column == 0 { format!("DAMAGED {row}") } else { String::new() },
-                    )
+                    std::array::from_fn(|column| {
+                        if column == 0 { format!("{} {row}", heads::DAMAGED) } else { String::new() }
+                    })
                 },
                 &cells,
             ));
@@ -66,9 +68,9 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_entry() {
-        let mut table = Table::new(["A", "LONG HEAD"]);
+        let mut table = Table::new([heads::ID, heads::KEY_ID]);
         table.row(["wide entry".into(), "x".into()]);
         table.row(["é".into(), String::new()]);
-        assert_eq!(table.text(), "A           LONG HEAD\nwide entry  x\né\n");
+        assert_eq!(table.text(), "ID          KEY ID\nwide entry  x\né\n");
     }
 }

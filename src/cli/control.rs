@@ -32,6 +32,7 @@ use crate::config::read_secret;
 
 use super::client::ANSWER_BYTES_MAX;
 use super::error::CliError;
+use super::say_trouble::{self as say, fixed};
 
 /// Where it is looked for when nothing is said, below the user's configuration.
 const PROFILE: &str = "gembok/profile.toml";
@@ -112,11 +113,7 @@ impl Profile {
         let text = std::fs::read_to_string(file).map_err(CliError::file(file))?;
         let wrong = |error: toml::de::Error| {
             // The parser quotes the line; what it says in one sentence is enough.
-            CliError::Own(format!(
-                "{}: {}\n  a profile names control, ca, certificate and key",
-                file.display(),
-                error.message()
-            ))
+            CliError::Own(say::no_profile(file.display(), error.message()))
         };
         let Self { control, ca, certificate, key } = toml::from_str(&text).map_err(wrong)?;
         let folder = file.parent().unwrap_or(Path::new(""));
@@ -128,12 +125,8 @@ impl Profile {
 impl Control {
     fn new(profile: Profile) -> Result<Self, CliError> {
         let Profile { control: url, ca, certificate, key } = profile;
-        let (host, port) = parts(&url).ok_or_else(|| {
-            CliError::Own(format!("{url:?} is no control plane\n  write it like https://gembok.lan:9443"))
-        })?;
-        let unusable = |file: &Path, why: String| {
-            CliError::Own(format!("{}: {why}\n  it has to be PEM", file.display()))
-        };
+        let (host, port) = parts(&url).ok_or_else(|| CliError::Own(say::no_control(format!("{url:?}"))))?;
+        let unusable = |file: &Path, why: String| CliError::Own(say::no_pem(file.display(), why));
         let read = |file: &Path| {
             let all = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
             all.map_err(|error| unusable(file, error.to_string()))
@@ -143,7 +136,7 @@ impl Control {
             roots.add(root).map_err(|error| unusable(&ca, error.to_string()))?;
         }
         let secret =
-            read_secret(&key).map_err(|error| CliError::Own(format!("{error}\n  {}", error.hint())))?;
+            read_secret(&key).map_err(|error| CliError::Foreign(format!("{error}\n  {}", error.hint())))?;
         let secret =
             PrivateKeyDer::from_pem_slice(&secret).map_err(|error| unusable(&key, error.to_string()))?;
         let chain = read(&certificate)?;
@@ -158,7 +151,7 @@ impl Control {
     /// Asks, and waits for the answer: a line as the local socket would have said it.
     pub(super) fn ask(&self, way: &Way) -> Result<Zeroizing<String>, CliError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| CliError::Own(format!("nothing can be asked: {error}")))?;
+        let runtime = runtime.map_err(|error| CliError::Own(say::no_asking(error)))?;
         let (status, body) = runtime.block_on(self.exchange(way))?;
         way.line(status, &body).ok_or(CliError::Answer)
     }
@@ -171,7 +164,7 @@ impl Control {
             TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await
         };
         let stream = timeout(CONNECT_TIMEOUT, connected).await;
-        let stream = stream.map_err(|_| unreached("it does not answer in time".into()))?;
+        let stream = stream.map_err(|_| unreached(fixed::LATE.to_string()))?;
         let stream = stream.map_err(|error| unreached(error.to_string()))?;
         let asked = async {
             let (mut sender, connection) =
@@ -192,7 +185,7 @@ impl Control {
             Ok::<_, String>((status, Zeroizing::new(body.to_bytes().to_vec())))
         };
         let answered = timeout(ANSWER_TIMEOUT, asked).await;
-        answered.map_err(|_| unreached("it does not answer in time".into()))?.map_err(unreached)
+        answered.map_err(|_| unreached(fixed::LATE.to_string()))?.map_err(unreached)
     }
 }
 

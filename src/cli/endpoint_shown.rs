@@ -7,6 +7,8 @@ use crate::desk::request;
 
 use super::api_key;
 use super::columns::{Table, all};
+use super::heads;
+use super::say_answer::{self as say, fixed};
 use super::show::{budgets, certificates, endpoints};
 
 #[derive(Subcommand)]
@@ -42,26 +44,30 @@ impl From<Networks> for request::Networks {
 
 /// For eyes.
 pub(super) fn networks(networks: &[String]) -> String {
-    let from = if networks.is_empty() { "anywhere".to_owned() } else { networks.join(" ") };
-    format!("may come from {from}")
+    let from = if networks.is_empty() { fixed::ANYWHERE.to_string() } else { networks.join(" ") };
+    say::may_come_from(from).into()
 }
 
 /// For eyes.
 pub(super) fn text(shown: &EndpointShown) -> String {
-    let mut granted = Table::new(["OBJECT", "OPERATIONS"]);
+    let mut granted = Table::new([heads::OBJECT, heads::OPERATIONS]);
     for grant in &shown.grants {
         granted.row([grant.object.clone(), grant.operations.join(" ")]);
     }
     for row in &shown.damaged_grants {
-        granted.row([format!("DAMAGED {row}"), String::new()]);
+        granted.row([format!("{} {row}", heads::DAMAGED), String::new()]);
     }
     format!(
-        "{}\n{}\n\ngrants\n{}\nAPI keys\n{}\ncertificates\n{}\nbudgets\n{}",
+        "{}\n{}\n\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}",
         endpoints([Ok(&shown.endpoint)]),
         networks(&shown.networks),
+        fixed::GRANTS,
         granted.text(),
+        fixed::API_KEYS,
         api_key::table(all(&shown.api_keys)),
+        fixed::CERTIFICATES,
         certificates(shown.certificates.iter().map(Ok)),
+        fixed::BUDGETS,
         budgets(&shown.budgets)
     )
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::desk::request::{self, Request};
 
 use super::error::CliError;
+use super::say_trouble::fixed;
 
 #[derive(Args)]
 pub(super) struct Enrol {
@@ -34,7 +35,7 @@ impl Enrol {
                 request::Certificate::Enrol { project, endpoint, certificate }
             }
             (None, None) => {
-                return Err(CliError::Own("name an --endpoint of a --project, or a --user".into()));
+                return Err(CliError::Own(fixed::NAME_HOLDER.into()));
             }
         }))
     }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::config::ConfigError;
 use crate::desk::answer::Refused;
 
+use super::say_trouble::{self as say, fixed};
+use super::words::{Said, refused};
+
 /// Why a command was not done.
 pub(super) enum CliError {
     /// The daemon gave an answer this program does not know.
@@ -17,8 +20,10 @@ pub(super) enum CliError {
     Fault(String),
     /// A file of the operator's.
     File(PathBuf, io::Error),
+    /// What other floors and libraries say of it, in English as it came.
+    Foreign(String),
     /// Something on our own side, in words.
-    Own(String),
+    Own(Said),
     /// The daemon refused.
     Refused(Refused),
     /// Nobody answers at the socket.
@@ -36,6 +41,7 @@ impl CliError {
             | Self::Config(_)
             | Self::Fault(_)
             | Self::File(..)
+            | Self::Foreign(_)
             | Self::Own(_)
             | Self::Refused(_) => 1,
         }
@@ -49,32 +55,30 @@ impl CliError {
 impl fmt::Display for CliError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answer => out.write_str(
-                "the daemon's answer is not understood\n  use the gembok of the same version as the one that runs",
-            ),
+            Self::Answer => fixed::ANSWER.fmt(out),
             Self::Config(error) => error.fmt(out),
-            Self::Fault(what) => write!(out, "the appliance met a fault: {what}"),
+            Self::Fault(what) => say::fault(what).fmt(out),
             Self::File(path, source) => {
                 let hint = match source.kind() {
-                    io::ErrorKind::AlreadyExists => "nothing is overwritten: move it away, or choose another place",
-                    io::ErrorKind::NotFound => "check the path",
-                    _ => "check the rights and the disk",
+                    io::ErrorKind::AlreadyExists => fixed::EXISTS,
+                    io::ErrorKind::NotFound => fixed::NOT_THERE,
+                    _ => fixed::RIGHTS,
                 };
                 write!(out, "{}: {source}\n  {hint}", path.display())
             }
-            Self::Own(what) => out.write_str(what),
-            Self::Unreached(url, why) => write!(
-                out,
-                "the control plane at {url} cannot be asked: {why}\n  see that the URL is right, that ca is the appliance's, and \
-                 that your certificate still counts"
-            ),
-            Self::Refused(Refused { code, detail, hint }) => write!(out, "{detail} ({code})\n  {hint}"),
+            Self::Foreign(what) => out.write_str(what),
+            Self::Own(what) => what.fmt(out),
+            Self::Unreached(url, why) => say::unreached(url, why).fmt(out),
+            Self::Refused(Refused { code, detail, hint }) => match refused(code, detail) {
+                Some(said) => out.write_str(&said),
+                None => write!(out, "{detail} ({code})\n  {hint}"),
+            },
             Self::Unreachable(socket, source) => {
                 let hint = match source.kind() {
-                    io::ErrorKind::PermissionDenied => "become root, or the user that the daemon runs as",
-                    _ => "start it with gembok serve, or see that --config names the configuration it runs with",
+                    io::ErrorKind::PermissionDenied => fixed::BECOME_ROOT,
+                    _ => fixed::START_IT,
                 };
-                write!(out, "no daemon answers at {}: {source}\n  {hint}", socket.display())
+                say::unreachable(socket.display(), source, hint).fmt(out)
             }
         }
     }

@@ -1,12 +1,14 @@
 //! What an auditor brings to a verification besides the export: checkpoints that were kept elsewhere, and the public key
 //! that somebody noted.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
 use crate::crypto::checkpoint::{Checkpoint, CheckpointKey};
 
 use super::error::CliError;
+use super::say_trouble::{self as say, fixed};
 
 const TITLE: &str = "gembok/checkpoint/v1";
 /// Bytes of a file of checkpoints at most: a year of logs.
@@ -19,30 +21,30 @@ pub(super) fn read_checkpoints(path: &Path) -> Result<Vec<Checkpoint>, CliError>
     let text = match about.len() {
         0..=FILE_BYTES_MAX => fs::read_to_string(path).map_err(CliError::file(path))?,
         _ => {
-            return Err(own(path, "it is larger than a gibibyte; take the lines with checkpoints out of it"));
+            return Err(own(path, fixed::TOO_LONG));
         }
     };
-    let found = find_checkpoints(&text).map_err(|(line, why)| own(path, &format!("line {line}: {why}")))?;
+    let found = find_checkpoints(&text)
+        .map_err(|(line, why)| CliError::Own(say::in_line(path.display(), line, why)))?;
     if found.is_empty() {
-        return Err(own(path, "there is no checkpoint in it; they begin with gembok/checkpoint/v1"));
+        return Err(own(path, fixed::NO_CHECKPOINT));
     }
     Ok(found)
 }
 
 /// Every key in a PEM file.
 pub(super) fn read_keys(path: &Path) -> Result<Vec<CheckpointKey>, CliError> {
-    const WANTED: &str = "it must hold PUBLIC KEY blocks in PEM, as gembok audit key writes them";
     let text = fs::read_to_string(path).map_err(CliError::file(path))?;
-    let blocks = pem::parse_many(text).map_err(|_| own(path, WANTED))?;
+    let blocks = pem::parse_many(text).map_err(|_| own(path, fixed::NO_KEYS))?;
     if blocks.is_empty() || blocks.iter().any(|block| block.tag() != "PUBLIC KEY") {
-        return Err(own(path, WANTED));
+        return Err(own(path, fixed::NO_KEYS));
     }
     let keys = blocks.iter().map(|block| CheckpointKey::from_spki(block.contents()));
     keys.collect::<Result<_, _>>().map_err(|why| own(path, why.0))
 }
 
-fn own(path: &Path, what: &str) -> CliError {
-    CliError::Own(format!("{}: {what}", path.display()))
+fn own(path: &Path, what: impl Display) -> CliError {
+    CliError::Own(say::of_file(path.display(), what))
 }
 
 fn find_checkpoints(text: &str) -> Result<Vec<Checkpoint>, (usize, &'static str)> {

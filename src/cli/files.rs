@@ -9,6 +9,7 @@ use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use zeroize::Zeroizing;
 
 use super::error::CliError;
+use super::say_trouble as say;
 
 /// A P-256 key just made, in memory only.
 pub(super) struct MadeKey {
@@ -20,7 +21,7 @@ pub(super) struct MadeKey {
 
 impl MadeKey {
     pub(super) fn make() -> Result<Self, CliError> {
-        let own = |error: rcgen::Error| CliError::Own(format!("a key cannot be made: {error}"));
+        let own = |error: rcgen::Error| CliError::Own(say::no_key(error));
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(own)?;
         // Only the key of a request is read by the appliance; the name is for whoever looks at the file.
         let csr =

@@ -6,17 +6,15 @@
 use std::io::{IsTerminal, Write, stderr, stdin};
 use std::net::{IpAddr, UdpSocket};
 
+use super::say_answer as say;
+
 /// The names to begin with; none where the configuration's are to count.
 pub(super) fn server_names(said: Vec<String>, is_for_machines: bool) -> Vec<String> {
     if !said.is_empty() || is_for_machines || !stdin().is_terminal() || !stderr().is_terminal() {
         return said;
     }
     let proposed = proposal();
-    eprint!(
-        "By which names and addresses do clients reach this server? They stand in its certificate; gembok server-names set\n\
-         changes them later.\n[{}] ",
-        proposed.join(" ")
-    );
+    eprint!("{}", say::ask_names(proposed.join(" ")));
     let mut line = String::new();
     let is_read = stderr().flush().is_ok() && stdin().read_line(&mut line).is_ok();
     let typed: Vec<String> = line.split_whitespace().map(str::to_owned).collect();

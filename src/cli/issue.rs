@@ -17,6 +17,8 @@ use super::error::CliError;
 use super::files::{MadeKey, NewFile, NewKey, make_directory};
 use super::p12::{Passphrase, pack};
 use super::run::{Session, print, write_issued};
+use super::say_answer as say;
+use super::say_trouble::fixed;
 
 #[derive(Args)]
 pub(super) struct NewCertificate {
@@ -97,7 +99,7 @@ impl Session {
             (Some(user), _) => Holder::User(user),
             (None, Some((project, endpoint))) => Holder::Endpoint { project, endpoint },
             (None, None) => {
-                return Err(CliError::Own("name an --endpoint of a --project, or a --user".into()));
+                return Err(CliError::Own(fixed::NAME_HOLDER.into()));
             }
         };
         if let Some(file) = bundle {
@@ -132,8 +134,12 @@ impl Session {
         }
         write_issued(issued(&answered)?, out, &format!("{name}.pem"))?;
         self.show(&answered)?;
-        let key = if made_here { format!("{name}.key, ") } else { String::new() };
-        self.tell(&format!("{key}{name}.pem and ca.pem are in {}", out.display()));
+        let folder = out.display();
+        self.tell(if made_here {
+            say::key_and_certificate_in(name, folder)
+        } else {
+            say::certificate_in(name, folder)
+        });
         Ok(())
     }
 
@@ -174,13 +180,12 @@ impl Session {
             let Answer::Done(done) = answer else { return Err(CliError::Answer) };
             self.show(&Answered { line, answer: done })?;
         }
-        let only_here = if url.leads_elsewhere() { "" } else { ", which leads to this machine only" };
-        self.tell(&format!(
-            "the bundle is in {}, for {}{only_here}; --url names another address\nwhoever has it comes in as this endpoint: \
-             hand it over in private, and delete it",
-            path.display(),
-            url.as_str()
-        ));
+        let path = path.display();
+        self.tell(if url.leads_elsewhere() {
+            say::bundle_in(path, url.as_str())
+        } else {
+            say::bundle_here(path, url.as_str())
+        });
         Ok(())
     }
 
@@ -191,8 +196,7 @@ impl Session {
         passphrase_file: Option<&Path>,
     ) -> Result<(), CliError> {
         if self.json && passphrase_file.is_none() {
-            let what = "the passphrase has no place in the daemon's answer\n  name a --passphrase-file beside --json";
-            return Err(CliError::Own(what.into()));
+            return Err(CliError::Own(fixed::NAME_PASSPHRASE_FILE.into()));
         }
         let passphrase = passphrase_file.map_or_else(Passphrase::make, Passphrase::read)?;
         let file = NewFile::reserve(path)?;
@@ -205,7 +209,7 @@ impl Session {
             return Err(error);
         }
         self.show(&answered)?;
-        self.tell(&format!("certificate, key and CA are in {}", path.display()));
+        self.tell(say::p12_in(path.display()));
         match passphrase_file {
             Some(_) => Ok(()),
             None => print(&passphrase.told()),
@@ -245,9 +249,7 @@ impl Session {
             made.map(|made| Request::ApiKey(request::ApiKey::Revoke { id: made.api_key.id.clone() }));
         for request in [Some(Request::Certificate(revoke)), api_key].into_iter().flatten() {
             if self.ask(&request).is_err() {
-                self.tell(
-                    "what was issued could not be taken back: see gembok certificate list and api-key list",
-                );
+                self.tell(fixed::NOT_TAKEN_BACK);
             }
         }
     }

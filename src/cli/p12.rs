@@ -14,6 +14,8 @@ use crate::desk::answer::Issued;
 
 use super::error::CliError;
 use super::files::MadeKey;
+use super::say_answer;
+use super::say_trouble::{self as say, fixed};
 
 /// Of PBKDF2 and of the MAC's key: a passphrase from a file may be a weak one.
 const ITERATIONS: u32 = 100_000;
@@ -31,8 +33,7 @@ pub(super) struct Passphrase(Zeroizing<String>);
 impl Passphrase {
     pub(super) fn make() -> Result<Self, CliError> {
         let mut drawn = Zeroizing::new([0; PASSPHRASE_CHARS]);
-        random::fill(drawn.as_mut_slice())
-            .map_err(|_| CliError::Own("the system gives no random bytes".into()))?;
+        random::fill(drawn.as_mut_slice()).map_err(|_| CliError::Own(fixed::NO_RANDOM.into()))?;
         let mut text =
             Zeroizing::new(String::with_capacity(PASSPHRASE_CHARS + PASSPHRASE_CHARS / PASSPHRASE_GROUP));
         for (at, byte) in drawn.iter().enumerate() {
@@ -47,23 +48,17 @@ impl Passphrase {
     /// The first line of a file that nobody else may read.
     pub(super) fn read(path: &Path) -> Result<Self, CliError> {
         let bytes =
-            read_secret(path).map_err(|error| CliError::Own(format!("{error}\n  {}", error.hint())))?;
+            read_secret(path).map_err(|error| CliError::Foreign(format!("{error}\n  {}", error.hint())))?;
         let text = std::str::from_utf8(&bytes).ok().and_then(|text| text.lines().next()).unwrap_or_default();
         if text.chars().count() < PASSPHRASE_CHARS_MIN {
-            return Err(CliError::Own(format!(
-                "the passphrase in {} is too short\n  give it {PASSPHRASE_CHARS_MIN} characters or more, in one line",
-                path.display()
-            )));
+            return Err(CliError::Own(say::short_passphrase(path.display(), PASSPHRASE_CHARS_MIN)));
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
     /// For eyes, once.
     pub(super) fn told(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!(
-            "passphrase    {}\nIt is shown this once and kept nowhere: hand it over by another way than the file.",
-            &*self.0
-        ))
+        Zeroizing::new(say_answer::passphrase(self.0.as_str()).into())
     }
 }
 
@@ -74,9 +69,7 @@ pub(super) fn pack(
     key: &MadeKey,
     passphrase: &Passphrase,
 ) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    let flaw = |error: p12_keystore::error::Error| {
-        CliError::Own(format!("the PKCS #12 file cannot be made: {error}"))
-    };
+    let flaw = |error: p12_keystore::error::Error| CliError::Own(say::no_p12(error));
     let certificate = |pem_text: &str| {
         let block = pem::parse(pem_text).map_err(|_| CliError::Answer)?;
         Certificate::from_der(block.contents()).map_err(flaw)

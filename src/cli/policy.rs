@@ -8,6 +8,7 @@ use crate::config::check_access;
 use crate::desk::request;
 
 use super::error::CliError;
+use super::say_answer as say;
 
 #[derive(Subcommand)]
 pub(super) enum Policy {
@@ -49,11 +50,11 @@ pub(super) fn check(files: &[PathBuf]) -> Result<String, CliError> {
     let (mut sound, mut flawed) = (Vec::new(), Vec::new());
     for file in files {
         match check_access(file).map_err(CliError::Config)? {
-            Ok(rules) => sound.push(format!("{} is sound: {} rules", file.display(), rules.len())),
+            Ok(rules) => sound.push(String::from(say::policy_sound(file.display(), rules.len()))),
             Err((culprit, flaws)) => {
                 flawed.extend(flaws.iter().map(|flaw| format!("{}, {flaw}", culprit.display())));
             }
         }
     }
-    if flawed.is_empty() { Ok(sound.join("\n")) } else { Err(CliError::Own(flawed.join("\n"))) }
+    if flawed.is_empty() { Ok(sound.join("\n")) } else { Err(CliError::Foreign(flawed.join("\n"))) }
 }

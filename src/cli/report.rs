@@ -8,7 +8,10 @@ use crate::crypto::hex::to_hex;
 use crate::domain::chain_report::{Flaw, Report};
 use crate::domain::timestamp::Timestamp;
 
+use super::say_proof::{self as say, fixed};
+use super::say_trouble;
 use super::verify::Comparison;
+use super::words::{Pair, Said};
 
 /// Everything that was verified at once.
 #[derive(Serialize)]
@@ -87,11 +90,11 @@ impl Verification {
     }
 
     /// The first thing that is wrong, with the name of what it is about.
-    pub(super) fn first_flaw(&self) -> String {
+    pub(super) fn first_flaw(&self) -> Option<Said> {
         let exports = self.exports.iter().filter_map(|one| one.bad.as_ref().map(|bad| (&one.name, bad)));
         let pairs = self.comparisons.iter().filter_map(|two| two.bad.as_ref().map(|bad| (&two.one, bad)));
         let first = exports.chain(pairs).next();
-        first.map(|(name, bad)| format!("{name} is not proved: {}", bad.text())).unwrap_or_default()
+        first.map(|(name, bad)| say_trouble::not_proved(name, bad.text()))
     }
 }
 
@@ -132,29 +135,27 @@ impl ExportShown {
 
     fn text(&self) -> String {
         let mut text = format!("{}\n", self.name);
-        let mut line = |what: &str, value: &str| {
+        let mut line = |what: Pair, value: &str| {
             // Writing to a string does not fail.
             let _ = writeln!(text, "  {what:<13}{value}");
         };
         let [first_epoch, last_epoch] = self.epochs;
         if self.blocks > 0 {
-            line("chain", &format!("{}, epochs {first_epoch} to {last_epoch}", self.chain));
-            line(
-                "blocks",
-                &format!("{}, records {} to {}", self.blocks, self.first_sequence, self.next_sequence - 1),
-            );
-            line("closed", &format!("{} to {}", self.first_time, self.last_time));
-            line("last hash", &self.hash);
+            line(fixed::CHAIN, say::chain(&self.chain, first_epoch, last_epoch).as_ref());
+            let last = self.next_sequence - 1;
+            line(fixed::BLOCKS, say::blocks(self.blocks, self.first_sequence, last).as_ref());
+            line(fixed::CLOSED, say::closed(&self.first_time, &self.last_time).as_ref());
+            line(fixed::LAST_HASH, &self.hash);
             let RecordsShown { access, audit, gap, .. } = self.records;
-            line("records here", &format!("{access} access, {audit} audit, {gap} gap"));
+            line(fixed::RECORDS_HERE, say::records(access, audit, gap).as_ref());
         }
-        for (head, sentences) in [("PROVED", self.proved()), ("NOT PROVED", self.not_proved())] {
+        for (head, sentences) in [(fixed::PROVED, self.proved()), (fixed::NOT_PROVED, self.not_proved())] {
             if !sentences.is_empty() {
                 let _ = write!(text, "{head}\n  {}\n", sentences.join("\n  "));
             }
         }
         if let Some(bad) = &self.bad {
-            let _ = writeln!(text, "BAD\n  {}", bad.text());
+            let _ = writeln!(text, "{}\n  {}", fixed::BAD, bad.text());
         }
         text
     }
@@ -162,28 +163,24 @@ impl ExportShown {
     fn proved(&self) -> Vec<String> {
         let mut said = Vec::new();
         if self.blocks > 0 {
-            let until = if self.bad.is_some() { " (up to what is bad)" } else { "" };
-            said.push(format!("each block follows the one before by sequence, hash, epoch and time{until}"));
+            let follows = if self.bad.is_some() { fixed::FOLLOWS_TO_BAD } else { fixed::FOLLOWS };
+            said.push(follows.to_string());
             let RecordsShown { whole, proved, .. } = self.records;
             if whole > 0 {
-                said.push(format!("{whole} records, in whole blocks, are those the headers were made over"));
+                said.push(say::whole(whole).into());
             }
             if proved > 0 {
-                said.push(format!("{proved} records are each proved to be part of their block"));
+                said.push(say::each(proved).into());
             }
         }
         if let (Some(signed_to), Some(signed_at)) = (self.signed_to, &self.signed_at)
             && signed_to > 0
         {
-            let by = if self.key_was_named { "by a key you named" } else { "by the key that came with it" };
-            said.push(format!(
-                "{} checkpoints, signed {by}, fit; the last one, of {signed_at}, stands for everything up to record {}",
-                self.checkpoints,
-                signed_to - 1
-            ));
+            let by = if self.key_was_named { fixed::BY_NAMED_KEY } else { fixed::BY_ITS_KEY };
+            said.push(say::signed(self.checkpoints, by, signed_at, signed_to - 1).into());
         }
         if self.anchored {
-            said.push("a checkpoint also names what came before the first block".into());
+            said.push(fixed::ANCHORED.to_string());
         }
         said
     }
@@ -192,29 +189,22 @@ impl ExportShown {
         let mut said = Vec::new();
         if self.unsigned > 0 && self.signed_to.is_some() {
             let from = self.next_sequence - self.unsigned;
-            said.push(format!(
-                "records from {from} on come after the last checkpoint and could still be changed"
-            ));
+            said.push(say::unsigned(from).into());
         }
         if !self.key_was_named {
             for signer in &self.signers {
-                said.push(format!(
-                    "whose key signed: {signer} came with the export. Compare it with the fingerprint you noted from gembok \
-                     audit key, or name the key with --checkpoint-key"
-                ));
+                said.push(say::signer(signer).into());
             }
         }
         if self.first_sequence > 0 && !self.anchored {
-            said.push(format!("what came before record {}: it is not in this export", self.first_sequence));
+            said.push(say::before(self.first_sequence).into());
         }
         let RecordsShown { left_out, pruned, .. } = self.records;
         if left_out > 0 {
-            said.push(format!(
-                "what {left_out} records say: they were left out; only their places are proved"
-            ));
+            said.push(say::left_out(left_out).into());
         }
         if pruned > 0 {
-            said.push(format!("what {pruned} records said: they were pruned; only their places are proved"));
+            said.push(say::pruned(pruned).into());
         }
         said.extend(self.notes.iter().cloned());
         said
@@ -234,9 +224,8 @@ impl ComparisonShown {
     }
 
     fn text(&self) -> String {
-        let mut text =
-            format!("{} and {}\n  {} blocks in common\n", self.one, self.other, self.blocks_in_common);
-        let bad = self.bad.as_ref().map(|bad| format!("BAD: {}", bad.text()));
+        let mut text = format!("{}\n", say::in_common(&self.one, &self.other, self.blocks_in_common));
+        let bad = self.bad.as_ref().map(|bad| String::from(say::bad(bad.text())));
         for said in [self.note.clone(), bad].into_iter().flatten() {
             let _ = writeln!(text, "  {said}");
         }
@@ -252,7 +241,7 @@ impl FlawShown {
 
     fn text(&self) -> String {
         match self.block {
-            Some(sequence) => format!("the block at record {sequence}: {}", self.why),
+            Some(sequence) => say::at_block(sequence, &self.why).into(),
             None => self.why.clone(),
         }
     }

@@ -12,6 +12,8 @@ use crate::desk::request::Request;
 use super::error::CliError;
 use super::files::NewFile;
 use super::run::{Session, print};
+use super::say_answer as say;
+use super::say_trouble::fixed;
 use super::subject;
 
 #[derive(Args)]
@@ -21,9 +23,6 @@ pub(super) struct ReportVerb {
     /// A new file, mode 0600: a page where its name ends in .html, CSV otherwise; CSV to standard output without
     #[arg(long, global = true, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The page's language: id or en
-    #[arg(long, global = true, default_value = "id", value_name = "LANGUAGE", value_parser = ["id", "en"])]
-    language: String,
 }
 
 #[derive(Subcommand)]
@@ -81,7 +80,7 @@ impl Of {
                 ReportWanted::Processing(Period { project, since, until, from })
             }
             Self::Subject { when: When { project, since, until, from }, pseudonym } => {
-                let project = project.ok_or_else(|| CliError::Own("say whose: --project NAME".into()))?;
+                let project = project.ok_or_else(|| CliError::Own(fixed::NAME_PROJECT.into()))?;
                 ReportWanted::Subject { project, subject: subject::of(pseudonym)?, since, until, from }
             }
             Self::Incident { when: When { project, since, until, from }, endpoint, api_key, certificate } => {
@@ -95,14 +94,14 @@ impl Of {
 
 impl Session {
     pub(super) fn report(&self, verb: ReportVerb) -> Result<(), CliError> {
-        let ReportVerb { of, output, language } = verb;
-        let language = language.parse().unwrap_or(Language::Indonesian);
+        let ReportVerb { of, output } = verb;
+        let language = self.language.as_deref().and_then(|tag| tag.parse().ok()).unwrap_or_default();
         let file = output.as_deref().map(NewFile::reserve).transpose()?;
         let answered = self.ask(&Request::Report(of.into_wanted()?))?;
         let Done::Report(report) = &answered.answer else { return Err(CliError::Answer) };
         if let (Some(file), Some(path)) = (file, &output) {
             file.fill(written(report, path, language).as_bytes())?;
-            self.tell(&format!("the report is in {}", path.display()));
+            self.tell(say::report_in(path.display()));
         } else if !self.json {
             return print(&report.csv());
         }

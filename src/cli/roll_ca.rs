@@ -5,6 +5,8 @@ use clap::Subcommand;
 use crate::desk::answer;
 use crate::desk::request;
 
+use super::say_answer as say;
+
 #[derive(Subcommand)]
 pub(super) enum RollCa {
     /// Make a new CA, which signs from now on; both are trusted until the roll is finished, for 90 days at most
@@ -31,12 +33,8 @@ impl From<RollCa> for request::Request {
 
 /// For eyes.
 pub(super) fn text(shown: &answer::Ca) -> String {
-    let signs = format!("CA            generation {} signs", shown.generation);
+    let signs = String::from(say::ca_signs(shown.generation));
     let Some(old) = &shown.retiring else { return signs };
-    format!(
-        "{signs}\nROLL          generation {} is trusted beside it since {}, until {} at most\n              {} certificates of it \
-         count still; whoever renews or is issued one moves over, with both CAs in ca.pem\n              then: gembok certificate \
-         roll-ca finish",
-        old.generation, old.since, old.until, old.certificates
-    )
+    let rolls = say::ca_rolls(old.generation, &old.since, &old.until, old.certificates);
+    format!("{signs}\n{rolls}")
 }

@@ -25,13 +25,17 @@ use super::first_boot;
 use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
+use super::say_answer as say;
+use super::say_trouble;
 use super::show;
 use super::verify::{Evidence, compare};
+use super::words::{self, Said};
 
 /// Does what the command line asks.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
+    words::speak(arguments.language.as_deref());
     let is_daemon = matches!(arguments.command, Command::Serve);
     let status = match arguments.execute() {
         Ok(()) => 0,
@@ -48,16 +52,17 @@ pub fn run() -> ExitCode {
 
 impl Arguments {
     fn execute(self) -> Result<(), CliError> {
-        let Self { config, json, control, command } = self;
+        let Self { config, json, language, control, command } = self;
         let open = || {
             Ok::<_, CliError>(Session {
                 client: Client::new(&config, control.control(config != Path::new(CONFIG_FILE))?),
                 config: config.clone(),
                 json,
+                language: language.clone(),
             })
         };
         let request = match command {
-            Command::Serve => return serve(&config).map_err(|error| CliError::Own(error.to_string())),
+            Command::Serve => return serve(&config).map_err(|error| CliError::Foreign(error.to_string())),
             Command::Config(arguments::Config::Check { file }) => return check(&file.unwrap_or(config)),
             Command::Init(init) => return open()?.init(init),
             Command::ApiKey(verb) => return open()?.api_key(verb),
@@ -123,6 +128,8 @@ pub(super) struct Session {
     client: Client,
     pub(super) config: PathBuf,
     pub(super) json: bool,
+    /// The tag of `--language`.
+    pub(super) language: Option<String>,
 }
 
 impl Session {
@@ -151,7 +158,7 @@ impl Session {
         let Done::Initialised(made) = &answered.answer else { return Err(CliError::Answer) };
         write_issued(&made.admin, &out, "admin.pem")?;
         self.show(&answered)?;
-        self.tell(&format!("admin.key, admin.pem and ca.pem are in {}", out.display()));
+        self.tell(say::admin_in(out.display()));
         Ok(())
     }
 
@@ -161,13 +168,7 @@ impl Session {
             return whole(&ended);
         };
         let ended = export::to_file(&self.client, wanted.into(), path)?;
-        self.tell(&format!(
-            "records {} to {} in {} blocks are in {}",
-            ended.first,
-            ended.next.saturating_sub(1),
-            ended.blocks,
-            path.display()
-        ));
+        self.tell(say::records_in(ended.first, ended.next.saturating_sub(1), ended.blocks, path.display()));
         let accept_damage = wanted.accept_damage;
         self.show(&self.ask(&Request::Audit(request::Audit::ExportKept { id: ended.id, accept_damage }))?)?;
         if accept_damage { Ok(()) } else { whole(&ended) }
@@ -190,9 +191,9 @@ impl Session {
     }
 
     /// A word beside the answer, to standard error.
-    pub(super) fn tell(&self, what: &str) {
+    pub(super) fn tell(&self, what: impl Into<Said>) {
         if !self.json {
-            eprintln!("{what}");
+            eprintln!("{}", what.into());
         }
     }
 }
@@ -229,7 +230,7 @@ fn verify(wanted: &arguments::Verify, json: bool) -> Result<(), CliError> {
 
 /// `completions`
 fn completions(shell: &str) -> Result<(), CliError> {
-    let shell = shell.parse::<Shell>().map_err(CliError::Own)?;
+    let shell = shell.parse::<Shell>().map_err(CliError::Foreign)?;
     let mut script = Vec::new();
     generate(shell, &mut Arguments::command(), "gembok", &mut script);
     print(&String::from_utf8_lossy(&script))
@@ -240,12 +241,7 @@ fn whole(ended: &ExportEnded) -> Result<(), CliError> {
     if ended.damaged == 0 {
         return Ok(());
     }
-    Err(CliError::Own(format!(
-        "{} blocks of the journal could not be exported:\n  {}\n  keep the store as it is, and find out why; gembok audit \
-         verify shows the first of them",
-        ended.damaged,
-        ended.damage.join("\n  ")
-    )))
+    Err(CliError::Own(say_trouble::damaged_export(ended.damaged, ended.damage.join("\n  "))))
 }
 
 fn show_verification(verification: &Verification, json: bool) -> Result<(), CliError> {
@@ -254,7 +250,7 @@ fn show_verification(verification: &Verification, json: bool) -> Result<(), CliE
     } else {
         print(&verification.text())?;
     }
-    if verification.holds { Ok(()) } else { Err(CliError::Own(verification.first_flaw())) }
+    verification.first_flaw().map_or(Ok(()), |flaw| Err(CliError::Own(flaw)))
 }
 
 /// `config check`
@@ -263,15 +259,10 @@ fn check(file: &Path) -> Result<(), CliError> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let findings = config.check(credentials.as_deref());
     if findings.is_empty() {
-        println!(
-            "{} is sound: data plane {}, control plane {}, state in {}",
-            file.display(),
-            config.data.listen,
-            config.control.listen,
-            config.state.directory.display()
-        );
+        let (data, control) = (config.data.listen, config.control.listen);
+        println!("{}", say::config_sound(file.display(), data, control, config.state.directory.display()));
         return Ok(());
     }
     let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
-    Err(CliError::Own(format!("{} can be read, but\n{}", file.display(), said.join("\n"))))
+    Err(CliError::Own(say_trouble::findings(file.display(), said.join("\n"))))
 }

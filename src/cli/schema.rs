@@ -9,6 +9,9 @@ use crate::desk::request::{self, Object, ObjectSchema, Request};
 use crate::desk::schema::Schema;
 
 use super::error::CliError;
+use super::heads;
+use super::say_answer::{self as say, fixed};
+use super::say_trouble;
 use super::table::{Cells, aligned};
 
 #[derive(Subcommand)]
@@ -64,26 +67,29 @@ fn read(path: &Path) -> Result<Schema, CliError> {
     } else {
         toml::from_str(&text).map_err(|error| error.to_string())
     };
-    read.map_err(|why| CliError::Own(format!("{} is no schema: {}", path.display(), why.trim_end())))
+    read.map_err(|why| CliError::Own(say_trouble::no_schema(path.display(), why.trim_end())))
 }
 
 /// A schema for eyes.
 pub(super) fn text(schema: &Schema) -> String {
     let Schema { subject, required_context, fields } = schema;
-    let none = || "none".to_owned();
+    let none = || fixed::NONE.to_string();
     let required = required_context.as_ref().filter(|names| !names.is_empty());
-    let mut text = format!(
-        "subject           {}\nrequired context  {}\n",
+    let mut text = String::from(say::schema(
         subject.clone().unwrap_or_else(none),
-        required.map_or_else(none, |names| names.join(", "))
-    );
+        required.map_or_else(none, |names| names.join(", ")),
+    ));
     if fields.is_empty() {
-        return text + "fields            none";
+        return text + say::no_fields(fixed::NONE).as_ref();
     }
     let left = |cell: &str| (cell.to_owned(), false);
-    let mut lines: Vec<Cells> = vec![["FIELD", "NORMALISER", "LENGTH", "DISTINCT", "INDEX"].map(left).into()];
+    let mut lines: Vec<Cells> = vec![
+        [heads::FIELD, heads::NORMALISER, heads::LENGTH, heads::DISTINCT, heads::INDEX]
+            .map(|head| left(head.text()))
+            .into(),
+    ];
     for (name, field) in fields {
-        let bits = field.bits.map_or_else(String::new, |bits| format!(" to {bits} bits"));
+        let bits = field.bits.map_or_else(String::new, |bits| say::bits(bits).into());
         lines.push(vec![
             left(name),
             left(&field.normaliser),

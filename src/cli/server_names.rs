@@ -5,6 +5,8 @@ use clap::Subcommand;
 use crate::desk::answer;
 use crate::desk::request;
 
+use super::say_answer::{self as say, fixed};
+
 #[derive(Subcommand)]
 pub(super) enum ServerNames {
     /// Give the server these names and no others, with a new certificate at once; the configuration's count no more
@@ -28,7 +30,6 @@ impl From<ServerNames> for request::Request {
 
 /// For eyes.
 pub(super) fn text(shown: &answer::ServerNames) -> String {
-    let from =
-        if shown.from_configuration { "tls.server_names of the configuration" } else { "server-names set" };
-    format!("names         {}\nfrom          {from}", shown.names.join(" "))
+    let from = if shown.from_configuration { fixed::OF_CONFIGURATION } else { fixed::OF_COMMAND };
+    say::names(shown.names.join(" "), from).into()
 }

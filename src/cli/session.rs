@@ -6,6 +6,8 @@ use crate::desk::answer::{Link, Page, SessionLine};
 use crate::desk::request;
 
 use super::columns::{Table, all};
+use super::heads;
+use super::say_answer as say;
 
 #[derive(Subcommand)]
 pub(super) enum Session {
@@ -26,7 +28,8 @@ impl From<Session> for request::Request {
 
 /// A table of sessions.
 pub(super) fn list(sessions: &Page<SessionLine>) -> String {
-    let mut table = Table::new(["SESSION", "USER", "FROM", "CREATED", "LAST USED", "ENDS"]);
+    let mut table =
+        Table::new([heads::SESSION, heads::USER, heads::FROM, heads::CREATED, heads::LAST_USED, heads::ENDS]);
     table.rows(all(&sessions.items), |SessionLine { id, user, address, created, seen, ends }| {
         [id, user, address, created, seen, ends].map(Clone::clone)
     });
@@ -35,12 +38,5 @@ pub(super) fn list(sessions: &Page<SessionLine>) -> String {
 
 /// A link, and what to do with it.
 pub(super) fn link(link: &Link) -> String {
-    format!(
-        "user          {}\ntoken         {}\npath          {}\nvalid until   {}\n\
-         It is shown this once and can be used once: give it to nobody but the user.",
-        link.user,
-        link.token.expose(),
-        link.path.expose(),
-        link.expires
-    )
+    say::link(&link.user, link.token.expose(), link.path.expose(), &link.expires).into()
 }

@@ -11,7 +11,9 @@ use super::api_key;
 use super::approval;
 use super::columns::{Line, Table, all};
 use super::endpoint_shown;
+use super::heads;
 use super::roll_ca;
+use super::say_answer::{self as say, fixed};
 use super::schema;
 use super::server_names;
 use super::session;
@@ -19,21 +21,21 @@ use super::show_people::{explanation, members, users};
 use super::statistics;
 use super::subject;
 use super::trail;
+use super::words::Pair;
 
 /// What an answer shows.
 pub(super) fn text(done: &Done) -> String {
     match done {
-        Done::ApiKeyMade(made) => format!(
-            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
-            api_key::table([Ok(&made.api_key)]),
-            made.text.expose()
-        ),
+        Done::ApiKeyMade(made) => {
+            format!("{}\n{}\n{}", api_key::table([Ok(&made.api_key)]), made.text.expose(), fixed::SHOWN_ONCE)
+        }
         Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
         Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
         Done::ApiKeyRotated(rotated) => format!(
-            "{}\n{}\nIt is shown this once and kept nowhere: store it now.",
+            "{}\n{}\n{}",
             api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
-            rotated.text.expose()
+            rotated.text.expose(),
+            fixed::SHOWN_ONCE
         ),
         Done::EndpointShown(shown) => endpoint_shown::text(shown),
         Done::Networks(networks) => endpoint_shown::networks(networks),
@@ -42,27 +44,23 @@ pub(super) fn text(done: &Done) -> String {
         Done::Audit(page) => trail::text(page),
         Done::Budgets(listed) => budgets(listed),
         Done::CheckpointKeys(keys) => {
-            let shown = keys.iter().map(|key| format!("fingerprint {}\n{}", key.fingerprint, key.pem));
-            shown.collect::<Vec<_>>().join("\n")
+            let shown = keys.iter().map(|key| say::fingerprint(&key.fingerprint, &key.pem).into());
+            shown.collect::<Vec<String>>().join("\n")
         }
-        Done::ExportBegun(_) | Done::ExportEnded(_) => "an export".into(),
+        Done::ExportBegun(_) | Done::ExportEnded(_) => fixed::EXPORT.to_string(),
         Done::ExportKept(ExportKept { prunable_to }) => match prunable_to.checked_sub(1) {
-            Some(last) => format!("kept: records up to {last} are exported and may be pruned"),
-            None => "kept: no records may be pruned yet".into(),
+            Some(last) => say::kept(last).into(),
+            None => fixed::KEPT_ALL.to_string(),
         },
-        Done::Pruned(Pruned { from, to, blocks }) => {
-            format!("pruned: records {from} to {}, in {blocks} blocks", to.saturating_sub(1))
-        }
+        Done::Pruned(Pruned { from, to, blocks }) => say::pruned(from, to.saturating_sub(1), blocks).into(),
         Done::Ca(shown) => roll_ca::text(shown),
-        Done::CertificateIssued(Issued { spki, not_after, .. }) => {
-            format!("certificate {spki}\nvalid until {not_after}")
-        }
+        Done::CertificateIssued(Issued { spki, not_after, .. }) => say::issued(spki, not_after).into(),
         Done::CertificateEnrolled(enrolled) => certificates([Ok(enrolled)]),
         Done::Certificates(page) => whole(page, certificates(all(&page.items))),
         Done::CertificatesRevoked(revoked) => certificates_revoked(revoked),
-        Done::Changed => "done".into(),
+        Done::Changed => fixed::DONE.to_string(),
         Done::Compacted(Compacted { before_bytes, after_bytes }) => {
-            format!("before        {before_bytes} bytes\nafter         {after_bytes} bytes")
+            say::compacted(before_bytes, after_bytes).into()
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
         Done::Link(link) => session::link(link),
@@ -71,13 +69,22 @@ pub(super) fn text(done: &Done) -> String {
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {
-            let mut table =
-                Table::new(["VERSION", "ALGORITHM", "STATE", "USES RESERVED", "WIDTH OF 16 BYTES"]);
+            let mut table = Table::new([
+                heads::VERSION,
+                heads::ALGORITHM,
+                heads::STATE,
+                heads::USES_RESERVED,
+                heads::WIDTH_16,
+            ]);
             table.rows(all(versions), |version| {
                 [
                     version.version.to_string(),
                     version.algorithm.clone(),
-                    if version.worn { format!("{}, WORN", version.state) } else { version.state.clone() },
+                    if version.worn {
+                        format!("{}, {}", version.state, fixed::WORN)
+                    } else {
+                        version.state.clone()
+                    },
                     version.uses_reserved.to_string(),
                     version.width_16.to_string(),
                 ]
@@ -91,8 +98,9 @@ pub(super) fn text(done: &Done) -> String {
         Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
         Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
-            let shown = shown.as_ref().map(|shown| format!("\nobjects\n{}", objects(all(shown))));
-            let enrolled = enrolled.as_ref().map(|all_of| format!("\nendpoints\n{}", endpoints(all(all_of))));
+            let shown = shown.as_ref().map(|shown| format!("\n{}\n{}", fixed::OBJECTS, objects(all(shown))));
+            let enrolled =
+                enrolled.as_ref().map(|all_of| format!("\n{}\n{}", fixed::ENDPOINTS, endpoints(all(all_of))));
             [projects([Ok(project)]), shown.unwrap_or_default(), enrolled.unwrap_or_default()].concat()
         }
         Done::Projects(page) => whole(page, projects(all(&page.items))),
@@ -103,98 +111,98 @@ pub(super) fn text(done: &Done) -> String {
         Done::Members(page) => whole(page, members(all(&page.items))),
         Done::User(user) => users([Ok(user)]),
         Done::UserShown(AccountShown { user, projects, certificates: enrolled }) => format!(
-            "{}\nprojects\n{}\n\ncertificates\n{}",
+            "{}\n{}\n{}\n\n{}\n{}",
             users([Ok(user)]),
+            fixed::PROJECTS,
             projects.join("\n"),
+            fixed::CERTIFICATES,
             certificates(enrolled.iter().map(Ok))
         ),
         Done::Users(page) => whole(page, users(all(&page.items))),
-        Done::Unlocked(Unlocked { next }) => format!("unlocked\n{}", next.join("\n")),
+        Done::Unlocked(Unlocked { next }) => format!("{}\n{}", fixed::UNLOCKED, next.join("\n")),
     }
 }
 
 fn initialised(made: &Initialised) -> String {
-    format!(
-        "appliance     {}\ntoken         {}\nmaster key    KCV {} (for eyes only)\nadmin         certificate {}, valid until {}\n\
-         This is a sandbox: one person made its keys. Never put real data under them.",
-        made.id, made.token_serial, made.kcv, made.admin.spki, made.admin.not_after
-    )
+    let Initialised { id, token_serial, kcv, admin } = made;
+    say::initialised(id, token_serial, kcv, &admin.spki, &admin.not_after).into()
 }
 
 fn status(how: &Status) -> String {
-    let mut text = format!("state         {}", how.state);
-    let mut line = |name: &str, value: String| {
+    let mut text = format!("{:<14}{}", heads::HOW, how.state);
+    let mut line = |name: Pair, value: String| {
         // Writing to a string does not fail.
         let _ = write!(text, "\n{name:<14}{value}");
     };
     if let Some(reason) = &how.reason {
-        line("why", reason.clone());
+        line(heads::WHY, reason.clone());
     }
     if how.sandbox {
-        line("sandbox", "yes: never put real data under its keys".into());
+        line(heads::SANDBOX, fixed::SANDBOX_WARNING.to_string());
     }
     if let Some(token) = &how.token {
-        let presence = if token.present { "present" } else { "AWAY" };
+        let presence = if token.present { fixed::PRESENT } else { fixed::AWAY };
         let (generation, kcv) = (token.master_key_generation, &token.kcv);
-        line("token", format!("{presence}, serial {}", token.serial));
+        line(heads::TOKEN, say::serial(presence, &token.serial).into());
         if let Some(trouble) = &token.trouble {
-            line("", trouble.clone());
+            line(Pair::BLANK, trouble.clone());
         }
-        line("master key", format!("generation {generation}, KCV {kcv} (for eyes only)"));
+        line(heads::MASTER_KEY, say::master_key(generation, kcv).into());
     }
     if let Some(journal) = &how.journal {
         let (epoch, next, last) = (journal.epoch, journal.next_sequence, &journal.last_block);
-        line("journal", format!("epoch {epoch}, next record {next}, last block {last}"));
+        line(heads::JOURNAL, say::journal(epoch, next, last).into());
         if let Some(trouble) = &journal.trouble {
-            line("TROUBLE", trouble.clone());
+            line(heads::TROUBLE, trouble.clone());
         }
         if journal.unrecorded > 0 {
-            line("unrecorded", format!("{} records found no place", journal.unrecorded));
+            line(heads::UNRECORDED, say::unrecorded(journal.unrecorded).into());
         }
         if let (Some(free), Some(reserve)) = (journal.disk_free_bytes, journal.disk_reserve_bytes) {
-            line("disk", format!("{} MiB free, {} MiB of it reserve", free >> 20, reserve >> 20));
+            line(heads::DISK, say::disk(free >> 20, reserve >> 20).into());
         }
     }
     if let Some(clock) = &how.clock {
-        line("clock", clock.clone());
+        line(heads::CLOCK, clock.clone());
     }
     if let Some(witness) = &how.witness {
-        line("signed by", witness.checkpoint_key.clone());
+        line(heads::SIGNED, witness.checkpoint_key.clone());
         if let (Some(sequence), Some(time)) = (witness.checkpoint_sequence, &witness.checkpoint_time) {
-            line("checkpoint", format!("up to record {sequence}, signed {time}"));
+            line(heads::CHECKPOINT, say::signed_to(sequence, time).into());
         }
         if let (Some(since), Some(trouble)) = (&witness.failing_since, &witness.trouble) {
-            line("UNWITNESSED", format!("since {since}: {trouble}"));
+            line(heads::UNWITNESSED, say::since(since, trouble).into());
         }
     }
-    line("data keys", format!("{} in memory", how.data_keys));
-    line("refused", format!("{} requests while locked", how.refused_locked));
+    line(heads::DATA_KEYS, say::data_keys(how.data_keys).into());
+    line(heads::TURNED_AWAY, say::refused_locked(how.refused_locked).into());
     for budget in &how.strained_budgets {
         let (of, used, size) = (&budget.of, budget.used, budget.fields_per_day);
-        line("BUDGET", format!("{of} has decrypted {used} of {size} fields in 24 hours"));
+        line(heads::BUDGET, say::strained(of, used, size).into());
     }
     for worn in &how.worn_keys {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
-        line("WORN", format!("{key} has {uses} of {most} uses; rotate it"));
+        line(heads::WORN, say::worn(key, uses, most).into());
     }
     if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
         let (until, left) = (&old.until, old.certificates);
-        line("CA ROLL", format!("until {until}; {left} certificates hang on the old CA"));
+        line(heads::CA_ROLL, say::rolling(until, left).into());
     }
     for ending in &how.expiring {
         let whose =
             ending.name.as_ref().map_or_else(|| ending.of.clone(), |name| format!("{name} ({})", ending.of));
-        let ends = if ending.mark_days == 0 { "ended" } else { "ends" };
+        let ends = if ending.mark_days == 0 { fixed::ENDED } else { fixed::ENDS };
         let (days, when, hint) = (ending.days_left, &ending.not_after, &ending.hint);
-        let days = if days >= 0 { format!(", {days} days left") } else { String::new() };
-        line("EXPIRY", format!("{whose} {ends} {when}{days}: {hint}"));
+        let days = if days >= 0 { say::days_left(days).into() } else { String::new() };
+        line(heads::EXPIRY, format!("{whose} {ends} {when}{days}: {hint}"));
     }
-    line("memory", how.memory.clone());
+    line(heads::MEMORY, how.memory.clone());
     text
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table = Table::new(["PROJECT", "ID", "CREATED", "RETIRED", "DESCRIPTION"]);
+    let mut table =
+        Table::new([heads::PROJECT, heads::ID, heads::CREATED, heads::RETIRED, heads::DESCRIPTION]);
     table.rows(listed, |Project { id, name, created, retired, description }| {
         let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
         [name.clone(), id.clone(), created.clone(), retired, description]
@@ -204,15 +212,15 @@ fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
 
 fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String {
     let mut table = Table::new([
-        "OBJECT",
-        "ID",
-        "KEY ID",
-        "CURRENT",
-        "SUBJECT",
-        "REQUIRED CONTEXT",
-        "CREATED",
-        "RETIRED",
-        "DESCRIPTION",
+        heads::OBJECT,
+        heads::ID,
+        heads::KEY_ID,
+        heads::CURRENT,
+        heads::SUBJECT,
+        heads::REQUIRED_CONTEXT,
+        heads::CREATED,
+        heads::RETIRED,
+        heads::DESCRIPTION,
     ]);
     table.rows(listed, |object| {
         [
@@ -231,8 +239,15 @@ fn objects<'a>(listed: impl IntoIterator<Item = Line<'a, ObjectLine>>) -> String
 }
 
 pub(super) fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>) -> String {
-    let mut table =
-        Table::new(["ENDPOINT", "ID", "CREATED", "REVOKED", "DISABLED", "RETIRED", "DESCRIPTION"]);
+    let mut table = Table::new([
+        heads::ENDPOINT,
+        heads::ID,
+        heads::CREATED,
+        heads::REVOKED,
+        heads::DISABLED,
+        heads::RETIRED,
+        heads::DESCRIPTION,
+    ]);
     table.rows(listed, |Endpoint { id, name, created, revoked, disabled, retired, description }| {
         let [revoked, disabled, retired, description] =
             [revoked, disabled, retired, description].map(|text| text.clone().unwrap_or_default());
@@ -242,20 +257,27 @@ pub(super) fn endpoints<'a>(listed: impl IntoIterator<Item = Line<'a, Endpoint>>
 }
 
 fn grants<'a>(listed: impl IntoIterator<Item = Line<'a, Grant>>) -> String {
-    let mut table = Table::new(["OBJECT", "OPERATION"]);
+    let mut table = Table::new([heads::OBJECT, heads::OPERATION]);
     table.rows(listed, |Grant { object, operation }| [object.clone(), operation.clone()]);
     table.text()
 }
 
 pub(super) fn budgets(listed: &[Budget]) -> String {
-    let mut table = Table::new(["OF", "NAME", "FIELDS IN 24 H", "USED", "OWN", "RAISED UNTIL"]);
+    let mut table = Table::new([
+        heads::OF,
+        heads::NAME,
+        heads::FIELDS_IN_24_H,
+        heads::USED,
+        heads::OWN,
+        heads::RAISED_UNTIL,
+    ]);
     for budget in listed {
         table.row([
             budget.of.clone(),
             budget.name.clone(),
             budget.fields_per_day.to_string(),
             budget.used.to_string(),
-            budget.own_fields_per_day.map_or_else(|| "policy's".into(), |fields| fields.to_string()),
+            budget.own_fields_per_day.map_or_else(|| fixed::POLICYS.to_string(), |fields| fields.to_string()),
             budget.raised_until.clone().unwrap_or_default(),
         ]);
     }
@@ -263,8 +285,14 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
 }
 
 pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certificate>>) -> String {
-    let mut table =
-        Table::new(["IDENTITY", "VALID UNTIL", "REVOKED", "PUBLIC KEY", "RENEWED FROM", "SIGNED BY"]);
+    let mut table = Table::new([
+        heads::IDENTITY,
+        heads::VALID_UNTIL,
+        heads::REVOKED,
+        heads::PUBLIC_KEY,
+        heads::RENEWED_FROM,
+        heads::SIGNED_BY,
+    ]);
     table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from, generation }| {
         // Enough to find it in the column before.
         let from = renewed_from.as_deref().and_then(|spki| spki.get(..16)).unwrap_or_default();
@@ -274,7 +302,7 @@ pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certifi
             revoked.clone().unwrap_or_default(),
             spki.clone(),
             from.to_owned(),
-            generation.map_or_else(|| "outside".into(), |generation| format!("CA {generation}")),
+            generation.map_or_else(|| fixed::OUTSIDE.to_string(), |generation| format!("CA {generation}")),
         ]
     });
     table.text()
@@ -282,21 +310,17 @@ pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certifi
 
 fn certificates_revoked(withdrawn: &CertificatesRevoked) -> String {
     let CertificatesRevoked { revoked, left, renewed_from } = withdrawn;
-    let mut lines: Vec<String> = revoked.iter().map(|spki| format!("revoked       {spki}")).collect();
-    lines.extend(left.iter().map(|spki| {
-        format!("STILL COUNTS  {spki}, renewed from it; revoke it too unless you know who holds it")
-    }));
-    lines.extend(renewed_from.iter().map(|spki| {
-        format!("STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner")
-    }));
-    if lines.is_empty() { "done: it was revoked before".into() } else { lines.join("\n") }
+    let mut lines: Vec<String> = revoked.iter().map(|spki| say::revoked(spki).into()).collect();
+    lines.extend(left.iter().map(|spki| String::from(say::counts_descendant(spki))));
+    lines.extend(renewed_from.iter().map(|spki| String::from(say::counts_ancestor(spki))));
+    if lines.is_empty() { fixed::REVOKED_BEFORE.to_string() } else { lines.join("\n") }
 }
 
 /// A page's entries, and how to see the next.
 fn whole<T>(page: &Page<T>, mut entries: String) -> String {
     if let Some(next) = &page.next {
         // Writing to a string does not fail.
-        let _ = writeln!(entries, "There are more: --after {next}");
+        let _ = writeln!(entries, "{}", say::more(next));
     }
     entries
 }

@@ -5,9 +5,18 @@ use std::fmt::Write;
 use crate::desk::answer::{Account, Explained, MemberLine};
 
 use super::columns::{Line, Table};
+use super::heads;
+use super::say_answer::{self as say, fixed};
 
 pub(super) fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> String {
-    let mut table = Table::new(["USER", "ROLE", "ID", "CREATED", "DISABLED", "UNCONFIRMED"]);
+    let mut table = Table::new([
+        heads::USER,
+        heads::ROLE,
+        heads::ID,
+        heads::CREATED,
+        heads::DISABLED,
+        heads::UNCONFIRMED,
+    ]);
     table.rows(listed, |Account { id, name, role, created, disabled, unconfirmed }| {
         let [disabled, unconfirmed] = [disabled, unconfirmed].map(|since| since.clone().unwrap_or_default());
         [name.clone(), role.clone(), id.clone(), created.clone(), disabled, unconfirmed]
@@ -16,7 +25,7 @@ pub(super) fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> 
 }
 
 pub(super) fn members<'a>(listed: impl IntoIterator<Item = Line<'a, MemberLine>>) -> String {
-    let mut table = Table::new(["USER", "ID", "MEMBER SINCE", "DISABLED"]);
+    let mut table = Table::new([heads::USER, heads::ID, heads::MEMBER_SINCE, heads::DISABLED]);
     table.rows(listed, |MemberLine { id, name, since, disabled }| {
         [name.clone(), id.clone(), since.clone(), disabled.clone().unwrap_or_default()]
     });
@@ -26,8 +35,7 @@ pub(super) fn members<'a>(listed: impl IntoIterator<Item = Line<'a, MemberLine>>
 /// The answer first, then the rules, then what else stands in the way.
 pub(super) fn explanation(explained: &Explained) -> String {
     let Explained { allowed, rules, broken, but } = explained;
-    let mut text =
-        if *allowed { "allowed by the access policies" } else { "denied by the access policies" }.to_owned();
+    let mut text = if *allowed { fixed::ALLOWED } else { fixed::DENIED }.to_string();
     let mut line = |head: &str, said: &str| {
         // Writing to a string does not fail.
         let _ = write!(text, "\n{head:<9}{said}");
@@ -36,13 +44,13 @@ pub(super) fn explanation(explained: &Explained) -> String {
         line(&rule.effect, &format!("{}: {}", rule.id, rule.why));
     }
     for id in broken {
-        line("broken", &format!("{id}: it cannot be evaluated, so it denies"));
+        line(fixed::BROKEN.text(), say::unevaluated(id).as_ref());
     }
     if rules.is_empty() && broken.is_empty() {
-        line("", "no rule permits it");
+        line("", fixed::NO_RULE.text());
     }
     for why in but {
-        line("but", why);
+        line(fixed::BUT.text(), why);
     }
     text
 }

@@ -7,10 +7,25 @@ use clap::Args;
 use crate::desk::request;
 use crate::desk::statistics::{Counts, StatisticsLine, StatisticsTable};
 
+use super::heads;
+use super::say_answer::{self as say, fixed};
 use super::table::{Cells, aligned};
+use super::words::Pair;
 
 /// Characters of the longest bar.
 const BAR: u64 = 20;
+/// What is counted of each row.
+const COUNTS: [Pair; 9] = [
+    heads::REQUESTS,
+    heads::REFUSED,
+    heads::FIELDS,
+    heads::FAILED,
+    heads::BYTES,
+    heads::P50,
+    heads::P95,
+    heads::P99,
+    heads::MAX,
+];
 
 #[derive(Args)]
 pub(super) struct Statistics {
@@ -54,25 +69,20 @@ impl From<Statistics> for request::Request {
 
 /// The answer for eyes.
 pub(super) fn text(found: &StatisticsTable) -> String {
-    let mut text = format!("{} to {}, by {}\n", found.from, found.to, found.group.join(", "));
+    let mut text = format!("{}\n", say::period(&found.from, &found.to, found.group.join(", ")));
     if found.group.iter().any(|word| word == "time") {
-        let _ = writeln!(text, "resolution: {}", found.resolution);
+        let _ = writeln!(text, "{}", say::resolution(&found.resolution));
     }
     if let Some(kept_from) = found.kept_from.as_ref().filter(|kept_from| **kept_from > found.from) {
-        let _ = writeln!(
-            text,
-            "earlier {}s than {kept_from} are gone; ask for a longer resolution",
-            found.resolution
-        );
+        let _ = writeln!(text, "{}", say::gone(&found.resolution, kept_from));
     }
-    let mut heads: Cells = found.group.iter().map(|word| (word.to_uppercase(), false)).collect();
-    let counts = ["REQUESTS", "REFUSED", "FIELDS", "FAILED", "BYTES", "P50", "P95", "P99", "MAX"];
-    heads.extend(counts.map(|head| (head.to_owned(), true)));
+    let mut first: Cells = found.group.iter().map(|word| (head(word).to_string(), false)).collect();
+    first.extend(COUNTS.map(|head| (head.to_string(), true)));
     // Where whole requests do not count, fields are what there is to see.
     let measure: fn(&Counts) -> u64 =
         if found.totals.requests > 0 { |counts| counts.requests } else { |counts| counts.fields };
     let most = found.rows.iter().map(|row| measure(&row.counts)).max().unwrap_or(0);
-    let mut lines = vec![heads];
+    let mut lines = vec![first];
     for row in &found.rows {
         let mut cells: Cells = found.group.iter().map(|word| (label(row, word), false)).collect();
         cells.extend(numbers(&row.counts));
@@ -81,26 +91,34 @@ pub(super) fn text(found: &StatisticsTable) -> String {
     }
     let mut total: Cells = found.group.iter().map(|_| (String::new(), false)).collect();
     if let Some((first, _)) = total.first_mut() {
-        *first = "total".into();
+        *first = fixed::TOTAL.to_string();
     }
     total.extend(numbers(&found.totals));
     lines.push(total);
     text.push_str(&aligned(&lines));
     for (outcome, requests) in found.outcomes.iter().filter(|(outcome, _)| *outcome != "done") {
-        let _ = writeln!(text, "refused: {} {outcome}", thousands(*requests));
+        let _ = writeln!(text, "{}", say::refused(thousands(*requests), outcome));
     }
     let (counted, requests) = (found.totals.latency_counted, found.totals.requests);
     if counted < requests {
-        let (counted, requests) = (thousands(counted), thousands(requests));
-        let _ = writeln!(
-            text,
-            "percentiles: of {counted} of {requests} requests; the others are of before there were any"
-        );
+        let _ = writeln!(text, "{}", say::percentiles(thousands(counted), thousands(requests)));
     }
     if found.truncated {
-        text.push_str("there are more rows; ask for a shorter period, or for a longer resolution\n");
+        let _ = writeln!(text, "{}", fixed::MORE_ROWS);
     }
     text
+}
+
+/// Of a column that rows are told apart by.
+fn head(word: &str) -> Pair {
+    match word {
+        "time" => heads::TIME,
+        "project" => heads::PROJECT,
+        "endpoint" => heads::ENDPOINT,
+        "object" => heads::OBJECT,
+        "operation" => heads::OPERATION,
+        _ => heads::OUTCOME,
+    }
 }
 
 fn label(row: &StatisticsLine, word: &str) -> String {

@@ -14,7 +14,10 @@ use crate::desk::request::{Request, Subject, SubjectOf};
 use crate::desk::subject::{FrozenLine, SubjectChanged, SubjectValue};
 
 use super::error::CliError;
+use super::heads;
 use super::page::Page;
+use super::say_answer::{self as say, fixed};
+use super::say_trouble;
 use super::table::aligned;
 
 /// Bytes of a value at most, with the line's end.
@@ -64,7 +67,7 @@ pub(super) fn of(pseudonym: Option<String>) -> Result<SubjectOf, CliError> {
     }
     let input = std::io::stdin();
     if input.is_terminal() {
-        eprintln!("The subject's value, such as a NIK, and the end of input (Ctrl-D):");
+        eprintln!("{}", fixed::ASK_SUBJECT);
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(VALUE_BYTES_MAX + 1));
     let failed = |error| CliError::File(PathBuf::from("standard input"), error);
@@ -75,22 +78,20 @@ pub(super) fn of(pseudonym: Option<String>) -> Result<SubjectOf, CliError> {
         .map(|text| text.strip_suffix('\r').unwrap_or(text));
     match line.filter(|line| !line.is_empty() && !line.contains('\n')) {
         Some(line) => Ok(SubjectOf::Value(SubjectValue::new(Zeroizing::new(line.to_owned())))),
-        None => Err(CliError::Own(
-            "standard input holds no value of a subject: give one line of UTF-8, by a pipe or a file".into(),
-        )),
+        None => Err(CliError::Own(say_trouble::fixed::NO_SUBJECT.into())),
     }
 }
 
 pub(super) fn changed(SubjectChanged { pseudonym, frozen }: &SubjectChanged) -> String {
-    let how = if *frozen { "frozen: nothing of it is decrypted" } else { "not frozen" };
-    format!("subject {pseudonym}\n{how}")
+    let how = if *frozen { fixed::FROZEN } else { fixed::NOT_FROZEN };
+    say::subject(pseudonym, how).into()
 }
 
 pub(super) fn frozen(listed: &[Listed<FrozenLine>]) -> String {
-    let head = vec![("PSEUDONYM".to_owned(), false), ("FROZEN SINCE".to_owned(), false)];
+    let head = [heads::PSEUDONYM, heads::FROZEN_SINCE].map(|head| (head.to_string(), false)).to_vec();
     let lines = listed.iter().map(|line| match line {
         Listed::Sound(line) => vec![(line.pseudonym.clone(), false), (line.since.clone(), false)],
-        Listed::Damaged(row) => vec![(format!("DAMAGED {}", row.damaged), false)],
+        Listed::Damaged(row) => vec![(format!("{} {}", heads::DAMAGED, row.damaged), false)],
     });
     aligned(&std::iter::once(head).chain(lines).collect::<Vec<_>>())
 }

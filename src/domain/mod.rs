@@ -38,6 +38,7 @@ pub mod password_policy;
 pub mod peer;
 pub mod project;
 pub mod refusal;
+mod refusal_indonesian;
 pub mod roll_up;
 pub mod schema;
 pub mod session;

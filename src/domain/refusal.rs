@@ -1,5 +1,5 @@
 //! What we say no with. A code is stable for ever: clients match on it, records and statistics carry its number, and
-//! `/problems/<code>` explains it. Which HTTP status and which Indonesian sentence go with it is the edge's affair.
+//! `/problems/<code>` explains it. Which HTTP status goes with it is the edge's affair.
 
 use std::borrow::Cow;
 use std::time::Duration;

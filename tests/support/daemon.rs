@@ -96,6 +96,7 @@ impl Sandbox {
         let mut command = Command::new(GEMBOK);
         command
             .args(args)
+            .env("LC_ALL", "C")
             .env("GEMBOK_CONFIG", self.config())
             .env("SOFTHSM2_CONF", self.softhsm.conf())
             .envs(self.softhsm.shim().environment())

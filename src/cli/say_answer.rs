@@ -1,0 +1,144 @@
+//! What the command line says of an answer, in English and Indonesian.
+
+use super::words::sentences;
+
+pub(super) mod fixed {
+    //! The same every time.
+
+    use crate::cli::words::pairs;
+
+    pairs! {
+        DONE "done" "selesai";
+        SHOWN_ONCE "It is shown this once and kept nowhere: store it now."
+            "Hanya ditunjukkan sekali ini dan tidak disimpan di mana pun: simpan sekarang.";
+        EXPORT "an export" "ekspor";
+        KEPT_ALL "kept: no records may be pruned yet" "disimpan: belum ada catatan yang boleh dipangkas";
+        SANDBOX_WARNING "yes: never put real data under its keys" "ya: jangan lindungi data sungguhan dengan kuncinya";
+        PRESENT "present" "ada";
+        AWAY "AWAY" "TIDAK ADA";
+        ENDED "ended" "sudah berakhir";
+        ENDS "ends" "berakhir";
+        POLICYS "policy's" "kebijakan";
+        OUTSIDE "outside" "CA luar";
+        REVOKED_BEFORE "done: it was revoked before" "selesai: sudah dicabut sebelumnya";
+        UNLOCKED "unlocked" "terbuka";
+        WORN "WORN" "AUS";
+        OBJECTS "objects" "objek";
+        ENDPOINTS "endpoints" "endpoint";
+        PROJECTS "projects" "proyek";
+        CERTIFICATES "certificates" "sertifikat";
+        GRANTS "grants" "izin";
+        API_KEYS "API keys" "kunci API";
+        BUDGETS "budgets" "jatah";
+        ALLOWED "allowed by the access policies" "diizinkan oleh kebijakan akses";
+        DENIED "denied by the access policies" "ditolak oleh kebijakan akses";
+        BROKEN "broken" "rusak";
+        NO_RULE "no rule permits it" "tidak ada aturan yang mengizinkannya";
+        BUT "but" "tetapi";
+        BECOME_MEMBER "become a member" "menjadi anggota";
+        BE_CONFIRMED "be confirmed" "dikonfirmasi";
+        BECOME_ADMIN "become the admin" "menjadi admin";
+        NEVER "never" "tidak pernah";
+        ANYWHERE "anywhere" "mana pun";
+        OF_CONFIGURATION "tls.server_names of the configuration" "tls.server_names dalam konfigurasi";
+        OF_COMMAND "server-names set" "perintah server-names set";
+        FROZEN "frozen: nothing of it is decrypted" "dibekukan: tidak ada datanya yang didekripsi";
+        NOT_FROZEN "not frozen" "tidak dibekukan";
+        NONE "none" "tidak ada";
+        TOTAL "total" "jumlah";
+        MORE_ROWS "there are more rows; ask for a shorter period, or for a longer resolution"
+            "masih ada baris lain; minta masa yang lebih pendek, atau resolusi yang lebih panjang";
+        ASK_SUBJECT "The subject's value, such as a NIK, and the end of input (Ctrl-D):"
+            "Nilai subjek, misalnya NIK, lalu akhir masukan (Ctrl-D):";
+    }
+}
+
+sentences! {
+    more(next) "There are more: --after {next}" "Masih ada lagi: --after {next}";
+    more_records(next) "more: --from {next}" "masih ada lagi: --from {next}";
+    kept(last) "kept: records up to {last} are exported and may be pruned"
+        "disimpan: catatan sampai {last} sudah diekspor dan boleh dipangkas";
+    pruned(from, to, blocks) "pruned: records {from} to {to}, in {blocks} blocks"
+        "dipangkas: catatan {from} sampai {to}, dalam {blocks} blok";
+    fingerprint(of, pem) "fingerprint {of}\n{pem}" "sidik jari {of}\n{pem}";
+    issued(spki, until) "certificate {spki}\nvalid until {until}" "sertifikat {spki}\nberlaku sampai {until}";
+    compacted(before, after) "before        {before} bytes\nafter         {after} bytes"
+        "sebelum       {before} byte\nsesudah       {after} byte";
+    initialised(id, token, kcv, spki, until)
+        "appliance     {id}\ntoken         {token}\nmaster key    KCV {kcv} (for eyes only)\nadmin         certificate {spki}, valid until {until}\nThis is a sandbox: one person made its keys. Never put real data under them."
+        "perangkat     {id}\ntoken         {token}\nkunci induk   KCV {kcv} (hanya untuk dilihat)\nadmin         sertifikat {spki}, berlaku sampai {until}\nIni sandbox: satu orang membuat semua kuncinya. Jangan lindungi data sungguhan dengan kunci itu.";
+    serial(presence, serial) "{presence}, serial {serial}" "{presence}, nomor seri {serial}";
+    master_key(generation, kcv) "generation {generation}, KCV {kcv} (for eyes only)"
+        "generasi {generation}, KCV {kcv} (hanya untuk dilihat)";
+    journal(epoch, next, last) "epoch {epoch}, next record {next}, last block {last}"
+        "epoch {epoch}, catatan berikutnya {next}, blok terakhir {last}";
+    unrecorded(count) "{count} records found no place" "{count} catatan tidak mendapat tempat";
+    disk(free, reserve) "{free} MiB free, {reserve} MiB of it reserve" "{free} MiB kosong, {reserve} MiB di antaranya cadangan";
+    signed_to(sequence, time) "up to record {sequence}, signed {time}" "sampai catatan {sequence}, ditandatangani {time}";
+    since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
+    data_keys(count) "{count} in memory" "{count} dalam memori";
+    refused_locked(count) "{count} requests while locked" "{count} permintaan selama terkunci";
+    strained(of, used, size) "{of} has decrypted {used} of {size} fields in 24 hours"
+        "{of} sudah mendekripsi {used} dari {size} nilai dalam 24 jam";
+    worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
+    rolling(until, left) "until {until}; {left} certificates hang on the old CA"
+        "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
+    days_left(days) ", {days} days left" ", tersisa {days} hari";
+    revoked(spki) "revoked       {spki}" "dicabut       {spki}";
+    counts_descendant(spki) "STILL COUNTS  {spki}, renewed from it; revoke it too unless you know who holds it"
+        "MASIH BERLAKU {spki}, hasil pembaruannya; cabut juga, kecuali Anda tahu siapa pemegangnya";
+    counts_ancestor(spki) "STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner"
+        "MASIH BERLAKU {spki}, asal pembaruannya; cabut bila yang memperbarui bukan pemiliknya";
+    unevaluated(rule) "{rule}: it cannot be evaluated, so it denies" "{rule}: tidak dapat dievaluasi, maka menolak";
+    approval(id, state, kind, user, requester, asked, expires)
+        "approval      {id}\nstate         {state}\nwhat          {kind}\nuser          {user}\nasked by      {requester}\nasked         {asked}\nexpires       {expires}"
+        "persetujuan   {id}\nkeadaan       {state}\nhal           {kind}\npengguna      {user}\ndiminta oleh  {requester}\ndiminta       {asked}\nberakhir      {expires}";
+    at_once(rate, burst) "{rate} ({burst} at once)" "{rate} ({burst} sekaligus)";
+    used_from(time, from) "{time} from {from}" "{time} dari {from}";
+    may_come_from(networks) "may come from {networks}" "boleh datang dari {networks}";
+    link(user, token, path, until)
+        "user          {user}\ntoken         {token}\npath          {path}\nvalid until   {until}\nIt is shown this once and can be used once: give it to nobody but the user."
+        "pengguna      {user}\ntoken         {token}\nalamat        {path}\nberlaku s.d.  {until}\nHanya ditunjukkan sekali ini dan dapat dipakai sekali: berikan kepada pengguna itu saja.";
+    names(names, from) "names         {names}\nfrom          {from}" "nama          {names}\ndari          {from}";
+    ca_signs(generation) "CA            generation {generation} signs" "CA            generasi {generation} menandatangani";
+    ca_rolls(generation, since, until, count)
+        "ROLL          generation {generation} is trusted beside it since {since}, until {until} at most\n              {count} certificates of it count still; whoever renews or is issued one moves over, with both CAs in ca.pem\n              then: gembok certificate roll-ca finish"
+        "GANTI         generasi {generation} ikut dipercaya sejak {since}, paling lama sampai {until}\n              {count} sertifikatnya masih berlaku; yang diperbarui atau diterbitkan berpindah, dengan kedua CA dalam ca.pem\n              sesudah itu: gembok certificate roll-ca finish";
+    subject(pseudonym, how) "subject {pseudonym}\n{how}" "subjek {pseudonym}\n{how}";
+    schema(subject, required) "subject           {subject}\nrequired context  {required}\n" "subjek            {subject}\nkonteks wajib     {required}\n";
+    no_fields(none) "fields            {none}" "kolom             {none}";
+    bits(bits) " to {bits} bits" " sampai {bits} bit";
+    period(from, to, group) "{from} to {to}, by {group}" "{from} sampai {to}, menurut {group}";
+    resolution(resolution) "resolution: {resolution}" "resolusi: {resolution}";
+    gone(resolution, kept_from) "earlier {resolution}s than {kept_from} are gone; ask for a longer resolution"
+        "data per {resolution} sebelum {kept_from} sudah tidak ada; minta resolusi yang lebih panjang";
+    refused(requests, outcome) "refused: {requests} {outcome}" "ditolak: {requests} {outcome}";
+    percentiles(counted, requests) "percentiles: of {counted} of {requests} requests; the others are of before there were any"
+        "persentil: dari {counted} di antara {requests} permintaan; sisanya dari masa sebelum ada persentil";
+    records_pruned(last) "records up to {last} were pruned; exports hold them" "catatan sampai {last} sudah dipangkas; ekspor menyimpannya";
+    records_damaged(row) "DAMAGED {row}: its records cannot be read, and the chain is not proved across it"
+        "RUSAK {row}: catatannya tidak dapat dibaca, dan rantai tidak terbukti melewatinya";
+    passphrase(text) "passphrase    {text}\nIt is shown this once and kept nowhere: hand it over by another way than the file."
+        "frasa sandi   {text}\nHanya ditunjukkan sekali ini dan tidak disimpan di mana pun: serahkan lewat jalan lain daripada berkasnya.";
+    key_in(path) "the API key is in {path}" "kunci API ada di {path}";
+    report_in(path) "the report is in {path}" "laporan ada di {path}";
+    admin_in(folder) "admin.key, admin.pem and ca.pem are in {folder}" "admin.key, admin.pem, dan ca.pem ada di {folder}";
+    records_in(first, last, blocks, path) "records {first} to {last} in {blocks} blocks are in {path}"
+        "catatan {first} sampai {last} dalam {blocks} blok ada di {path}";
+    certificate_in(name, folder) "{name}.pem and ca.pem are in {folder}" "{name}.pem dan ca.pem ada di {folder}";
+    key_and_certificate_in(name, folder) "{name}.key, {name}.pem and ca.pem are in {folder}"
+        "{name}.key, {name}.pem, dan ca.pem ada di {folder}";
+    bundle_in(path, url)
+        "the bundle is in {path}, for {url}; --url names another address\nwhoever has it comes in as this endpoint: hand it over in private, and delete it"
+        "bundel ada di {path}, untuk {url}; --url menyebut alamat lain\nsiapa pun yang memegangnya masuk sebagai endpoint ini: serahkan secara pribadi, lalu hapus";
+    bundle_here(path, url)
+        "the bundle is in {path}, for {url}, which leads to this machine only; --url names another address\nwhoever has it comes in as this endpoint: hand it over in private, and delete it"
+        "bundel ada di {path}, untuk {url}, yang hanya menuju mesin ini; --url menyebut alamat lain\nsiapa pun yang memegangnya masuk sebagai endpoint ini: serahkan secara pribadi, lalu hapus";
+    p12_in(path) "certificate, key and CA are in {path}" "sertifikat, kunci, dan CA ada di {path}";
+    ask_names(proposed)
+        "By which names and addresses do clients reach this server? They stand in its certificate; gembok server-names set\nchanges them later.\n[{proposed}] "
+        "Dengan nama dan alamat apa klien mencapai server ini? Semuanya tercantum dalam sertifikatnya; gembok server-names set\nmengubahnya kelak.\n[{proposed}] ";
+    config_sound(file, data, control, state) "{file} is sound: data plane {data}, control plane {control}, state in {state}"
+        "{file} benar: bidang data {data}, bidang kendali {control}, keadaan di {state}";
+    policy_sound(file, rules) "{file} is sound: {rules} rules" "{file} benar: {rules} aturan";
+}

@@ -1,0 +1,153 @@
+//! The command line in Indonesian and in English: what is for people is said in either, what is for machines is the same.
+
+use std::collections::BTreeSet;
+use std::process::Output;
+
+use crate::errors;
+use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
+
+/// What both languages call the same, and what the daemon calls an API key or a CA.
+const SAME: [&str; 8] = ["ID", "ENDPOINT", "LABEL", "P50", "P95", "P99", "API", "CA"];
+
+/// All that rows of statistics are told apart by.
+const GROUP: &str = "time,project,endpoint,object,operation,outcome";
+
+fn told(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn speaking(sandbox: &Sandbox, language: &str, verb: &[&str]) -> Output {
+    sandbox.run(&[&["--language", language], verb].concat())
+}
+
+/// Words in capitals: headings.
+fn headings(text: &str) -> BTreeSet<&str> {
+    let is_heading = |word: &&str| {
+        word.len() > 1 && word.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'/'))
+    };
+    text.split_whitespace().filter(is_heading).filter(|word| word.bytes().any(|byte| byte > b'9')).collect()
+}
+
+/// What stands first in each line.
+fn first_words(text: &str) -> BTreeSet<&str> {
+    text.lines().filter_map(|line| line.split("  ").next()).filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn no_heading_is_english_where_indonesian_is_spoken() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    let below = ["--project", PROJECT];
+    let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
+    let verbs: [Vec<&str>; 19] = [
+        vec!["user", "list"],
+        vec!["user", "show", "admin"],
+        vec!["project", "list"],
+        vec!["project", "show", PROJECT],
+        [&["project", "member", "list"], &below[..]].concat(),
+        [&["object", "list"], &below[..]].concat(),
+        [&["object", "show", OBJECT], &below[..]].concat(),
+        [&["object", "schema", "show", OBJECT], &below[..]].concat(),
+        [&["endpoint", "list"], &below[..]].concat(),
+        [&["endpoint", "show", ENDPOINT], &below[..]].concat(),
+        [&["grant", "list"], &of[..]].concat(),
+        [&["api-key", "list"], &of[..]].concat(),
+        [&["budget", "show"], &of[..]].concat(),
+        [&["subject", "list"], &below[..]].concat(),
+        vec!["certificate", "list"],
+        vec!["approval", "list"],
+        vec!["session", "list", "admin"],
+        [&["statistics", "--object", OBJECT, "--group", GROUP], &below[..]].concat(),
+        vec!["audit", "list"],
+    ];
+    for verb in verbs {
+        let [english, indonesian] = ["en", "id"].map(|language| {
+            let output = speaking(&sandbox, language, &verb);
+            assert!(output.status.success(), "{verb:?}: {}", errors(&output));
+            told(&output)
+        });
+        assert_ne!(english, indonesian, "{verb:?}");
+        let left: Vec<_> = headings(&english).intersection(&headings(&indonesian)).copied().collect();
+        assert!(left.iter().all(|word| SAME.contains(word)), "{verb:?} says {left:?}:\n{indonesian}");
+    }
+    let [english, indonesian] = ["en", "id"].map(|language| told(&speaking(&sandbox, language, &["status"])));
+    let left: Vec<_> = first_words(&english).intersection(&first_words(&indonesian)).copied().collect();
+    assert_eq!(left, ["checkpoint", "disk", "sandbox", "token"], "{indonesian}");
+    let changed = speaking(&sandbox, "id", &["user", "create", "siti", "--role", "user"]);
+    assert!(told(&changed).starts_with("PENGGUNA  PERAN"), "{}", told(&changed));
+    assert_eq!(told(&speaking(&sandbox, "id", &["user", "disable", "siti"])), "selesai\n");
+    let page = speaking(&sandbox, "id", &["user", "list", "--limit", "1"]);
+    assert!(told(&page).contains("\nMasih ada lagi: --after "), "{}", told(&page));
+}
+
+#[test]
+fn a_refusal_is_said_in_the_language_of_whoever_asks_and_is_the_same_to_machines() {
+    let sandbox = Sandbox::new();
+    let nobody = ["user", "show", "nobody"];
+    let unreached = speaking(&sandbox, "id", &nobody);
+    assert_eq!(unreached.status.code(), Some(3));
+    assert!(
+        errors(&unreached).starts_with("gembok: tidak ada daemon yang menjawab di "),
+        "{}",
+        errors(&unreached)
+    );
+    assert!(errors(&unreached).contains("\n  jalankan dengan gembok serve"), "{}", errors(&unreached));
+
+    let _daemon = sandbox.start();
+    sandbox.provision();
+    let refused = speaking(&sandbox, "id", &nobody);
+    assert_eq!((refused.status.code(), told(&refused)), (Some(1), String::new()));
+    assert!(
+        errors(&refused).starts_with("gembok: Tidak ditemukan (not-found)\n  periksa namanya\n"),
+        "{}",
+        errors(&refused)
+    );
+    let taken = speaking(&sandbox, "id", &["project", "create", "a b"]);
+    let detail = errors(&speaking(&sandbox, "en", &["project", "create", "a b"]));
+    let detail = detail.strip_prefix("gembok: ").and_then(|said| said.split_once(" (bad-name)")).unwrap().0;
+    assert!(
+        errors(&taken).starts_with("gembok: Nama tidak sah (bad-name)\n  gunakan huruf"),
+        "{}",
+        errors(&taken)
+    );
+    assert!(
+        detail == "The text is no name." || errors(&taken).trim_end().ends_with(detail),
+        "{}",
+        errors(&taken)
+    );
+
+    for verb in [&nobody[..], &["user", "list"], &["project", "show", PROJECT]] {
+        let [english, indonesian] =
+            ["en", "id"].map(|language| speaking(&sandbox, language, &[verb, &["--json"]].concat()));
+        assert_eq!(english.stdout, indonesian.stdout, "{verb:?}");
+        assert_eq!(english.status, indonesian.status, "{verb:?}");
+    }
+}
+
+#[test]
+fn the_environment_says_which_language_where_the_option_does_not() {
+    let sandbox = Sandbox::new();
+    let said = |environment: [(&str, &str); 3], more: &[&str]| {
+        let mut command = sandbox.command(&[more, &["status"]].concat());
+        errors(&command.envs(environment).output().unwrap())
+    };
+    let is_indonesian = |text: String| match (text.contains("tidak ada daemon"), text.contains("no daemon")) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => panic!("{text}"),
+    };
+    let all = |all, messages, lang| [("LC_ALL", all), ("LC_MESSAGES", messages), ("LANG", lang)];
+    for (environment, indonesian) in [
+        (all("", "", "id_ID.UTF-8"), true),
+        (all("", "id_ID", "en_US.UTF-8"), true),
+        (all("C", "id_ID", "id_ID"), false),
+        (all("", "", ""), false),
+        (all("id", "C", "C"), true),
+    ] {
+        assert_eq!(is_indonesian(said(environment, &[])), indonesian, "{environment:?}");
+    }
+    assert!(!is_indonesian(said(all("id_ID", "", ""), &["--language", "en"])));
+    let unknown = sandbox.run(&["--language", "jv", "status"]);
+    assert_eq!(unknown.status.code(), Some(2));
+}
