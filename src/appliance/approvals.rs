@@ -1,6 +1,7 @@
 //! Approvals: asking for a second person, and what becomes of what was asked. What an approval leads to is done where it is
 //! given ([`super::second_person`]).
 
+use crate::crypto::hex::to_hex;
 use crate::crypto::random;
 use crate::domain::access::Asked;
 use crate::domain::actor::Actor;
@@ -35,6 +36,8 @@ pub struct ApprovalView {
     pub project: Option<String>,
     /// Who asked.
     pub requester: String,
+    /// Of a confirmation: the credential that it is about.
+    pub credential: Option<String>,
 }
 
 /// What is asked of a second person.
@@ -296,8 +299,24 @@ impl Operational {
             subject: name(approval.subject)?,
             requester: approval.requester.map_or_else(|| Ok(approval.asked_by.clone()), name)?,
             project,
+            credential: self.handed(&approval)?,
             approval,
         })
+    }
+}
+
+impl Operational {
+    /// The credential that a confirmation is about: what its second person asks the account's owner for.
+    fn handed(&self, approval: &Approval) -> Result<Option<String>, Stop> {
+        if approval.kind != Kind::Confirmation {
+            return Ok(None);
+        }
+        let user = self.look_up::<User>(Table::Users, approval.subject.as_bytes())?.and_then(Listed::sound);
+        Ok(user.and_then(|user| match (user.handed_certificate, user.handed_password) {
+            (Some(spki), _) => Some(format!("certificate {}", to_hex(&spki))),
+            (None, Some(set)) => Some(format!("password set by a link at {set}")),
+            (None, None) => None,
+        }))
     }
 }
 

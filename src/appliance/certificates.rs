@@ -88,7 +88,7 @@ impl Operational {
         let certificate = enrolment(identity, &signed);
         self.change(now, |batch| {
             let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
-            let (batch, audit) = self.credential_given(batch, audit, identity, actor, now)?;
+            let (batch, audit) = self.credential_given(batch, audit, (identity, signed.spki), actor, now)?;
             Ok((enrol(batch, &signed, &certificate), audit, ()))
         })
         .map_err(key_is_taken)?;

@@ -90,7 +90,7 @@ impl Operational {
                 .with("spki", to_hex(&spki))
                 .with("serial", to_hex(&certificate.serial))
                 .with("not-after", certificate.not_after);
-            let (batch, audit) = self.credential_given(batch, audit, identity, actor, now)?;
+            let (batch, audit) = self.credential_given(batch, audit, (identity, spki), actor, now)?;
             let batch = batch.expect_absent(Table::Certificates, &spki);
             let batch = batch.put(Table::Certificates, &spki, cbor::encode(&certificate));
             Ok((batch, audit, ()))

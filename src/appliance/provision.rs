@@ -55,7 +55,17 @@ impl First {
     fn account(&self, now: Now) -> Result<User, Stop> {
         let id = UserId::from_random(random::bytes()?);
         let (name, role) = (self.admin.clone(), Role::Admin);
-        Ok(User { id, name, role, created: now.time, disabled: None, unconfirmed: None, handed_over: None })
+        Ok(User {
+            id,
+            name,
+            role,
+            created: now.time,
+            disabled: None,
+            unconfirmed: None,
+            handed_over: None,
+            handed_certificate: None,
+            handed_password: None,
+        })
     }
 }
 

@@ -25,6 +25,7 @@ use crate::store::{Batch, Table};
 use super::access::Leave;
 use super::approvals::{ApprovalView, Wanted, ask_audit, put, taken, user_of};
 use super::catalog::not_found;
+use super::certificates::revoke;
 use super::failures::Failing;
 use super::fault::Stop;
 use super::listed::Listed;
@@ -63,6 +64,15 @@ pub struct LinkUsed {
     pub second_factor: Option<SecondFactor>,
     /// Whether a second person has to confirm the account.
     pub is_unconfirmed: bool,
+}
+
+/// A credential that somebody else had in hand.
+#[derive(Clone, Copy)]
+pub(super) enum Handed {
+    /// By SHA-256 of its public key.
+    Certificate([u8; 32]),
+    /// By a one-time link.
+    Password,
 }
 
 impl Operational {
@@ -154,7 +164,7 @@ impl Operational {
             let name = user.name.to_string();
             let is_unconfirmed = is_taken_over || user.unconfirmed.is_some();
             let batch = if is_taken_over {
-                self.hand_over(batch, user, (link.maker, link.made_by), now)?
+                self.hand_over(batch, user, Handed::Password, (link.maker, link.made_by), now)?
             } else {
                 batch
             };
@@ -184,7 +194,7 @@ impl Operational {
         &self,
         batch: Batch,
         audit: AuditRecord,
-        identity: Identity,
+        (identity, spki): (Identity, [u8; 32]),
         actor: Actor,
         now: Now,
     ) -> Result<(Batch, AuditRecord), Stop> {
@@ -194,18 +204,22 @@ impl Operational {
         if !self.is_taken_over(&user, maker)? {
             return Ok((batch, audit));
         }
-        let batch = self.hand_over(batch, user, (maker, actor.to_string()), now)?;
+        let batch =
+            self.hand_over(batch, user, Handed::Certificate(spki), (maker, actor.to_string()), now)?;
         Ok((batch, audit.with("unconfirmed", "from now on")))
     }
 
-    /// Puts into a batch that an account waits for confirmation, and asks for it. What was asked about it before counts no more.
+    /// Puts into a batch that an account waits for confirmation, and asks for it. What was asked about it before counts no more,
+    /// nor does what was handed over before and waits still: a second person confirms one credential, and can be told which.
     pub(super) fn hand_over(
         &self,
         batch: Batch,
         user: User,
+        handed: Handed,
         (maker, made_by): (Option<UserId>, String),
         now: Now,
     ) -> Result<Batch, Stop> {
+        let batch = self.withdraw_handed(batch, &user, handed, now)?;
         let wanted = Wanted { kind: Kind::Confirmation, subject: user.id, project: None };
         let batch = match self.waiting_for(wanted, now.time)? {
             Some(before) => put(batch, &before.decide(State::Withdrawn, Actor::System, now.time)),
@@ -214,8 +228,40 @@ impl Operational {
         let (batch, asked) = self.ask(batch, wanted, maker, made_by, now)?;
         let batch = record(batch, &ask_audit(&asked, Actor::System, "approval.ask", now));
         let (unconfirmed, handed_over) = (Some(now.time), Some(now.time));
-        let user = User { unconfirmed, handed_over, ..user };
+        let (handed_certificate, handed_password) = match handed {
+            Handed::Certificate(spki) => (Some(spki), None),
+            Handed::Password => (None, Some(now.time)),
+        };
+        let user = User { unconfirmed, handed_over, handed_certificate, handed_password, ..user };
         Ok(batch.put(Table::Users, user.id.as_bytes(), cbor::encode(&user)))
+    }
+
+    fn withdraw_handed(
+        &self,
+        mut batch: Batch,
+        user: &User,
+        handed: Handed,
+        now: Now,
+    ) -> Result<Batch, Stop> {
+        if let Some(spki) = user.handed_certificate {
+            for (key, row, certificate) in self.enrolments(user.id)? {
+                if key == spki && certificate.revoked.is_none() {
+                    batch = revoke(batch, &key, &row, certificate, now.time);
+                }
+            }
+        }
+        // A new password has taken the place of the one before by itself.
+        if user.handed_password.is_none() || matches!(handed, Handed::Password) {
+            return Ok(batch);
+        }
+        let Some(Listed::Sound(mut credentials)) =
+            self.look_up::<Credentials>(Table::Credentials, user.id.as_bytes())?
+        else {
+            return Ok(batch);
+        };
+        credentials.password = None;
+        let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
+        self.end_sessions_of(batch, user.id)
     }
 
     /// Asks again that an account be confirmed, after a request for it has expired or was refused.

@@ -154,7 +154,7 @@ impl Operational {
 fn confirm(batch: Batch, seconded: Seconded, actor: Actor, now: Now) -> Batch {
     let Seconded { approval, subject } = seconded;
     let audit = beside(&approval, &subject, actor, "user.confirm", now);
-    let confirmed = User { unconfirmed: None, ..subject };
+    let confirmed = User { unconfirmed: None, handed_certificate: None, handed_password: None, ..subject };
     record(batch.put(Table::Users, confirmed.id.as_bytes(), cbor::encode(&confirmed)), &audit)
 }
 

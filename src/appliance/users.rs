@@ -41,7 +41,17 @@ impl Operational {
     pub fn create_user(&self, leave: Leave, name: Name, role: Role, now: Now) -> Result<User, Stop> {
         let id = UserId::from_random(random::bytes()?);
         let created = now.time;
-        let user = User { id, name, role, created, disabled: None, unconfirmed: None, handed_over: None };
+        let user = User {
+            id,
+            name,
+            role,
+            created,
+            disabled: None,
+            unconfirmed: None,
+            handed_over: None,
+            handed_certificate: None,
+            handed_password: None,
+        };
         self.change(now, |batch| {
             let batch = self.name(batch, Table::Users, &[0; 16], &user.name, id.as_bytes());
             let audit = AuditRecord::new(now.time, leave.actor(), "user.create")

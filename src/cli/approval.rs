@@ -74,12 +74,26 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
 
 /// One approval.
 pub(super) fn one(line: &ApprovalLine) -> String {
-    let ApprovalLine { id, kind, user, project, requester, asked, expires, state, decided, decided_by } =
-        line;
+    let ApprovalLine {
+        id,
+        kind,
+        user,
+        project,
+        requester,
+        asked,
+        expires,
+        state,
+        decided,
+        decided_by,
+        credential,
+    } = line;
     let mut text = String::from(say::approval(id, state, kind, user, requester, asked, expires));
-    for (name, value) in
-        [(heads::IN_PROJECT, project), (heads::DECIDED, decided), (heads::DECIDED_BY, decided_by)]
-    {
+    for (name, value) in [
+        (heads::IN_PROJECT, project),
+        (heads::CREDENTIAL, credential),
+        (heads::DECIDED, decided),
+        (heads::DECIDED_BY, decided_by),
+    ] {
         if let Some(value) = value {
             // Writing to a string does not fail.
             let _ = write!(text, "\n{name:<14}{value}");

@@ -98,6 +98,7 @@ pairs! {
     EXPIRY "EXPIRY" "KEDALUWARSA";
     MEMORY "memory" "memori";
     // lines of an approval
+    CREDENTIAL "credential" "kredensial";
     IN_PROJECT "project" "proyek";
     DECIDED "decided" "diputuskan";
     DECIDED_BY "decided by" "oleh";

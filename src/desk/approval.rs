@@ -66,6 +66,10 @@ pub struct ApprovalLine {
     pub decided: Option<String>,
     /// By whom, as audit records say it.
     pub decided_by: Option<String>,
+    /// Of a confirmation: the credential that it is about, which somebody else had in hand; ask the account's owner whether it is
+    /// the owner's now.
+    #[serde(default)]
+    pub credential: Option<String>,
 }
 
 impl Approval {
@@ -116,7 +120,7 @@ impl Approval {
 
 impl From<ApprovalView> for ApprovalLine {
     fn from(view: ApprovalView) -> Self {
-        let ApprovalView { approval, standing, subject, project, requester } = view;
+        let ApprovalView { approval, standing, subject, project, requester, credential } = view;
         Self {
             id: approval.id.to_string(),
             kind: approval.kind.to_string(),
@@ -128,6 +132,7 @@ impl From<ApprovalView> for ApprovalLine {
             state: standing.into(),
             decided: told(approval.decided),
             decided_by: approval.decided_by,
+            credential,
         }
     }
 }

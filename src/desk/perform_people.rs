@@ -141,7 +141,7 @@ pub(super) fn target(text: &str) -> Result<Target, Refusal> {
 
 impl From<user::User> for Account {
     fn from(user: user::User) -> Self {
-        let user::User { id, name, role, created, disabled, unconfirmed, handed_over: _ } = user;
+        let user::User { id, name, role, created, disabled, unconfirmed, .. } = user;
         Self {
             id: id.to_string(),
             name: name.to_string(),

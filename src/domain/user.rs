@@ -86,4 +86,10 @@ pub struct User {
     /// When somebody else last had a credential of it in hand: an approval asked for before speaks of another account.
     #[n(6)]
     pub handed_over: Option<Timestamp>,
+    /// The certificate that somebody else had in hand, by SHA-256 of its public key, until the account is confirmed with it.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    pub handed_certificate: Option<[u8; 32]>,
+    /// Since when the password is one by a link that somebody else had in hand, until the account is confirmed with it.
+    #[n(8)]
+    pub handed_password: Option<Timestamp>,
 }

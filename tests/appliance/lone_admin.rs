@@ -277,3 +277,34 @@ fn all_admins_lost_needs_operator_and_officer() {
 fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
+
+#[test]
+fn nothing_rides_on_the_confirmation_of_another_credential() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let (siti, budi) = (member(&world, "siti"), member(&world, "budi"));
+    // An honest link for siti; meanwhile the admin gives itself a certificate of hers.
+    let link = admin.post("/v1/users/siti/reset", &json!({})).json();
+    let stolen = Person(certificate_for(&world, &admin, "siti"));
+    reset(&world, &text(&link["token"]), PASSWORD).ok();
+    // What the second person confirms is the password, and says so; the certificate counts no more.
+    let id = confirmation(&world, "siti");
+    let asked = budi.get(&format!("/v1/approvals/{id}")).ok();
+    assert!(text(&asked["credential"]).starts_with("password set by a link"), "{asked}");
+    assert_eq!(budi.decide(&id, "give").ok()["state"], "approved");
+    if let Ok(answer) = stolen.0.ask("GET", "/v1/projects", &[], b"") {
+        assert_eq!(answer.problem(), refusal(401, "certificate-revoked"));
+    }
+    assert_eq!(siti.get(&format!("/v1/projects/{PROJECT}")).status, 200, "what was hers stays");
+
+    // The other way round: a certificate given after a link takes the password of that link away.
+    let link = admin.post("/v1/users/budi/reset", &json!({})).json();
+    reset(&world, &text(&link["token"]), PASSWORD).ok();
+    certificate_for(&world, &admin, "budi");
+    let asked = siti.get(&format!("/v1/approvals/{}", confirmation(&world, "budi"))).ok();
+    assert!(text(&asked["credential"]).starts_with("certificate "), "{asked}");
+    assert_eq!(
+        crate::passwords::sign_in(&world, "budi", PASSWORD, None).problem(),
+        refusal(401, "sign-in-failed")
+    );
+}
