@@ -17,6 +17,7 @@
 //! | control | `GET /metrics` | a user's certificate | `metrics` |
 //! | control | `POST /v1/session`, `POST /v1/reset` | any, with a password or a one-time link | `session` |
 //! | control | `GET`, `DELETE /v1/session` | a user | `session` |
+//! | control | `PUT /v1/password`, `POST /v1/totp`, `…/confirm`, `…/remove` | a user, its own | `own` |
 //! | control | users, projects and everything below them, certificates, the audit trail, … | a user, by role and membership | [`control::table`] |
 //!
 //! Anything else is `unmatched`: 404, or 405 where a path is served with another method. Below `/cryptAPI` and `/CryptAPI`
@@ -34,6 +35,7 @@ mod info;
 mod line;
 mod metrics;
 pub mod openapi;
+mod own;
 mod problem;
 mod published;
 mod renewal;

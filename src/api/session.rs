@@ -1,5 +1,5 @@
 //! Signing in and out by password, and the one-time link that sets one. The only routes of the control plane beside health that
-//! somebody may call who is nobody yet.
+//! somebody may call who is nobody yet. What a user changes of its own credentials is next door, in [`super::own`].
 //!
 //! ```text
 //! POST   /v1/session    { name, password, totp? }    -> 201 { token, session, user, role }
@@ -26,6 +26,7 @@ use crate::domain::refusal::{Code, Refusal};
 
 use super::credentials::Arrival;
 use super::line::hop;
+use super::own::{Own, second_factor};
 use super::request::parse;
 use super::{Answer, Incoming, body, problem};
 
@@ -37,6 +38,7 @@ const BODY_BYTES_MAX: usize = 4_096;
 pub(super) enum Route {
     Session,
     Reset,
+    Own(Own),
 }
 
 #[derive(Deserialize)]
@@ -63,7 +65,7 @@ impl Route {
         match path.strip_suffix('/').unwrap_or(path) {
             "/v1/session" => Some(Self::Session),
             "/v1/reset" => Some(Self::Reset),
-            _ => None,
+            own => Own::of(own).map(Self::Own),
         }
     }
 
@@ -71,6 +73,7 @@ impl Route {
         match self {
             Self::Session => "GET, POST, DELETE",
             Self::Reset => "POST",
+            Self::Own(own) => own.method(),
         }
     }
 }
@@ -89,6 +92,9 @@ pub(super) async fn answer(
         (Route::Session, "GET") => who(appliance, arrival).await,
         (Route::Session, "DELETE") => sign_out(appliance, arrival).await,
         (Route::Reset, "POST") => reset(appliance, is_json, arrival, &mut body).await,
+        (Route::Own(own), method) if method == own.method() => {
+            change_own(appliance, own, is_json, arrival, &mut body).await
+        }
         _ => Err(Code::MethodNotAllowed.into()),
     };
     match done {
@@ -164,13 +170,24 @@ async fn reset(
     let (token, password) = (Zeroizing::new(token), Zeroizing::new(password));
     let operational = appliance.unlocked()?;
     let used = hop(move || operational.use_link(&token, &password, &peer, operational.now())).await?;
-    let second_factor = used.second_factor.map(|factor| {
-        let codes: Vec<&str> = factor.recovery_codes.iter().map(|code| code.as_str()).collect();
-        json!({ "uri": factor.uri.as_str(), "recovery_codes": codes })
-    });
+    let second_factor = used.second_factor.as_ref().map(second_factor);
     let value =
         json!({ "user": used.user, "unconfirmed": used.is_unconfirmed, "second_factor": second_factor });
     Ok(Some((StatusCode::OK, value)))
+}
+
+async fn change_own(
+    appliance: &Arc<Appliance>,
+    own: Own,
+    is_json: bool,
+    arrival: &Arrival,
+    body: &mut Incoming,
+) -> Result<Shown, Refusal> {
+    appliance.unlocked()?;
+    // Who shows nothing is told so before the body is read.
+    arrival.proof()?;
+    let body = read(body, is_json, arrival).await?;
+    own.perform(appliance, arrival, &body).await
 }
 
 /// An answer of JSON.
@@ -200,7 +217,11 @@ mod tests {
     fn a_route_is_a_whole_path() {
         assert_eq!(Route::of("/v1/session"), Some(Route::Session));
         assert_eq!(Route::of("/v1/reset/"), Some(Route::Reset));
-        for path in ["/v1/sessions", "/v1/session/x", "/v1", "/reset"] {
+        assert_eq!(Route::of("/v1/totp/confirm"), Some(Route::Own(Own::Confirm)));
+        for path in ["/v1/totp/", "/v1/password"] {
+            assert!(Route::of(path).is_some(), "{path}");
+        }
+        for path in ["/v1/totp/x", "/v1/passwords", "/v1/sessions", "/v1/session/x", "/v1", "/reset"] {
             assert_eq!(Route::of(path), None, "{path}");
         }
     }

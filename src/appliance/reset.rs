@@ -153,9 +153,13 @@ impl Operational {
             if link.drops_totp {
                 credentials.totp = None;
             }
+            credentials.pending = None;
             let needs_factor = credentials.totp_enforced.is_some() && credentials.second_factor().is_none();
-            let second_factor =
-                needs_factor.then(|| credentials.make_second_factor(user.name.as_str(), now)).transpose()?;
+            let made = needs_factor.then(|| SecondFactor::make(user.name.as_str(), now)).transpose()?;
+            let second_factor = made.map(|(made, to_show)| {
+                credentials.totp = Some(made);
+                to_show
+            });
             let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
             let batch = self.end_sessions_of(batch, user.id)?;
             let audit = AuditRecord::new(now.time, Actor::User(user.id), "user.set-password")
@@ -305,27 +309,27 @@ impl Operational {
     }
 }
 
-impl Credentials {
-    /// Makes a second factor, which is asked for once a code of it was shown.
-    fn make_second_factor(&mut self, name: &str, now: Now) -> Result<SecondFactor, Stop> {
+impl SecondFactor {
+    /// Makes one for the account `name`, to be stored and to be shown; it is asked for once a code of it was shown.
+    pub(super) fn make(name: &str, now: Now) -> Result<(StoredTotp, Self), Stop> {
         let secret = TotpSecret::generate()?;
         let mut recovery_codes = Vec::with_capacity(RECOVERY_CODES);
         for _ in 0..RECOVERY_CODES {
             recovery_codes.push(recovery_code()?);
         }
-        self.totp = Some(StoredTotp {
+        let made = StoredTotp {
             secret: (*secret.expose()).into(),
             made: now.time,
             last_step: 0,
             recovery: recovery_codes.iter().map(|code| recovery_digest(code).into()).collect(),
             is_confirmed: false,
-        });
+        };
         // Nothing in a name needs quoting in a URI.
         let uri = format!(
             "otpauth://totp/Gembok:{name}?secret={}&issuer=Gembok&algorithm=SHA1&digits=6&period=30",
             *secret.base32()
         );
-        Ok(SecondFactor { uri: Zeroizing::new(uri), recovery_codes })
+        Ok((made, Self { uri: Zeroizing::new(uri), recovery_codes }))
     }
 }
 

@@ -145,7 +145,17 @@ impl Operational {
 
     /// Puts the end of all sessions of a user into a batch.
     pub(super) fn end_sessions_of(&self, batch: Batch, user: UserId) -> Result<Batch, Stop> {
-        let all = self.all_sessions()?.into_iter();
+        self.end_other_sessions_of(batch, user, None)
+    }
+
+    /// The same but for the one of `kept`.
+    pub(super) fn end_other_sessions_of(
+        &self,
+        batch: Batch,
+        user: UserId,
+        kept: Option<SessionDigest>,
+    ) -> Result<Batch, Stop> {
+        let all = self.all_sessions()?.into_iter().filter(|(digest, _)| Some(*digest) != kept);
         // One that does not open may be its, and signs nobody in.
         let ended = all.filter(|(_, session)| !matches!(session, Listed::Sound(of) if of.user != user));
         Ok(ended.fold(batch, |batch, (digest, _)| batch.delete(Table::Sessions, &digest)))

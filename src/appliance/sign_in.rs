@@ -113,7 +113,7 @@ impl Operational {
 
 impl Credentials {
     /// Takes the code of the second factor, so that it counts once. Says which it was.
-    fn take_factor(&mut self, code: Option<&str>, now: Now) -> Result<&'static str, Stop> {
+    pub(super) fn take_factor(&mut self, code: Option<&str>, now: Now) -> Result<&'static str, Stop> {
         if self.password_suffices() {
             return Ok("none");
         }

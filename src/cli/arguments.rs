@@ -109,6 +109,15 @@ pub(super) enum Command {
     /// What waits for a second person
     #[command(subcommand)]
     Approval(Approval),
+    /// Sign in by password; asked on the terminal, or read from standard input: the password, then a code of the second factor
+    SignIn {
+        /// Of the account
+        name: String,
+    },
+    /// End the session that sign-in began
+    SignOut,
+    /// Change your own password; asked, or read from standard input: the present one, the new one, then a code
+    Password,
     /// People signed in by password
     #[command(subcommand)]
     Session(Session),

@@ -1,4 +1,4 @@
-//! The way to the control plane: who asks is a named user, by certificate, from any machine of the LAN. Given by options, or
+//! The way to the control plane: who asks is a named user, by certificate or by session, from any machine of the LAN. Given by options, or
 //! by a profile:
 //!
 //! ```toml
@@ -7,6 +7,9 @@
 //! certificate = "user.pem"
 //! key = "user.key"               # mode 0600
 //! ```
+//!
+//! A profile without certificate and key is for who comes in by password: `gembok sign-in` leaves the session's token beside it,
+//! as `profile.session`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{Request, header};
+use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs;
@@ -32,6 +35,7 @@ use crate::config::read_secret;
 
 use super::client::ANSWER_BYTES_MAX;
 use super::error::CliError;
+use super::own;
 use super::say_trouble::{self as say, fixed};
 
 /// Where it is looked for when nothing is said, below the user's configuration.
@@ -59,7 +63,7 @@ pub(super) struct Options {
     /// Your private key (mode 0600)
     #[arg(id = "control_key", long = "control-key", global = true, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// A file with these four; ~/.config/gembok/profile.toml where there is one and no --config is given
+    /// A file with these four, or the first two; ~/.config/gembok/profile.toml where there is one and no --config is given
     #[arg(long, global = true, env = "GEMBOK_PROFILE", value_name = "FILE", conflicts_with_all = ["control", "local"])]
     profile: Option<PathBuf>,
     /// Ask over the local socket, whatever profile there is
@@ -72,8 +76,8 @@ pub(super) struct Options {
 struct Profile {
     control: String,
     ca: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
 }
 
 /// The control plane, ready to be asked.
@@ -82,21 +86,27 @@ pub(super) struct Control {
     host: String,
     port: u16,
     tls: Arc<ClientConfig>,
+    /// Where the session's token lies; none where a certificate is shown.
+    session: Option<PathBuf>,
 }
 
 impl Options {
     /// The control plane that they name; none where the local socket is to be asked. Whoever names a configuration (`is_named`)
     /// means the daemon that runs with it: the profile that lies at home is not looked for.
-    pub(super) fn control(self, is_named: bool) -> Result<Option<Control>, CliError> {
+    pub(super) fn control(&self, is_named: bool) -> Result<Option<Control>, CliError> {
         let Self { control, ca, certificate, key, profile, local } = self;
-        if let (Some(control), Some(ca), Some(certificate), Some(key)) = (control, ca, certificate, key) {
-            return Control::new(Profile { control, ca, certificate, key }).map(Some);
+        // Each demands the others.
+        if let (Some(control), Some(ca)) = (control, ca) {
+            let (certificate, key) = (certificate.clone(), key.clone());
+            let profile = Profile { control: control.clone(), ca: ca.clone(), certificate, key };
+            return Control::new(profile, None).map(Some);
         }
-        if local {
+        if *local {
             return Ok(None);
         }
-        let Some(file) = profile.or_else(|| usual().filter(|_| !is_named)) else { return Ok(None) };
-        Profile::read(&file).and_then(Control::new).map(Some)
+        let file = profile.clone().or_else(|| usual().filter(|_| !is_named));
+        let Some(file) = file else { return Ok(None) };
+        Control::new(Profile::read(&file)?, Some(file.with_extension("session"))).map(Some)
     }
 }
 
@@ -117,13 +127,16 @@ impl Profile {
         };
         let Self { control, ca, certificate, key } = toml::from_str(&text).map_err(wrong)?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let [ca, certificate, key] = [ca, certificate, key].map(|path| folder.join(path));
-        Ok(Self { control, ca, certificate, key })
+        let [certificate, key] = [certificate, key].map(|path| path.map(|path| folder.join(path)));
+        if certificate.is_some() != key.is_some() {
+            return Err(CliError::Own(say::half_profile(file.display())));
+        }
+        Ok(Self { control, ca: folder.join(ca), certificate, key })
     }
 }
 
 impl Control {
-    fn new(profile: Profile) -> Result<Self, CliError> {
+    fn new(profile: Profile, session: Option<PathBuf>) -> Result<Self, CliError> {
         let Profile { control: url, ca, certificate, key } = profile;
         let (host, port) = parts(&url).ok_or_else(|| CliError::Own(say::no_control(format!("{url:?}"))))?;
         let unusable = |file: &Path, why: String| CliError::Own(say::no_pem(file.display(), why));
@@ -135,28 +148,70 @@ impl Control {
         for root in read(&ca)? {
             roots.add(root).map_err(|error| unusable(&ca, error.to_string()))?;
         }
+        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| CliError::Own(say::no_tls(error)))?
+            .with_root_certificates(roots);
+        let (Some(certificate), Some(key)) = (certificate, key) else {
+            return Ok(Self { url, host, port, tls: Arc::new(tls.with_no_client_auth()), session });
+        };
         let secret =
             read_secret(&key).map_err(|error| CliError::Foreign(format!("{error}\n  {}", error.hint())))?;
         let secret =
             PrivateKeyDer::from_pem_slice(&secret).map_err(|error| unusable(&key, error.to_string()))?;
-        let chain = read(&certificate)?;
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let tls = tls
-            .with_safe_default_protocol_versions()
-            .and_then(|tls| tls.with_root_certificates(roots).with_client_auth_cert(chain, secret))
+            .with_client_auth_cert(read(&certificate)?, secret)
             .map_err(|error| unusable(&certificate, error.to_string()))?;
-        Ok(Self { url, host, port, tls: Arc::new(tls) })
+        Ok(Self { url, host, port, tls: Arc::new(tls), session: None })
     }
 
     /// Asks, and waits for the answer: a line as the local socket would have said it.
     pub(super) fn ask(&self, way: &Way) -> Result<Zeroizing<String>, CliError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| CliError::Own(say::no_asking(error)))?;
-        let (status, body) = runtime.block_on(self.exchange(way))?;
+        let token = self.token()?;
+        let sent = way.body().unwrap_or_default();
+        let (status, body) =
+            self.send(way.method(), way.target(), sent, token.as_ref().map(|token| token.as_str()))?;
         way.line(status, &body).ok_or(CliError::Answer)
     }
 
-    async fn exchange(&self, way: &Way) -> Result<(u16, Zeroizing<Vec<u8>>), CliError> {
+    /// Where the session's token lies; none where a certificate is shown.
+    pub(super) fn session_file(&self) -> Option<&Path> {
+        self.session.as_deref()
+    }
+
+    /// The token of the session; none where a certificate is shown.
+    pub(super) fn token(&self) -> Result<Option<Zeroizing<String>>, CliError> {
+        self.session.as_deref().map(own::token).transpose()
+    }
+
+    /// Sends a request whose body is JSON; status and body of what comes back.
+    pub(super) fn send(
+        &self,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        token: Option<&str>,
+    ) -> Result<(u16, Zeroizing<Vec<u8>>), CliError> {
+        let unsendable = |error: http::Error| CliError::Own(say::no_asking(error));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(header::HOST, format!("{}:{}", self.host, self.port))
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = token {
+            let bearer = Zeroizing::new(format!("Bearer {token}"));
+            let mut bearer =
+                HeaderValue::from_str(&bearer).map_err(|error| unsendable(http::Error::from(error)))?;
+            bearer.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, bearer);
+        }
+        let request = request.body(Full::<Bytes>::from(body.to_vec())).map_err(unsendable)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| CliError::Own(say::no_asking(error)))?;
+        runtime.block_on(self.exchange(request))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Zeroizing<Vec<u8>>), CliError> {
         let unreached = |why: String| CliError::Unreached(self.url.clone(), why);
         let connected = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
@@ -169,13 +224,6 @@ impl Control {
         let asked = async {
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
-            let request = Request::builder()
-                .method(way.method())
-                .uri(way.target())
-                .header(header::HOST, format!("{}:{}", self.host, self.port))
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(Full::<Bytes>::from(way.body().unwrap_or_default().to_vec()))
-                .map_err(|error| error.to_string())?;
             tokio::spawn(connection);
             let answer = sender.send_request(request).await.map_err(said)?;
             let status = answer.status().as_u16();

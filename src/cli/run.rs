@@ -22,6 +22,7 @@ use super::error::CliError;
 use super::export;
 use super::files::{NewKey, make_directory, write_certificate};
 use super::first_boot;
+use super::own;
 use super::page::Page;
 use super::policy::{self, Policy};
 use super::report::Verification;
@@ -53,9 +54,10 @@ pub fn run() -> ExitCode {
 impl Arguments {
     fn execute(self) -> Result<(), CliError> {
         let Self { config, json, language, control, command } = self;
+        let control = || control.control(config != Path::new(CONFIG_FILE));
         let open = || {
             Ok::<_, CliError>(Session {
-                client: Client::new(&config, control.control(config != Path::new(CONFIG_FILE))?),
+                client: Client::new(&config, control()?),
                 config: config.clone(),
                 json,
                 language: language.clone(),
@@ -89,6 +91,9 @@ impl Arguments {
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
+            Command::SignIn { name } => return print(&own::sign_in(&own::plane(control()?)?, &name, json)?),
+            Command::SignOut => return own::sign_out(&own::plane(control()?)?),
+            Command::Password => return own::change_password(&own::plane(control()?)?),
             Command::Session(verb) => verb.into(),
             Command::Report(verb) => return open()?.report(verb),
             Command::Subject(verb) => verb.into_request()?,

@@ -31,6 +31,16 @@ pub(super) mod fixed {
             "frasa sandi tidak mempunyai tempat dalam jawaban daemon\n  sebutkan --passphrase-file di samping --json";
         NOT_TAKEN_BACK "what was issued could not be taken back: see gembok certificate list and api-key list"
             "yang sudah diterbitkan tidak dapat ditarik kembali: lihat gembok certificate list dan api-key list";
+        NO_PLANE "people sign in at the control plane, and none is named\n  --profile FILE, with control and ca in it"
+            "orang masuk di bidang kendali, dan tidak ada yang disebut\n  --profile FILE, yang memuat control dan ca";
+        BY_CERTIFICATE "this way to the control plane signs in by certificate\n  a profile without certificate and key signs in by password"
+            "jalan ke bidang kendali ini masuk dengan sertifikat\n  profil tanpa certificate dan key masuk dengan kata sandi";
+        NO_SESSION "this way to the control plane has no session\n  it signs in by certificate"
+            "jalan ke bidang kendali ini tidak memiliki sesi\n  ia masuk dengan sertifikat";
+        NOT_THE_SAME "the two are not the same; nothing was changed\n  try again"
+            "keduanya tidak sama; tidak ada yang diubah\n  coba lagi";
+        NOBODY_SIGNED_IN "nobody is signed in by this profile\n  gembok sign-in NAME"
+            "belum ada yang masuk dengan profil ini\n  gembok sign-in NAMA";
         NO_RANDOM "the system gives no random bytes" "sistem tidak memberikan byte acak";
         NAME_PROJECT "say whose: --project NAME" "sebutkan milik siapa: --project NAMA";
         NO_SUBJECT "standard input holds no value of a subject: give one line of UTF-8, by a pipe or a file"
@@ -52,8 +62,15 @@ sentences! {
     unreachable(socket, why, hint) "no daemon answers at {socket}: {why}\n  {hint}"
         "tidak ada daemon yang menjawab di {socket}: {why}\n  {hint}";
     no_bundle(why) "the bundle cannot be made: {why}" "bundel tidak dapat dibuat: {why}";
-    no_profile(file, why) "{file}: {why}\n  a profile names control, ca, certificate and key"
-        "{file}: {why}\n  profil menyebut control, ca, certificate, dan key";
+    no_profile(file, why) "{file}: {why}\n  a profile names control and ca, and certificate and key, or neither for who signs in by password"
+        "{file}: {why}\n  profil menyebut control dan ca, serta certificate dan key, atau tidak keduanya bagi yang masuk dengan kata sandi";
+    half_profile(file) "{file}: one is missing\n  a profile names certificate and key, or neither for who signs in by password"
+        "{file}: salah satunya kurang\n  profil menyebut certificate dan key, atau tidak keduanya bagi yang masuk dengan kata sandi";
+    no_tls(why) "no TLS can be spoken: {why}" "TLS tidak dapat dipakai: {why}";
+    open_token(why) "{why}\n  remove it, and sign in again: whoever read it is signed in as you"
+        "{why}\n  hapus berkas itu, lalu masuk kembali: siapa pun yang membacanya masuk sebagai Anda";
+    long_secret(most) "a line has more than {most} bytes\n  write one secret a line"
+        "satu baris lebih dari {most} byte\n  tulis satu rahasia per baris";
     no_control(url) "{url} is no control plane\n  write it like https://gembok.lan:9443"
         "{url} bukan bidang kendali\n  tulislah seperti https://gembok.lan:9443";
     no_pem(file, why) "{file}: {why}\n  it has to be PEM" "{file}: {why}\n  harus berupa PEM";

@@ -4,7 +4,7 @@
 //! { 0: { 0: salt 16, 1: hash 32, 2: memory KiB, 3: passes, 4: lanes, 5: set µs },
 //!   1: { 0: secret 20, 1: made µs, 2: last step that was used, 3: [ SHA-256 of a recovery code 32 … ], 4: confirmed },
 //!   2: { 0: SHA-256 of the token 32, 1: expires µs, 2: made by, 3: the user who made it, 4: takes the second factor away },
-//!   3: the second factor is demanded since µs }
+//!   3: the second factor is demanded since µs, 4: as 1, a second factor that waits to be confirmed }
 //!
 //! token of a link: "gbr_" | 34 base62 | 6 base62 of the check      digest: SHA-256("gembok/reset/v1" 00 | text)
 //! ```
@@ -43,6 +43,9 @@ pub struct Credentials {
     /// Since when no password counts without a second factor, if an admin demands one.
     #[n(3)]
     pub totp_enforced: Option<Timestamp>,
+    /// A second factor that its user has made and not confirmed yet: [`Self::totp`] counts until then.
+    #[n(4)]
+    pub pending: Option<StoredTotp>,
 }
 
 /// A password, hashed.

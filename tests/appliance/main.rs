@@ -32,6 +32,7 @@ mod open_routes;
 mod openapi;
 mod order;
 mod outside_ca;
+mod own_credentials;
 mod paging;
 mod passwords;
 mod published;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::book::{Book, COMMITTED};
 use crate::client::{Client, refusal};
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
+use crate::own_credentials::first_code;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::world::World;
 
@@ -264,6 +265,7 @@ fn sessions(world: &World, book: &mut Book) {
     book.ask(&nobody, "GET", "/v1/session", &hers, &Value::Null).ok();
     book.ask(&admin, "GET", "/v1/session", &[], &Value::Null).ok();
     book.resource("GET", "/v1/users/dewi/sessions", Value::Null);
+    own(book, &hers, password);
     for method in ["GET", "DELETE"] {
         assert_eq!(book.ask(&nobody, method, "/v1/session", &[], &Value::Null).status, 401);
     }
@@ -284,6 +286,23 @@ fn sessions(world: &World, book: &mut Book) {
     book.resource("POST", "/v1/users/dewi/confirmation", Value::Null);
     book.resource("PUT", "/v1/users/dewi/totp", json!({ "demanded": true }));
     assert!(world.done("user show dewi")["user-shown"]["user"]["unconfirmed"].is_string());
+}
+
+/// What a user changes of its own credentials: refused to whoever shows nothing, or shows something wrong.
+fn own(book: &mut Book, hers: &[(&str, &str)], password: &str) {
+    let mut both = |method: &str, path: &str, right: Value| {
+        let nobody = book.nobody.clone();
+        assert_eq!(book.ask(&nobody, method, path, &[], &right).status, 401, "{path}");
+        let wrong = json!({ "current": "bukan ini", "password": password, "code": "x", "totp": "x" });
+        assert_eq!(book.ask(&nobody, method, path, hers, &wrong).status, 400, "{path}");
+        let answer = book.ask(&nobody, method, path, hers, &right);
+        assert!(answer.status < 300, "{path}: {}", answer.text());
+        answer
+    };
+    both("PUT", "/v1/password", json!({ "current": password, "password": password }));
+    let made = both("POST", "/v1/totp", json!({ "current": password })).json();
+    both("POST", "/v1/totp/confirm", json!({ "code": first_code(&made) }));
+    both("POST", "/v1/totp/remove", json!({ "code": made["recovery_codes"][0] }));
 }
 
 /// What an admin proposes, a member decides.

@@ -286,7 +286,7 @@ fn a_second_factor_counts_once_and_is_asked_for() {
     );
 }
 
-fn unbase32(text: &str) -> Vec<u8> {
+pub(crate) fn unbase32(text: &str) -> Vec<u8> {
     let digit = |letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).unwrap() as u64;
     let group = |group: &[char]| group.iter().fold(0u64, |bits, letter| bits << 5 | digit(*letter));
     let letters: Vec<char> = text.chars().collect();

@@ -14,6 +14,7 @@ mod lives;
 mod people;
 mod policy;
 mod schema;
+mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;
 mod verbs;

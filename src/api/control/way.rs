@@ -71,10 +71,15 @@ impl Way {
             let _ = write!(line, r#"{{"done":{{"{name}":{body}}}}}"#);
             return Some(line);
         }
-        let Problem { title, detail, code, hint } = serde_json::from_slice(body).ok()?;
-        let refused = Refused { code, detail: detail.unwrap_or(title), hint };
-        let refused = serde_json::to_string(&refused).ok()?;
+        let refused = serde_json::to_string(&Self::refused(body)?).ok()?;
         Some(Zeroizing::new(format!(r#"{{"refused":{refused}}}"#)))
+    }
+
+    /// What a problem document says; none where it is no such document.
+    #[must_use]
+    pub fn refused(body: &[u8]) -> Option<Refused> {
+        let Problem { title, detail, code, hint } = serde_json::from_slice(body).ok()?;
+        Some(Refused { code, detail: detail.unwrap_or(title), hint })
     }
 
     fn by(row: &'static Row, said: &Value) -> Option<Self> {

@@ -30,9 +30,13 @@ pub(super) fn all() -> Vec<Route> {
         summary,
         body,
         answer,
-        codes: if matches!(who, Who::User) { USER.to_vec() } else { [STRANGER, codes].concat() },
+        codes: match who {
+            Who::User if body.is_none() => USER.to_vec(),
+            Who::User => [USER, STRANGER, codes].concat(),
+            Who::Anybody | Who::Application => [STRANGER, codes].concat(),
+        },
     };
-    let session = "/v1/session";
+    let (session, totp) = ("/v1/session", "/v1/totp");
     vec![
         route(
             "post",
@@ -73,6 +77,46 @@ pub(super) fn all() -> Vec<Route> {
             Some("UseLink"),
             Shape::Json("LinkUsed"),
             &[Code::LinkEnded, Code::SignInsBusy, Code::WeakPassword],
+        ),
+        route(
+            "put",
+            "/v1/password",
+            "change-password",
+            Who::User,
+            "Set the own password; every other session of the account ends.",
+            Some("ChangePassword"),
+            Shape::Nothing,
+            &[Code::SignInFailed, Code::SignInsBusy, Code::WeakPassword],
+        ),
+        route(
+            "post",
+            totp,
+            "enrol-totp",
+            Who::User,
+            "Make a second factor; it counts once it is confirmed.",
+            Some("EnrolTotp"),
+            Shape::Made("SecondFactor"),
+            &[Code::SignInFailed, Code::SignInsBusy],
+        ),
+        route(
+            "post",
+            "/v1/totp/confirm",
+            "confirm-totp",
+            Who::User,
+            "Let the second factor count that was made last.",
+            Some("TotpCode"),
+            Shape::Nothing,
+            &[Code::SignInFailed],
+        ),
+        route(
+            "post",
+            "/v1/totp/remove",
+            "remove-totp",
+            Who::User,
+            "Take the own second factor away; refused where one is demanded.",
+            Some("TotpCode"),
+            Shape::Nothing,
+            &[Code::SignInFailed],
         ),
     ]
 }

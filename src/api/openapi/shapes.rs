@@ -59,6 +59,13 @@ pub(super) fn all() -> Map<String, Value> {
                 "second_factor": { "anyOf": [second_factor(), { "type": "null" }] },
             })),
         ),
+        (
+            "ChangePassword",
+            closed(json!({ "password": text(), "current": text(), "totp": text() }), &["password"]),
+        ),
+        ("EnrolTotp", closed(json!({ "current": text(), "totp": text() }), &[])),
+        ("TotpCode", whole(json!({ "code": text() }))),
+        ("SecondFactor", second_factor()),
         ("Info", info()),
         ("OpenApi", json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
         ("Health", health()),
