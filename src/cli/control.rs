@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{Request, header};
+use http::{Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -23,6 +25,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
@@ -31,6 +34,7 @@ use crate::api::control::Way;
 use crate::config::read_secret;
 
 use super::client::ANSWER_BYTES_MAX;
+use super::download::Download;
 use super::error::CliError;
 
 /// Where it is looked for when nothing is said, below the user's configuration.
@@ -156,13 +160,40 @@ impl Control {
 
     /// Asks, and waits for the answer: a line as the local socket would have said it.
     pub(super) fn ask(&self, way: &Way) -> Result<Zeroizing<String>, CliError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| CliError::Own(format!("nothing can be asked: {error}")))?;
-        let (status, body) = runtime.block_on(self.exchange(way))?;
+        let runtime = runtime()?;
+        let (_sender, answer) = runtime.block_on(self.send(way))?;
+        self.line(&runtime, way, answer)
+    }
+
+    /// Asks for an export; a line as of [`Self::ask`] where it is refused.
+    pub(super) fn download(&self, way: &Way) -> Result<Result<Download, Zeroizing<String>>, CliError> {
+        let runtime = runtime()?;
+        let (sender, answer) = runtime.block_on(self.send(way))?;
+        let (head, body) = answer.into_parts();
+        match way.export(head.status, &head.headers) {
+            Some(id) => Ok(Ok(Download::new(id, body, runtime, sender))),
+            None => self.line(&runtime, way, Response::from_parts(head, body)).map(Err),
+        }
+    }
+
+    fn line(
+        &self,
+        runtime: &Runtime,
+        way: &Way,
+        answer: Response<Incoming>,
+    ) -> Result<Zeroizing<String>, CliError> {
+        let unreached = |why: String| CliError::Unreached(self.url.clone(), why);
+        let status = answer.status().as_u16();
+        let limit = usize::try_from(ANSWER_BYTES_MAX).unwrap_or(usize::MAX);
+        let body = Limited::new(answer.into_body(), limit).collect();
+        let body = runtime.block_on(async { timeout(ANSWER_TIMEOUT, body).await });
+        let body = body.map_err(|_| unreached("it does not answer in time".into()))?;
+        let body = body.map_err(|error| unreached(error.to_string()))?;
+        let body = Zeroizing::new(body.to_bytes().to_vec());
         way.line(status, &body).ok_or(CliError::Answer)
     }
 
-    async fn exchange(&self, way: &Way) -> Result<(u16, Zeroizing<Vec<u8>>), CliError> {
+    async fn send(&self, way: &Way) -> Result<(SendRequest<Full<Bytes>>, Response<Incoming>), CliError> {
         let unreached = |why: String| CliError::Unreached(self.url.clone(), why);
         let connected = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
@@ -184,15 +215,16 @@ impl Control {
                 .map_err(|error| error.to_string())?;
             tokio::spawn(connection);
             let answer = sender.send_request(request).await.map_err(said)?;
-            let status = answer.status().as_u16();
-            let limit = usize::try_from(ANSWER_BYTES_MAX).unwrap_or(usize::MAX);
-            let body =
-                Limited::new(answer.into_body(), limit).collect().await.map_err(|error| error.to_string())?;
-            Ok::<_, String>((status, Zeroizing::new(body.to_bytes().to_vec())))
+            Ok::<_, String>((sender, answer))
         };
         let answered = timeout(ANSWER_TIMEOUT, asked).await;
         answered.map_err(|_| unreached("it does not answer in time".into()))?.map_err(unreached)
     }
+}
+
+fn runtime() -> Result<Runtime, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::Own(format!("nothing can be asked: {error}")))
 }
 
 /// What happened, with what it happened of: a refused certificate shows there.
