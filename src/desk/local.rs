@@ -14,7 +14,7 @@ impl Request {
         if is_sandbox || self.is_of_the_machine() { Ok(()) } else { Err(Code::UseTheControlPlane.into()) }
     }
 
-    /// An export may be taken at the machine, too: whoever backs it up is root there.
+    /// An export may be taken at the machine, too, by whoever keeps its backups.
     const fn is_of_the_machine(&self) -> bool {
         match self {
             Self::InitSandbox { .. }
