@@ -95,7 +95,7 @@ impl<B> PlaneBody for B where
 /// A request's body on its way in.
 type Incoming = BodyDataStream<hyper::body::Incoming>;
 
-/// Every answer: a status, a few headers, bytes.
+/// Every answer but an export: a status, a few headers, bytes.
 type Answer = Response<Vec<u8>>;
 
 /// The data plane, as a service that is always ready.
@@ -245,7 +245,7 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
                 let is_json = credentials::is_json(&head.headers);
                 let body = Incoming::new(body);
                 let answer = session::answer(appliance, route, &head.method, is_json, &arrival, body).await;
-                return Ok(answer.map(|body| Either::Left(Full::from(body))));
+                return Ok(answer.map(|body| Either::Left(Either::Left(Full::from(body)))));
             }
             let rows = control::table::at(head.uri.path());
             if rows.is_empty() {
@@ -254,7 +254,7 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
             }
             let arrival = Arrival::at(clock(), head.extensions.get().cloned(), &head.headers);
             let answer = control::answer(appliance, rows, &head, arrival, Incoming::new(body)).await;
-            Ok(answer.map(|body| Either::Left(Full::from(body))))
+            Ok(answer.map(Either::Left))
         }
     })
 }

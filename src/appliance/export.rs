@@ -56,6 +56,7 @@ pub struct ExportWanted {
 
 /// An export under way.
 pub struct Export {
+    id: u64,
     selection: Selection,
     first: u64,
     /// Where the next block begins.
@@ -91,6 +92,18 @@ pub struct Exported {
 }
 
 impl Export {
+    /// Its name from the start.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether its last page was made.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
     /// What its last item will be.
     #[must_use]
     pub const fn trailer(&self) -> &Trailer {
@@ -143,6 +156,7 @@ impl Operational {
         let (checkpoints, end) = self.checkpoints_for(first, last + 1)?;
         let keys = self.checkpoint_keys()?;
         Ok(Export {
+            id: self.retention.name(now),
             selection: wanted.selection,
             first,
             at: first,
@@ -278,11 +292,10 @@ impl Operational {
         Ok(keys.collect::<Result<_, _>>().map_err(|malformed| Fault::new(malformed.0))?)
     }
 
-    /// Takes note of an export whose last page was handed over, so that its keeper can say that it was kept.
-    #[must_use]
-    pub fn conclude_export(&self, export: Export, now: Now) -> Exported {
+    /// Takes note of an export whose last page was made, so that its keeper can say that it was kept.
+    pub fn conclude_export(&self, export: Export) -> Exported {
         let exported = Exported {
-            id: now.time.micros(),
+            id: export.id,
             first: export.first,
             next: export.wanted,
             blocks: export.blocks,

@@ -29,9 +29,14 @@ const PRUNED_BLOCKS_MAX: usize = 1_000;
 /// Finished exports that can still be called kept.
 const CONCLUDED_MAX: usize = 16;
 
-/// Exports that were handed over since the unlock.
+/// Exports since the unlock.
 #[derive(Default)]
-pub(super) struct Retention(Mutex<VecDeque<Exported>>);
+pub(super) struct Retention {
+    /// Those that were handed over.
+    concluded: Mutex<VecDeque<Exported>>,
+    /// The name that was given last.
+    named: Mutex<u64>,
+}
 
 /// How far to prune.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,16 +61,27 @@ pub struct Pruned {
 }
 
 impl Retention {
+    /// A name that no other export has, nor one of before the unlock.
+    pub(super) fn name(&self, now: Now) -> u64 {
+        let mut named = self.named.lock();
+        *named = now.time.micros().max(named.saturating_add(1));
+        *named
+    }
+
     pub(super) fn conclude(&self, exported: Exported) {
-        let mut concluded = self.0.lock();
+        let mut concluded = self.concluded.lock();
         if concluded.len() == CONCLUDED_MAX {
             concluded.pop_front();
         }
         concluded.push_back(exported);
     }
 
+    fn find(&self, id: u64) -> Option<Exported> {
+        self.concluded.lock().iter().find(|exported| exported.id == id).cloned()
+    }
+
     fn take(&self, id: u64) -> Option<Exported> {
-        let mut concluded = self.0.lock();
+        let mut concluded = self.concluded.lock();
         let at = concluded.iter().position(|exported| exported.id == id)?;
         concluded.remove(at)
     }
@@ -88,15 +104,21 @@ impl Operational {
         Ok(self.read(Table::Counters, EXPORTED)?.unwrap_or(0))
     }
 
+    /// What an export was that was handed over, and not said to be kept yet.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn exported(&self, id: u64) -> Result<Exported, Stop> {
+        self.retention.find(id).ok_or_else(|| unknown().into())
+    }
+
     /// An export is kept, says who made it: from now on its records may be pruned, if it is whole, leaves no gap behind the
     /// exports before, and holds no damage that nobody has accepted. Gives how far records may be pruned now.
     ///
     /// # Errors
     /// A refusal when the export is not known (any more).
     pub fn keep_export(&self, actor: Actor, id: u64, accept_damage: bool, now: Now) -> Result<u64, Stop> {
-        let exported = self.retention.take(id).ok_or_else(|| {
-            Refusal::new(Code::NotFound).detail("That export is not known any more; export again.")
-        })?;
+        let exported = self.retention.take(id).ok_or_else(unknown)?;
         self.change(now, |batch| {
             let before = self.exported_to()?;
             let follows = exported.first <= before.max(self.pruned_to()?);
@@ -250,4 +272,9 @@ impl Operational {
 /// The last record before `next`, in words.
 fn ended(next: u64) -> String {
     next.checked_sub(1).map_or_else(|| "none".into(), |last| format!("record {last}"))
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(Code::NotFound)
+        .detail("No export of that id was handed over whole, or it is not known any more; export again.")
 }

@@ -14,15 +14,14 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::appliance::{Appliance, Export, ExportWanted, Leave, Selection, Stop, Target};
+use crate::appliance::{Appliance, Stop};
 use crate::crypto::hex::to_hex;
-use crate::domain::access::Act;
-use crate::domain::access_record;
-use crate::domain::audit_record;
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
 
 use crate::desk::answer::{self, Answer, Done};
+use crate::desk::asker::Asker;
+use crate::desk::export::{Next, Page};
 use crate::desk::request::ExportOf;
 
 /// For the reader to take a piece; it may be writing to a slow disk.
@@ -36,12 +35,8 @@ pub(super) async fn send(
     clock: fn() -> Now,
     to: &mut (impl AsyncWrite + Unpin),
 ) -> io::Result<()> {
-    let begun = blocking(&appliance, move |appliance| {
-        let now = clock();
-        let leave = appliance.leave_local(uid, &[(Act::AuditExport, Target::Appliance)], now)?;
-        wanted.begin(leave, appliance, now)
-    })
-    .await;
+    let begun =
+        blocking(&appliance, move |appliance| wanted.begin(appliance, &Asker::Local(uid), clock())).await;
     let mut export = match begun {
         Ok(export) => export,
         Err(stop) => return line(to, &stop.into()).await,
@@ -52,47 +47,19 @@ pub(super) async fn send(
     };
     line(to, &Answer::Done(Done::ExportBegun(begun))).await?;
     let broken = loop {
-        let paged = blocking(&appliance, move |appliance| {
-            let page = appliance.unlocked()?.export_page(&mut export)?;
-            Ok((export, page))
-        });
-        match paged.await {
-            Ok((same, Some(page))) => {
-                export = same;
-                piece(to, &page).await?;
-            }
-            Ok((same, None)) => {
-                let ended = blocking(&appliance, move |appliance| {
-                    Ok(appliance.unlocked()?.conclude_export(same, clock()))
-                });
-                break ended.await.map(|exported| Done::ExportEnded(exported.into()));
+        match blocking(&appliance, move |appliance| Page::of(export, appliance)).await {
+            Ok(Page { bytes, next }) => {
+                piece(to, &bytes).await?;
+                match next {
+                    Next::Page(left) => export = left,
+                    Next::End(exported) => break Ok(Done::ExportEnded(exported.into())),
+                }
             }
             Err(stop) => break Err(stop),
         }
     };
     within(to.write_all(&0u32.to_be_bytes())).await?;
     line(to, &broken.map_or_else(Answer::from, Answer::Done)).await
-}
-
-impl ExportOf {
-    fn begin(self, _: Leave, appliance: &Appliance, now: Now) -> Result<Export, Stop> {
-        let appliance = appliance.unlocked()?;
-        let selection = match (self.kind.as_deref(), self.endpoint) {
-            (None, None) => Selection::Everything,
-            (Some("access"), None) => Selection::Kind(access_record::KIND),
-            (Some("audit"), None) => Selection::Kind(audit_record::KIND),
-            (None, Some(of)) => Selection::Endpoint(appliance.endpoint_id(&of.project, &of.endpoint)?),
-            (Some(_), None) => {
-                return Err(Refusal::new(Code::BadRequest).detail("A kind is access or audit.").into());
-            }
-            (Some(_), Some(_)) => {
-                return Err(Refusal::new(Code::BadRequest)
-                    .detail("Name a kind or an endpoint, not both: an endpoint has access records only.")
-                    .into());
-            }
-        };
-        appliance.begin_export(ExportWanted { from: self.from, to: self.to, selection }, now)
-    }
 }
 
 async fn blocking<T: Send + 'static>(

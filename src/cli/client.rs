@@ -13,6 +13,7 @@ use crate::desk::answer::Answer;
 use crate::desk::request::Request;
 
 use super::control::Control;
+use super::download::Download;
 use super::error::CliError;
 use super::say_trouble::fixed;
 
@@ -59,7 +60,18 @@ impl Client {
         Ok(Answered { line, answer })
     }
 
-    /// Asks for a stream: the line at its head, and what follows.
+    /// Asks the control plane for an export; none where the socket is to be asked.
+    pub(super) fn download(&self, request: &Request) -> Result<Option<Result<Download, Answer>>, CliError> {
+        let Some((control, way)) = self.control.as_ref().zip(Way::of(request)) else { return Ok(None) };
+        let refused =
+            |line: Zeroizing<String>| serde_json::from_str::<Answer>(&line).map_err(|_| CliError::Answer);
+        Ok(Some(match control.download(&way)? {
+            Ok(download) => Ok(download),
+            Err(line) => Err(refused(line)?),
+        }))
+    }
+
+    /// Asks the socket for a stream: the line at its head, and what follows.
     pub(super) fn open_stream(&self, request: &Request) -> Result<(Answer, Pieces), CliError> {
         let socket = self.socket()?;
         let lost = |error| CliError::Unreachable(socket.clone(), error);

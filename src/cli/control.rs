@@ -17,8 +17,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -26,6 +28,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
@@ -34,6 +37,7 @@ use crate::api::control::Way;
 use crate::config::read_secret;
 
 use super::client::ANSWER_BYTES_MAX;
+use super::download::Download;
 use super::error::CliError;
 use super::own;
 use super::say_trouble::{self as say, fixed};
@@ -169,9 +173,23 @@ impl Control {
     pub(super) fn ask(&self, way: &Way) -> Result<Zeroizing<String>, CliError> {
         let token = self.token()?;
         let sent = way.body().unwrap_or_default();
-        let (status, body) =
-            self.send(way.method(), way.target(), sent, token.as_ref().map(|token| token.as_str()))?;
+        let token = token.as_ref().map(|token| token.as_str());
+        let (status, body) = self.send(way.method(), way.target(), sent, token)?;
         way.line(status, &body).ok_or(CliError::Answer)
+    }
+
+    /// Asks for an export; a line as of [`Self::ask`] where it is refused.
+    pub(super) fn download(&self, way: &Way) -> Result<Result<Download, Zeroizing<String>>, CliError> {
+        let (token, runtime) = (self.token()?, runtime()?);
+        let token = token.as_ref().map(|token| token.as_str());
+        let request = self.request(way.method(), way.target(), way.body().unwrap_or_default(), token)?;
+        let (sender, answer) = runtime.block_on(self.begin(request))?;
+        let (head, body) = answer.into_parts();
+        if let Some(id) = way.export(head.status, &head.headers) {
+            return Ok(Ok(Download::new(id, body, runtime, sender)));
+        }
+        let body = self.whole(&runtime, body)?;
+        way.line(head.status.as_u16(), &body).ok_or(CliError::Answer).map(Err)
     }
 
     /// Where the session's token lies; none where a certificate is shown.
@@ -192,6 +210,20 @@ impl Control {
         body: &[u8],
         token: Option<&str>,
     ) -> Result<(u16, Zeroizing<Vec<u8>>), CliError> {
+        let request = self.request(method, target, body, token)?;
+        let runtime = runtime()?;
+        let (_sender, answer) = runtime.block_on(self.begin(request))?;
+        let status = answer.status().as_u16();
+        Ok((status, self.whole(&runtime, answer.into_body())?))
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        token: Option<&str>,
+    ) -> Result<Request<Full<Bytes>>, CliError> {
         let unsendable = |error: http::Error| CliError::Own(say::no_asking(error));
         let mut request = Request::builder()
             .method(method)
@@ -205,13 +237,24 @@ impl Control {
             bearer.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, bearer);
         }
-        let request = request.body(Full::<Bytes>::from(body.to_vec())).map_err(unsendable)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| CliError::Own(say::no_asking(error)))?;
-        runtime.block_on(self.exchange(request))
+        request.body(Full::<Bytes>::from(body.to_vec())).map_err(unsendable)
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Zeroizing<Vec<u8>>), CliError> {
+    /// A body that memory has room for.
+    fn whole(&self, runtime: &Runtime, body: Incoming) -> Result<Zeroizing<Vec<u8>>, CliError> {
+        let unreached = |why: String| CliError::Unreached(self.url.clone(), why);
+        let limit = usize::try_from(ANSWER_BYTES_MAX).unwrap_or(usize::MAX);
+        let body = Limited::new(body, limit).collect();
+        let body = runtime.block_on(async { timeout(ANSWER_TIMEOUT, body).await });
+        let body = body.map_err(|_| unreached(fixed::LATE.to_string()))?;
+        let body = body.map_err(|error| unreached(error.to_string()))?;
+        Ok(Zeroizing::new(body.to_bytes().to_vec()))
+    }
+
+    async fn begin(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(SendRequest<Full<Bytes>>, Response<Incoming>), CliError> {
         let unreached = |why: String| CliError::Unreached(self.url.clone(), why);
         let connected = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
@@ -226,15 +269,16 @@ impl Control {
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
             tokio::spawn(connection);
             let answer = sender.send_request(request).await.map_err(said)?;
-            let status = answer.status().as_u16();
-            let limit = usize::try_from(ANSWER_BYTES_MAX).unwrap_or(usize::MAX);
-            let body =
-                Limited::new(answer.into_body(), limit).collect().await.map_err(|error| error.to_string())?;
-            Ok::<_, String>((status, Zeroizing::new(body.to_bytes().to_vec())))
+            Ok::<_, String>((sender, answer))
         };
         let answered = timeout(ANSWER_TIMEOUT, asked).await;
         answered.map_err(|_| unreached(fixed::LATE.to_string()))?.map_err(unreached)
     }
+}
+
+fn runtime() -> Result<Runtime, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::Own(say::no_asking(error)))
 }
 
 /// What happened, with what it happened of: a refused certificate shows there.

@@ -1,7 +1,8 @@
-//! `gembok audit export` and `audit check`: the journal out of the daemon, into a file or past the verifier.
+//! `gembok audit export` and `audit check`: the journal out of the daemon, into a file or past the verifier. Over the socket or
+//! over the control plane, it is the same journal; what is told beside it is told at other places.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -9,23 +10,31 @@ use crate::crypto::checkpoint::{Checkpoint, CheckpointKey, SPKI_LEN};
 use crate::crypto::export::Trailer;
 use crate::crypto::hex::from_hex;
 use crate::desk::answer::{Answer, Done, ExportEnded};
-use crate::desk::request::{self, EndpointOf, ExportOf, Request};
+use crate::desk::request::{self, ExportOf, Request};
 use crate::domain::chain_report::Report;
 
 use super::arguments::Export;
 use super::client::{Client, Pieces};
+use super::download::Download;
 use super::error::CliError;
 use super::files::NewFile;
-use super::verify::Evidence;
+use super::verify::{Evidence, trailer_of};
+
+/// An export on its way here.
+enum Coming {
+    /// The verifier wants to know its end beforehand, and the socket says it.
+    OverSocket(Trailer, Pieces),
+    OverControl(Download),
+}
 
 impl From<&Export> for ExportOf {
     fn from(wanted: &Export) -> Self {
-        let endpoint = wanted.project.clone().zip(wanted.endpoint.clone());
         Self {
             from: wanted.from,
             to: wanted.to,
             kind: wanted.kind.clone(),
-            endpoint: endpoint.map(|(project, endpoint)| EndpointOf { project, endpoint }),
+            project: wanted.project.clone(),
+            endpoint: wanted.endpoint.clone(),
         }
     }
 }
@@ -33,13 +42,13 @@ impl From<&Export> for ExportOf {
 /// Writes an export to a new file, durably, and to its name only when it is whole.
 pub(super) fn to_file(client: &Client, wanted: ExportOf, path: &Path) -> Result<ExportEnded, CliError> {
     let reserved = NewFile::reserve(path)?;
-    let (_, pieces) = open(client, wanted)?;
+    let coming = Coming::open(client, wanted)?;
     let mut name = path.as_os_str().to_owned();
     name.push(".part");
     let part = Path::new(&name);
     let of = CliError::file(part);
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part);
-    let written = file.map_err(of).and_then(|file| fill(file, part, pieces));
+    let written = file.map_err(of).and_then(|file| fill(file, part, coming, client));
     let moved = written.and_then(|ended| {
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         fs::rename(part, path)
@@ -55,30 +64,82 @@ pub(super) fn to_file(client: &Client, wanted: ExportOf, path: &Path) -> Result<
     moved
 }
 
-fn fill(mut file: File, path: &Path, mut pieces: Pieces) -> Result<ExportEnded, CliError> {
-    io::copy(&mut pieces, &mut file).and_then(|_| file.sync_all()).map_err(CliError::file(path))?;
-    ended(pieces)
+fn fill(mut file: File, path: &Path, mut coming: Coming, client: &Client) -> Result<ExportEnded, CliError> {
+    io::copy(&mut coming, &mut file).and_then(|_| file.sync_all()).map_err(CliError::file(path))?;
+    coming.ended(client)
 }
 
 /// Writes an export to standard output.
 pub(super) fn to_output(client: &Client, wanted: ExportOf) -> Result<ExportEnded, CliError> {
-    let (_, mut pieces) = open(client, wanted)?;
+    let mut coming = Coming::open(client, wanted)?;
     let mut out = io::stdout().lock();
-    io::copy(&mut pieces, &mut out)
+    io::copy(&mut coming, &mut out)
         .and_then(|_| out.flush())
         .map_err(CliError::file(Path::new("standard output")))?;
-    ended(pieces)
+    coming.ended(client)
 }
 
 /// Leads an export past the verifier.
 pub(super) fn check(client: &Client, wanted: ExportOf, evidence: &Evidence) -> Result<Report, CliError> {
-    let (trailer, mut pieces) = open(client, wanted)?;
-    evidence.check(&trailer, &mut pieces).map_err(CliError::file(Path::new("the daemon")))
+    match Coming::open(client, wanted)? {
+        Coming::OverSocket(trailer, mut pieces) => {
+            evidence.check(&trailer, &mut pieces).map_err(CliError::file(Path::new("the daemon")))
+        }
+        Coming::OverControl(download) => {
+            let folder = std::env::temp_dir();
+            read_twice(download, evidence, &folder).map_err(CliError::file(&folder))
+        }
+    }
 }
 
-/// The stream, and what its end will be: the verifier wants to know beforehand.
-fn open(client: &Client, wanted: ExportOf) -> Result<(Trailer, Pieces), CliError> {
-    let (answer, pieces) = client.open_stream(&Request::Audit(request::Audit::Export(wanted)))?;
+/// What comes without its end being known is kept in a file that has no name, as long as it is looked at.
+fn read_twice(mut from: Download, evidence: &Evidence, folder: &Path) -> io::Result<Report> {
+    let name = folder.join(format!("gembok-check-{}-{}", std::process::id(), from.id));
+    let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&name)?;
+    fs::remove_file(&name)?;
+    io::copy(&mut from, &mut file)?;
+    file.rewind()?;
+    let trailer = trailer_of(&file)?.unwrap_or_default();
+    file.rewind()?;
+    evidence.check(&trailer, file)
+}
+
+impl Coming {
+    fn open(client: &Client, wanted: ExportOf) -> Result<Self, CliError> {
+        let wanted = Request::Audit(request::Audit::Export(wanted));
+        match client.download(&wanted)? {
+            Some(Ok(download)) => Ok(Self::OverControl(download)),
+            Some(Err(refused)) => Err(no(refused)),
+            None => over_socket(client, &wanted).map(|(trailer, pieces)| Self::OverSocket(trailer, pieces)),
+        }
+    }
+
+    /// What it was, once it was read to its end.
+    fn ended(self, client: &Client) -> Result<ExportEnded, CliError> {
+        let answer = match self {
+            Self::OverSocket(_, pieces) => pieces.finish()?,
+            Self::OverControl(Download { id, .. }) => {
+                client.ask(&Request::Audit(request::Audit::ExportShow { id }))?.answer
+            }
+        };
+        match answer {
+            Answer::Done(Done::ExportEnded(ended)) => Ok(ended),
+            other => Err(no(other)),
+        }
+    }
+}
+
+impl Read for Coming {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::OverSocket(_, pieces) => pieces.read(to),
+            Self::OverControl(download) => download.read(to),
+        }
+    }
+}
+
+fn over_socket(client: &Client, wanted: &Request) -> Result<(Trailer, Pieces), CliError> {
+    let (answer, pieces) = client.open_stream(wanted)?;
     let begun = match answer {
         Answer::Done(Done::ExportBegun(begun)) => begun,
         other => return Err(no(other)),
@@ -91,13 +152,6 @@ fn open(client: &Client, wanted: ExportOf) -> Result<(Trailer, Pieces), CliError
     let trailer = checkpoints.collect::<Option<_>>().zip(keys.collect::<Option<_>>());
     let (checkpoints, keys) = trailer.ok_or(CliError::Answer)?;
     Ok((Trailer { checkpoints, keys }, pieces))
-}
-
-fn ended(pieces: Pieces) -> Result<ExportEnded, CliError> {
-    match pieces.finish()? {
-        Answer::Done(Done::ExportEnded(ended)) => Ok(ended),
-        other => Err(no(other)),
-    }
 }
 
 fn no(answer: Answer) -> CliError {

@@ -175,7 +175,8 @@ impl Session {
         let ended = export::to_file(&self.client, wanted.into(), path)?;
         self.tell(say::records_in(ended.first, ended.next.saturating_sub(1), ended.blocks, path.display()));
         let accept_damage = wanted.accept_damage;
-        self.show(&self.ask(&Request::Audit(request::Audit::ExportKept { id: ended.id, accept_damage }))?)?;
+        let kept = request::Audit::ExportKept { id: ended.id.clone(), accept_damage };
+        self.show(&self.ask(&Request::Audit(kept))?)?;
         if accept_damage { Ok(()) } else { whole(&ended) }
     }
 
@@ -186,7 +187,7 @@ impl Session {
         evidence: &arguments::Evidence,
     ) -> Result<(), CliError> {
         let evidence = Evidence::read(&evidence.checkpoint_key, &evidence.checkpoint)?;
-        let wanted = request::ExportOf { from, to, kind: None, endpoint: None };
+        let wanted = request::ExportOf { from, to, kind: None, project: None, endpoint: None };
         let report = export::check(&self.client, wanted, &evidence)?;
         show_verification(&Verification::new(vec![("the journal".into(), report)], Vec::new()), self.json)
     }

@@ -52,7 +52,7 @@ impl Evidence {
 
     /// Checks one file.
     pub(super) fn verify(&self, path: &Path) -> Result<Report, CliError> {
-        let trailer = trailer_of(path)?.unwrap_or_default();
+        let trailer = trailer_of(open(path)?).map_err(CliError::file(path))?.unwrap_or_default();
         self.check(&trailer, open(path)?).map_err(CliError::file(path))
     }
 
@@ -160,8 +160,8 @@ impl<'a> Headers<'a> {
 }
 
 /// The last item, if it can be reached.
-fn trailer_of(path: &Path) -> Result<Option<Trailer>, CliError> {
-    let mut items = Items::new(open(path)?);
+pub(super) fn trailer_of(from: impl Read) -> std::io::Result<Option<Trailer>> {
+    let mut items = Items::new(from);
     loop {
         let found = items.next(|item| match item {
             Item::End(trailer) => Some(trailer),
@@ -171,7 +171,7 @@ fn trailer_of(path: &Path) -> Result<Option<Trailer>, CliError> {
             Ok(Some(None)) => {}
             Ok(end) => return Ok(end.flatten()),
             Err(Unread::Malformed { .. }) => return Ok(None),
-            Err(Unread::System(error)) => return Err(CliError::file(path)(error)),
+            Err(Unread::System(error)) => return Err(error),
         }
     }
 }

@@ -2,19 +2,21 @@
 //! memory until the last of them was handed to TLS, also while HTTP/2 keeps them back because the client takes none.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::pulse::Holding;
+use super::pulse::{Holding, UnderWay};
 
 /// The body of an answer.
 pub(super) struct Answer<B> {
     source: Source<B>,
     holding: Option<Holding>,
+    /// Of an answer that is made piece by piece.
+    under_way: Option<UnderWay>,
 }
 
 enum Source<B> {
@@ -56,16 +58,23 @@ impl Refused {
 }
 
 impl<B> Answer<B> {
-    /// The service's answer.
-    pub(super) fn of_service(answer: Response<B>, holding: Holding) -> Response<Self> {
-        answer.map(|body| Self { source: Source::Service(body), holding: Some(holding.answer()) })
+    /// The service's answer to a request that is under way until its last piece is made.
+    pub(super) fn of_service(answer: Response<B>, mut holding: Holding, under_way: UnderWay) -> Response<Self>
+    where
+        B: Body,
+    {
+        holding.answer();
+        answer.map(|body| {
+            let under_way = body.size_hint().exact().is_none().then_some(under_way);
+            Self { source: Source::Service(body), holding: Some(holding), under_way }
+        })
     }
 
     /// A refusal of our own.
     pub(super) fn refuse(why: Refused) -> Response<Self> {
         let (status, text) = why.parts();
         let source = Source::Ours(Bytes::from_static(text.as_bytes()));
-        let mut answer = Response::new(Self { source, holding: None });
+        let mut answer = Response::new(Self { source, holding: None, under_way: None });
         *answer.status_mut() = status;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::TOO_MANY_REQUESTS {
@@ -91,10 +100,20 @@ impl<B: Body + Unpin> Body for Answer<B> {
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
             Source::Service(body) => {
-                let Some(frame) = ready!(Pin::new(&mut *body).poll_frame(cx)?) else {
-                    return Poll::Ready(None);
+                let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx)? else {
+                    if let Some(holding) = &mut this.holding {
+                        holding.wait();
+                    }
+                    return Poll::Pending;
                 };
+                let Some(frame) = frame else { return Poll::Ready(None) };
                 let is_last = body.is_end_stream();
+                if is_last {
+                    this.under_way = None;
+                } else if let Some(holding) = &mut this.holding {
+                    // Whoever asks for another piece has room for it: the client took what was before.
+                    holding.answer();
+                }
                 Poll::Ready(Some(Ok(frame.map_data(|mut data| Piece {
                     bytes: data.copy_to_bytes(data.remaining()),
                     _holding: if is_last { this.holding.take() } else { None },

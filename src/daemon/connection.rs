@@ -192,7 +192,8 @@ impl Protocols {
                     }
                     let answered = match held {
                         Ok(held) => {
-                            service.call(request).await.map(|answer| Answer::of_service(answer, held))
+                            let answer = service.call(request).await;
+                            answer.map(|answer| Answer::of_service(answer, held, under_way))
                         }
                         Err(refused) => {
                             if !is_http2 {
@@ -201,7 +202,6 @@ impl Protocols {
                             Ok(Answer::refuse(refused))
                         }
                     };
-                    drop(under_way);
                     let mut answer = answered.map_err(|error| Unanswered(error.into()))?;
                     if standing.is_superseded() {
                         pulse.ask_to_finish(End::Superseded);

@@ -167,7 +167,7 @@ impl Pulse {
     }
 }
 
-/// A request whose answer is not made yet.
+/// A request whose answer is not made yet, or of whose answer there are more pieces to come.
 pub(super) struct UnderWay(Arc<Pulse>);
 
 impl Drop for UnderWay {
@@ -197,20 +197,25 @@ impl Holding {
         Ok(Self { pulse: Arc::clone(pulse), bytes, age: None })
     }
 
-    /// The answer is made; from now on its client's time to take it runs.
-    pub(super) fn answer(mut self) -> Self {
+    /// The answer is made, or another piece of it; from now on its client's time to take it runs.
+    pub(super) fn answer(&mut self) {
+        self.wait();
         let age = self.pulse.untaken.younger.load(Ordering::Relaxed);
         self.pulse.untaken.by_age[age as usize].fetch_add(1, Ordering::Relaxed);
         self.age = Some(age);
-        self
+    }
+
+    /// It is not the client that is waited for.
+    pub(super) fn wait(&mut self) {
+        if let Some(age) = self.age.take() {
+            self.pulse.untaken.by_age[age as usize].fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        if let Some(age) = self.age {
-            self.pulse.untaken.by_age[age as usize].fetch_sub(1, Ordering::Relaxed);
-        }
+        self.wait();
         self.pulse.purse.give_back(self.bytes);
     }
 }

@@ -53,7 +53,9 @@ impl request::Audit {
         match self {
             Self::List(wanted) => wanted.act(),
             Self::Keys => (Act::AuditRead, Target::Appliance),
-            Self::Export(_) | Self::ExportKept { .. } => (Act::AuditExport, Target::Appliance),
+            Self::Export(_) | Self::ExportShow { .. } | Self::ExportKept { .. } => {
+                (Act::AuditExport, Target::Appliance)
+            }
             Self::Prune { .. } => (Act::AuditPrune, Target::Appliance),
         }
     }

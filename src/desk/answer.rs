@@ -85,7 +85,7 @@ pub enum Done {
     Endpoints(Page<Endpoint>),
     /// At the head of an export.
     ExportBegun(ExportBegun),
-    /// At the end of an export.
+    /// At the end of an export, and of one that was handed over.
     ExportEnded(ExportEnded),
     /// Of an export that was kept: how far records may be pruned.
     ExportKept(ExportKept),

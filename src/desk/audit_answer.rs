@@ -50,7 +50,7 @@ pub struct ExportBegun {
 #[serde(deny_unknown_fields)]
 pub struct ExportEnded {
     /// For saying that it is kept.
-    pub id: u64,
+    pub id: String,
     /// Its first record.
     pub first: u64,
     /// Behind the last one asked for.

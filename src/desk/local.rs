@@ -15,7 +15,7 @@ impl Request {
         if is_sandbox || self.is_of_the_machine() { Ok(()) } else { Err(Code::UseTheControlPlane.into()) }
     }
 
-    /// Exports and what follows on one are streams and have no route.
+    /// An export may be taken at the machine, too, by whoever keeps its backups.
     fn is_of_the_machine(&self) -> bool {
         match self {
             Self::User(request::User::Create { role, .. }) => is_officer(role),
@@ -28,7 +28,11 @@ impl Request {
             | Self::User(request::User::Recover { .. })
             // Officers are appointed on the host, and get their first certificate there.
             | Self::Certificate(request::Certificate::IssueUser { .. })
-            | Self::Audit(request::Audit::Export(_) | request::Audit::ExportKept { .. }) => true,
+            | Self::Audit(
+                request::Audit::Export(_)
+                | request::Audit::ExportShow { .. }
+                | request::Audit::ExportKept { .. },
+            ) => true,
             Self::Project(_)
             | Self::Object(_)
             | Self::Endpoint(_)

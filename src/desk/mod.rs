@@ -17,6 +17,7 @@ mod budget;
 mod certificate_answer;
 mod certificate_request;
 mod endpoint_shown;
+pub mod export;
 mod life;
 mod local;
 mod people;

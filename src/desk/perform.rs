@@ -195,8 +195,9 @@ impl request::Audit {
         Ok(match self {
             Self::List(wanted) => Done::Audit(appliance.audit(&wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
+            Self::ExportShow { id } => Done::ExportEnded(appliance.exported(export_id(&id)?)?.into()),
             Self::ExportKept { id, accept_damage } => {
-                let prunable_to = appliance.keep_export(actor, id, accept_damage, now)?;
+                let prunable_to = appliance.keep_export(actor, export_id(&id)?, accept_damage, now)?;
                 Done::ExportKept(answer::ExportKept { prunable_to })
             }
             Self::Keys => Done::CheckpointKeys(all(appliance.checkpoint_keys()?)),
@@ -318,6 +319,11 @@ pub(super) fn name(text: &str) -> Result<Name, Refusal> {
 
 pub(super) fn id<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
     text.parse().map_err(|_| bad(format!("{text:?} is no id: ids are UUIDs, as lists show them.")))
+}
+
+fn export_id(text: &str) -> Result<u64, Refusal> {
+    text.parse()
+        .map_err(|_| bad(format!("{text:?} is no export's id: it is a number, as Gembok-Export says it.")))
 }
 
 pub(super) fn role(text: &str) -> Result<Role, Refusal> {

@@ -320,13 +320,19 @@ pub enum Key {
 pub enum Audit {
     /// A page.
     List(AuditWanted),
-    /// The journal itself; the answer is a stream, see `stream`.
+    /// The journal itself; the answer is a stream, see [`super::export`].
     Export(ExportOf),
-    /// An export was received and is kept.
+    /// What an export was, once it was handed over.
+    ExportShow {
+        /// As the export named itself.
+        id: String,
+    },
+    /// An export was received whole and is kept.
     ExportKept {
-        /// As the end of the export named it.
-        id: u64,
-        /// The operator's word that what could not be read is known to be lost.
+        /// As the export named itself.
+        id: String,
+        /// The word of whoever keeps it that what could not be read is known to be lost.
+        #[serde(default)]
         accept_damage: bool,
     },
     /// The public keys that sign checkpoints.
@@ -350,16 +356,8 @@ pub struct ExportOf {
     pub to: Option<u64>,
     /// `access` or `audit`.
     pub kind: Option<String>,
-    /// Only what one endpoint asked.
-    pub endpoint: Option<EndpointOf>,
-}
-
-/// An endpoint by its names.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointOf {
-    /// Its project's name.
-    pub project: String,
-    /// Its name.
-    pub endpoint: String,
+    /// Only what one endpoint asked: its project.
+    pub project: Option<String>,
+    /// And the endpoint.
+    pub endpoint: Option<String>,
 }

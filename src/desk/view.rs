@@ -174,7 +174,7 @@ impl From<appliance::AuditPage> for answer::AuditPage {
 impl From<appliance::Exported> for answer::ExportEnded {
     fn from(exported: appliance::Exported) -> Self {
         let appliance::Exported { id, first, next, blocks, damage, damaged, is_whole: _ } = exported;
-        Self { id, first, next, blocks, damaged, damage }
+        Self { id: id.to_string(), first, next, blocks, damaged, damage }
     }
 }
 

@@ -36,7 +36,8 @@ impl Book {
             "sent": sent,
             "status": answer.status,
             "type": answer.header("content-type"),
-            "body": answer.text(),
+            // An export is no text.
+            "body": String::from_utf8_lossy(&answer.body),
         });
         self.exchanges.push(exchange.to_string());
         answer

@@ -173,12 +173,29 @@ impl Connection {
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
         let mut answer = Answer { status, headers, body: Vec::new() };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            return self.chunks(answer);
+        }
         let length = answer.header("content-length").and_then(|length| length.parse().ok());
         // It has no body, and says so by its number.
         let length = length.or((status == 204).then_some(0));
         answer.body.resize(length.ok_or_else(|| io::Error::other("no length"))?, 0);
         self.0.read_exact(&mut answer.body)?;
         Ok(answer)
+    }
+
+    /// The body of an answer that has no length; one that breaks off is an error.
+    fn chunks(&mut self, mut answer: Answer) -> io::Result<Answer> {
+        loop {
+            let length = usize::from_str_radix(&self.line()?, 16).map_err(io::Error::other)?;
+            let before = answer.body.len();
+            answer.body.resize(before + length, 0);
+            self.0.read_exact(&mut answer.body[before..])?;
+            self.line()?;
+            if length == 0 {
+                return Ok(answer);
+            }
+        }
     }
 
     /// Everything until the server closes, in whatever way.

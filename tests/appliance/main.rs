@@ -18,6 +18,7 @@ mod conditions;
 mod disk;
 mod early;
 mod expiries;
+mod exports;
 mod fixtures;
 mod gaps;
 mod journal;

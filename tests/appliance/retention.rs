@@ -42,7 +42,7 @@ fn export(unlocked: &Operational) -> u64 {
     let wanted = ExportWanted { from: None, to: None, selection: Selection::Everything };
     let mut export = unlocked.begin_export(wanted, now()).unwrap();
     while unlocked.export_page(&mut export).unwrap().is_some() {}
-    let exported = unlocked.conclude_export(export, now());
+    let exported = unlocked.conclude_export(export);
     unlocked.keep_export(OPERATOR, exported.id, false, now()).unwrap()
 }
 

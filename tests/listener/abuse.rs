@@ -46,6 +46,36 @@ async fn who_takes_no_answer_is_cut_off() {
 }
 
 #[tokio::test]
+async fn an_answer_in_pieces_has_its_time_for_each_of_them() {
+    let limits = config::Tls { answer_timeout: BRIEF, idle_timeout: BRIEF, ..limits() };
+    let server = Server::start(Pki::new(), ClientCertificate::Required, limits).await;
+    let client = server.pki.config(Some(&server.pki.client(Says::default())));
+    let millis = BRIEF.as_millis();
+    // Many pieces, and few that take long to be made: both take longer than any one answer may.
+    for (count, gap) in [(20, millis / 4), (2, 3 * millis)] {
+        let mut stream = server.connect(&client).await.unwrap();
+        send(&mut stream, &format!("/pieces/{count}/{gap}")).await.unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"\r\n0\r\n\r\n") {
+            let more = timeout(PATIENCE, stream.read_buf(&mut read)).await.unwrap().unwrap();
+            assert!(more > 0, "cut off after {} bytes", read.len());
+        }
+        let read = String::from_utf8(read).unwrap();
+        let (_, body) = read.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body.matches('x').count(), count << 16, "{count}");
+        get(&mut stream, "/who").await.unwrap();
+    }
+    // Who takes none of them is cut off as ever.
+    assert_eq!(server.traffic.ended.load(Relaxed), 0);
+    let mut stream = server.connect(&client).await.unwrap();
+    send(&mut stream, "/pieces/512/0").await.unwrap();
+    until(|| server.traffic.ended.load(Relaxed) == 1).await;
+    let mut connection = Http2::connect(&server, &client, 70_000).await;
+    connection.ask(1, "/pieces/4/0").await.unwrap();
+    until(|| server.traffic.ended.load(Relaxed) == 2).await;
+}
+
+#[tokio::test]
 async fn answers_not_taken_stop_only_their_client() {
     // Room for 16 requests without a body.
     let limits = config::Tls { in_flight_kib_per_certificate_max: 64, ..limits() };

@@ -357,7 +357,14 @@ impl Server {
             counter.fetch_add(1, Relaxed);
             "x".repeat(kib << 10)
         });
-        let service = warp::service(who.or(slow).or(much));
+        let pieces = warp::path!("pieces" / u32 / u64).map(|count: u32, gap_ms| {
+            warp::reply::stream(futures_util::stream::unfold(count, move |left| async move {
+                sleep(Duration::from_millis(gap_ms)).await;
+                let piece = Ok::<_, io::Error>("x".repeat(64 << 10));
+                Some((piece, left.checked_sub(1)?))
+            }))
+        });
+        let service = warp::service(who.or(slow).or(much).or(pieces));
 
         let tls = Arc::new(Tls::load(pki.path()).unwrap());
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), client).await.unwrap();

@@ -2,12 +2,12 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::errors;
 use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
+use crate::{errors, mode};
 
 /// A profile of the user whose files are in `folder`.
 fn profile(sandbox: &Sandbox, daemon: &Daemon, folder: &str, name: &str) -> String {
@@ -161,4 +161,74 @@ fn what_is_asked_at_the_machine_goes_there_and_a_wrong_profile_says_what_to_do()
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
     fs::write(sandbox.path("admin/profile.toml"), "kontrol = \"x\"").unwrap();
     assert!(errors(&run(&["--profile", &admin])).contains("a profile names control"));
+}
+
+/// Somebody who audits has no account at the machine, and no file of it.
+#[test]
+fn an_auditor_takes_the_journal_away_over_the_control_plane_and_proves_it() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start();
+    sandbox.provision();
+    for (name, role) in [("rina", "auditor"), ("siti", "user")] {
+        sandbox.done(&["user", "create", name, "--role", role]);
+        sandbox.done(&["certificate", "issue", "--user", name, "--out", name]);
+    }
+    let rina = profile(&sandbox, &daemon, "rina", "user");
+    let siti = profile(&sandbox, &daemon, "siti", "user");
+    let run = |who: &str, words: &str| {
+        let mut bare = Command::new(env!("CARGO_BIN_EXE_gembok"));
+        bare.current_dir(sandbox.path(".")).env_remove("GEMBOK_CONFIG").args(["--profile", who]);
+        bare.args(words.split(' ')).output().unwrap()
+    };
+    let json = |output: &Output| -> Value {
+        assert!(output.status.success(), "{}", errors(output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let key = json(&run(&rina, "audit key --json"))["done"]["checkpoint-keys"][0]["pem"].clone();
+    fs::write(sandbox.path("dicatat.pem"), key.as_str().unwrap()).unwrap();
+
+    // The same file as over the socket, and it counts as kept.
+    let kept = json(&run(&rina, "--json audit export --output rina.cbor"));
+    let prunable = kept["done"]["export-kept"]["prunable_to"].as_u64().unwrap();
+    assert!(prunable > 5, "{kept}");
+    assert_eq!(mode(&sandbox.path("rina.cbor")), 0o600);
+    assert!(!sandbox.path("rina.cbor.part").exists());
+    let proved = |output: &Output| {
+        let said = json(output);
+        assert_eq!(said["holds"], true, "{said}");
+        said["exports"][0].clone()
+    };
+    let verified = proved(&run(&rina, "--json audit verify rina.cbor --checkpoint-key dicatat.pem"));
+    assert_eq!((&verified["unsigned"], &verified["key_was_named"]), (&0.into(), &true.into()));
+    sandbox.done(&["audit", "export", "--to", &(prunable - 1).to_string(), "--output", "root.cbor"]);
+    assert_eq!(fs::read(sandbox.path("rina.cbor")).unwrap(), fs::read(sandbox.path("root.cbor")).unwrap());
+    let shown = run(&rina, "audit export --from 1 --to 3");
+    fs::write(sandbox.path("keluaran.cbor"), &shown.stdout).unwrap();
+    proved(&run(&rina, "--json audit verify keluaran.cbor"));
+    proved(&run(&rina, "--json audit check --checkpoint-key dicatat.pem"));
+    let audit = run(&rina, "--json audit export --kind audit --output audit.cbor");
+    assert!(audit.status.success(), "{}", errors(&audit));
+    assert!(proved(&run(&rina, "--json audit verify audit.cbor"))["records"]["audit"].as_u64() > Some(5));
+    let endpoint = run(
+        &rina,
+        &format!("--json audit export --project {PROJECT} --endpoint {ENDPOINT} --output satu.cbor"),
+    );
+    assert!(endpoint.status.success(), "{}", errors(&endpoint));
+
+    // Who may not gets nothing, and it is written down; who asks for what is not there is told so.
+    for (who, words, code) in [
+        (&siti, "audit export --output siti.cbor", "(forbidden)"),
+        (&siti, "audit check", "(forbidden)"),
+        (&rina, "audit export --kind semua --output x.cbor", "(bad-request)"),
+        (&rina, "audit export --from 99999 --output x.cbor", "There are records up to"),
+    ] {
+        let output = run(who, words);
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        assert!(errors(&output).contains(code), "{words}: {}", errors(&output));
+    }
+    for file in ["siti.cbor", "siti.cbor.part", "x.cbor", "x.cbor.part"] {
+        assert!(!sandbox.path(file).exists(), "{file}");
+    }
+    let tried = sandbox.done(&["audit", "list", "--act", "refused", "--limit", "1000"]).to_string();
+    assert!(tried.contains("audit.export"), "{tried}");
 }

@@ -8,6 +8,7 @@
 //!
 //! A body has to be `application/json`: a page in the user's browser can send other types, with the user's certificate.
 
+pub(super) mod export;
 mod members;
 mod perform;
 mod row;
@@ -19,7 +20,9 @@ mod words;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Response;
 use http::request::Parts;
+use http_body_util::{Either, Full};
 
 use crate::appliance::{Appliance, Operational, SignedIn, Stop};
 use crate::desk::asker::Asker;
@@ -28,10 +31,11 @@ use crate::domain::timestamp::Now;
 
 use super::credentials::{self, Arrival, Conditions};
 use super::line::hop;
-use super::{Answer, Incoming, body, problem};
+use super::{Incoming, body, problem};
 
+use export::Pages;
 use perform::{Asked, Desk, Shown};
-pub use row::{Http, Query, Row};
+pub use row::{Gives, Http, Query, Row};
 pub use way::Way;
 
 /// Who asks: whatever way people sign in, it is here that one becomes a user. Blocks.
@@ -46,17 +50,23 @@ pub(super) async fn answer(
     head: &Parts,
     arrival: Arrival,
     mut body: Incoming,
-) -> Answer {
+) -> Response<Either<Full<Bytes>, Pages>> {
+    let short = |answer: super::Answer| answer.map(|body| Either::Left(Full::from(body)));
     let Some(row) = rows.iter().find(|row| row.method.name() == head.method.as_str()) else {
         body::discard(body).await;
         let allowed: Vec<&str> = rows.iter().map(|row| row.method.name()).collect();
-        return problem::allow(problem::answer(&Code::MethodNotAllowed.into()), &allowed.join(", "));
+        return short(problem::allow(problem::answer(&Code::MethodNotAllowed.into()), &allowed.join(", ")));
     };
-    match serve(appliance, row, head, arrival, &mut body).await {
-        Ok(shown) => shown.answer(row),
+    let answered = if row.gives == Gives::Export {
+        export::answer(appliance, row, head, arrival).await.map(|answer| answer.map(Either::Right))
+    } else {
+        serve(appliance, row, head, arrival, &mut body).await.map(|shown| short(shown.answer(row)))
+    };
+    match answered {
+        Ok(answer) => answer,
         Err(refusal) => {
             body::discard(body).await;
-            problem::answer(&refusal)
+            short(problem::answer(&refusal))
         }
     }
 }

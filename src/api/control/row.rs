@@ -42,6 +42,17 @@ pub enum Query {
     Words(&'static str),
 }
 
+/// What an answer that says yes has to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gives {
+    /// The stream of an export.
+    Export,
+    /// JSON; its name in the desk's words.
+    Json(&'static str),
+    /// Nothing.
+    Nothing,
+}
+
 /// One verb of the desk as a resource.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -55,8 +66,8 @@ pub struct Row {
     pub is_bare: bool,
     /// What the query may say.
     pub query: &'static [Query],
-    /// What the answer is in the desk's words; none where there is nothing to show.
-    pub answer: Option<&'static str>,
+    /// What there is to show.
+    pub gives: Gives,
     /// Whether something is made: 201 where there is something to show.
     pub makes: bool,
     /// Whether the answer has an ETag, which changes of it and of what is below it may name.
@@ -116,7 +127,7 @@ impl Row {
             verb,
             is_bare: false,
             query: &[],
-            answer: None,
+            gives: Gives::Nothing,
             makes: false,
             is_tagged: false,
             summary: "",
@@ -142,14 +153,21 @@ impl Row {
     /// The same with something to show.
     #[must_use]
     pub const fn shows(mut self, answer: &'static str) -> Self {
-        self.answer = Some(answer);
+        self.gives = Gives::Json(answer);
+        self
+    }
+
+    /// The same with an export to show.
+    #[must_use]
+    pub const fn streams(mut self) -> Self {
+        self.gives = Gives::Export;
         self
     }
 
     /// The same with something to show that was made just now.
     #[must_use]
     pub const fn makes(mut self, answer: &'static str) -> Self {
-        self.answer = Some(answer);
+        self.gives = Gives::Json(answer);
         self.makes = true;
         self
     }
@@ -197,10 +215,10 @@ impl Row {
     /// Of an answer that says yes.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        match (self.answer, self.makes) {
-            (None, _) => StatusCode::NO_CONTENT,
-            (Some(_), false) => StatusCode::OK,
-            (Some(_), true) => StatusCode::CREATED,
+        match (self.gives, self.makes) {
+            (Gives::Nothing, _) => StatusCode::NO_CONTENT,
+            (Gives::Json(_), true) => StatusCode::CREATED,
+            (Gives::Json(_) | Gives::Export, _) => StatusCode::OK,
         }
     }
 

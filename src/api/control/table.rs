@@ -24,6 +24,15 @@ const AUDIT: &[Query] = &[
     Query::Text("project"),
 ];
 
+/// Of an export of the journal.
+const EXPORT: &[Query] = &[
+    Query::Number("from"),
+    Query::Number("to"),
+    Query::Text("kind"),
+    Query::Text("project"),
+    Query::Text("endpoint"),
+];
+
 /// Every row.
 pub const ROWS: &[Row] = &[
     // users
@@ -296,6 +305,17 @@ pub const ROWS: &[Row] = &[
         .query(AUDIT)
         .shows("audit")
         .says("Who did what, on what, with what result; of one project, or of everything."),
+    Row::get("/v1/audit/export", "audit export")
+        .query(EXPORT)
+        .streams()
+        .says("The journal with its proofs, as a CBOR sequence that gembok audit verify reads.")
+        .refuses(&[Code::TooManyInFlight]),
+    Row::get("/v1/audit/exports/{id}", "audit export-show")
+        .shows("export-ended")
+        .says("What an export was that was handed over whole; until the next lock, or until it is kept."),
+    Row::post("/v1/audit/exports/{id}/kept", "audit export-kept")
+        .shows("export-kept")
+        .says("Say that an export was received whole and is kept: its records may be pruned."),
     Row::get("/v1/audit/checkpoint-keys", "audit keys")
         .bare()
         .shows("checkpoint-keys")

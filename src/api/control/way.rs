@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -10,7 +11,8 @@ use zeroize::Zeroizing;
 use crate::desk::answer::Refused;
 use crate::desk::request::Request;
 
-use super::row::{Query, Row, Step};
+use super::export;
+use super::row::{Gives, Query, Row, Step};
 use super::table::ROWS;
 
 /// How a request is asked over HTTP.
@@ -61,7 +63,7 @@ impl Way {
     #[must_use]
     pub fn line(&self, status: u16, body: &[u8]) -> Option<Zeroizing<String>> {
         if status == self.row.status().as_u16() {
-            let Some(name) = self.row.answer else {
+            let Gives::Json(name) = self.row.gives else {
                 return Some(Zeroizing::new(r#"{"done":"changed"}"#.into()));
             };
             let body = std::str::from_utf8(body).ok()?;
@@ -80,6 +82,13 @@ impl Way {
     pub fn refused(body: &[u8]) -> Option<Refused> {
         let Problem { title, detail, code, hint } = serde_json::from_slice(body).ok()?;
         Some(Refused { code, detail: detail.unwrap_or(title), hint })
+    }
+
+    /// The name of the export that comes, by the head of its answer; none where it was refused.
+    #[must_use]
+    pub fn export(&self, status: StatusCode, headers: &HeaderMap) -> Option<String> {
+        let name = headers.get(export::NAME).filter(|_| status == self.row.status())?;
+        name.to_str().ok().map(str::to_owned)
     }
 
     fn by(row: &'static Row, said: &Value) -> Option<Self> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Shapes;
-use crate::api::control::{Http, Query, Row, table};
+use crate::api::control::{Gives, Http, Query, Row, export, table};
 use crate::api::problem;
 use crate::domain::refusal::Code;
 
@@ -103,8 +103,16 @@ fn resource(row: &Row, shapes: &Shapes, refusals: &mut Refusals) -> Operation {
 
 fn responses(row: &Row, shapes: &Shapes, mut responses: Map<String, Value>) -> Value {
     let mut done = json!({ "description": "Done." });
-    if let Some(name) = row.answer {
+    if let Gives::Json(name) = row.gives {
         done["content"] = json!({ "application/json": { "schema": answer(&shapes.answers, name) } });
+    }
+    if row.gives == Gives::Export {
+        let what =
+            json!({ "type": "string", "description": "Items of RFC 8742, as ARCHITECTURE.md draws them." });
+        done["content"] = json!({ export::TYPE: { "schema": what } });
+        let why = "Its id, for /v1/audit/exports/{id}.";
+        let id = json!({ "required": true, "description": why, "schema": { "type": "string" } });
+        done["headers"] = json!({ "Gembok-Export": id });
     }
     if row.is_tagged {
         done["headers"] = json!({ "ETag": { "required": true, "schema": { "type": "string" } } });
