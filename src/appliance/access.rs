@@ -195,7 +195,9 @@ impl Operational {
         match self.visible_statistics(signed_in)? {
             Visible::Of(own) if signed_in.who().0 == name => return Ok(Visible::Of(own)),
             // Before it is told whether there is anybody of that name.
-            Visible::Of(_) => drop(self.leave(signed_in, &[(Act::StatisticsReadAll, Target::Appliance)])?),
+            Visible::Of(_) => {
+                self.leave(signed_in, &[(Act::StatisticsReadAll, Target::Appliance)])?;
+            }
             Visible::All => {}
         }
         self.memberships_of(name)
