@@ -3,6 +3,7 @@
 //! ```text
 //! ?resolution=minute|hour|day|month   &from=<seconds since 1970>   &to=<…>   [&group=<…>,<…>]   [&format=json|csv]
 //!    [&project=<uuid>]… [&endpoint=<uuid>]… [&object=<uuid>] [&operation=encrypt|decrypt|…] [&outcome=done|<code>]
+//!    [&user=<name>]
 //! ```
 //!
 //! `from` defaults to 60 buckets ago, `to` to now; buckets count whole. `project` and `endpoint` may be given again: of any of
@@ -29,7 +30,8 @@
 //! are all there; those of before are gone, and part of the longer ones.
 //!
 //! Whoever may not read everyone's gets what is of the projects it is a member of: rows, totals and CSV are as if there were
-//! no other project, and empty for a member of none.
+//! no other project, and empty for a member of none. `user` keeps to the projects that this user is a member of; whoever may not
+//! read everyone's names itself, or is refused.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,7 +68,7 @@ pub(super) async fn answer(
 ) -> Answer {
     match found(&appliance, &arrival, &query).await {
         Err(refusal) => problem::answer(&refusal),
-        Ok((Asked { query, is_csv }, found)) => {
+        Ok((Asked { query, is_csv, user: _ }, found)) => {
             let answer = if is_csv.unwrap_or(wants_csv) {
                 problem::respond(StatusCode::OK, statistics_csv::TYPE, statistics_csv::text(&query, &found))
             } else {
@@ -89,7 +91,10 @@ async fn found(
     let mut asked = parse(query, now)?;
     hop(move || {
         let signed_in = operational.sign_in_by(proof.showing(), now)?;
-        let visible = operational.visible_statistics(&signed_in);
+        let visible = match &asked.user {
+            Some(name) => operational.visible_statistics_of(&signed_in, name),
+            None => operational.visible_statistics(&signed_in),
+        };
         let visible =
             operational.noted(&signed_in, &[(Act::StatisticsReadAll, Target::Appliance)], visible)?;
         asked.query.only.keep_to(visible);
@@ -188,12 +193,15 @@ fn outcome_number(word: &str) -> Option<u16> {
 struct Asked {
     query: StatisticsQuery,
     is_csv: Option<bool>,
+    /// Whose projects.
+    user: Option<String>,
 }
 
 fn parse(query: &str, now: Now) -> Result<Asked, Refusal> {
     let refuse = |what: &'static str| Refusal::new(Code::BadRequest).detail(what);
     let mut only = StatisticsFilter::default();
     let (mut resolution, mut grouping, mut is_csv) = (Resolution::Minute, Grouping::SERIES, None);
+    let mut user = None;
     let (mut from, mut to) = (None, now.time.plus(std::time::Duration::from_secs(1)));
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) =
@@ -230,6 +238,8 @@ fn parse(query: &str, now: Now) -> Result<Asked, Refusal> {
                 only.endpoints.get_or_insert_with(BTreeSet::new).insert(id);
             }
             "object" => only.object = Some(value.parse().map_err(|_| refuse("object is a UUID."))?),
+            // No name has a character that needs an encoding.
+            "user" => user = Some(value.to_owned()),
             "operation" => only.operation = Some(operation(value)?),
             "outcome" => {
                 let number = outcome_number(value);
@@ -238,14 +248,14 @@ fn parse(query: &str, now: Now) -> Result<Asked, Refusal> {
             }
             _ => {
                 return Err(refuse(
-                    "The query knows resolution, from, to, group, format, project, endpoint, object, operation and outcome.",
+                    "The query knows resolution, from, to, group, format, project, endpoint, object, operation, outcome and user.",
                 ));
             }
         }
     }
     let first = resolution.bucket_before(to, BUCKETS_DEFAULT);
     let from = from.unwrap_or(Timestamp::from_seconds(first));
-    Ok(Asked { query: StatisticsQuery { resolution, from, to, grouping, only }, is_csv })
+    Ok(Asked { query: StatisticsQuery { resolution, from, to, grouping, only }, is_csv, user })
 }
 
 fn operation(word: &str) -> Result<Operation, Refusal> {

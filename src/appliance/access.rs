@@ -188,6 +188,30 @@ impl Operational {
         }
     }
 
+    /// The same of the projects that the user `name` is a member of: anyone's to who may read everyone's, else one's own.
+    ///
+    /// # Errors
+    /// `forbidden` for another's; `not-found`.
+    pub fn visible_statistics_of(&self, signed_in: &SignedIn, name: &str) -> Result<Visible, Stop> {
+        match self.visible_statistics(signed_in)? {
+            Visible::Of(own) if signed_in.who().0 == name => return Ok(Visible::Of(own)),
+            // Before it is told whether there is anybody of that name.
+            Visible::Of(_) => {
+                self.leave(signed_in, &[(Act::StatisticsReadAll, Target::Appliance)])?;
+            }
+            Visible::All => {}
+        }
+        self.memberships_of(name)
+    }
+
+    /// The projects that a user is a member of.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn memberships_of(&self, name: &str) -> Result<Visible, Stop> {
+        Ok(Visible::Of(self.memberships(self.user_named(name)?.id)?))
+    }
+
     /// Whether a user could read the statistics of a project if it were a member of one.
     fn could_read_statistics(&self, signed_in: &SignedIn) -> bool {
         let access = self.settings.access.load();

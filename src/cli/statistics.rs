@@ -38,6 +38,9 @@ pub(super) struct Statistics {
     /// Only items of this object of the project: fields and bytes, no whole requests
     #[arg(long, requires = "project")]
     object: Option<String>,
+    /// Only what is of the projects that this user is a member of; another's is for admins and auditors
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
     /// A moment like 2026-11-28T05:00:00Z, a date, or how long ago: 90m, 24h, 7d
     #[arg(long, default_value = "24h", value_name = "TIME")]
     from: String,
@@ -54,11 +57,12 @@ pub(super) struct Statistics {
 
 impl From<Statistics> for request::Request {
     fn from(wanted: Statistics) -> Self {
-        let Statistics { project, endpoint, object, from, to, resolution, group } = wanted;
+        let Statistics { project, endpoint, object, user, from, to, resolution, group } = wanted;
         Self::Statistics(request::Statistics {
             project,
             endpoint,
             object,
+            user,
             from: Some(from),
             to,
             resolution,

@@ -176,10 +176,16 @@ impl request::ServerNames {
 impl request::Statistics {
     /// The same as over the control plane: one project's, or everyone's.
     fn act(&self) -> (Act, Target) {
-        match &self.project {
-            Some(project) => (Act::StatisticsRead, Target::Project(project.clone())),
-            None => (Act::StatisticsReadAll, Target::Appliance),
+        match (&self.project, &self.user) {
+            (Some(project), None) => (Act::StatisticsRead, Target::Project(project.clone())),
+            (_, Some(_)) | (None, None) => (Act::StatisticsReadAll, Target::Appliance),
         }
+    }
+
+    /// The same for the user itself, who reads what is of its own projects.
+    pub(super) fn acts_of_own(&self) -> Vec<(Act, Target)> {
+        let project = self.project.iter();
+        project.map(|project| (Act::StatisticsRead, Target::Project(project.clone()))).collect()
     }
 }
 

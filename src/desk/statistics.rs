@@ -16,6 +16,7 @@ use crate::domain::statistics::Resolution;
 use crate::domain::statistics_report::{Dimension, Grouping, Sums};
 use crate::domain::timestamp::{Now, Timestamp};
 
+use super::asker::Asker;
 use super::perform::{bad, moment};
 
 /// How far back when nothing is said.
@@ -33,6 +34,9 @@ pub struct Statistics {
     pub endpoint: Option<String>,
     /// Of this object of the project only.
     pub object: Option<String>,
+    /// Of the projects that this user is a member of only; another's is for who may read everyone's.
+    #[serde(default)]
+    pub user: Option<String>,
     /// RFC 3339, a date (its midnight UTC), or how long ago, like 7d; 24 hours ago without.
     pub from: Option<String>,
     /// Likewise; now without.
@@ -118,9 +122,14 @@ pub struct Counts {
 }
 
 impl Statistics {
-    pub(super) fn perform(self, appliance: &Appliance, now: Now) -> Result<StatisticsTable, Stop> {
+    pub(super) fn perform(
+        self,
+        appliance: &Appliance,
+        asker: &Asker,
+        now: Now,
+    ) -> Result<StatisticsTable, Stop> {
         let appliance = appliance.unlocked()?;
-        let Self { project, endpoint, object, from, to, resolution, group } = self;
+        let Self { project, endpoint, object, user, from, to, resolution, group } = self;
         if project.is_none() && (endpoint.is_some() || object.is_some()) {
             return Err(bad("Name the project of the endpoint or object, too.".into()).into());
         }
@@ -142,7 +151,13 @@ impl Statistics {
                 bad(format!("{words:?} is no grouping; name one or more of {known}, with commas between."))
             })?,
         };
-        let only = appliance.statistics_of(project.as_deref(), endpoint.as_deref(), object.as_deref())?;
+        let mut only = appliance.statistics_of(project.as_deref(), endpoint.as_deref(), object.as_deref())?;
+        if let Some(user) = user {
+            only.keep_to(match asker {
+                Asker::Local(_) => appliance.memberships_of(&user)?,
+                Asker::User(signed_in) => appliance.visible_statistics_of(signed_in, &user)?,
+            });
+        }
         let query = StatisticsQuery { resolution, from, to, grouping, only };
         Ok(StatisticsTable::of(&query, appliance.statistics(&query)?))
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::second_person::{Person, member, person};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::world::World;
 
@@ -235,6 +236,59 @@ fn the_operator_is_told_the_same(world: &World) {
     assert_eq!(refused(&["--project", "none"]), "not-found");
     assert_eq!(refused(&["--project", PROJECT, "--endpoint", "none"]), "not-found");
     assert_eq!(world.sandbox.run(&["statistics", "--endpoint", "gaji"]).status.code(), Some(2));
+}
+
+/// By user: what is of the projects one is a member of. An admin and an auditor see anyone's, a user its own.
+#[test]
+fn an_admin_sees_each_users_and_a_user_its_own() {
+    let world = World::new("");
+    let (siti, tono) = (member(&world, "siti"), person(&world, "tono", "user"));
+    let (admin, rina) = (Person(world.admin()), person(&world, "rina", "auditor"));
+    world.done("project create gudang");
+    world.done("project member add tono --project gudang");
+    let absensi = world.absensi();
+    for _ in 0..3 {
+        absensi.seal(OBJECT, b"sepuluh 10");
+    }
+    let kasir = world.enrol("gudang", "kasir");
+    assert_eq!(kasir.encrypt(&json!({ "object": "tidak-ada", "plaintext": "" })).status, 404);
+    world.daemon.wait_until("all records are committed", || {
+        admin.get("/v1/statistics?resolution=day&group=time").ok()["totals"]["requests"] == 4
+    });
+
+    for (who, name, requests) in [
+        (&admin, "siti", 3),
+        (&admin, "tono", 1),
+        (&admin, "rina", 0),
+        (&rina, "siti", 3),
+        (&siti, "siti", 3),
+        (&tono, "tono", 1),
+    ] {
+        let rows = who.get(&format!("/v1/statistics?resolution=day&group=project&user={name}")).ok();
+        assert_eq!(rows["totals"]["requests"], requests, "{name}");
+        let table = who.get(&format!("/v1/statistics/table?group=project&user={name}")).ok();
+        assert_eq!(table["totals"]["requests"], requests, "{name}");
+    }
+    let of = |who: &Person, query: &str| {
+        let table = who.get(&format!("/v1/statistics/table?{query}"));
+        let status = who.get(&format!("/v1/statistics?{query}")).status;
+        (table.status, status)
+    };
+    // Another's, whether there is one of that name or not; and no project that is not one's own by one's own name.
+    assert_eq!(of(&siti, "user=tono"), (403, 403));
+    assert_eq!(of(&siti, "user=nobody"), (403, 403));
+    assert_eq!(of(&admin, "user=nobody"), (404, 404));
+    for project in ["gudang", "tidak-ada"] {
+        let asked = siti.get(&format!("/v1/statistics/table?user=siti&project={project}"));
+        assert_eq!(asked.problem(), refusal(404, "not-found"), "{project}");
+    }
+    let below = siti.get(&format!("/v1/statistics/table?user=siti&project={PROJECT}")).ok();
+    assert_eq!(below["totals"]["requests"], 3);
+    // An admin's question about a project that the user is no member of finds nothing.
+    let none = admin.get("/v1/statistics/table?user=siti&project=gudang").ok();
+    assert_eq!(none["totals"]["requests"], 0);
+    assert_eq!(world.done("statistics --user tono")["statistics"]["totals"]["requests"], 1);
+    assert_eq!(world.sandbox.refused(&["statistics", "--user", "nobody"]), "not-found");
 }
 
 fn sum(rows: &[Value], member: &str) -> u64 {

@@ -367,13 +367,16 @@ pub const ROWS: &[Row] = &[
             Query::Text("project"),
             Query::Text("endpoint"),
             Query::Text("object"),
+            Query::Text("user"),
             Query::Text("from"),
             Query::Text("to"),
             Query::Text("resolution"),
             Query::Text("group"),
         ])
         .shows("statistics")
-        .says("What was asked of a project, or of everything, in names and human times."),
+        .says(
+            "What was asked of a project, of a user's projects, or of everything, in names and human times.",
+        ),
     Row::get("/v1/status", "status").bare().shows("status").says("The whole health."),
 ];
 

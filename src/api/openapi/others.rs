@@ -313,6 +313,7 @@ impl Route {
                 ("object", text.clone()),
                 ("operation", text.clone()),
                 ("outcome", text.clone()),
+                ("user", text.clone()),
             ] {
                 parameters.push(json!({ "name": name, "in": "query", "required": name == "resolution", "schema": schema }));
             }
