@@ -122,7 +122,7 @@ fn what_is_asked_at_the_machine_goes_there_and_a_wrong_profile_says_what_to_do()
     assert!(run(&[&["--control", &control], &files[..]].concat()).status.success());
     for (args, status, said) in [
         (vec!["--profile", "tidak-ada.toml"], 1, "check the path"),
-        (vec!["--control", &control], 2, "--ca"),
+        (vec!["--control", &control], 2, "--control-ca"),
         ([&["--control", "gembok.lan"], &files[..]].concat(), 1, "https://gembok.lan:9443"),
         ([&["--control", "https://127.0.0.1:1"], &files[..]].concat(), 3, "cannot be asked"),
     ] {
@@ -148,8 +148,16 @@ fn what_is_asked_at_the_machine_goes_there_and_a_wrong_profile_says_what_to_do()
     // Another's CA, a key that others may read, a profile with a slip of the pen.
     let strange = rcgen::generate_simple_self_signed(vec!["gembok.lan".into()]).unwrap();
     fs::write(sandbox.path("admin/ca-lain.pem"), strange.cert.pem()).unwrap();
-    let output =
-        run(&["--control", &control, "--ca", "admin/ca-lain.pem", files[2], files[3], files[4], files[5]]);
+    let output = run(&[
+        "--control",
+        &control,
+        "--control-ca",
+        "admin/ca-lain.pem",
+        files[2],
+        files[3],
+        files[4],
+        files[5],
+    ]);
     assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
     let key = sandbox.path("admin/admin.key");
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
