@@ -109,8 +109,9 @@ impl Operational {
     /// Records that `query` describes. The chain is checked on the way; a damaged block is named and left out.
     ///
     /// # Errors
-    /// `not-found` for a project or a thing by name; a fault when a block on the way is missing or another; it is named.
-    pub fn audit(&self, query: &AuditQuery) -> Result<AuditPage, Stop> {
+    /// `not-found` for a project or a thing by name; `too-many-in-flight`; a fault when a block on the way is missing or another; it is named.
+    pub fn audit(&self, actor: Actor, query: &AuditQuery) -> Result<AuditPage, Stop> {
+        let _turn = self.walkers.turn(actor)?;
         let limit = query.limit.clamp(1, AUDIT_ENTRIES_MAX);
         let mut sieve = Sieve::new(self, query)?;
         let mut entries = Vec::new();

@@ -101,6 +101,7 @@ mod unlock;
 mod users;
 mod verdicts;
 mod walk;
+mod walkers;
 mod wear;
 mod witness;
 

@@ -44,6 +44,7 @@ use super::repeats::Repeats;
 use super::retention::Retention;
 use super::sessions::LastSeen;
 use super::tend::Absence;
+use super::walkers::Walkers;
 use super::witness::Witness;
 use super::{Policies, Settings};
 
@@ -69,6 +70,7 @@ pub struct Operational {
     pub(super) failures: Failures,
     pub(super) hashing: Hashing,
     pub(super) last_seen: LastSeen,
+    pub(super) walkers: Walkers,
     repeats: Repeats<AccessRecord>,
     pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
@@ -129,6 +131,7 @@ impl Operational {
             failures: Failures::new(),
             hashing: Hashing::default(),
             last_seen: LastSeen::default(),
+            walkers: Walkers::default(),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),

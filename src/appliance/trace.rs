@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 
 use crate::crypto::pseudonym::Pseudonym;
 use crate::domain::access_record::{self, AccessRecord, Group, Outcome, Subjects};
+use crate::domain::actor::Actor;
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
@@ -135,7 +136,8 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found` for project or endpoint; as [`Operational::audit`].
-    pub fn trace(&self, wanted: &TraceWanted) -> Result<Trace, Stop> {
+    pub fn trace(&self, actor: Actor, wanted: &TraceWanted) -> Result<Trace, Stop> {
+        let _turn = self.walkers.turn(actor)?;
         let project = wanted.project.as_deref().map(|name| self.project_named(name)).transpose()?;
         let endpoint = match (&wanted.project, &wanted.endpoint) {
             (Some(project), Some(name)) => Some(self.endpoint_thing(project, name)?.id),

@@ -202,7 +202,7 @@ impl request::Audit {
     fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(match self {
-            Self::List(wanted) => Done::Audit(appliance.audit(&wanted.parse()?)?.into()),
+            Self::List(wanted) => Done::Audit(appliance.audit(actor, &wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportShow { id } => Done::ExportEnded(appliance.exported(export_id(&id)?)?.into()),
             Self::ExportKept { id, accept_damage } => {

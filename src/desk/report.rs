@@ -144,7 +144,7 @@ impl ReportWanted {
     }
 
     pub(super) fn perform(self, of: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
-        let appliance = of.unlocked()?;
+        let (actor, appliance) = (leave.actor(), of.unlocked()?);
         // So that what it tells is signed for.
         if let Err(why) = appliance.bear_witness(now) {
             tracing::warn!(%why, "a report goes on without a checkpoint of the present head");
@@ -167,7 +167,7 @@ impl ReportWanted {
                     ..TraceWanted::default()
                 };
                 report.add_period(&wanted);
-                report.add_trace("processing", appliance.trace(&wanted)?, Detail::Summary);
+                report.add_trace("processing", appliance.trace(actor, &wanted)?, Detail::Summary);
             }
             Self::Subject { project, subject, since, until, from } => {
                 let subject = subject.find(&appliance, &project)?;
@@ -183,7 +183,7 @@ impl ReportWanted {
                 };
                 report.add_period(&wanted);
                 report.fact("subject", subject);
-                report.add_trace("trail", appliance.trace(&wanted)?, Detail::Event);
+                report.add_trace("trail", appliance.trace(actor, &wanted)?, Detail::Event);
             }
             Self::Incident { project, endpoint, api_key, certificate, since, until, from } => {
                 if endpoint.is_some() && project.is_none() {
@@ -205,7 +205,7 @@ impl ReportWanted {
                     ..TraceWanted::default()
                 };
                 report.add_period(&wanted);
-                report.add_trace("uses", appliance.trace(&wanted)?, Detail::Source);
+                report.add_trace("uses", appliance.trace(actor, &wanted)?, Detail::Source);
             }
             Self::Posture => report_posture::add(&mut report, of, &appliance)?,
             Self::Erasure => {

@@ -169,7 +169,7 @@ fn a_clock_that_cannot_be_right_makes_the_control_plane_read_only_until_it_is_ac
         appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
         create_project(&appliance, "empat").unwrap();
         let unlocked = appliance.unlocked().unwrap();
-        let entries = unlocked.audit(&AuditQuery::of(0, 1_000)).unwrap().entries;
+        let entries = unlocked.audit(OPERATOR, &AuditQuery::of(0, 1_000)).unwrap().entries;
         let acknowledged = entries.iter().filter(|entry| entry.record.act == "clock.acknowledge").count();
         assert_eq!(acknowledged, 2);
         assert!(Arc::strong_count(&unlocked) > 1);

@@ -76,12 +76,18 @@ fn each_day_what_is_old_enough_and_exported_goes_up_to_a_checkpoint() {
         );
         let unlocked = appliance.unlocked().unwrap();
         let signed = Checkpoint::parse_line(&unlocked.checkpoint().unwrap()).unwrap();
-        let behind = unlocked.audit(&AuditQuery::of(signed.statement.next_sequence, 10)).unwrap().entries;
+        let behind =
+            unlocked.audit(OPERATOR, &AuditQuery::of(signed.statement.next_sequence, 10)).unwrap().entries;
         assert!(behind.is_empty(), "the record of a prune is signed for before it is over");
         assert!(
-            unlocked.audit(&AuditQuery::of(0, 10)).unwrap().entries.iter().all(|entry| entry.sequence >= old)
+            unlocked
+                .audit(OPERATOR, &AuditQuery::of(0, 10))
+                .unwrap()
+                .entries
+                .iter()
+                .all(|entry| entry.sequence >= old)
         );
-        assert!(unlocked.audit(&AuditQuery::of(young - 1, 1)).unwrap().entries.len() == 1);
+        assert!(unlocked.audit(OPERATOR, &AuditQuery::of(young - 1, 1)).unwrap().entries.len() == 1);
 
         // A clock that is not believed takes nothing away.
         WRONG_S.store(30 * DAY, Ordering::Relaxed);
@@ -95,7 +101,7 @@ fn each_day_what_is_old_enough_and_exported_goes_up_to_a_checkpoint() {
         let gone = forward(10 * DAY, &mut tending);
         assert!(young <= gone && gone <= exported, "{young} {gone} {exported}");
         assert_eq!(forward(100 * DAY, &mut tending), gone);
-        let prunes = unlocked.audit(&AuditQuery::of(gone, 1_000)).unwrap().entries;
+        let prunes = unlocked.audit(OPERATOR, &AuditQuery::of(gone, 1_000)).unwrap().entries;
         let prunes = prunes.into_iter().filter(|entry| entry.record.act == "journal.prune");
         let prunes: Vec<_> = prunes
             .map(|entry| (entry.record.actor, entry.record.details.value("to").unwrap().to_owned()))

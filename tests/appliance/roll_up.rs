@@ -176,7 +176,7 @@ fn each_day_what_is_old_enough_goes_and_days_become_months() {
 
         let kept = unlocked.statistics_kept().unwrap();
         assert!(kept.month > 0, "{kept:?}");
-        let entries = unlocked.audit(&AuditQuery::of(0, 1_000)).unwrap().entries;
+        let entries = unlocked.audit(OPERATOR, &AuditQuery::of(0, 1_000)).unwrap().entries;
         let prunes = entries.iter().filter(|entry| entry.record.act == "statistics.prune");
         let mut resolutions: Vec<_> = prunes
             .map(|entry| {
@@ -233,7 +233,7 @@ fn many_rows_go_in_several_commits() {
         let [minutes, hours, days, months] = check(&unlocked, &fold);
         assert_eq!((minutes, hours, days), (0, 0, 0));
         assert!(months >= 6_006, "{months}");
-        let entries = unlocked.audit(&AuditQuery::of(0, 1_000)).unwrap().entries;
+        let entries = unlocked.audit(OPERATOR, &AuditQuery::of(0, 1_000)).unwrap().entries;
         let prunes = entries.iter().filter(|entry| entry.record.act == "statistics.prune");
         let rows: Vec<u64> =
             prunes.map(|entry| entry.record.details.value("rows").unwrap().parse().unwrap()).collect();

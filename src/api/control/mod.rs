@@ -79,10 +79,12 @@ async fn serve(
     body: &mut Incoming,
 ) -> Result<Shown, Refusal> {
     let arrival = Arc::new(arrival);
-    let sent = if row.has_body() {
-        // Nobody's body is read who is nobody; and nothing is held while it is on its way.
+    if row.is_change() || row.has_body() {
+        // Who is nobody has no body read, and keeps no change out; and nothing is held while a body is on its way.
         let (operational, asking) = (appliance.unlocked()?, Arc::clone(&arrival));
         hop(move || sign_in(&operational, &asking, asking.now).map(drop)).await?;
+    }
+    let sent = if row.has_body() {
         if !credentials::is_json(&head.headers) {
             let detail = "Send the body as application/json, and say so in Content-Type.";
             return Err(Refusal::new(Code::BadRequest).detail(detail));
@@ -105,7 +107,6 @@ async fn serve(
         if !row.is_change() {
             return perform();
         }
-        sign_in(&operational, &arrival, operational.now())?;
         // Who asks, and what they may do, is looked at with every other change kept out: a right that was taken away before this
         // change is made counts no more.
         operational.exclusively(perform)

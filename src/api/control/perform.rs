@@ -50,7 +50,7 @@ impl Desk<'_> {
         let Conditions { if_match, idempotency_key } = conditions;
         let Asked { row, request } = asked;
         let request = request?;
-        let once = || match idempotency_key.filter(|_| row.makes) {
+        let once = || match idempotency_key.filter(|_| row.makes_something()) {
             Some(key) => self.once(row, request, &key),
             None => Shown::of(row, &self.ask(request)?),
         };

@@ -53,6 +53,17 @@ pub enum Gives {
     Nothing,
 }
 
+/// What a request does to what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Does {
+    /// Nothing: whatever its method, it may be asked while others change things.
+    Looks,
+    /// Something, with every other change kept out.
+    Changes,
+    /// The same, and there is something new: an `Idempotency-Key` counts.
+    Makes,
+}
+
 /// One verb of the desk as a resource.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -68,8 +79,8 @@ pub struct Row {
     pub query: &'static [Query],
     /// What there is to show.
     pub gives: Gives,
-    /// Whether something is made: 201 where there is something to show.
-    pub makes: bool,
+    /// What it does: a GET looks, the others change something, where nothing else is said.
+    pub does: Does,
     /// Whether the answer has an ETag, which changes of it and of what is below it may name.
     pub is_tagged: bool,
     /// In one line.
@@ -128,7 +139,10 @@ impl Row {
             is_bare: false,
             query: &[],
             gives: Gives::Nothing,
-            makes: false,
+            does: match method {
+                Http::Get => Does::Looks,
+                Http::Delete | Http::Patch | Http::Post | Http::Put => Does::Changes,
+            },
             is_tagged: false,
             summary: "",
             codes: &[],
@@ -168,7 +182,14 @@ impl Row {
     #[must_use]
     pub const fn makes(mut self, answer: &'static str) -> Self {
         self.gives = Gives::Json(answer);
-        self.makes = true;
+        self.does = Does::Makes;
+        self
+    }
+
+    /// The same for one that changes nothing, and has a body for what must not stand in an address.
+    #[must_use]
+    pub const fn looks(mut self) -> Self {
+        self.does = Does::Looks;
         self
     }
 
@@ -206,16 +227,22 @@ impl Row {
         !matches!(self.method, Http::Get | Http::Delete)
     }
 
+    /// Whether something is made: 201 where there is something to show.
+    #[must_use]
+    pub const fn makes_something(&self) -> bool {
+        matches!(self.does, Does::Makes)
+    }
+
     /// Whether it changes anything.
     #[must_use]
     pub const fn is_change(&self) -> bool {
-        !matches!(self.method, Http::Get)
+        !matches!(self.does, Does::Looks)
     }
 
     /// Of an answer that says yes.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        match (self.gives, self.makes) {
+        match (self.gives, self.makes_something()) {
             (Gives::Nothing, _) => StatusCode::NO_CONTENT,
             (Gives::Json(_), true) => StatusCode::CREATED,
             (Gives::Json(_) | Gives::Export, _) => StatusCode::OK,

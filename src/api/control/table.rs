@@ -303,6 +303,7 @@ pub const ROWS: &[Row] = &[
     // the audit trail
     Row::get("/v1/audit", "audit list")
         .query(AUDIT)
+        .refuses(WALK)
         .shows("audit")
         .says("Who did what, on what, with what result; of one project, or of everything."),
     Row::get("/v1/audit/export", "audit export")
@@ -325,13 +326,17 @@ pub const ROWS: &[Row] = &[
         .says("Take out records that were exported, up to a record or a moment."),
     // reports for the data protection law; whose data it is stands in the body and in no log of addresses
     Row::get("/v1/reports/processing", "report processing")
+        .refuses(WALK)
         .query(&[Query::Text("project"), Query::Text("since"), Query::Text("until"), Query::Number("from")])
         .shows("report")
         .says("Which endpoints did what on which objects in a period."),
     Row::post("/v1/reports/subject", "report subject")
+        .looks()
         .shows("report")
+        .refuses(WALK)
         .says("What was done with one person's data."),
     Row::get("/v1/reports/incident", "report incident")
+        .refuses(WALK)
         .query(&[
             Query::Text("project"),
             Query::Text("endpoint"),
@@ -384,6 +389,7 @@ const SET: &str = "budget set";
 const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
 const ENDED: &[Code] = &[Code::ApprovalEnded];
+const WALK: &[Code] = &[Code::TooManyInFlight];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 

@@ -11,7 +11,7 @@ use crate::api::problem;
 use crate::domain::refusal::Code;
 
 /// What any route for people may be refused with.
-const EVERYBODY: &[Code] = &[
+pub(super) const EVERYBODY: &[Code] = &[
     Code::BadRequest,
     Code::CertificateMissing,
     Code::CertificateNotEnrolled,
@@ -70,7 +70,7 @@ fn resource(row: &Row, shapes: &Shapes, refusals: &mut Refusals) -> Operation {
         let why = format!("The ETag of GET {}; 412 where that is another by now.", plain(shown.path));
         parameters.push(header("If-Match", &why));
     }
-    if row.makes {
+    if row.makes_something() {
         parameters.push(header(
             "Idempotency-Key",
             "Any word. The same request with the same key makes nothing again within 24 hours.",
@@ -80,7 +80,7 @@ fn resource(row: &Row, shapes: &Shapes, refusals: &mut Refusals) -> Operation {
     codes.extend(if row.has_body() || !row.query.is_empty() { OF_MEMBERS } else { &[] });
     codes.extend(if row.has_body() { OF_BODIES } else { &[] });
     codes.extend(if row.is_change() { OF_CHANGES } else { &[] });
-    codes.extend(if row.makes { OF_MAKINGS } else { &[] });
+    codes.extend(if row.makes_something() { OF_MAKINGS } else { &[] });
     codes.extend(tagged.map(|_| Code::ChangedMeanwhile));
     let mut said = json!({
         "operationId": identity(row),
@@ -117,7 +117,7 @@ fn responses(row: &Row, shapes: &Shapes, mut responses: Map<String, Value>) -> V
     if row.is_tagged {
         done["headers"] = json!({ "ETag": { "required": true, "schema": { "type": "string" } } });
     }
-    if row.makes {
+    if row.makes_something() {
         let why = "Answered before, and now again.";
         done["headers"] =
             json!({ "Idempotent-Replayed": { "description": why, "schema": { "const": "true" } } });

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operations::{Form, Operation, PROBLEM, Refusals};
+use super::operations::{EVERYBODY, Form, Operation, PROBLEM, Refusals};
 use super::sessions;
 use crate::api::statistics_csv;
 use crate::domain::refusal::Code;
@@ -60,22 +60,6 @@ const V1: &[Code] = &[Code::UnknownMember, Code::TooManyItems];
 const PUBLISHED: &[Code] = &[Code::UnknownAction];
 const RENEWAL: &[Code] =
     &[Code::UnknownMember, Code::RenewalLimited, Code::TooManyCertificates, Code::AlreadyExists];
-/// What a user may be refused with who looks.
-pub(super) const USER: &[Code] = &[
-    Code::BadRequest,
-    Code::CertificateMissing,
-    Code::CertificateNotEnrolled,
-    Code::CertificateNotValid,
-    Code::CertificateRevoked,
-    Code::SessionEnded,
-    Code::Forbidden,
-    Code::PolicyDenied,
-    Code::AuthenticationLimited,
-    Code::NotFound,
-    Code::WrongState,
-    Code::Fault,
-];
-
 /// How the published contract says no.
 const GAGAL: Form = Form { name: "Gagal", content_type: "application/json", member: "kode" };
 
@@ -190,7 +174,7 @@ fn of_everybody() -> Vec<Route> {
         summary,
         body: None,
         answer,
-        codes: if matches!(who, Who::User) { USER.to_vec() } else { Vec::new() },
+        codes: if matches!(who, Who::User) { EVERYBODY.to_vec() } else { Vec::new() },
     };
     let mut problems = get(
         "/problems/{code}",

@@ -1,6 +1,7 @@
 //! Signing in and out, and one-time links, as operations.
 
-use super::others::{Route, Shape, USER, Who};
+use super::operations::EVERYBODY;
+use super::others::{Route, Shape, Who};
 use crate::domain::refusal::Code;
 
 /// What whoever is nobody yet may be refused with.
@@ -31,8 +32,8 @@ pub(super) fn all() -> Vec<Route> {
         body,
         answer,
         codes: match who {
-            Who::User if body.is_none() => USER.to_vec(),
-            Who::User => [USER, STRANGER, codes].concat(),
+            Who::User if body.is_none() => EVERYBODY.to_vec(),
+            Who::User => [EVERYBODY, STRANGER, codes].concat(),
             Who::Anybody | Who::Application => [STRANGER, codes].concat(),
         },
     };
