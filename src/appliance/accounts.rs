@@ -25,8 +25,16 @@ pub struct SignedIn {
     person: Person,
     address: IpAddr,
     time: Timestamp,
-    /// Where it was by session.
-    session: Option<SessionDigest>,
+    by: SignedBy,
+}
+
+/// By what somebody signed in.
+#[derive(Clone, Copy)]
+pub(super) enum SignedBy {
+    /// Its SHA-256 of the public key.
+    Certificate([u8; 32]),
+    /// Its token's digest.
+    Session(SessionDigest),
 }
 
 impl Operational {
@@ -69,7 +77,7 @@ impl Operational {
         if user.disabled.is_some() {
             return Err(Code::Forbidden.into());
         }
-        Ok(SignedIn::new(self.person(&user)?, peer.address, now.time, None))
+        Ok(SignedIn::new(self.person(&user)?, peer.address, now.time, SignedBy::Certificate(shown.spki)))
     }
 
     /// What became of what a user asked for; a refusal leaves its record, by the first of `acts`.
@@ -103,18 +111,21 @@ impl Operational {
 }
 
 impl SignedIn {
-    pub(super) const fn new(
-        person: Person,
-        address: IpAddr,
-        time: Timestamp,
-        session: Option<SessionDigest>,
-    ) -> Self {
-        Self { person, address, time, session }
+    pub(super) const fn new(person: Person, address: IpAddr, time: Timestamp, by: SignedBy) -> Self {
+        Self { person, address, time, by }
+    }
+
+    /// By what.
+    pub(super) const fn by(&self) -> SignedBy {
+        self.by
     }
 
     /// The session's digest, where it was one.
     pub(super) const fn session(&self) -> Option<SessionDigest> {
-        self.session
+        match self.by {
+            SignedBy::Session(digest) => Some(digest),
+            SignedBy::Certificate(_) => None,
+        }
     }
 
     /// Name and role of the account.

@@ -206,6 +206,21 @@ impl Operational {
         Ok(batch)
     }
 
+    /// Puts into a batch the end of everything that waits about a project.
+    pub(super) fn end_approvals_about(
+        &self,
+        mut batch: Batch,
+        project: ProjectId,
+        now: Now,
+    ) -> Result<Batch, Stop> {
+        for approval in self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound()) {
+            if approval.project == Some(project) && approval.is_waiting(now.time) {
+                batch = put(batch, &approval.decide(State::Withdrawn, Actor::System, now.time));
+            }
+        }
+        Ok(batch)
+    }
+
     /// What waits of the same kind about the same.
     pub(super) fn waiting_for(&self, wanted: Wanted, now: Timestamp) -> Result<Option<Approval>, Stop> {
         let mut all = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());

@@ -123,7 +123,7 @@ impl Operational {
         })
     }
 
-    /// Ends a project with its members and KEKs, when it has neither objects nor endpoints.
+    /// Ends a project with its members, KEKs and frozen subjects, and what waits about it, when it has neither objects nor endpoints.
     pub(super) fn delete_project(&self, actor: Actor, name: &str, now: Now) -> Result<(), Stop> {
         self.withdraw(now, |batch| {
             let project: Project = self.living(&[0; 16], name)?;
@@ -132,7 +132,7 @@ impl Operational {
                 .delete(Table::Projects, project.id.as_bytes())
                 .delete(Table::Names, &self.store.name_key(Table::Projects, &[0; 16], name));
             let mut members = 0u32;
-            for table in [Table::Members, Table::Keks] {
+            for table in [Table::Members, Table::Keks, Table::FrozenSubjects] {
                 let mut rows = Vec::new();
                 self.each_listed(table, project.id.as_bytes(), |row_key, _| {
                     rows.push(row_key.to_vec());
@@ -142,6 +142,7 @@ impl Operational {
                     if table == Table::Members { u32::try_from(rows.len()).unwrap_or(u32::MAX) } else { 0 };
                 batch = rows.iter().fold(batch, |batch, row_key| batch.delete(table, row_key));
             }
+            let batch = self.end_approvals_about(batch, project.id, now)?;
             let audit = AuditRecord::new(now.time, actor, "project.delete")
                 .with("id", project.id)
                 .with("name", name)

@@ -12,6 +12,7 @@ use crate::crypto::random;
 use crate::crypto::totp::TotpSecret;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
+use crate::domain::certificate::Certificate;
 use crate::domain::credentials::{Credentials, StoredPassword, StoredTotp};
 use crate::domain::password_policy::check_password;
 use crate::domain::refusal::{Code, Refusal};
@@ -20,11 +21,12 @@ use crate::domain::timestamp::Now;
 use crate::domain::user::User;
 use crate::store::{Batch, Table};
 
-use super::accounts::SignedIn;
+use super::accounts::{SignedBy, SignedIn};
 use super::failures::Failing;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
+use super::refused::RefusedAct;
 use super::reset::SecondFactor;
 
 /// What somebody shows again who is signed in already.
@@ -58,6 +60,7 @@ impl Operational {
             self.withdraw(now, |batch| {
                 let (user, mut credentials) = self.account_of(signed_in)?;
                 let factor = credentials.take_shown(&proved, shown, now)?;
+                let is_first = credentials.password.is_none();
                 let Cost { memory_kib, passes, lanes } = Cost::PRESENT;
                 credentials.password = Some(StoredPassword {
                     salt: salt.into(),
@@ -70,6 +73,14 @@ impl Operational {
                 (credentials.link, credentials.pending) = (None, None);
                 let batch = kept(batch, &user, &credentials);
                 let batch = self.end_other_sessions_of(batch, user.id, signed_in.session())?;
+                // Whoever sets the first password of an account that waits for confirmation may be whoever had the credential in
+                // hand: with that the password goes, too, where another takes its place.
+                let batch = if is_first && user.unconfirmed.is_some() {
+                    let user = User { handed_password: Some(now.time), ..user.clone() };
+                    batch.put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
+                } else {
+                    batch
+                };
                 let audit =
                     audit(signed_in, "user.change-password", &user, now).with("second-factor", factor);
                 Ok((batch, audit, ()))
@@ -160,6 +171,14 @@ impl Operational {
         self.failures.check_all(&parties, now.instant)?;
         act().map_err(|stop| match stop {
             Stop::Refused(refusal) if refusal.code == Code::SignInFailed => {
+                let refused = RefusedAct {
+                    actor: signed_in.actor().to_string(),
+                    act: "session.begin".into(),
+                    on: None,
+                    address: Some(signed_in.address()),
+                    code: refusal.code,
+                };
+                self.record_refused(refused, now);
                 self.failures.count_all(&parties, refusal.code, now.instant).into()
             }
             other => other,
@@ -180,8 +199,14 @@ impl Operational {
 
     /// The account of somebody who is still signed in.
     fn account_of(&self, signed_in: &SignedIn) -> Result<(User, Credentials), Stop> {
-        if let Some(digest) = signed_in.session() {
-            self.read::<Session>(Table::Sessions, &digest)?.ok_or(Code::SessionEnded)?;
+        match signed_in.by() {
+            SignedBy::Session(digest) => {
+                self.read::<Session>(Table::Sessions, &digest)?.ok_or(Code::SessionEnded)?;
+            }
+            SignedBy::Certificate(spki) => {
+                let certificate: Option<Certificate> = self.read(Table::Certificates, &spki)?;
+                certificate.filter(|one| one.revoked.is_none()).ok_or(Code::CertificateRevoked)?;
+            }
         }
         let id = signed_in.person().id;
         let user: User = self.read(Table::Users, id.as_bytes())?.ok_or(Code::Conflict)?;

@@ -9,7 +9,7 @@ use crate::crypto::random;
 use crate::crypto::totp::TotpSecret;
 use crate::domain::actor::Actor;
 use crate::domain::approval::{Kind, State};
-use crate::domain::audit_record::AuditRecord;
+use crate::domain::audit_record::{AuditRecord, NOBODY};
 use crate::domain::cbor;
 use crate::domain::credentials::{
     Credentials, LINK_LIVES, LinkToken, StoredLink, StoredPassword, StoredTotp,
@@ -30,6 +30,7 @@ use super::failures::Failing;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
+use super::refused::RefusedAct;
 use super::second_person::record;
 use super::sign_in::recovery_digest;
 
@@ -125,6 +126,14 @@ impl Operational {
         self.failures.check_all(&parties, now.instant)?;
         self.use_link_if_good(token, password, now).map_err(|stop| match stop {
             Stop::Refused(refusal) if refusal.code == Code::LinkEnded => {
+                let refused = RefusedAct {
+                    actor: NOBODY.into(),
+                    act: "user.set-password".into(),
+                    on: None,
+                    address: Some(peer.address),
+                    code: refusal.code,
+                };
+                self.record_refused(refused, now);
                 self.failures.count_all(&parties, refusal.code, now.instant).into()
             }
             other => other,

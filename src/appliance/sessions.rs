@@ -20,7 +20,7 @@ use crate::domain::user::User;
 use crate::store::{Batch, Table};
 
 use super::access::Leave;
-use super::accounts::SignedIn;
+use super::accounts::{SignedBy, SignedIn};
 use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
@@ -92,7 +92,7 @@ impl Operational {
             return Err(Code::Forbidden.into());
         }
         self.last_seen.note(digest, now.time);
-        Ok(SignedIn::new(self.person(&user)?, peer.address, now.time, Some(digest)))
+        Ok(SignedIn::new(self.person(&user)?, peer.address, now.time, SignedBy::Session(digest)))
     }
 
     fn is_live(&self, digest: &SessionDigest, session: &Session, now: Timestamp) -> bool {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::crypto::password::{Cost, HASH_LEN, SALT_LEN};
 use crate::crypto::totp::TotpSecret;
 use crate::domain::actor::Actor;
-use crate::domain::audit_record::AuditRecord;
+use crate::domain::audit_record::{AuditRecord, NOBODY};
 use crate::domain::cbor;
 use crate::domain::credentials::{Credentials, StoredPassword};
 use crate::domain::peer::Peer;
@@ -22,6 +22,7 @@ use super::failures::Failing;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
+use super::refused::RefusedAct;
 use super::sessions::SessionView;
 
 /// What somebody sends to sign in.
@@ -54,10 +55,24 @@ impl Operational {
         self.failures.check_all(&parties, now.instant)?;
         self.begin_if_right(shown, peer, now).map_err(|stop| match stop {
             Stop::Refused(refusal) if refusal.code == Code::SignInFailed => {
+                self.note_failed_sign_in(shown, peer, now);
                 self.failures.count_all(&parties, refusal.code, now.instant).into()
             }
             other => other,
         })
+    }
+
+    /// A name that nobody has is not kept: people type passwords into that field.
+    fn note_failed_sign_in(&self, shown: &PasswordShown, peer: &Peer, now: Now) {
+        let user = self.account_named(&shown.name).ok().flatten().map(|(user, _)| user);
+        let refused = RefusedAct {
+            actor: NOBODY.into(),
+            act: "session.begin".into(),
+            on: user.map(|user| format!("user:{}", user.name)),
+            address: Some(peer.address),
+            code: Code::SignInFailed,
+        };
+        self.record_refused(refused, now);
     }
 
     fn begin_if_right(&self, shown: &PasswordShown, peer: &Peer, now: Now) -> Result<SessionBegun, Stop> {

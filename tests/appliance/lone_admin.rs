@@ -297,6 +297,20 @@ fn nothing_rides_on_the_confirmation_of_another_credential() {
     }
     assert_eq!(siti.get(&format!("/v1/projects/{PROJECT}")).status, 200, "what was hers stays");
 
+    // Nor on a password that whoever had the certificate set with it: it goes with the certificate.
+    person(&world, "tono", "user");
+    world.done(&format!("project member add tono --project {PROJECT}"));
+    let stolen = Person(certificate_for(&world, &admin, "tono"));
+    let body = json!({ "password": PASSWORD }).to_string();
+    let headers = [("content-type", "application/json")];
+    assert_eq!(stolen.0.insist("PUT", "/v1/password", &headers, body.as_bytes()).status, 204);
+    std::fs::remove_dir_all(world.sandbox.path("stolen-tono")).unwrap();
+    certificate_for(&world, &admin, "tono");
+    assert_eq!(
+        crate::passwords::sign_in(&world, "tono", PASSWORD, None).problem(),
+        refusal(401, "sign-in-failed")
+    );
+
     // The other way round: a certificate given after a link takes the password of that link away.
     let link = admin.post("/v1/users/budi/reset", &json!({})).json();
     reset(&world, &text(&link["token"]), PASSWORD).ok();
@@ -307,4 +321,21 @@ fn nothing_rides_on_the_confirmation_of_another_credential() {
         crate::passwords::sign_in(&world, "budi", PASSWORD, None).problem(),
         refusal(401, "sign-in-failed")
     );
+}
+
+#[test]
+fn nobody_makes_himself_a_second_person_who_says_no() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let (_, budi) = (member(&world, "siti"), member(&world, "budi"));
+    let mal = person(&world, "mal", "user");
+    let link = admin.post("/v1/users/siti/reset", &json!({})).json();
+    reset(&world, &text(&link["token"]), PASSWORD).ok();
+    let id = confirmation(&world, "siti");
+    // Siti is taken into a project of mal's after the request: that gives him no say, and budi keeps his.
+    assert_eq!(mal.post("/v1/projects", &json!({ "name": "malp" })).status, 201);
+    assert_eq!(mal.post("/v1/projects/malp/members", &json!({ "user": "siti" })).status, 204);
+    assert_eq!(mal.decide(&id, "refuse").problem(), refusal(403, "not-a-second-person"));
+    assert_eq!(budi.decide(&id, "give").ok()["state"], "approved");
+    assert!(!is_unconfirmed(&world, "siti"));
 }

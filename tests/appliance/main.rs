@@ -43,6 +43,7 @@ mod reports;
 mod resources;
 mod retention;
 mod revocation;
+mod rights;
 mod roles;
 mod roll_up;
 mod rollback;

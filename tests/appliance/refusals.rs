@@ -94,3 +94,38 @@ fn a_flood_of_refusals_is_few_records_and_none_is_lost() {
     let checked = world.sandbox.run(&["audit", "check", "--json"]);
     assert!(checked.status.success(), "{checked:?}");
 }
+
+#[test]
+fn failed_sign_ins_by_password_and_by_link_leave_a_record() {
+    let world = World::new("");
+    user(&world, "siti", "user");
+    crate::passwords::give_password(&world, "siti", crate::passwords::PASSWORD);
+    for name in ["siti", "kata sandi di kolom nama"] {
+        assert_eq!(
+            crate::passwords::sign_in(&world, name, "bukan kata sandinya", None).problem(),
+            refusal(401, "sign-in-failed")
+        );
+    }
+    let none = crate::passwords::reset(&world, "gbr_bukan", crate::passwords::PASSWORD);
+    assert_eq!(none.problem(), refusal(410, "link-ended"));
+    // Of two alike within a second the later is recorded when that is over.
+    world.daemon.wait_until("all three are recorded", || refused(&world).len() == 3);
+    let told: Vec<_> = refused(&world)
+        .iter()
+        .map(|entry| {
+            let details = &entry["details"];
+            assert!(details["address"].is_string(), "{entry}");
+            (entry["actor"].clone(), details["act"].clone(), details["on"].clone(), details["code"].clone())
+        })
+        .collect();
+    let nobody = |act: &str, on: Value, code: &str| (json!("nobody"), json!(act), on, json!(code));
+    assert_eq!(
+        told,
+        [
+            nobody("session.begin", json!("user:siti"), "sign-in-failed"),
+            nobody("user.set-password", Value::Null, "link-ended"),
+            nobody("session.begin", Value::Null, "sign-in-failed"),
+        ],
+        "what stands in the name's field of nobody is kept nowhere"
+    );
+}

@@ -219,3 +219,32 @@ fn a_freeze_holds_from_its_answer_on() {
         freeze(&world, "unfreeze", BUDI);
     }
 }
+
+/// Whoever is frozen elsewhere, or was frozen already, holds up no answer.
+#[test]
+fn a_freeze_disturbs_nobody_else() {
+    let world = world();
+    let absensi = Application { api_key: world.generous(), ..world.absensi() };
+    let budi = sealed(&absensi.encrypt(&about(BUDI)).ok(), BUDI).to_string();
+    freeze(&world, "freeze", SITI);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let ask = || {
+            let mut connection = absensi.client.connect().unwrap();
+            let mut statuses = Vec::new();
+            while !is_over.load(Ordering::Acquire) {
+                statuses.push(absensi.v1_over(&mut connection, "decrypt", &budi).unwrap().status);
+            }
+            statuses
+        };
+        let askers: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        for at in 0..40 {
+            freeze(&world, "freeze", SITI);
+            world.done(&format!("subject freeze --project cabang --pseudonym {at:032x}"));
+        }
+        is_over.store(true, Ordering::Release);
+        let statuses: Vec<u16> = askers.into_iter().flat_map(|asker| asker.join().unwrap()).collect();
+        let disturbed = statuses.iter().filter(|status| **status != 200).count();
+        assert!(statuses.len() > 100 && disturbed == 0, "{disturbed} of {}", statuses.len());
+    });
+}
