@@ -19,7 +19,7 @@ use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::reset::{LinkMade, link};
+use super::reset::{Handed, LinkMade, link};
 
 /// How long an admin who could sign in has to refuse a recovery that an officer has approved.
 const ADMIN_MAY_REFUSE: Duration = Duration::from_secs(24 * 3_600);
@@ -55,9 +55,21 @@ impl Operational {
                 credentials.link = Some(link(&token, leave.actor(), true, true, now));
                 let fetched = given.decide(State::Used, leave.actor(), now.time);
                 let audit = ask_audit(&fetched, leave.actor(), "user.recover", now).with("from", user.role);
-                let batch = self.end_sessions_of(put(batch, &fetched), user.id)?;
+                // What waits for confirmation, the two persons know nothing of: it does not become an admin's.
+                let batch = self.withdraw_handed(put(batch, &fetched), &user, Handed::Password, now)?;
+                if user.handed_password.is_some() {
+                    credentials.password = None;
+                }
+                let batch = self.end_sessions_of(batch, user.id)?;
                 let id = user.id;
-                let admin = User { role: Role::Admin, disabled: None, unconfirmed: None, ..user };
+                let admin = User {
+                    role: Role::Admin,
+                    disabled: None,
+                    unconfirmed: None,
+                    handed_certificate: None,
+                    handed_password: None,
+                    ..user
+                };
                 let batch = batch.put(Table::Credentials, id.as_bytes(), cbor::encode(&credentials)).put(
                     Table::Users,
                     id.as_bytes(),

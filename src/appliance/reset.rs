@@ -249,7 +249,8 @@ impl Operational {
         Ok(batch.put(Table::Users, user.id.as_bytes(), cbor::encode(&user)))
     }
 
-    fn withdraw_handed(
+    /// Takes back what was handed over before and waits for confirmation still.
+    pub(super) fn withdraw_handed(
         &self,
         mut batch: Batch,
         user: &User,

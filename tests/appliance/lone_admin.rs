@@ -245,6 +245,8 @@ fn all_admins_lost_needs_operator_and_officer() {
     assert_eq!(world.sandbox.refused(&["user", "recover", "siti"]), "admin-is-there");
     assert_eq!(Person(world.admin()).decide(&early, "refuse").ok()["state"], "refused");
     assert_eq!(Person(world.admin()).decide(&early, "refuse").problem(), refusal(409, "approval-ended"));
+    // Before, that admin gives itself a certificate of the account that is to be recovered.
+    let stolen = Person(certificate_for(&world, &Person(world.admin()), "siti"));
     // The admin's certificate is lost: revoked.
     let shown = world.done("user show admin");
     let spki = text(&shown["user-shown"]["certificates"][0]["spki"]);
@@ -266,6 +268,9 @@ fn all_admins_lost_needs_operator_and_officer() {
     let used = reset(&world, &text(&link["token"]), PASSWORD).ok();
     assert_eq!([&used["user"], &used["unconfirmed"]], [&json!("siti"), &json!(false)]);
     let admin = Session::begin(&world, "siti", PASSWORD);
+    if let Ok(answer) = stolen.0.ask("GET", "/v1/users", &[], b"") {
+        assert_eq!(answer.problem(), refusal(401, "certificate-revoked"));
+    }
     assert_eq!(admin.get("/v1/users").status, 200);
     assert_eq!(world.done(&format!("approval show {id}"))["approval"]["state"], "used");
     let acts: Vec<String> = world.trail().iter().map(|entry| text(&entry["act"])).collect();
