@@ -76,6 +76,11 @@ fn wrong_policies_keep_the_daemon_from_starting_and_the_old_in_force() {
     assert_eq!(sandbox.refused(&["project", "create", "baru"]), "forbidden");
     reload(&sandbox, &daemon, "", READ);
     sandbox.done(&["project", "create", "baru"]);
+    // Each that came into force is recorded, by the digest of its file.
+    let trail = sandbox.done(&["audit", "list", "--act", "policy.load"])["audit"]["entries"].clone();
+    let digests: Vec<_> =
+        trail.as_array().unwrap().iter().map(|one| one["details"]["digest"].clone()).collect();
+    assert!(digests.len() == 2 && digests[0] != digests[1], "{trail}");
 
     fs::write(sandbox.path("policies/access.cedar"), "permit (principal, action, resource)").unwrap();
     assert!(daemon.stop().success());

@@ -51,6 +51,12 @@ impl AccessRules {
     /// The schema that this program asks by.
     pub const SCHEMA: &str = include_str!("../../../policies/access.cedarschema");
 
+    /// The policies as they were read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Reads policies against a schema, which must say what this program's own says.
     ///
     /// # Errors
