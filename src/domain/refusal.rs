@@ -206,7 +206,7 @@ impl Code {
     /// trail has those acts. Who shows no certificate at all is nobody's person.
     #[must_use]
     pub const fn is_of_conduct(self) -> bool {
-        matches!(self.number(), 31..=58 | 63 | 74 | 84 | 85 | 87 | 88 | 93 | 94 | 100..)
+        matches!(self.number(), 31..=58 | 63 | 74 | 85 | 87 | 93 | 94 | 100..)
     }
 
     /// How long to wait where waiting helps and nothing better is known.

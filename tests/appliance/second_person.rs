@@ -61,8 +61,9 @@ pub(crate) fn members(world: &World) -> Vec<String> {
     names
 }
 
+/// What was done; what was refused stands between.
 fn acts(world: &World) -> Vec<String> {
-    world.trail().iter().map(|entry| text(&entry["act"])).collect()
+    world.trail().iter().map(|entry| text(&entry["act"])).filter(|act| act != "refused").collect()
 }
 
 #[test]
