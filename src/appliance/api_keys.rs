@@ -222,7 +222,7 @@ impl Operational {
     }
 
     /// The newest API key that takes the place of another.
-    fn newest_after(&self, replaced: ApiKeyId) -> Result<Option<ApiKeyId>, Stop> {
+    pub(super) fn newest_after(&self, replaced: ApiKeyId) -> Result<Option<ApiKeyId>, Stop> {
         let mut newest = None;
         self.each(Table::ApiKeys, &[], |_, row| {
             let api_key: ApiKey = cbor::decode(&row.value)?;

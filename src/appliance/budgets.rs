@@ -361,7 +361,7 @@ impl Operational {
         Ok(())
     }
 
-    fn budget_view(&self, spender: Spender, name: String, now: Now) -> BudgetView {
+    pub(super) fn budget_view(&self, spender: Spender, name: String, now: Now) -> BudgetView {
         let spending = self.budgets.of(spender);
         let (budget, time) = (spending.budget(), self.budget_time(now));
         BudgetView {

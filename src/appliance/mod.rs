@@ -17,6 +17,7 @@
 mod access;
 mod accounts;
 mod admission;
+mod api_key_shown;
 mod api_keys;
 mod approvals;
 mod audit;
@@ -127,6 +128,7 @@ pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
+pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
 pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedThing};

@@ -143,7 +143,7 @@ impl Operational {
         Ok(Some(id.map_err(|_| Fault::new("a name leads to something that is no id"))?))
     }
 
-    fn endpoint_of_key(&self, id: ApiKeyId) -> Result<Option<Thing<EndpointId>>, Stop> {
+    pub(super) fn endpoint_of_key(&self, id: ApiKeyId) -> Result<Option<Thing<EndpointId>>, Stop> {
         let mut found = None;
         self.each(Table::ApiKeys, &[], |_, row| {
             let api_key: ApiKey = cbor::decode(&row.value)?;

@@ -31,6 +31,7 @@ pub(super) fn text(done: &Done) -> String {
         }
         Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
         Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyShown(whole) => api_key::whole(whole),
         Done::ApiKeyRotated(rotated) => format!(
             "{}\n{}\n{}",
             api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
+pub use super::api_key::{ApiKeyShown as ApiKey, ApiKeyWhole, MadeApiKey, RotatedApiKey, ShownOnce};
 pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
@@ -47,6 +47,8 @@ pub struct Refused {
 pub enum Done {
     /// Of `api-key expire` and `api-key limits`.
     ApiKey(Box<ApiKey>),
+    /// Of `api-key show`.
+    ApiKeyShown(Box<ApiKeyWhole>),
     /// Of `api-key rotate`.
     ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.

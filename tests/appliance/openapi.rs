@@ -216,7 +216,8 @@ fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
         book.resource("POST", &format!("{budget}/raise"), json!({ "fields_per_day": 900, "seconds": 60 }));
     }
     book.resource("PUT", &format!("{key}/expiry"), json!({ "expires": "2099-01-01T00:00:00Z" }));
-    book.resource("PUT", &format!("{key}/limits"), json!({ "limits": { "fields_per_s": 50 } }));
+    book.resource("PUT", &format!("{key}/limits"), json!({ "fields_per_s": 50 }));
+    assert_eq!(book.resource("GET", &key, Value::Null).json()["endpoint"], "kasir");
     book.resource("POST", &format!("{key}/rotate"), json!({ "overlap_s": 60 }));
     for verb in ["enable", "revoke"] {
         book.resource("POST", &format!("{key}/{verb}"), Value::Null);
@@ -344,15 +345,17 @@ fn retire_object(book: &mut Book) -> Instant {
 }
 
 fn subjects(book: &mut Book) {
-    let schema = json!({ "schema": {
+    let schema = json!({
         "subject": "nik",
         "fields": { "nama": {
             "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
         } },
-    } });
+    });
     book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
     book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
-    book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null);
+    // What is shown can be put.
+    let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
+    assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
     let frozen = "/v1/projects/gudang/frozen-subjects";
     let subject = json!({ "subject": { "value": "3372010101900001" } });
     book.resource("POST", frozen, subject.clone());

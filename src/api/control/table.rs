@@ -153,6 +153,7 @@ pub const ROWS: &[Row] = &[
         .tagged()
         .says("What an object declares of its data."),
     Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
+        .takes("schema")
         .shows("schema")
         .says("Declare something else, as far as ciphertexts still open.")
         .refuses(&[Code::Conflict])
@@ -231,6 +232,10 @@ pub const ROWS: &[Row] = &[
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
         .refuses(&[Code::BadName]),
+    Row::get("/v1/api-keys/{id}", "api-key show")
+        .shows("api-key-shown")
+        .tagged()
+        .says("An API key with its endpoint and its budget, without its text."),
     Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
         .makes("api-key-rotated")
         .says("Make the API key that takes another's place; both count for a time."),
@@ -238,6 +243,7 @@ pub const ROWS: &[Row] = &[
         .shows("api-key")
         .says("Give an API key another end, or none."),
     Row::put("/v1/api-keys/{id}/limits", "api-key limits")
+        .takes("limits")
         .shows("api-key")
         .says("Give an API key other limits, from now on."),
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),

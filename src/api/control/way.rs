@@ -132,7 +132,13 @@ impl Way {
             mark = '&';
         }
         left.retain(|_, value| !value.is_null());
-        let body = if row.has_body() {
+        let whole = match row.whole {
+            Some(name) => Some(left.remove(name)?),
+            None => None,
+        };
+        let body = if let Some(whole) = whole.filter(|_| left.is_empty()) {
+            Some(Zeroizing::new(serde_json::to_vec(&without_nulls(whole)).ok()?))
+        } else if row.has_body() {
             Some(Zeroizing::new(serde_json::to_vec(&left).ok()?))
         } else if left.is_empty() {
             None
@@ -141,6 +147,14 @@ impl Way {
         };
         Some(Self { row, target, body })
     }
+}
+
+/// An object without the members that say nothing.
+fn without_nulls(mut value: Value) -> Value {
+    if let Value::Object(members) = &mut value {
+        members.retain(|_, member| !member.is_null());
+    }
+    value
 }
 
 /// What stands under words that are one inside the other.

@@ -59,6 +59,7 @@ acts! {
     ApiKeyList "api-key.list", Endpoint;
     ApiKeyRevoke "api-key.revoke", Endpoint | Appliance;
     ApiKeyRotate "api-key.rotate", Endpoint | Appliance;
+    ApiKeyShow "api-key.show", Endpoint | Appliance;
     ApplianceInit "appliance.init", Appliance;
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
