@@ -159,6 +159,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
+        | Code::TooManyProjects
         | Code::CaInUse
         | Code::CaRollState
         | Code::AdminIsThere

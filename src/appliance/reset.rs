@@ -294,6 +294,7 @@ impl Operational {
                 return Err(taken(format!("That waits already: approval {id}.")));
             }
             let by = leave.actor();
+            self.check_asks(user_of(by), now)?;
             let (batch, asked) = self.ask(batch, wanted, user_of(by), by.to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "user.ask-confirmation", now);
             Ok((batch, audit, asked))

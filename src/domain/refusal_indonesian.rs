@@ -110,6 +110,7 @@ indonesian! {
     CaInUse "Masih ada sertifikat dari CA lama yang berlaku", "perbarui dahulu";
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
+    TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";
     ObjectInUse "Mungkin sudah ada data yang dienkripsi untuk objek ini", "biarkan pensiun";
     NotRetired "Harus sudah dipensiunkan sekurangnya satu menit", "pensiunkan dahulu dan tunggu satu menit, lalu hapus";

@@ -197,3 +197,47 @@ fn a_lone_admin_lets_nobody_in() {
     assert_eq!(members(&world), ["siti", "telat"]);
     assert_eq!(siti.decide(&id, "give").ok()["state"], "approved");
 }
+
+#[test]
+fn one_requester_takes_not_every_place() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let siti = member(&world, "siti");
+    for number in 0..=16 {
+        world.done(&format!("user create calon{number} --role user"));
+    }
+    let first = admin.propose("calon0");
+    for number in 1..16 {
+        assert_eq!(admin.propose(&format!("calon{number}")).status, 201);
+    }
+    let over = admin.propose("calon16");
+    assert_eq!(over.problem(), refusal(409, "too-many-approvals"));
+    assert!(over.text().contains("16 requests of yours"), "{}", over.text());
+    // Others have their own places, and one that was decided is free again.
+    world.done(&format!("project member propose calon16 --project {PROJECT}"));
+    let asked = siti.approvals();
+    assert_eq!(siti.decide(&text(&first.json()["id"]), "refuse").status, 200);
+    assert_eq!(siti.decide(&asked[0], "refuse").status, 200);
+    assert_eq!(admin.propose("calon16").status, 201);
+}
+
+#[test]
+fn one_user_makes_a_bounded_number_of_projects() {
+    let world = World::new("");
+    let siti = person(&world, "siti", "user");
+    let make = |number: u32| siti.post("/v1/projects", &json!({ "name": format!("proyek{number}") }));
+    for number in 0..100 {
+        assert_eq!(make(number).status, 201);
+    }
+    assert_eq!(make(100).problem(), refusal(409, "too-many-projects"));
+    // To leave one makes no room: it is there. To delete one does.
+    let left = siti.0.insist("DELETE", "/v1/projects/proyek0/members/siti", &JSON, b"");
+    assert_eq!(left.status, 204, "{}", left.text());
+    assert_eq!(make(100).problem(), refusal(409, "too-many-projects"));
+    assert_eq!(siti.0.insist("DELETE", "/v1/projects/proyek1", &JSON, b"").status, 204);
+    assert_eq!(make(100).status, 201);
+    // Nobody else is held up by that.
+    world.done("project create operator");
+    let tono = person(&world, "tono", "user");
+    assert_eq!(tono.post("/v1/projects", &json!({ "name": "lain" })).status, 201);
+}

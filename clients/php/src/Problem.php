@@ -28,7 +28,7 @@ final class Problem
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
             'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state',
-            'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there',
+            'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there', 'too-many-projects',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',

@@ -76,7 +76,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects", "project create")
         .makes("project")
         .says("Make a project; its maker becomes a member.")
-        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
+        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway, Code::TooManyProjects]),
     Row::get("/v1/projects/{project:name}", "project show")
         .shows("project-shown")
         .tagged()
