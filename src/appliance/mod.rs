@@ -131,7 +131,7 @@ pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operat
 pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
-pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedThing};
+pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedActor, AuditedThing};
 pub use budgets::{BudgetOf, BudgetView, Budgets};
 pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};

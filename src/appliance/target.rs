@@ -136,7 +136,12 @@ impl Operational {
         Ok(Tenant { id: ProjectId::from_bytes(id), name: name.to_owned() })
     }
 
-    fn id_of(&self, table: Table, parent: &[u8; 16], name: &str) -> Result<Option<[u8; 16]>, Stop> {
+    pub(super) fn id_of(
+        &self,
+        table: Table,
+        parent: &[u8; 16],
+        name: &str,
+    ) -> Result<Option<[u8; 16]>, Stop> {
         let name_key = self.store.name_key(table, parent, name);
         let Some(row) = self.store.get(Table::Names, &name_key)? else { return Ok(None) };
         let id = row.value.as_slice().try_into();
