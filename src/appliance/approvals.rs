@@ -195,7 +195,8 @@ impl Operational {
         act: &'static str,
         now: Now,
     ) -> Result<ApprovalView, Stop> {
-        let ended = self.change(now, |batch| {
+        // What was approved and not yet done is a right, too.
+        let ended = self.withdraw(now, |batch| {
             let approval = self.approval_row(id)?;
             // A recovery may be stopped until it is used.
             let is_stopped = approval.kind == Kind::Recovery && approval.is_open(now.time);

@@ -64,7 +64,9 @@ impl Operational {
         self.change_if_any(now, |batch| {
             let Some(stored) = stored(&self.store)? else { return Ok(None) };
             let mut left = stored.condemned.clone().unwrap_or_default();
-            let Some(at) = left.iter().position(|condemned| *condemned == generation) else { return Ok(None) };
+            let Some(at) = left.iter().position(|condemned| *condemned == generation) else {
+                return Ok(None);
+            };
             left.remove(at);
             let stored = Stored { condemned: (!left.is_empty()).then_some(left), ..stored };
             let audit = AuditRecord::new(now.time, actor, "ca.key-destroy")

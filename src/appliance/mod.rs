@@ -24,6 +24,7 @@ mod audit;
 mod audit_filter;
 mod block;
 mod budgets;
+mod ca_keys;
 mod ca_roll;
 mod catalog;
 mod certificates;

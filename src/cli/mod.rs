@@ -46,6 +46,7 @@ mod show_people;
 mod statistics;
 mod subject;
 mod table;
+mod totp;
 mod trail;
 mod verify;
 mod words;

@@ -8,6 +8,9 @@ pub(super) mod fixed {
     use crate::cli::words::pairs;
 
     pairs! {
+        SECOND_FACTOR_COUNTS "the second factor counts: signing in by password needs a code from now on"
+            "faktor kedua berlaku: masuk dengan kata sandi memerlukan kode mulai sekarang";
+        NO_SECOND_FACTOR "the second factor is gone" "faktor kedua sudah dihapus";
         DONE "done" "selesai";
         SHOWN_ONCE "It is shown this once and kept nowhere: store it now."
             "Hanya ditunjukkan sekali ini dan tidak disimpan di mana pun: simpan sekarang.";
@@ -101,6 +104,12 @@ sentences! {
         "pengguna      {user}\ntoken         {token}\nalamat        {path}\nberlaku s.d.  {until}\nHanya ditunjukkan sekali ini dan dapat dipakai sekali: berikan kepada pengguna itu saja.";
     names(names, from) "names         {names}\nfrom          {from}" "nama          {names}\ndari          {from}";
     ca_signs(generation) "CA            generation {generation} signs" "CA            generasi {generation} menandatangani";
+    second_factor(uri, codes)
+        "{uri}\n\nrecovery codes, each good once in place of a code:\n{codes}\nthis is shown once; give the address to your telephone, keep the codes elsewhere, then: gembok totp confirm"
+        "{uri}\n\nkode pemulihan, masing-masing berlaku sekali sebagai pengganti kode:\n{codes}\nini hanya ditunjukkan sekali; berikan alamatnya kepada ponsel, simpan kodenya di tempat lain, lalu: gembok totp confirm";
+    ca_key_left(generation)
+        "KEY LEFT      the key of generation {generation} is still in the token, which was away or refused\n              it is tried again each hour, and by: gembok certificate roll-ca finish"
+        "SISA KUNCI    kunci generasi {generation} masih ada di token, yang sedang pergi atau menolak\n              dicoba lagi setiap jam, dan dengan: gembok certificate roll-ca finish";
     ca_rolls(generation, since, until, count)
         "ROLL          generation {generation} is trusted beside it since {since}, until {until} at most\n              {count} certificates of it count still; whoever renews or is issued one moves over, with both CAs in ca.pem\n              then: gembok certificate roll-ca finish"
         "GANTI         generasi {generation} ikut dipercaya sejak {since}, paling lama sampai {until}\n              {count} sertifikatnya masih berlaku; yang diperbarui atau diterbitkan berpindah, dengan kedua CA dalam ca.pem\n              sesudah itu: gembok certificate roll-ca finish";

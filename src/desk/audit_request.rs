@@ -116,7 +116,7 @@ fn thing(text: &str) -> Result<AuditedThing, Refusal> {
     let Some((kind, rest)) = text.split_once(':') else { return Ok(AuditedThing::Id(text.to_owned())) };
     Ok(match kind {
         "certificate" => AuditedThing::Named(Target::Certificate(rest.to_owned())),
-        "api-key" | "subject" => AuditedThing::Id(rest.to_owned()),
+        "api-key" | "approval" | "subject" => AuditedThing::Id(rest.to_owned()),
         _ => AuditedThing::Named(target(text)?),
     })
 }

@@ -81,7 +81,7 @@ impl From<appliance::CaView> for answer::Ca {
             until: old.until.to_string(),
             certificates: old.certificates,
         });
-        Self { generation: view.generation, retiring }
+        Self { generation: view.generation, retiring, keys_left: view.keys_left }
     }
 }
 

@@ -117,6 +117,7 @@ fn about(world: &World, book: &mut Book) {
         assert_eq!(book.ask(&client, "GET", "/problems/nothing", &[], &Value::Null).status, 404);
     }
     let nobody = book.nobody.clone();
+    assert!(book.ask(&nobody, "GET", "/v1/ca.pem", &[], &Value::Null).text().starts_with("-----BEGIN CERT"));
     for path in ["/health/alive", "/health/ready"] {
         assert_eq!(book.ask(&nobody, "GET", path, &[], &Value::Null).status, 200);
     }

@@ -241,3 +241,50 @@ fn one_user_makes_a_bounded_number_of_projects() {
     let tono = person(&world, "tono", "user");
     assert_eq!(tono.post("/v1/projects", &json!({ "name": "lain" })).status, 201);
 }
+
+#[test]
+fn it_is_explained_who_may_be_the_second_person() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let siti = member(&world, "siti");
+    for (name, role) in [("tono", "user"), ("opsir", "officer")] {
+        person(&world, name, role);
+    }
+    // Of the same second nobody could say who came first.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let id = text(&admin.propose("tono").json()["id"]);
+    member(&world, "budi");
+    let explain = |who: &str, act: &str| {
+        let explained = world.done(&format!("policy explain user:{who} approval.{act} approval:{id}"));
+        let explained = explained["explained"].clone();
+        let rule = explained["rules"][0]["id"].as_str().unwrap_or("none").to_owned();
+        let but = explained["but"].as_array().unwrap().iter().map(text).collect::<String>();
+        (explained["allowed"] == true, rule, but)
+    };
+    let free = |rule: &str| (true, rule.to_owned(), String::new());
+    assert_eq!(explain("siti", "give"), free("member-is-second"));
+    let (allowed, _, but) = explain("budi", "give");
+    assert!(allowed && but.contains("since before the request"), "{but}");
+    let (allowed, rule, but) = explain("tono", "give");
+    assert_eq!((allowed, rule.as_str()), (false, "own-account"));
+    assert!(but.contains("whom it is about"), "{but}");
+    assert_eq!(explain("admin", "give").1, "own-request");
+    let (allowed, rule, _) = explain("opsir", "give");
+    assert_eq!((allowed, rule.as_str()), (false, "none"));
+    assert_eq!(explain("opsir", "show"), free("officer-sees-approvals"));
+    assert_eq!(explain("admin", "withdraw"), free("requester-withdraws"));
+    // By the same name in the audit trail.
+    let found = world.done(&format!("audit list --on approval:{id}"))["audit"]["entries"].clone();
+    assert_eq!(found[0]["act"], "member.propose");
+
+    assert_eq!(siti.decide(&id, "refuse").status, 200);
+    assert!(explain("siti", "give").2.contains("is refused"));
+    assert!(explain("admin", "withdraw").2.contains("is refused"));
+    let none = "policy explain user:siti approval.give approval:00000000-0000-4000-8000-000000000000";
+    assert_eq!(world.sandbox.refused(&none.split(' ').collect::<Vec<_>>()), "not-found");
+    let wrong = ["policy", "explain", "user:siti", "approval.give", "approval:satu"];
+    assert_eq!(world.sandbox.refused(&wrong), "bad-request");
+    // Over HTTP, by whoever explains.
+    let path = format!("/v1/policy/explain?who=user:siti&act=approval.give&on=approval:{id}");
+    assert_eq!(admin.get(&path).ok()["allowed"], true);
+}

@@ -52,6 +52,12 @@ impl Way {
         &self.target
     }
 
+    /// Whether it makes something: an `Idempotency-Key` keeps that from being made twice.
+    #[must_use]
+    pub const fn makes_something(&self) -> bool {
+        self.row.makes_something()
+    }
+
     /// Its body, JSON; none where there is none.
     #[must_use]
     pub fn body(&self) -> Option<&[u8]> {
