@@ -152,6 +152,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         }
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::KeyDisabled
+        | Code::KeyCompromised
         | Code::KeyNotSealing
         | Code::KeyExhausted
         | Code::AlreadyExists

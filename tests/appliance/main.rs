@@ -38,6 +38,7 @@ mod paging;
 mod passwords;
 mod published;
 mod recovery;
+mod reencrypt;
 mod refusals;
 mod renewal;
 mod reports;
