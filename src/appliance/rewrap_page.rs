@@ -39,6 +39,9 @@ pub(super) struct Found {
     kek_version: u32,
 }
 
+/// An object, and its project where its row can be read.
+type Owner = (ObjectId, Option<ProjectId>);
+
 /// Versions of KEKs at hand for a page.
 type Keks = BTreeMap<(ProjectId, u32), Arc<Held<WrappingKey>>>;
 
@@ -91,7 +94,7 @@ impl Operational {
         let rows = self.store.scan(kind.table, Scan { prefix: &[], after, limit: LOOK_ROWS })?;
         let is_last = rows.len() < LOOK_ROWS;
         let (mut found, mut last) = (Vec::new(), from.1.clone());
-        let mut owner: Option<(u32, Option<(ObjectId, Option<ProjectId>)>)> = None;
+        let mut owner: Option<(u32, Option<Owner>)> = None;
         for (row_key, row) in rows {
             if found.len() >= limit || to.is_some_and(|to| to.0 == from.0 && row_key > to.1) {
                 return Ok((found, (from.0, last)));
@@ -119,7 +122,7 @@ impl Operational {
     }
 
     /// Whose a key id is: the object, and its project where that can be read.
-    fn owner(&self, key_id: u32) -> Result<Option<(ObjectId, Option<ProjectId>)>, Stop> {
+    fn owner(&self, key_id: u32) -> Result<Option<Owner>, Stop> {
         let id = match self.store.get(Table::KeyIds, &key_id.to_be_bytes()) {
             Ok(row) => row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok()),
             // Nobody needs that row to seal and open; the object itself tells, too.
@@ -188,24 +191,24 @@ impl Operational {
             }
             for found in found {
                 let of = |id: &ProjectId| found.project.is_none_or(|project| project == *id);
-                for (id, (version, _, keys)) in live.iter_mut().filter(|(id, _)| of(id)) {
+                for (id, (version, _, done)) in live.iter_mut().filter(|(id, _)| of(id)) {
                     let (old, new) = (keks.get(&(*id, found.kek_version)), keks.get(&(*id, *version)));
                     let (Some(old), Some(new)) = (old, new) else { continue };
                     let is_done;
                     (batch, is_done) = self.rewrap(batch, found, *id, old.key(), new.key())?;
-                    *keys += u64::from(is_done);
+                    *done += u64::from(is_done);
                 }
             }
-            let keys: u64 = live.values().map(|(_, _, keys)| keys).sum();
-            let mut audit = AuditRecord::new(now.time, Actor::System, "kek.rewrap").with("keys", keys);
+            let sum: u64 = live.values().map(|(_, _, done)| done).sum();
+            let mut audit = AuditRecord::new(now.time, Actor::System, "kek.rewrap").with("keys", sum);
             if let [(id, (version, ..))] = live.iter().collect::<Vec<_>>().as_slice() {
                 audit = audit.with("project", id).with("kek-version", version);
             } else {
                 audit = audit.with("projects", live.len());
             }
             let is_any = !live.is_empty();
-            for (id, (_, note, keys)) in live {
-                let note = cbor::encode(&note.moved(keys, next.clone()));
+            for (id, (_, note, done)) in live {
+                let note = cbor::encode(&note.moved(done, next.clone()));
                 batch = batch.put(Table::Counters, &owed_key(id), note);
             }
             Ok(is_any.then_some((batch, audit)))

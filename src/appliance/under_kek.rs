@@ -13,8 +13,10 @@ pub(super) struct Kind {
     /// Where they lie.
     pub(super) table: Table,
     /// Reads one.
-    pub(super) read: fn(&[u8]) -> Result<Box<dyn UnderKek>, Stop>,
+    pub(super) read: Read,
 }
+
+type Read = fn(&[u8]) -> Result<Box<dyn UnderKek>, Stop>;
 
 /// Every table that holds keys wrapped under a KEK, in the order in which they are gone through. The numbers of the places are
 /// stored while a rotation is under way: new ones come at the end.

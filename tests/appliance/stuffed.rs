@@ -115,7 +115,8 @@ fn unwrapped(sandbox: &Sandbox, vault: &Vault, project: ProjectId, version: u32)
 }
 
 fn all(vault: &Vault, table: Table, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let (mut rows, mut after): (Vec<(Vec<u8>, Vec<u8>)>, Option<Vec<u8>>) = (Vec::new(), None);
+    let mut rows = Vec::new();
+    let mut after: Option<Vec<u8>> = None;
     loop {
         let page = vault.store.scan(table, Scan { prefix, after: after.as_deref(), limit: 10_000 }).unwrap();
         let Some((last, _)) = page.last() else { return rows };
