@@ -42,6 +42,7 @@ use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
+use super::rewrap::Rewraps;
 use super::sessions::LastSeen;
 use super::tend::Absence;
 use super::walkers::Walkers;
@@ -76,6 +77,7 @@ pub struct Operational {
     pub(super) pki: Pki,
     pub(super) witness: Witness,
     pub(super) retention: Retention,
+    pub(super) rewraps: Rewraps,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
@@ -139,6 +141,7 @@ impl Operational {
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
             client_expiries: Mutex::default(),
             retention: Retention::default(),
+            rewraps: Rewraps::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),

@@ -48,6 +48,7 @@ impl Operational {
         let project = self.project_named(project)?;
         let kek = self.load_kek(&project, now)?;
         let (object, versions) = self.change(now, |mut batch| {
+            let (project, kek) = self.wrapping_now(project, kek, now)?;
             let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
             let mut versions = self.key_versions(&object)?;
             if versions.len() >= KEY_VERSIONS_MAX {

@@ -73,6 +73,7 @@ impl Appliance {
         operational.tend_witness(now);
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
+        operational.tend_rewraps(now);
         self.tend_token(operational, tending, now);
     }
 

@@ -84,6 +84,12 @@ sentences! {
     strained(of, used, size) "{of} has decrypted {used} of {size} fields in 24 hours"
         "{of} sudah mendekripsi {used} dari {size} nilai dalam 24 jam";
     worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
+    kek_begins(version) "{version}, rewrapping" "{version}, pembungkusan ulang";
+    kek_on_its_way(version, done, of) "{version}, rewrapping {done} of {of} keys"
+        "{version}, pembungkusan ulang {done} dari {of} kunci";
+    rewrapping(project, done, of) "{project}: {done} of {of} keys are wrapped by its newest KEK"
+        "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
+    rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
     days_left(days) ", {days} days left" ", tersisa {days} hari";

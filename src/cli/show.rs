@@ -12,6 +12,7 @@ use super::approval;
 use super::columns::{Line, Table, all};
 use super::endpoint_shown;
 use super::heads;
+use super::keys;
 use super::roll_ca;
 use super::say_answer::{self as say, fixed};
 use super::schema;
@@ -185,6 +186,9 @@ fn status(how: &Status) -> String {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
         line(heads::WORN, say::worn(key, uses, most).into());
     }
+    for (name, value) in how.keys.iter().flat_map(keys::lines) {
+        line(name, value);
+    }
     if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
         let (until, left) = (&old.until, old.certificates);
         line(heads::CA_ROLL, say::rolling(until, left).into());
@@ -202,11 +206,18 @@ fn status(how: &Status) -> String {
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table =
-        Table::new([heads::PROJECT, heads::ID, heads::CREATED, heads::RETIRED, heads::DESCRIPTION]);
-    table.rows(listed, |Project { id, name, created, retired, description }| {
+    let mut table = Table::new([
+        heads::PROJECT,
+        heads::ID,
+        heads::CREATED,
+        heads::KEK,
+        heads::RETIRED,
+        heads::DESCRIPTION,
+    ]);
+    table.rows(listed, |project| {
+        let Project { id, name, created, retired, description, .. } = project;
         let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
-        [name.clone(), id.clone(), created.clone(), retired, description]
+        [name.clone(), id.clone(), created.clone(), keys::kek(project), retired, description]
     });
     table.text()
 }

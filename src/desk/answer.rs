@@ -11,6 +11,7 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
+pub use super::keys_answer::{KeysStatus, RewrappedKeys, RewrappingLine};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
@@ -109,7 +110,7 @@ pub enum Done {
     Report(Box<super::report::Report>),
     /// Of every verb on the schema of an object.
     Schema(super::schema::Schema),
-    /// Of `project create`.
+    /// Of `project create` and `project rotate-kek`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
@@ -207,6 +208,10 @@ pub struct Project {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// The version of its KEK that wraps its keys.
+    pub kek_version: u32,
+    /// How far its keys are with that version, while older ones are left.
+    pub rewrapping: Option<RewrappedKeys>,
 }
 
 /// A project with what belongs to it.

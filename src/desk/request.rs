@@ -123,6 +123,14 @@ pub enum Project {
         /// Its name.
         name: String,
     },
+    /// The next version of its KEK wraps from now on; what the ones before wrap is wrapped anew, then they are destroyed.
+    RotateKek {
+        /// Its name.
+        name: String,
+        /// Why, for the audit trail: one line of at most 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Users who own one together.
     Member(Member),
     /// What becomes of one.

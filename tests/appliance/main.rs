@@ -22,6 +22,7 @@ mod exports;
 mod fixtures;
 mod gaps;
 mod journal;
+mod kek_rotation;
 mod keyring;
 mod leases;
 mod limits;
@@ -56,6 +57,7 @@ mod states;
 mod statistics;
 mod store_damage;
 mod strict;
+mod stuffed;
 mod subjects;
 #[path = "../support/mod.rs"]
 mod support;

@@ -93,6 +93,12 @@ pub const ROWS: &[Row] = &[
     Row::delete("/v1/projects/{project:name}", "project life delete")
         .says("End a project for good; only when it is empty.")
         .refuses(&[Code::NotEmpty]),
+    Row::post("/v1/projects/{project:name}/kek-versions", "project rotate-kek")
+        .makes("project")
+        .says(
+            "Make the next KEK version, which wraps from now on; what the ones before wrap is wrapped anew.",
+        )
+        .refuses(&[Code::Conflict, Code::KeyExhausted, Code::TokenAway]),
     Row::get("/v1/projects/{project}/members", "project member list")
         .query(PAGES)
         .shows("members")

@@ -130,6 +130,7 @@ acts! {
     ProjectReinstate "project.reinstate", Project;
     ProjectRename "project.rename", Project;
     ProjectRetire "project.retire", Project;
+    ProjectRotateKek "project.rotate-kek", Project;
     ProjectShow "project.show", Project;
     Reencrypt "reencrypt", Object;
     RoleGive "role.give", Role;

@@ -20,6 +20,7 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
         Kind::Project,
         "object.create project.delete project.describe project.rename project.retire",
     ),
+    ("+ / + - - + x x", Kind::Project, "project.rotate-kek"),
     ("+ / + - - - x x", Kind::Object, "key.rotate object.delete object.describe object.reinstate"),
     ("+ / + - - - x x", Kind::Object, "object.rename object.retire object.set-schema"),
     ("+ / + - - - x x", Kind::Project, "subject.freeze subject.unfreeze"),
