@@ -11,8 +11,8 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::appliance::{
-    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, FreezeWatch, InFlight,
-    Issued, Operate, Operational, Recorder, Room, Sealed, Stop,
+    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, InFlight, Issued, Operate,
+    Operational, Recorder, Room, Sealed, Stop, Watch,
 };
 use crate::domain::access_record::{AccessRecord, Groups};
 use crate::domain::api_key::ApiKeyDigest;
@@ -55,8 +55,8 @@ pub(super) struct Line {
     room: Option<Room>,
     /// A request that is dropped before it was answered leaves a record too.
     outcome: Option<Code>,
-    /// Where something was opened that is somebody's.
-    watch: Option<FreezeWatch>,
+    /// Asked before the answer goes out.
+    watch: Watch,
 }
 
 /// A request's hold on the unlocked appliance. At work it has all of it until its record is left; while its body is on its
@@ -100,7 +100,7 @@ impl Line {
             is_recorded: false,
             room: None,
             outcome: Some(Code::ClientGone),
-            watch: None,
+            watch: Watch::default(),
         })
     }
 
@@ -213,12 +213,12 @@ impl Line {
     /// durable.
     ///
     /// # Errors
-    /// `journal-full` when it could not be made durable, `conflict` when a subject was frozen meanwhile: the answer must not go
-    /// out.
+    /// `journal-full` when it could not be made durable, `conflict` when a subject was frozen, or a key version closed,
+    /// meanwhile: the answer must not go out.
     pub(super) async fn close(mut self, outcome: Option<Code>) -> Result<(), Refusal> {
         self.outcome = outcome;
-        let watch = self.watch.take();
-        let goes_out = || watch.map_or(Ok(()), |watch| watch.check());
+        let watch = std::mem::take(&mut self.watch);
+        let goes_out = || watch.check();
         let Hold::AtWork(operational) = &self.hold else { return Ok(()) };
         let strict = self.operation.is_some_and(|operation| operational.recorder().is_strict(operation));
         if !strict || self.groups.is_empty() {
@@ -351,7 +351,7 @@ impl Verb for Encrypt {
             let plaintext = field::decode(&item.value, bytes_max)?;
             Ok(Field { plaintext, context: field::context(item.context)? })
         });
-        let done = operational.encrypt(&admitted, &keys, fields.collect()).map_err(Stop::told)?;
+        let done = operational.encrypt(&admitted, &keys, fields.collect(), now).map_err(Stop::told)?;
         Ok(done.map(|envelope| STANDARD.encode(envelope)))
     }
 }
@@ -375,12 +375,12 @@ impl Verb for Decrypt {
         let keys = match operational.recall_opening_keys(&admitted, &sealed, now) {
             Some(keys) => keys,
             None => {
-                let versions = Operational::opening_versions(&admitted, &sealed);
+                let versions = Operational::opening_versions(&admitted, &sealed, now);
                 let operational = Arc::clone(operational);
                 hop(move || Ok(operational.load_opening_keys(versions, now))).await?
             }
         };
-        let done = operational.decrypt(&admitted, &keys, sealed).map_err(Stop::told)?;
+        let done = operational.decrypt(&admitted, &keys, sealed, now).map_err(Stop::told)?;
         Ok(done.map(|plaintext| STANDARD.encode(&*plaintext)))
     }
 }

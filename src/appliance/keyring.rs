@@ -126,6 +126,11 @@ impl Keyring {
         self.data_keys.retain(|_, held| now < held.until);
     }
 
+    /// Forgets the data key of one version.
+    pub(super) fn forget(&self, place: (u32, u32)) {
+        self.data_keys.remove(&place);
+    }
+
     /// Forgets everything.
     pub(super) fn forget_all(&self) {
         self.keks.clear();

@@ -22,6 +22,8 @@ mod exports;
 mod fixtures;
 mod gaps;
 mod journal;
+mod key_destruction;
+mod key_life;
 mod keyring;
 mod leases;
 mod limits;
