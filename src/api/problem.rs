@@ -153,6 +153,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::KeyDisabled
         | Code::KeyCompromised
+        | Code::KeyWindowOver
+        | Code::WrongKeyState
         | Code::KeyNotSealing
         | Code::KeyExhausted
         | Code::AlreadyExists

@@ -11,6 +11,7 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId, UserId};
+use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::limits::PROJECTS_MADE_PER_USER_MAX;
 use crate::domain::member::Member;
@@ -88,6 +89,14 @@ pub struct KeyVersionView {
     pub is_worn: bool,
     /// Characters a database column needs for 16 bytes of plaintext.
     pub width_16: usize,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<Timestamp>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<Timestamp>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<Timestamp>,
 }
 
 impl Operational {
@@ -191,16 +200,9 @@ impl Operational {
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
-            let version = KeyVersion {
-                key_id,
-                version: 1,
-                algorithm,
-                state: KeyState::Active,
-                kek_version: project.kek_version,
-                wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
-                uses_reserved: 0,
-                created: now.time,
-            };
+            let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+            let because = Because::of(actor, now.time, None);
+            let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
             let batch = batch
                 .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
@@ -331,15 +333,25 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
 }
 
 pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectView {
-    let told = |version: KeyVersion| KeyVersionView {
-        version: version.version,
-        algorithm: version.algorithm,
-        state: version.state,
-        uses_reserved: version.uses_reserved,
-        is_worn: version.is_worn(),
-        width_16: envelope::text_len(version.algorithm, 16),
-    };
+    let told = |version: KeyVersion| KeyVersionView::of(&version);
     ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
+}
+
+impl KeyVersionView {
+    pub(super) fn of(version: &KeyVersion) -> Self {
+        Self {
+            version: version.version,
+            algorithm: version.algorithm,
+            state: version.state,
+            uses_reserved: version.uses_reserved,
+            is_worn: version.is_worn(),
+            width_16: envelope::text_len(version.algorithm, 16),
+            created: version.created,
+            encrypt_until: version.encrypt_until,
+            decrypt_until: version.decrypt_until,
+            destroy_at: version.doom.map(|doom| doom.at),
+        }
+    }
 }
 
 pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {

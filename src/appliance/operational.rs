@@ -25,6 +25,7 @@ use crate::store::{Batch, Boot, Store, StoreError, Table};
 use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
+use super::closed_keys::ClosedKeys;
 use super::disk_reserve::DiskReserve;
 use super::exclusive::Riding;
 use super::expiries::ClientExpiries;
@@ -66,6 +67,7 @@ pub struct Operational {
     pub(super) subject_key: SubjectKey,
     pub(super) frozen: Arc<FrozenSubjects>,
     pub(super) keyring: Keyring,
+    pub(super) closed_keys: Arc<ClosedKeys>,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
@@ -136,6 +138,7 @@ impl Operational {
             walkers: Walkers::default(),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
+            closed_keys: Arc::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),

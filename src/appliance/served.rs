@@ -13,12 +13,15 @@ use crate::store::{RowName, Table};
 use super::admission::{Denied, Enrolled, Operate};
 use super::fault::Stop;
 use super::listed::Listed;
+use super::memo::CatalogRevision;
 use super::operational::Operational;
 
 /// An object as one endpoint may use it.
 pub struct Served {
     /// The object.
     pub object: Object,
+    /// What it was read at.
+    pub(super) revision: CatalogRevision,
     pub(super) granted: Operations,
     /// Those whose grant does not open: nobody knows whether they are granted.
     pub(super) lost: Operations,
@@ -88,15 +91,18 @@ impl Operational {
                 None => {}
             }
         }
-        let versions = self.key_versions(&object)?;
-        for version in &versions {
-            if let Listed::Damaged(row) = version {
-                harmed(row);
+        let mut versions = self.key_versions(&object)?;
+        for version in &mut versions {
+            match version {
+                // Nobody on the way of a request asks what became of it.
+                Listed::Sound(version) => version.moves = None,
+                Listed::Damaged(row) => harmed(row),
             }
         }
         let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
         let (granted, lost) = (granted.without(broken), lost.and(broken));
-        let served = Served { object, granted, lost, denied, versions };
+        let revision = enrolled.revision;
+        let served = Served { object, revision, granted, lost, denied, versions };
         Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
     }
 }

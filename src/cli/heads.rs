@@ -25,6 +25,8 @@ pairs! {
     STATE "STATE" "KEADAAN";
     USES_RESERVED "USES RESERVED" "PEMAKAIAN DICADANGKAN";
     WIDTH_16 "WIDTH OF 16 BYTES" "LEBAR 16 BYTE";
+    ENCRYPTS_UNTIL "ENCRYPTS UNTIL" "ENKRIPSI SAMPAI";
+    DECRYPTS_UNTIL "DECRYPTS UNTIL" "DEKRIPSI SAMPAI";
     ENDPOINT "ENDPOINT" "ENDPOINT";
     REVOKED "REVOKED" "DICABUT";
     OPERATION "OPERATION" "OPERASI";
@@ -99,9 +101,26 @@ pairs! {
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";
     MEMORY "memory" "memori";
+    // lines of a key version
+    OF_OBJECT "object" "objek";
+    KEY_VERSION "version" "versi";
+    NEWEST "newest" "terbaru";
+    CIPHER "algorithm" "algoritma";
+    MADE "made" "dibuat";
+    USES "uses" "pemakaian";
+    KEK_VERSION "KEK version" "versi KEK";
+    ENCRYPTS "encrypts to" "enkripsi s.d.";
+    DECRYPTS "decrypts to" "dekripsi s.d.";
+    DESTROYS "DESTROYED AT" "DIMUSNAHKAN";
+    DESTROYED "gone here" "hilang sejak";
+    UNRECOVERABLE "unrecoverable" "tak terpulih";
+    STANDS "not yet" "belum";
+    MOVE "move" "perubahan";
+    NEXT "next" "selanjutnya";
     // lines of an approval
     CREDENTIAL "credential" "kredensial";
     IN_PROJECT "project" "proyek";
+    DAYS "days" "hari";
     DECIDED "decided" "diputuskan";
     DECIDED_BY "decided by" "oleh";
 }

@@ -40,6 +40,7 @@ pub(super) mod fixed {
         BUT "but" "tetapi";
         BECOME_MEMBER "become a member" "menjadi anggota";
         BE_CONFIRMED "be confirmed" "dikonfirmasi";
+        DESTROY_KEY "destroy a key version" "musnahkan versi kunci";
         BECOME_ADMIN "become the admin" "menjadi admin";
         NEVER "never" "tidak pernah";
         ANYWHERE "anywhere" "mana pun";
@@ -48,6 +49,7 @@ pub(super) mod fixed {
         FROZEN "frozen: nothing of it is decrypted" "dibekukan: tidak ada datanya yang didekripsi";
         NOT_FROZEN "not frozen" "tidak dibekukan";
         NONE "none" "tidak ada";
+        YES "yes" "ya";
         TOTAL "total" "jumlah";
         MORE_ROWS "there are more rows; ask for a shorter period, or for a longer resolution"
             "masih ada baris lain; minta masa yang lebih pendek, atau resolusi yang lebih panjang";

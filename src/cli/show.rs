@@ -12,6 +12,7 @@ use super::approval;
 use super::columns::{Line, Table, all};
 use super::endpoint_shown;
 use super::heads;
+use super::key;
 use super::keys;
 use super::roll_ca;
 use super::say_answer::{self as say, fixed};
@@ -65,33 +66,15 @@ pub(super) fn text(done: &Done) -> String {
             say::compacted(before_bytes, after_bytes).into()
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
+        Done::KeyVersion(shown) => key::one(shown),
+        Done::KeyVersions(page) => whole(page, key::versions(all(&page.items))),
         Done::Link(link) => session::link(link),
         Done::Sessions(sessions) => session::list(sessions),
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {
-            let mut table = Table::new([
-                heads::VERSION,
-                heads::ALGORITHM,
-                heads::STATE,
-                heads::USES_RESERVED,
-                heads::WIDTH_16,
-            ]);
-            table.rows(all(versions), |version| {
-                [
-                    version.version.to_string(),
-                    version.algorithm.clone(),
-                    if version.worn {
-                        format!("{}, {}", version.state, fixed::WORN)
-                    } else {
-                        version.state.clone()
-                    },
-                    version.uses_reserved.to_string(),
-                    version.width_16.to_string(),
-                ]
-            });
-            format!("{}\n{}", objects([Ok(object)]), table.text())
+            format!("{}\n{}", objects([Ok(object)]), key::versions(all(versions)))
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),

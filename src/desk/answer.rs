@@ -11,6 +11,7 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
+pub use super::key::{KeyMoveLine, KeyVersionShown, StandsAgainst};
 pub use super::keys_answer::{KeysStatus, RewrappedKeys, RewrappingLine};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
@@ -98,6 +99,10 @@ pub enum Done {
     Pruned(Pruned),
     /// Of `grant list`.
     Grants(Page<Grant>),
+    /// Of every verb on one key version.
+    KeyVersion(Box<KeyVersionShown>),
+    /// Of `key list`.
+    KeyVersions(Page<KeyVersion>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `user reset`, and of `user recover` once it was approved.
@@ -276,6 +281,14 @@ pub struct KeyVersion {
     pub worn: bool,
     /// Characters a database column needs for a plaintext of 16 bytes.
     pub width_16: usize,
+    /// When it was made.
+    pub created: String,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<String>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<String>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<String>,
 }
 
 /// An endpoint.

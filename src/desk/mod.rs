@@ -18,6 +18,7 @@ mod certificate_answer;
 mod certificate_request;
 mod endpoint_shown;
 pub mod export;
+mod key;
 mod keys_answer;
 mod life;
 mod local;

@@ -94,11 +94,7 @@ impl Request {
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::ServerNames(verb) => verb.perform(appliance, actor, now),
-            Self::Key(request::Key::Rotate { project, object, algorithm: wanted }) => {
-                let algorithm = wanted.as_deref().map(algorithm).transpose()?;
-                let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
-                Ok(Done::Object(rotated.into()))
-            }
+            Self::Key(verb) => verb.perform(appliance, leave, now),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),
@@ -349,7 +345,7 @@ pub(super) fn act(text: &str) -> Result<Act, Refusal> {
     text.parse().map_err(|()| bad(format!("{text:?} is no act; policies/access.cedarschema lists them.")))
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, Refusal> {
+pub(super) fn algorithm(text: &str) -> Result<Algorithm, Refusal> {
     let known = Algorithm::ALL.map(Algorithm::name).join(", ");
     text.parse().map_err(|()| bad(format!("{text:?} is no algorithm; there are {known}.")))
 }

@@ -9,6 +9,7 @@ pub use super::approval::Approval;
 pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
+pub use super::key::{Key, KeyMoved, KeyVersionOf};
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::report::ReportWanted;
@@ -304,21 +305,6 @@ pub enum BudgetOf {
     ApiKey {
         /// As lists show it.
         id: String,
-    },
-}
-
-/// Verbs on keys of objects.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Key {
-    /// The next version seals from now on.
-    Rotate {
-        /// The object's project.
-        project: String,
-        /// The object.
-        object: String,
-        /// Of the new version; that of the one before without.
-        algorithm: Option<String>,
     },
 }
 

@@ -112,19 +112,6 @@ impl From<appliance::ObjectView> for answer::Object {
     }
 }
 
-impl From<appliance::KeyVersionView> for answer::KeyVersion {
-    fn from(view: appliance::KeyVersionView) -> Self {
-        Self {
-            version: view.version,
-            algorithm: view.algorithm.name().into(),
-            state: view.state.name().into(),
-            uses_reserved: view.uses_reserved,
-            worn: view.is_worn,
-            width_16: view.width_16,
-        }
-    }
-}
-
 impl From<appliance::EndpointView> for answer::Endpoint {
     fn from(view: appliance::EndpointView) -> Self {
         Self {

@@ -178,6 +178,11 @@ codes! {
         "Retire it, wait as long as the detail says, and delete it then.";
     126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
         "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    // The life of key versions.
+    135 WrongKeyState "wrong-key-state", "The key version is in a state that does not allow this.",
+        "Do what the detail names; gembok key show tells the state and what to do next.";
+    136 KeyWindowOver "key-window-over", "The time to decrypt with the key version this was encrypted under is over.",
+        "Ask the owner of the project, who can give the key version a later decrypt_until.";
     // Requests that depend on others.
     100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
         "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";

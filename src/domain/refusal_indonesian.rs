@@ -62,6 +62,8 @@ indonesian! {
     PolicyDenied "Kebijakan akses tidak mengizinkan ini saat ini dari sini", "hubungi operator";
     ObjectUnknown "Objek tidak ada dalam proyek", "periksa ejaannya";
     NotGranted "Endpoint tidak diberi izin untuk aksi ini pada objek ini", "hubungi pemilik proyek";
+    WrongKeyState "Keadaan versi kunci tidak mengizinkan ini", "lihat keadaannya dengan gembok key show";
+    KeyWindowOver "Masa dekripsi versi kunci ini sudah berakhir", "hubungi pemilik proyek";
     CannotOpen "Ciphertext tidak dapat dibuka", "kirim tanpa perubahan, dengan objek yang sama";
     KeyDisabled "Versi kunci dinonaktifkan", "hubungi pemilik proyek";
     KeyCompromised "Versi kunci ciphertext ini bocor", "periksa dulu apa yang mungkin terbaca atau dipalsukan dengannya, lalu kirim lagi dengan force: true; itu dicatat";

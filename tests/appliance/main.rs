@@ -23,6 +23,8 @@ mod fixtures;
 mod gaps;
 mod journal;
 mod kek_rotation;
+mod key_destruction;
+mod key_life;
 mod keyring;
 mod leases;
 mod limits;

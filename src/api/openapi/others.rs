@@ -51,6 +51,7 @@ const ITEM: &[Code] = &[
     Code::BatchOverBurst,
     Code::FieldsLimited,
     Code::KeyDisabled,
+    Code::KeyWindowOver,
     Code::KeyDestroyed,
     Code::KeyNotSealing,
     Code::KeyExhausted,

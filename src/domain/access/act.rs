@@ -106,7 +106,13 @@ acts! {
     GrantRevoke "grant.revoke", Endpoint;
     HealthRead "health.read", Appliance;
     Index "index", Object;
+    KeyCancelDestruction "key.cancel-destruction", Object;
+    KeyCompromise "key.compromise", Object;
+    KeyDisable "key.disable", Object;
+    KeyEnable "key.enable", Object;
     KeyRotate "key.rotate", Object;
+    KeyScheduleDestruction "key.schedule-destruction", Object;
+    KeyWindows "key.windows", Object;
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
     MemberList "member.list", Project;
