@@ -23,6 +23,7 @@ mod first_boot;
 mod heads;
 mod issue;
 mod items;
+mod key_verify;
 mod life;
 mod own;
 mod p12;

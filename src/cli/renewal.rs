@@ -4,6 +4,8 @@ use clap::{Args, Subcommand};
 
 use crate::desk::request;
 
+use super::key_verify::VerifyWanted;
+
 #[derive(Args)]
 pub(super) struct Acceptance {
     /// Go on though rows do not open: your word that what the lock reason names is known to be lost. A new epoch begins
@@ -27,6 +29,8 @@ pub(super) enum Key {
         #[arg(long)]
         algorithm: Option<String>,
     },
+    /// Unwrap every stored key, which proves it, and name those that do not unwrap; nothing is held up meanwhile
+    Verify(VerifyWanted),
 }
 
 impl From<Acceptance> for request::Request {
@@ -38,7 +42,9 @@ impl From<Acceptance> for request::Request {
 
 impl From<Key> for request::Request {
     fn from(verb: Key) -> Self {
-        let Key::Rotate { object, project, algorithm } = verb;
-        Self::Key(request::Key::Rotate { project, object, algorithm })
+        Self::Key(match verb {
+            Key::Rotate { object, project, algorithm } => request::Key::Rotate { project, object, algorithm },
+            Key::Verify(wanted) => request::Key::Verify((&wanted).into()),
+        })
     }
 }

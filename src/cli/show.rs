@@ -12,6 +12,7 @@ use super::approval;
 use super::columns::{Line, Table, all};
 use super::endpoint_shown;
 use super::heads;
+use super::key_verify;
 use super::roll_ca;
 use super::say_answer::{self as say, fixed};
 use super::schema;
@@ -63,6 +64,7 @@ pub(super) fn text(done: &Done) -> String {
             say::compacted(before_bytes, after_bytes).into()
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
+        Done::KeysVerified(verified) => key_verify::text(verified),
         Done::Link(link) => session::link(link),
         Done::Sessions(sessions) => session::list(sessions),
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),

@@ -18,6 +18,7 @@ mod certificate_answer;
 mod certificate_request;
 mod endpoint_shown;
 pub mod export;
+pub mod key_verify;
 mod life;
 mod local;
 mod people;

@@ -98,6 +98,7 @@ impl Request {
                 let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
                 Ok(Done::Object(rotated.into()))
             }
+            Self::Key(request::Key::Verify(wanted)) => wanted.perform(appliance),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),

@@ -9,6 +9,7 @@ pub use super::approval::Approval;
 pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
+pub use super::key_verify::VerifyKeys;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::report::ReportWanted;
@@ -312,6 +313,8 @@ pub enum Key {
         /// Of the new version; that of the one before without.
         algorithm: Option<String>,
     },
+    /// Unwraps the stored keys, a page at a time.
+    Verify(VerifyKeys),
 }
 
 /// Verbs on the audit trail.

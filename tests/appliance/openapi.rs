@@ -188,6 +188,7 @@ fn project(book: &mut Book) {
     book.resource("GET", "/v1/projects/gudang/objects", Value::Null);
     book.resource("GET", "/v1/projects/gudang/objects/barang", Value::Null);
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
+    book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
 }
 
 fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {

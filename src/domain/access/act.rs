@@ -106,6 +106,7 @@ acts! {
     HealthRead "health.read", Appliance;
     Index "index", Object;
     KeyRotate "key.rotate", Object;
+    KeyVerify "key.verify", Appliance | Project;
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
     MemberList "member.list", Project;
