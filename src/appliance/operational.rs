@@ -74,6 +74,8 @@ pub struct Operational {
     pub(super) hashing: Hashing,
     pub(super) last_seen: LastSeen,
     pub(super) walkers: Walkers,
+    /// Held by whoever proves stored keys: one page at a time.
+    pub(super) proving: Mutex<()>,
     repeats: Repeats<AccessRecord>,
     pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
@@ -136,6 +138,7 @@ impl Operational {
             hashing: Hashing::default(),
             last_seen: LastSeen::default(),
             walkers: Walkers::default(),
+            proving: Mutex::new(()),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
             closed_keys: Arc::default(),

@@ -9,6 +9,7 @@ use crate::desk::request::{self, KeyMoved, KeyVersionOf};
 
 use super::columns::{Line, Table};
 use super::heads;
+use super::key_verify::VerifyWanted;
 use super::say_answer::fixed;
 use super::say_key as say;
 use super::words::Pair;
@@ -79,6 +80,8 @@ pub(super) enum Key {
     },
     /// Take a scheduled destruction back
     CancelDestruction(Moved),
+    /// Unwrap every stored key, which proves it, and name those that do not unwrap; nothing is held up meanwhile
+    Verify(VerifyWanted),
 }
 
 #[derive(Args)]
@@ -119,6 +122,7 @@ impl From<Key> for request::Request {
                 let KeyVersionOf { project, object, version } = of.into();
                 request::Key::ScheduleDestruction { project, object, version, days, reason }
             }
+            Key::Verify(wanted) => request::Key::Verify((&wanted).into()),
             Key::CancelDestruction(moved) => request::Key::CancelDestruction(moved.into()),
         })
     }

@@ -24,6 +24,7 @@ mod heads;
 mod issue;
 mod items;
 mod key;
+mod key_verify;
 mod keys;
 mod life;
 mod own;

@@ -50,6 +50,19 @@ pub(super) mod fixed {
         NOT_FROZEN "not frozen" "tidak dibekukan";
         NONE "none" "tidak ada";
         YES "yes" "ya";
+        MASTER_KEY "master key" "kunci induk";
+        STORE_KEY "store key" "kunci penyimpanan";
+        NAME_KEY "name key" "kunci nama";
+        SUBJECT_KEY "subject key" "kunci subjek";
+        KEK "project key (KEK)" "kunci proyek (KEK)";
+        DATA_KEY "data key" "kunci data";
+        DESTROYED "destroyed, nothing to unwrap" "dimusnahkan, tidak ada yang dibuka";
+        ROW_DAMAGED "its row does not open" "barisnya tidak terbuka";
+        ROW_OF_ANOTHER "its row is of another key" "barisnya milik kunci lain";
+        NO_WRAPPED_KEY "what is stored is no wrapped key" "yang tersimpan bukan kunci terbungkus";
+        DOES_NOT_UNWRAP "does not unwrap at this place" "tidak terbuka di tempat ini";
+        NO_KEY_ABOVE "the key above it is missing" "kunci di atasnya tidak ada";
+        NO_OWNER "its object or project is lost" "objek atau proyeknya hilang";
         TOTAL "total" "jumlah";
         MORE_ROWS "there are more rows; ask for a shorter period, or for a longer resolution"
             "masih ada baris lain; minta masa yang lebih pendek, atau resolusi yang lebih panjang";
@@ -59,6 +72,7 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    verifying(percent, keys) "{percent} %, {keys} keys unwrapped" "{percent} %, {keys} kunci terbuka";
     more(next) "There are more: --after {next}" "Masih ada lagi: --after {next}";
     more_records(next) "more: --from {next}" "masih ada lagi: --from {next}";
     kept(last) "kept: records up to {last} are exported and may be pruned"

@@ -13,6 +13,7 @@ use super::columns::{Line, Table, all};
 use super::endpoint_shown;
 use super::heads;
 use super::key;
+use super::key_verify;
 use super::keys;
 use super::roll_ca;
 use super::say_answer::{self as say, fixed};
@@ -68,6 +69,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
         Done::KeyVersion(shown) => key::one(shown),
         Done::KeyVersions(page) => whole(page, key::versions(all(&page.items))),
+        Done::KeysVerified(verified) => key_verify::text(verified),
         Done::Link(link) => session::link(link),
         Done::Sessions(sessions) => session::list(sessions),
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),

@@ -12,6 +12,7 @@ pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::key::{KeyMoveLine, KeyVersionShown, StandsAgainst};
+pub use super::key_verify::{CheckValue, KeyShown, KeysOfKind, KeysVerified, UnprovedKey};
 pub use super::keys_answer::{KeysStatus, RewrappedKeys, RewrappingLine};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
@@ -109,6 +110,8 @@ pub enum Done {
     Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
+    /// Of `key verify`.
+    KeysVerified(KeysVerified),
     /// Of `object list`.
     Objects(Page<ObjectLine>),
     /// Of `report`.

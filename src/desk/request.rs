@@ -10,6 +10,7 @@ pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
 pub use super::key::{Key, KeyMoved, KeyVersionOf};
+pub use super::key_verify::VerifyKeys;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::report::ReportWanted;

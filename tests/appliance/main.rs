@@ -25,6 +25,7 @@ mod journal;
 mod kek_rotation;
 mod key_destruction;
 mod key_life;
+mod key_verify;
 mod keyring;
 mod leases;
 mod limits;

@@ -190,6 +190,7 @@ fn project(book: &mut Book) {
     book.resource("GET", "/v1/projects/gudang/objects/barang", Value::Null);
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
     book.resource("POST", "/v1/projects/gudang/kek-versions", json!({ "reason": "yearly" }));
+    book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
     keys(book);
 }
 

@@ -199,6 +199,11 @@ pub const ROWS: &[Row] = &[
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    Row::get("/v1/keys/verify", "key verify")
+        .query(&[Query::Text("project"), Query::Text("after"), Query::Number("limit"), Query::Flag("kcv")])
+        .shows("keys-verified")
+        .says("Unwrap a page of the stored keys, which proves them; those that do not unwrap are named.")
+        .refuses(&[Code::TokenAway, Code::TooManyInFlight]),
     // whose data is not decrypted for the time being
     Row::get("/v1/projects/{project}/frozen-subjects", "subject list")
         .query(PAGES)

@@ -112,6 +112,7 @@ acts! {
     KeyEnable "key.enable", Object;
     KeyRotate "key.rotate", Object;
     KeyScheduleDestruction "key.schedule-destruction", Object;
+    KeyVerify "key.verify", Appliance | Project;
     KeyWindows "key.windows", Object;
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;

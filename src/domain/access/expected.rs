@@ -37,6 +37,8 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / + - + + + x", Kind::Approval, "approval.show"),
     ("+ / + + + + + x", Kind::Appliance, "approval.list"),
     ("+ / - - - - + x", Kind::Appliance, "audit.export audit.read"),
+    ("+ / - - - + + x", Kind::Appliance, "key.verify"),
+    ("+ / + - - + + x", Kind::Project, "key.verify"),
     ("+ / - - + - + x", Kind::Appliance, "ca.show server-names.show"),
     ("+ / - - + - x x", Kind::Appliance, "audit.prune ca.roll ca.roll-finish server-names.set"),
     ("+ / - - - - x x", Kind::Appliance, "clock.acknowledge store.compact"),
