@@ -93,6 +93,10 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "uses": worn.uses,
                     "uses_max": worn.uses_max,
                 })).collect::<Vec<_>>(),
+                "due_keys": health.due_keys.into_iter().map(|due| json!({
+                    "key": due.key.to_string(),
+                    "why": due.due.name(),
+                })).collect::<Vec<_>>(),
                 "expiring": expiring,
                 "ca": health.ca.map(|ca| json!({
                     "generation": ca.generation,

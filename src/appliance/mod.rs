@@ -55,6 +55,7 @@ mod key_life;
 mod key_shown;
 mod key_summary;
 mod key_sweep;
+mod key_turns;
 mod keyring;
 mod last_uses;
 mod lease;
@@ -159,6 +160,7 @@ pub use in_flight::InFlight;
 pub use key_life::{KeyOf, Window, Windows};
 pub use key_shown::{KeyShown, StandsAgainst};
 pub use key_summary::{KeyAges, KeySummary};
+pub use key_turns::DueKey;
 pub use keyring::KeyringLimits;
 pub use listed::Listed;
 pub use lives::{Life, Place};
@@ -248,6 +250,17 @@ pub struct Policies {
     pub in_flight_per_certificate_max: usize,
     /// What a key version is made with unless its maker says otherwise.
     pub default_algorithm: Algorithm,
+    /// When the next key version takes over by itself.
+    pub rotation: RotationPolicy,
+}
+
+/// When the next key version takes over by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationPolicy {
+    /// Whether it does; health names what is due where not.
+    pub automatic: bool,
+    /// How many days old a version may become, unless its object says otherwise; 0 any age.
+    pub after_days: u32,
 }
 
 /// Why the appliance is locked.

@@ -96,6 +96,7 @@ pairs! {
     TURNED_AWAY "refused" "ditolak";
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
+    DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";
     MEMORY "memory" "memori";

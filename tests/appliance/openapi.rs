@@ -184,6 +184,7 @@ fn project(book: &mut Book) {
     book.resource("GET", "/v1/projects/gudang/objects", Value::Null);
     book.resource("GET", "/v1/projects/gudang/objects/barang", Value::Null);
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
+    book.resource("PUT", "/v1/projects/gudang/objects/barang/rotation", json!({ "after_days": 90 }));
     keys(book);
 }
 

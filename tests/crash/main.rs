@@ -13,6 +13,7 @@ mod compaction;
 mod desk;
 mod disks;
 mod floods;
+mod keys;
 mod kill;
 mod ledger;
 mod load;
