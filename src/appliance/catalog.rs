@@ -197,6 +197,7 @@ impl Operational {
                 is_unused: Some(true),
                 description: None,
                 retired: None,
+                rotate_after_days: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);

@@ -2,9 +2,12 @@
 //! effect: from then on no request that begins finds the version as it was, its key is out of memory, and what was opened under
 //! it before and waits still is not given out.
 
+use std::sync::atomic::Ordering;
+
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
+use crate::domain::key_due::Due;
 use crate::domain::key_move::{Because, WrongKeyState};
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
@@ -200,7 +203,7 @@ impl Operational {
         let kek = self.load_kek(&project, now).inspect_err(|stop| {
             tracing::warn!(%stop, "the KEK cannot be had, so no other key version can take over at present");
         });
-        let mut is_so_already = false;
+        let (mut is_so_already, mut waits) = (false, false);
         let changed = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, why.clone());
@@ -216,7 +219,10 @@ impl Operational {
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let audit = because_of(found.audit(&leave, "key.compromise", now), why.as_ref());
             let version = found.version.clone();
-            let (true, Ok(kek)) = (takes_over, &kek) else { return Ok((batch, audit, version)) };
+            let (true, Ok(kek)) = (takes_over, &kek) else {
+                waits = takes_over;
+                return Ok((batch, audit, version));
+            };
             let (next, before) = (NextKey::default(), Some(found.version.clone()));
             let turned = self.turn(batch, (&project, kek), found.object, before, &next, because)?;
             let audit = audit.with("next-version", turned.object.current_version);
@@ -224,6 +230,9 @@ impl Operational {
         });
         match changed {
             Ok(version) => {
+                if waits {
+                    self.keys_due.wait((version.key_id, version.version), Due::Compromised);
+                }
                 self.witness_withdrawal(now);
                 self.follow(&version);
             }
@@ -262,6 +271,7 @@ impl Operational {
                 .with("decrypt-until", end(decrypt));
             Ok((batch, because_of(audit, why.as_ref()), ()))
         })?;
+        self.keys_due.soon.store(true, Ordering::Release);
         self.key_shown(of)
     }
 }

@@ -1,6 +1,7 @@
-//! What falls due of key versions: destructions whose time has come, and the second dates of those that are destroyed. Looked for
+//! What falls due of key versions: rotations, destructions whose time has come, and the second dates of those that are destroyed. Looked for
 //! along all of them, a page a second, each minute where they are few and each hour where they are many.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::domain::key_version::{KeyState, KeyVersion};
@@ -29,8 +30,18 @@ pub(super) struct KeySweep {
 impl Operational {
     /// Goes on with a pass, or begins one when it is due. By a clock that is not trusted nothing falls due.
     pub(super) fn sweep_keys(&self, sweep: &mut KeySweep, now: Now) {
-        if !self.clock_is_trusted() || sweep.next_at.is_some_and(|at| now.instant < at) {
+        if !self.clock_is_trusted() {
             return;
+        }
+        let is_due = sweep.next_at.is_none_or(|at| now.instant >= at);
+        // What was changed just now may lie before the page that comes next.
+        if self.keys_due.soon.swap(false, Ordering::AcqRel) {
+            *sweep = KeySweep::default();
+        } else if !is_due {
+            return;
+        }
+        if sweep.after.is_none() {
+            self.keys_due.forget_all();
         }
         match self.sweep_page(sweep, now) {
             Ok(true) => {}
@@ -72,6 +83,7 @@ impl Operational {
             KeyState::Destroyed if version.gone.is_some_and(|gone| gone.unrecoverable.is_none()) => {
                 if self.is_recoverable(version)? { Ok(()) } else { self.note_unrecoverable(row_key, now) }
             }
+            KeyState::Active | KeyState::Compromised => self.turn_due(version, now),
             _ => Ok(()),
         }
     }

@@ -59,6 +59,7 @@ mod key_proof;
 mod key_shown;
 mod key_summary;
 mod key_sweep;
+mod key_turns;
 mod keyring;
 mod keys_health;
 mod last_uses;
@@ -172,6 +173,7 @@ pub use key_life::{KeyOf, Window, Windows};
 pub use key_proof::{FailedKey, KeyKind, KeysProved, ProofWanted, StoredKey, Unproved};
 pub use key_shown::{KeyShown, StandsAgainst};
 pub use key_summary::{KeyAges, KeySummary};
+pub use key_turns::DueKey;
 pub use keyring::KeyringLimits;
 pub use keys_health::KeysHealth;
 pub use listed::Listed;
@@ -264,6 +266,17 @@ pub struct Policies {
     pub in_flight_per_certificate_max: usize,
     /// What a key version is made with unless its maker says otherwise.
     pub default_algorithm: Algorithm,
+    /// When the next key version takes over by itself.
+    pub rotation: RotationPolicy,
+}
+
+/// When the next key version takes over by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationPolicy {
+    /// Whether it does; health names what is due where not.
+    pub automatic: bool,
+    /// How many days old a version may become, unless its object says otherwise; 0 any age.
+    pub after_days: u32,
 }
 
 /// Why the appliance is locked.

@@ -34,6 +34,7 @@ use super::fault::Stop;
 use super::frozen::FrozenSubjects;
 use super::hashing::Hashing;
 use super::in_flight::Gauge;
+use super::key_turns::KeysDue;
 use super::keyring::Keyring;
 use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
@@ -68,6 +69,7 @@ pub struct Operational {
     pub(super) frozen: Arc<FrozenSubjects>,
     pub(super) keyring: Keyring,
     pub(super) closed_keys: Arc<ClosedKeys>,
+    pub(super) keys_due: KeysDue,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
@@ -142,6 +144,7 @@ impl Operational {
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
             closed_keys: Arc::default(),
+            keys_due: KeysDue::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),

@@ -83,6 +83,7 @@ impl Operational {
         })?;
         if let Some(before) = retired {
             self.leases.forget((before.key_id, before.version));
+            self.keys_due.forget((before.key_id, before.version));
         }
         let versions = self.key_versions(&object)?;
         Ok(view(object, versions))

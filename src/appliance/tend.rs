@@ -76,6 +76,7 @@ impl Appliance {
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
         operational.tend_rewraps(now);
+        operational.turn_worn(now);
         operational.sweep_keys(&mut tending.keys, now);
         self.tend_token(operational, tending, now);
     }

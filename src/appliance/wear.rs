@@ -79,6 +79,11 @@ impl Worn {
         }
     }
 
+    /// Which they are.
+    pub(super) fn places(&self) -> Vec<(u32, u32)> {
+        self.0.lock().keys().copied().collect()
+    }
+
     /// It seals no more: another version does.
     pub(super) fn forget(&self, key_id: u32, version: u32) {
         self.0.lock().remove(&(key_id, version));

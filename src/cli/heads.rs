@@ -104,6 +104,7 @@ pairs! {
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
     REWRAPPING "rewrapping" "pembungkusan";
+    DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";
     MEMORY "memory" "memori";

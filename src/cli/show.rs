@@ -17,6 +17,7 @@ use super::key_verify;
 use super::keys;
 use super::roll_ca;
 use super::say_answer::{self as say, fixed};
+use super::say_key;
 use super::schema;
 use super::server_names;
 use super::session;
@@ -173,6 +174,15 @@ fn status(how: &Status) -> String {
     }
     for (name, value) in how.keys.iter().flat_map(keys::lines) {
         line(name, value);
+    }
+    for due in &how.due_keys {
+        let why = match due.why.as_str() {
+            "age" => say_key::fixed::DUE_AGE,
+            "uses" => say_key::fixed::DUE_USES,
+            "window" => say_key::fixed::DUE_WINDOW,
+            _ => say_key::fixed::DUE_COMPROMISED,
+        };
+        line(heads::DUE, say_key::due(&due.key, why).into());
     }
     if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
         let (until, left) = (&old.until, old.certificates);

@@ -87,6 +87,7 @@ impl request::Object {
             Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
                 (Act::ObjectSetSchema, object_of(project, name))
             }
+            Self::Rotation { project, name, .. } => (Act::ObjectSetRotation, object_of(project, name)),
             Self::Life(life) => life.object_act(),
         }
     }

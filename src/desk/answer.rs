@@ -17,7 +17,9 @@ pub use super::keys_answer::{KeysStatus, RewrappedKeys, RewrappingLine};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
-pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::status_answer::{
+    DueKey, Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey,
+};
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
@@ -256,6 +258,9 @@ pub struct ObjectLine {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// How many days old its key may become, where that is not the policy's; 0 any age.
+    #[serde(default)]
+    pub rotate_after_days: Option<u32>,
 }
 
 /// An object with its key versions.

@@ -167,6 +167,10 @@ impl request::Object {
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
             Self::Schema(verb) => verb.perform(of, actor, now)?,
+            Self::Rotation { project, name, after_days } => {
+                appliance.set_rotation(actor, &project, &name, after_days, now)?;
+                Done::Object(appliance.object(&project, &name)?.into())
+            }
             Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }

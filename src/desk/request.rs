@@ -176,6 +176,15 @@ pub enum Object {
     },
     /// What it declares of its data.
     Schema(ObjectSchema),
+    /// How old its key may become.
+    Rotation {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+        /// 0 to 36,500, 0 for any age; as the policy says without.
+        after_days: Option<u32>,
+    },
     /// What becomes of one.
     Life(LifeOf),
 }

@@ -229,9 +229,16 @@ impl From<appliance::Health> for answer::Status {
                 .collect(),
             worn_keys: all(health.worn_keys),
             keys: health.keys.map(answer::KeysStatus::from),
+            due_keys: all(health.due_keys),
             ca: health.ca.map(answer::Ca::from),
             memory: health.memory,
         }
+    }
+}
+
+impl From<appliance::DueKey> for answer::DueKey {
+    fn from(due: appliance::DueKey) -> Self {
+        Self { key: due.key.to_string(), why: due.due.name().into() }
     }
 }
 

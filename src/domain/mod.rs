@@ -24,6 +24,7 @@ pub mod frozen;
 pub mod gap;
 pub mod grant;
 pub mod id;
+pub mod key_due;
 pub mod key_move;
 mod key_moves;
 pub mod key_version;

@@ -9,8 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::client::refusal;
+use crate::key_turns::by_hand;
 use crate::second_person::{Person, member, person};
-use crate::support::daemon::{OBJECT, PROJECT};
+use crate::support::daemon::{OBJECT, PROJECT, Sandbox};
 use crate::world::{Application, World};
 
 fn key(world: &World, verb: &str, more: &str) -> Value {
@@ -145,7 +146,9 @@ fn a_compromised_version_encrypts_no_more_and_another_takes_over() {
 
 #[test]
 fn windows_end_encrypting_and_decrypting_by_the_clock() {
-    let world = World::new("");
+    let sandbox = Sandbox::new();
+    by_hand(&sandbox);
+    let world = World::over(sandbox, "");
     let absensi = world.absensi();
     let first = absensi.seal(OBJECT, b"satu");
     let (soon, later, far) = (in_seconds(4), in_seconds(6), in_seconds(9_000));

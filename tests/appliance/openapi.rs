@@ -191,6 +191,7 @@ fn project(book: &mut Book) {
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
     book.resource("POST", "/v1/projects/gudang/kek-versions", json!({ "reason": "yearly" }));
     book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
+    book.resource("PUT", "/v1/projects/gudang/objects/barang/rotation", json!({ "after_days": 90 }));
     keys(book);
 }
 

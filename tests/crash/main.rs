@@ -14,6 +14,7 @@ mod desk;
 mod disks;
 mod floods;
 mod kek_kills;
+mod keys;
 mod kill;
 mod ledger;
 mod load;

@@ -164,6 +164,9 @@ pub const ROWS: &[Row] = &[
         .says("Declare something else, as far as ciphertexts still open.")
         .refuses(&[Code::Conflict])
         .large(),
+    Row::put("/v1/projects/{project}/objects/{object:name}/rotation", "object rotation")
+        .shows("object")
+        .says("Let an object's key become so old and no older."),
     Row::get("/v1/projects/{project}/objects/{object}/key-versions", "key list")
         .shows("key-versions")
         .says("Key versions of an object, oldest first."),

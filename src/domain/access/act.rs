@@ -127,6 +127,7 @@ acts! {
     ObjectReinstate "object.reinstate", Object;
     ObjectRename "object.rename", Object;
     ObjectRetire "object.retire", Object;
+    ObjectSetRotation "object.set-rotation", Object;
     ObjectSetSchema "object.set-schema", Object;
     ObjectShow "object.show", Object;
     PolicyExplain "policy.explain", Appliance;
