@@ -12,7 +12,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::store::{Scan, Table};
 
-use super::catalog::{ObjectView, not_found, view};
+use super::catalog::{ObjectView, not_found};
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
@@ -109,6 +109,6 @@ impl Operational {
         for version in sound.filter(|version| version.version != object.current_version) {
             self.leases.worn.forget(version.key_id, version.version);
         }
-        Ok(view(object, versions))
+        self.view(object, versions)
     }
 }

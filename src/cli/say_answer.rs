@@ -78,8 +78,8 @@ sentences! {
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
     refused_locked(count) "{count} requests while locked" "{count} permintaan selama terkunci";
-    strained(of, used, size) "{of} has decrypted {used} of {size} fields in 24 hours"
-        "{of} sudah mendekripsi {used} dari {size} nilai dalam 24 jam";
+    strained(of, used, size) "{of}: {used} of {size} fields in 24 hours are used"
+        "{of}: {used} dari {size} nilai dalam 24 jam terpakai";
     worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";

@@ -18,6 +18,7 @@ use super::schema;
 use super::server_names;
 use super::session;
 use super::show_people::{explanation, members, users};
+use super::show_roots::roots;
 use super::statistics;
 use super::subject;
 use super::trail;
@@ -68,7 +69,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
-        Done::Object(Object { object, versions }) => {
+        Done::Object(Object { object, versions, index_roots }) => {
             let mut table = Table::new([
                 heads::VERSION,
                 heads::ALGORITHM,
@@ -89,7 +90,8 @@ pub(super) fn text(done: &Done) -> String {
                     version.width_16.to_string(),
                 ]
             });
-            format!("{}\n{}", objects([Ok(object)]), table.text())
+            let roots = roots(index_roots);
+            format!("{}\n{}{roots}", objects([Ok(object)]), table.text())
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
@@ -266,6 +268,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new([
         heads::OF,
         heads::NAME,
+        heads::OPERATION,
         heads::FIELDS_IN_24_H,
         heads::USED,
         heads::OWN,
@@ -275,6 +278,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
         table.row([
             budget.of.clone(),
             budget.name.clone(),
+            budget.operation.clone(),
             budget.fields_per_day.to_string(),
             budget.used.to_string(),
             budget.own_fields_per_day.map_or_else(|| fixed::POLICYS.to_string(), |fields| fields.to_string()),

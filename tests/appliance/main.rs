@@ -21,6 +21,7 @@ mod expiries;
 mod exports;
 mod fixtures;
 mod gaps;
+mod index;
 mod journal;
 mod keyring;
 mod leases;

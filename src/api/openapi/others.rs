@@ -56,6 +56,13 @@ const ITEM: &[Code] = &[
     Code::KeyExhausted,
 ];
 const DECRYPT: &[Code] = &[Code::CannotOpen, Code::BatchOverBudget, Code::BudgetExhausted];
+const INDEX: &[Code] = &[
+    Code::FieldNotDeclared,
+    Code::FieldNotIndexed,
+    Code::ValueUnfit,
+    Code::BatchOverBudget,
+    Code::BudgetExhausted,
+];
 const V1: &[Code] = &[Code::UnknownMember, Code::TooManyItems];
 const PUBLISHED: &[Code] = &[Code::UnknownAction];
 const RENEWAL: &[Code] =
@@ -135,6 +142,14 @@ fn of_applications() -> Vec<Route> {
             "Decrypt",
             "Decrypted",
             &[ITEM, V1, DECRYPT],
+        ),
+        data(
+            "/v1/endpoints/{endpoint}/index",
+            "index",
+            "Tell what one value, or each of a batch, is found by.",
+            "Index",
+            "Indexed",
+            &[ITEM, V1, INDEX],
         ),
         data(
             "/v1/endpoints/{endpoint}/certificate",
