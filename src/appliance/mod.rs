@@ -11,8 +11,8 @@
 //! [`Operational`], and no verb on data outside it either. `Degraded` is `Operational` without its token: keys in memory
 //! serve until their time is over, everything else is refused until the token is back.
 //!
-//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`], [`Operational::decrypt`] and
-//! [`Operational::reencrypt`], which look in memory only and may run on an async worker.
+//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`], [`Operational::decrypt`],
+//! [`Operational::reencrypt`] and [`Operational::index`], which look in memory only and may run on an async worker.
 
 mod access;
 mod accounts;
@@ -23,6 +23,7 @@ mod approvals;
 mod audit;
 mod audit_filter;
 mod block;
+mod budget_verbs;
 mod budgets;
 mod ca_keys;
 mod ca_roll;
@@ -52,6 +53,7 @@ mod grants;
 mod hashing;
 mod health;
 mod in_flight;
+mod index;
 mod kek;
 mod key_destruction;
 mod key_life;
@@ -72,6 +74,7 @@ mod memo;
 mod meters;
 mod networks;
 mod never_sealed;
+mod operate;
 mod operational;
 mod outside;
 mod own;
@@ -95,6 +98,7 @@ mod rewrap;
 mod rewrap_page;
 mod roll_up;
 mod rollback;
+mod roots;
 mod rotating;
 mod rotation;
 mod schema;
@@ -145,12 +149,13 @@ use crate::store::StoreFile;
 pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
-pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
+pub use admission::{Admitted, Caller, Denied, Enrolled};
 pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
 pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedActor, AuditedThing};
-pub use budgets::{BudgetOf, BudgetView, Budgets};
+pub use budget_verbs::{BudgetOf, BudgetView};
+pub use budgets::Budgets;
 pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
@@ -169,6 +174,7 @@ pub use frozen::{FreezeWatch, FrozenView};
 pub use grants::GrantView;
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
+pub use index::{Indexed, RootKeys, ToIndex};
 pub use key_life::{KeyOf, Window, Windows};
 pub use key_proof::{FailedKey, KeyKind, KeysProved, ProofWanted, StoredKey, Unproved};
 pub use key_shown::{KeyShown, StandsAgainst};
@@ -179,6 +185,7 @@ pub use keys_health::KeysHealth;
 pub use listed::Listed;
 pub use lives::{Life, Place};
 pub use members::MemberView;
+pub use operate::{Decrypt, Encrypt, Index, Operate};
 pub use operational::Operational;
 pub use outside::Outside;
 pub use own::ShownAgain;
@@ -194,6 +201,7 @@ pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
 pub use rewrap::Rewrapping;
 pub use rollback::{Acceptance, Rollback, WentPast};
+pub use roots::RootVersionView;
 pub use rotating::{Rotated, Rotation};
 pub use rotation::NextKey;
 pub use served::Served;
@@ -260,7 +268,7 @@ pub struct Policies {
     pub request_limits: RequestLimits,
     /// What an API key may do unless it says otherwise.
     pub rate_limits: RateLimits,
-    /// How many fields an API key and an endpoint may decrypt in 24 hours unless they say otherwise.
+    /// How many fields an API key and an endpoint may decrypt, and index, in 24 hours unless they say otherwise.
     pub budgets: DefaultBudgets,
     /// Requests one certificate may have under way.
     pub in_flight_per_certificate_max: usize,

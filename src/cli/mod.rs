@@ -47,6 +47,7 @@ mod server_names;
 mod session;
 mod show;
 mod show_people;
+mod show_roots;
 mod statistics;
 mod subject;
 mod table;

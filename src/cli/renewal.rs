@@ -4,7 +4,6 @@ use clap::Args;
 
 use crate::desk::request;
 
-
 #[derive(Args)]
 pub(super) struct Acceptance {
     /// Go on though rows do not open: your word that what the lock reason names is known to be lost. A new epoch begins

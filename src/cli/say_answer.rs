@@ -56,6 +56,7 @@ pub(super) mod fixed {
         SUBJECT_KEY "subject key" "kunci subjek";
         KEK "project key (KEK)" "kunci proyek (KEK)";
         DATA_KEY "data key" "kunci data";
+        INDEX_ROOT "index root" "akar indeks";
         DESTROYED "destroyed, nothing to unwrap" "dimusnahkan, tidak ada yang dibuka";
         ROW_DAMAGED "its row does not open" "barisnya tidak terbuka";
         ROW_OF_ANOTHER "its row is of another key" "barisnya milik kunci lain";
@@ -97,8 +98,8 @@ sentences! {
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
     refused_locked(count) "{count} requests while locked" "{count} permintaan selama terkunci";
-    strained(of, used, size) "{of} has decrypted {used} of {size} fields in 24 hours"
-        "{of} sudah mendekripsi {used} dari {size} nilai dalam 24 jam";
+    strained(of, used, size) "{of}: {used} of {size} fields in 24 hours are used"
+        "{of}: {used} dari {size} nilai dalam 24 jam terpakai";
     worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
     kek_begins(version) "{version}, rewrapping" "{version}, pembungkusan ulang";
     kek_on_its_way(version, done, of) "{version}, rewrapping {done} of {of} keys"

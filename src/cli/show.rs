@@ -22,6 +22,7 @@ use super::schema;
 use super::server_names;
 use super::session;
 use super::show_people::{explanation, members, users};
+use super::show_roots::roots;
 use super::statistics;
 use super::subject;
 use super::trail;
@@ -76,8 +77,9 @@ pub(super) fn text(done: &Done) -> String {
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
-        Done::Object(Object { object, versions }) => {
-            format!("{}\n{}", objects([Ok(object)]), key::versions(all(versions)))
+        Done::Object(Object { object, versions, index_roots }) => {
+            let roots = roots(index_roots);
+            format!("{}\n{}{roots}", objects([Ok(object)]), key::versions(all(versions)))
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
@@ -273,6 +275,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new([
         heads::OF,
         heads::NAME,
+        heads::OPERATION,
         heads::FIELDS_IN_24_H,
         heads::USED,
         heads::OWN,
@@ -282,6 +285,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
         table.row([
             budget.of.clone(),
             budget.name.clone(),
+            budget.operation.clone(),
             budget.fields_per_day.to_string(),
             budget.used.to_string(),
             budget.own_fields_per_day.map_or_else(|| fixed::POLICYS.to_string(), |fields| fields.to_string()),

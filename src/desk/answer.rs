@@ -271,6 +271,19 @@ pub struct Object {
     pub object: ObjectLine,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersion>>,
+    /// Of its index root, oldest first: two while it is being rotated, none where no field was ever indexed.
+    #[serde(default)]
+    pub index_roots: Vec<Listed<IndexRootVersion>>,
+}
+
+/// A version of an index root without its key.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexRootVersion {
+    /// From 1; the first eight digits of an index value.
+    pub version: u32,
+    /// When it was made.
+    pub created: String,
 }
 
 /// A key version without its key.

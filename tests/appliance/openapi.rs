@@ -5,10 +5,13 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::book::{Book, COMMITTED};
 use crate::client::{Client, refusal};
+use crate::index::{INDEXED, NIK, declare_indexes};
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::own_credentials::first_code;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -54,6 +57,7 @@ fn every_operation_answers_as_the_document_says() {
         outside.sign(&world.sandbox, "luar", &key, 7, &[uri(urn)]);
         json!({ "certificate": fs::read_to_string(world.sandbox.path("luar.pem")).unwrap() })
     };
+    declare_indexes(&world);
     data_plane(&world, &mut book);
     about(&world, &mut book);
     users(&mut book, &enrolled);
@@ -92,8 +96,15 @@ fn data_plane(world: &World, book: &mut Book) {
     assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &again).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "8" } });
     assert_eq!(book.ask(client, "POST", &of("decrypt"), &right, &opening).status, 422);
+    let searched =
+        json!({ "object": INDEXED, "field": "nik", "plaintext": STANDARD.encode(NIK), "ref": "nik" });
+    book.ask(client, "POST", &of("index"), &right, &searched).ok();
+    let batch = json!({ "items": [searched, { "object": INDEXED, "field": "nik", "plaintext": "" }] });
+    assert_eq!(book.ask(client, "POST", &of("index"), &right, &batch).ok()["failed"], 1);
+    let unfit = json!({ "object": INDEXED, "field": "nik", "plaintext": "" });
+    assert_eq!(book.ask(client, "POST", &of("index"), &right, &unfit).status, 422);
     book.ask(client, "POST", &of("certificate"), &right, &json!({ "csr": signing_request() })).ok();
-    for verb in ["encrypt", "decrypt", "reencrypt", "certificate"] {
+    for verb in ["encrypt", "decrypt", "reencrypt", "index", "certificate"] {
         for (headers, body) in
             [(&[][..], json!({})), (&right[..], json!({ "x": 1 })), (&right[..], json!([]))]
         {
