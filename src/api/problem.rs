@@ -161,6 +161,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::TooManyApprovals
         | Code::CaInUse
         | Code::CaRollState
+        | Code::RotationUnderWay
         | Code::AdminIsThere
         | Code::TooManySessions
         | Code::NotEmpty

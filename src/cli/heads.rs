@@ -95,6 +95,7 @@ pairs! {
     TURNED_AWAY "refused" "ditolak";
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
+    STORE_KEY "store key" "kunci simpan";
     REWRAPPING "rewrapping" "pembungkusan";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";

@@ -25,6 +25,7 @@ mod issue;
 mod items;
 mod keys;
 mod life;
+mod machine;
 mod own;
 mod p12;
 mod page;

@@ -54,6 +54,7 @@ mod smuggling;
 mod states;
 mod statistics;
 mod store_damage;
+mod store_key;
 mod strict;
 mod stuffed;
 mod subjects;
