@@ -3,11 +3,12 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, Decrypt, Encrypt, Operate, Reencrypt};
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::blind_index;
 use crate::crypto::envelope;
 use crate::domain::normalise;
+use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::schema::{Normaliser, UNIQUE_BITS};
 
@@ -31,9 +32,11 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
             })
         })
         .collect();
+    let operations = [Encrypt::OPERATION, Decrypt::OPERATION, Reencrypt::OPERATION];
     let info = json!({
         "name": "gembok",
         "version": env!("CARGO_PKG_VERSION"),
+        "operations": operations.map(Operation::name),
         "limits": {
             "body_bytes_max": limits.body_bytes_max,
             "published_body_bytes_max": limits.published_body_bytes_max,

@@ -154,6 +154,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::NoSuchRoute => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::KeyDisabled
+        | Code::KeyCompromised
         | Code::KeyNotSealing
         | Code::KeyExhausted
         | Code::AlreadyExists

@@ -27,6 +27,8 @@ pub struct V1Body<'a> {
     context: Option<Pairs<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     r#ref: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    force: Option<bool>,
     #[serde(borrow, default, deserialize_with = "present")]
     field: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -47,6 +49,8 @@ struct V1Item<'a> {
     context: Option<Pairs<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     r#ref: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    force: Option<bool>,
     #[serde(borrow, default, deserialize_with = "present")]
     field: Option<Text<'a>>,
 }
@@ -97,7 +101,7 @@ pub struct Work<'a> {
     pub items: Vec<Item<'a>>,
 }
 
-/// One value to encrypt, decrypt or index.
+/// One value to encrypt, decrypt, reencrypt or index.
 pub struct Item<'a> {
     /// Which object.
     pub object: Cow<'a, str>,
@@ -107,6 +111,8 @@ pub struct Item<'a> {
     pub context: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// What the caller calls it.
     pub reference: Option<Cow<'a, str>>,
+    /// Of a reencrypt: also where the key version is compromised.
+    pub force: bool,
     /// Of an index: the declared field that it is a value of.
     pub field: Option<Cow<'a, str>>,
 }
@@ -118,6 +124,8 @@ pub enum Takes {
     Plaintext,
     /// `ciphertext`
     Ciphertext,
+    /// `ciphertext`, with `force` beside it
+    Aged,
     /// `plaintext`, with `field` beside it
     FieldValue,
 }
@@ -131,7 +139,8 @@ impl<'a> V1Body<'a> {
         let body: Self = parse(bytes)?;
         if let Some(Items(items)) = body.items {
             let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref, &body.field];
-            if lone.iter().any(|member| member.is_some()) || body.context.is_some() {
+            let others = body.context.is_some() || body.force.is_some();
+            if lone.iter().any(|member| member.is_some()) || others {
                 return Err(Refusal::new(Code::UnknownMember)
                     .detail("Beside items there may be no other member: each item carries its own."));
             }
@@ -144,8 +153,8 @@ impl<'a> V1Body<'a> {
             return Ok(Work { is_batch: true, items });
         }
         let object = body.object.ok_or_else(|| missing("object"))?;
-        let V1Body { plaintext, ciphertext, context, r#ref, field, .. } = body;
-        let item = V1Item { object, plaintext, ciphertext, context, r#ref, field }.take(takes)?;
+        let V1Body { plaintext, ciphertext, context, r#ref, force, field, .. } = body;
+        let item = V1Item { object, plaintext, ciphertext, context, r#ref, force, field }.take(takes)?;
         Ok(Work { is_batch: false, items: vec![item] })
     }
 }
@@ -156,15 +165,18 @@ impl<'a> V1Item<'a> {
             Takes::Plaintext | Takes::FieldValue => {
                 (self.plaintext, self.ciphertext, "plaintext", "ciphertext")
             }
-            Takes::Ciphertext => (self.ciphertext, self.plaintext, "ciphertext", "plaintext"),
+            Takes::Ciphertext | Takes::Aged => (self.ciphertext, self.plaintext, "ciphertext", "plaintext"),
         };
         if other.is_some() {
             return Err(Refusal::new(Code::UnknownMember)
                 .detail(format!("This route takes {wanted}, not {unwanted}.")));
         }
+        if self.force.is_some() && takes != Takes::Aged {
+            return Err(Refusal::new(Code::UnknownMember).detail("Only reencrypt takes force."));
+        }
         let field = match (self.field, takes) {
             (None, Takes::FieldValue) => return Err(missing("field")),
-            (Some(_), Takes::Plaintext | Takes::Ciphertext) => {
+            (Some(_), Takes::Plaintext | Takes::Ciphertext | Takes::Aged) => {
                 return Err(Refusal::new(Code::UnknownMember).detail("Only index takes field."));
             }
             (field, _) => field.map(|text| text.0),
@@ -174,6 +186,7 @@ impl<'a> V1Item<'a> {
             value: value.ok_or_else(|| missing(wanted))?.0,
             context: self.context.map(|pairs| pairs.0).unwrap_or_default(),
             reference: self.r#ref.map(|text| text.0),
+            force: self.force.unwrap_or(false),
             field,
         })
     }
@@ -195,7 +208,7 @@ impl<'a> PublishedBody<'a> {
     pub fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
         let value = match takes {
             Takes::Plaintext | Takes::FieldValue => self.plaintext.ok_or_else(|| missing("plaintext"))?,
-            Takes::Ciphertext => match (self.ciphertext, self.chiptext) {
+            Takes::Ciphertext | Takes::Aged => match (self.ciphertext, self.chiptext) {
                 (Some(_), Some(_)) => {
                     return Err(Refusal::new(Code::RepeatedMember)
                         .detail("ciphertext and chiptext are two spellings of one member."));
@@ -204,7 +217,7 @@ impl<'a> PublishedBody<'a> {
             },
         };
         let (object, value) = (self.objek.0, value.0);
-        let item = Item { object, value, context: Vec::new(), reference: None, field: None };
+        let item = Item { object, value, context: Vec::new(), reference: None, force: false, field: None };
         Ok(Work { is_batch: false, items: vec![item] })
     }
 }

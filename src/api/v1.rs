@@ -4,6 +4,7 @@
 //! POST /v1/endpoints/absensi/encrypt      Authorization: Bearer gbk_…
 //! {"object":"karyawan","plaintext":"MzYwMg==","context":{"row":"7"},"ref":"nik"}   -> {"ciphertext":"R0IB…","ref":"nik"}
 //! {"items":[{…},{…}]}                                                              -> {"items":[{…},{…}],"failed":0}
+//! …/reencrypt {"object":"karyawan","ciphertext":"R0IB…"}                           -> {"ciphertext":"R0IB…","changed":true}
 //! …/index {"object":"karyawan","field":"nik","plaintext":"MzYwMg=="}               -> {"index":"00000001…"}
 //! ```
 //!

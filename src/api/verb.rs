@@ -6,7 +6,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::appliance::{Admitted, Decrypt, Done, Encrypt, Field, Operate, Operational, Sealed, Stop};
+use crate::appliance::{
+    Admitted, Aged, Decrypt, Done, Encrypt, Field, Operate, Operational, Reencrypt, Sealed, Stop,
+};
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
@@ -47,6 +49,22 @@ pub(super) trait Given: Send {
 impl Given for String {
     fn value(&self) -> &str {
         self
+    }
+}
+
+/// An envelope, and whether it is another than came in.
+pub(super) struct GivenAnew {
+    ciphertext: String,
+    is_changed: bool,
+}
+
+impl Given for GivenAnew {
+    fn value(&self) -> &str {
+        &self.ciphertext
+    }
+
+    fn write_more(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.is_changed { b",\"changed\":true" } else { b",\"changed\":false" });
     }
 }
 
@@ -106,6 +124,39 @@ impl Verb for Decrypt {
         };
         let done = operational.decrypt(&admitted, &keys, sealed).map_err(Stop::told)?;
         Ok(done.map(|plaintext| STANDARD.encode(&*plaintext)))
+    }
+}
+
+impl Verb for Reencrypt {
+    const TAKES: Takes = Takes::Aged;
+    const GIVES: &'static str = "ciphertext";
+    type Given = GivenAnew;
+
+    async fn perform(
+        operational: &Arc<Operational>,
+        now: Now,
+        admitted: Admitted<Self>,
+        work: Vec<Item<'_>>,
+    ) -> Result<Done<GivenAnew>, Refusal> {
+        let bytes_max = envelope_bytes_max(operational);
+        let aged = work.into_iter().map(|item| {
+            let force = item.force;
+            Ok(Aged { sealed: sealed(item, bytes_max)?, force })
+        });
+        let aged: Vec<Result<Aged<'_>, Refusal>> = aged.collect();
+        let needed = Operational::renewing_versions(&admitted, &aged);
+        let keys = match operational.recall_renewing_keys(&needed, now) {
+            Some(keys) => keys,
+            None => {
+                let operational = Arc::clone(operational);
+                hop(move || operational.load_renewing_keys(&needed, now)).await?
+            }
+        };
+        let done = operational.reencrypt(&admitted, &keys, aged).map_err(Stop::told)?;
+        Ok(done.map(|renewed| GivenAnew {
+            ciphertext: STANDARD.encode(renewed.envelope),
+            is_changed: renewed.is_changed,
+        }))
     }
 }
 

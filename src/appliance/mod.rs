@@ -11,8 +11,8 @@
 //! [`Operational`], and no verb on data outside it either. `Degraded` is `Operational` without its token: keys in memory
 //! serve until their time is over, everything else is refused until the token is back.
 //!
-//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`],
-//! [`Operational::decrypt`] and [`Operational::index`], which look in memory only and may run on an async worker.
+//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`], [`Operational::decrypt`],
+//! [`Operational::reencrypt`] and [`Operational::index`], which look in memory only and may run on an async worker.
 
 mod access;
 mod accounts;
@@ -73,6 +73,7 @@ mod pki;
 mod provision;
 mod recorder;
 mod recovery;
+mod reencrypt;
 mod refused;
 mod renewal;
 mod repeats;
@@ -168,6 +169,7 @@ pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
 pub use recovery::Recovery;
+pub use reencrypt::{Aged, Needed, Reencrypt, Renewed, RenewingKeys};
 pub use refused::{REFUSED_ACT, RefusedAct};
 pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};

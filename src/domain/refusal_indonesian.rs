@@ -64,6 +64,7 @@ indonesian! {
     NotGranted "Endpoint tidak diberi izin untuk aksi ini pada objek ini", "hubungi pemilik proyek";
     CannotOpen "Ciphertext tidak dapat dibuka", "kirim tanpa perubahan, dengan objek yang sama";
     KeyDisabled "Versi kunci dinonaktifkan", "hubungi pemilik proyek";
+    KeyCompromised "Versi kunci ciphertext ini bocor", "periksa dulu apa yang mungkin terbaca atau dipalsukan dengannya, lalu kirim lagi dengan force: true; itu dicatat";
     KeyDestroyed "Versi kunci sudah dimusnahkan", "ciphertext ini tidak dapat dibuka lagi";
     KeyNotSealing "Kunci objek saat ini tidak mengenkripsi", "hubungi pemilik proyek";
     KeyExhausted "Kunci objek mencapai batas pemakaian", "hubungi pemilik proyek untuk rotasi";

@@ -38,6 +38,7 @@ mod own_credentials;
 mod paging;
 mod passwords;
 mod published;
+mod reencrypt;
 mod refusals;
 mod renewal;
 mod reports;

@@ -90,6 +90,10 @@ fn data_plane(world: &World, book: &mut Book) {
     assert_eq!(book.ask(client, "POST", &of("encrypt"), &right, &batch).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "7" } });
     book.ask(client, "POST", &of("decrypt"), &right, &opening).ok();
+    world.grant("reencrypt", OBJECT, ENDPOINT);
+    assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &opening).ok()["changed"], false);
+    let again = json!({ "items": [opening, { "object": "kosong", "ciphertext": "", "force": true }] });
+    assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &again).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "8" } });
     assert_eq!(book.ask(client, "POST", &of("decrypt"), &right, &opening).status, 422);
     let searched =
@@ -100,7 +104,7 @@ fn data_plane(world: &World, book: &mut Book) {
     let unfit = json!({ "object": INDEXED, "field": "nik", "plaintext": "" });
     assert_eq!(book.ask(client, "POST", &of("index"), &right, &unfit).status, 422);
     book.ask(client, "POST", &of("certificate"), &right, &json!({ "csr": signing_request() })).ok();
-    for verb in ["encrypt", "decrypt", "index", "certificate"] {
+    for verb in ["encrypt", "decrypt", "reencrypt", "index", "certificate"] {
         for (headers, body) in
             [(&[][..], json!({})), (&right[..], json!({ "x": 1 })), (&right[..], json!([]))]
         {

@@ -56,6 +56,7 @@ const ITEM: &[Code] = &[
     Code::KeyExhausted,
 ];
 const DECRYPT: &[Code] = &[Code::CannotOpen, Code::BatchOverBudget, Code::BudgetExhausted];
+const REENCRYPT: &[Code] = &[Code::CannotOpen, Code::KeyCompromised, Code::SubjectFrozen, Code::Conflict];
 const INDEX: &[Code] = &[
     Code::FieldNotDeclared,
     Code::FieldNotIndexed,
@@ -142,6 +143,14 @@ fn of_applications() -> Vec<Route> {
             "Decrypt",
             "Decrypted",
             &[ITEM, V1, DECRYPT],
+        ),
+        data(
+            "/v1/endpoints/{endpoint}/reencrypt",
+            "reencrypt",
+            "Put one ciphertext, or a batch, under the object's current key version; no plaintext is shown.",
+            "Reencrypt",
+            "Reencrypted",
+            &[ITEM, V1, REENCRYPT],
         ),
         data(
             "/v1/endpoints/{endpoint}/index",
