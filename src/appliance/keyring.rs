@@ -162,6 +162,11 @@ impl Keyring {
         Ok(held)
     }
 
+    /// Forgets a version of an index root that is no more.
+    pub(super) fn forget_root(&self, key_id: u32, version: u32) {
+        self.roots.remove(&(key_id, version));
+    }
+
     /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
     pub(super) fn forget_expired(&self, now: Instant) {
         self.keks.retain(|_, held| now < held.until);

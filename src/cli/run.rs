@@ -88,6 +88,7 @@ impl Arguments {
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
             Command::Key(verb) => verb.into(),
+            Command::Index(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),

@@ -37,6 +37,7 @@ impl Request {
             Self::Key(request::Key::Rotate { project, object, .. }) => {
                 Ok(vec![(Act::KeyRotate, object_of(project, object))])
             }
+            Self::Index(verb) => Ok(vec![verb.act()]),
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Session(verb) => Ok(vec![verb.act()?]),

@@ -18,6 +18,7 @@ mod certificate_answer;
 mod certificate_request;
 mod endpoint_shown;
 pub mod export;
+mod index;
 mod life;
 mod local;
 mod people;

@@ -95,6 +95,7 @@ impl Request {
                 let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
                 Ok(Done::Object(rotated.into()))
             }
+            Self::Index(verb) => verb.perform(appliance, actor, now),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),

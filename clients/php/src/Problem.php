@@ -28,7 +28,7 @@ final class Problem
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates', 'key-compromised',
             'field-not-declared', 'field-not-indexed', 'value-unfit',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
-            'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state',
+            'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'index-rotation-state',
             'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there',
         ],
         Denied::class => [

@@ -161,6 +161,14 @@ pub const ROWS: &[Row] = &[
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    Row::post("/v1/projects/{project}/objects/{object}/index-root/rotate", "index rotate-root")
+        .shows("object")
+        .says("Make the next version of an object's index root; answers carry the values under both.")
+        .refuses(INDEX_ROOT),
+    Row::post("/v1/projects/{project}/objects/{object}/index-root/finish-rotation", "index finish-rotation")
+        .shows("object")
+        .says("End the version before: what was made under it is found no more.")
+        .refuses(INDEX_ROOT),
     // whose data is not decrypted for the time being
     Row::get("/v1/projects/{project}/frozen-subjects", "subject list")
         .query(PAGES)
@@ -390,6 +398,7 @@ const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
 const ENDED: &[Code] = &[Code::ApprovalEnded];
 const WALK: &[Code] = &[Code::TooManyInFlight];
+const INDEX_ROOT: &[Code] = &[Code::IndexRotationState, Code::TokenAway];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 

@@ -105,6 +105,8 @@ acts! {
     GrantRevoke "grant.revoke", Endpoint;
     HealthRead "health.read", Appliance;
     Index "index", Object;
+    IndexFinishRotation "index.finish-rotation", Object;
+    IndexRotateRoot "index.rotate-root", Object;
     KeyRotate "key.rotate", Object;
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
