@@ -1,5 +1,7 @@
 //! What anybody may know: limits, algorithms, column widths, index values, and what each code means.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::json;
 
@@ -12,6 +14,7 @@ use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::schema::{Normaliser, UNIQUE_BITS};
 
+use super::line::hop;
 use super::{Answer, problem};
 
 /// `GET /v1/info`.
@@ -58,6 +61,18 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
         "text_width": "4 * ceil((n + envelope_overhead_bytes) / 3) characters for n bytes",
     });
     problem::respond(StatusCode::OK, "application/json", info.to_string().into_bytes())
+}
+
+/// What a chain of certificates in PEM is (RFC 8555 section 9.1).
+pub(super) const PEM_CHAIN: &str = "application/pem-certificate-chain";
+
+/// `GET /v1/ca.pem`: so that whoever checks this connection by the old CA can fetch the new one during a roll.
+pub(super) async fn ca(appliance: Arc<Appliance>) -> Answer {
+    let read = hop(move || appliance.ca_pem()).await;
+    read.map_or_else(
+        |refusal| problem::answer(&refusal),
+        |pem| problem::respond(StatusCode::OK, PEM_CHAIN, pem.into_bytes()),
+    )
 }
 
 /// `GET /problems/{code}`.

@@ -13,6 +13,7 @@
 //! | both | `GET /v1/info` | any | `info` |
 //! | both | `GET /problems/{code}` | any | `info` |
 //! | both | `GET /v1/openapi.json` | any | [`openapi`] |
+//! | control | `GET /v1/ca.pem` | any | `info` |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
 //! | control | `GET /health/state` | a user | `health` |
 //! | control | `GET /v1/statistics` | a user: one's projects', or everyone's | `statistics` |
@@ -246,10 +247,13 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
         .and(with.clone())
         .then(|arrival, appliance| async move { metrics::answer(appliance, arrival).await });
 
+    let ca_path = warp::path!("v1" / "ca.pem");
+    let ca = ca_path.and(warp::get()).and(with.clone()).then(info::ca);
+
     let health = alive.or(ready).unify().or(state).unify();
-    let read = statistics.or(metrics).unify();
+    let read = statistics.or(metrics).unify().or(ca).unify();
     let health_paths = alive_path.or(ready_path).unify().or(state_path).unify();
-    let gets = health_paths.or(statistics_path).unify().or(metrics_path).unify();
+    let gets = health_paths.or(statistics_path).unify().or(metrics_path).unify().or(ca_path).unify();
     let wrong_method = gets.and(warp::body::stream()).then(|body| unmatched::method("GET", body));
 
     let served = health.or(read).unify().or(open(with)).unify();

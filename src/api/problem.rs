@@ -155,6 +155,8 @@ pub(super) const fn status(code: Code) -> StatusCode {
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::KeyDisabled
         | Code::KeyCompromised
+        | Code::KeyWindowOver
+        | Code::WrongKeyState
         | Code::KeyNotSealing
         | Code::KeyExhausted
         | Code::AlreadyExists
@@ -162,6 +164,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
+        | Code::TooManyProjects
         | Code::CaInUse
         | Code::CaRollState
         | Code::AdminIsThere

@@ -315,8 +315,7 @@ fn jump_version(version: KeyVersion) -> Option<KeyVersion> {
         return (version.state != KeyState::Destroyed).then_some(KeyVersion { uses_reserved, ..version });
     }
     // One that is not active yet may have been in the time that is lost.
-    let may_have_sealed = matches!(version.state, KeyState::PreActive | KeyState::Active);
-    may_have_sealed.then_some(KeyVersion { state: KeyState::DecryptOnly, ..version })
+    version.after_lost_count()
 }
 
 /// A key pair for the first epoch after `known` that never had one.

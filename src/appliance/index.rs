@@ -23,6 +23,7 @@ use crate::domain::schema::{Field, UNIQUE_BITS};
 use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
+use super::closed_keys::KeyWatch;
 use super::decrypt::{Sealed, cannot_open, version_of};
 use super::encrypt::Done;
 use super::fault::{Fault, Stop};
@@ -30,6 +31,7 @@ use super::keyring::Held;
 use super::operate::Index;
 use super::operational::Operational;
 use super::served::Served;
+use super::watch::Watch;
 
 /// One value of which an index value is to be made.
 pub struct ToIndex<'a> {
@@ -87,13 +89,14 @@ impl Operational {
     pub fn index_needs(
         admitted: &Admitted<Index>,
         values: &[Result<ToIndex<'_>, Refusal>],
+        now: Now,
     ) -> Vec<Result<ToUnwrap, Code>> {
         let needs = admitted.items().iter().zip(values).map(|(served, value)| {
             let served = served.as_ref().map_err(|denied| denied.code)?;
             let opens = match &value.as_ref().map_err(|refusal| refusal.code)?.value {
                 Searched::Plain(..) => None,
                 Searched::Sealed(sealed) => {
-                    Some(version_of(served, &sealed.envelope).map(|(version, _)| version.version))
+                    Some(version_of(served, &sealed.envelope, now).map(|(version, _)| version.version))
                 }
             };
             Ok(ToUnwrap { served: Arc::clone(served), opens })
@@ -118,7 +121,9 @@ impl Operational {
             self.keyring.load_root(root, &served.object, store, master_keys, now.instant).map_err(told)
         };
         let key = |served: &Served, version: &KeyVersion| {
-            self.keyring.load(version, &served.object, store, master_keys, now.instant).map_err(told)
+            let held = self.keyring.load(version, &served.object, store, master_keys, now.instant);
+            let held = held.map_err(told)?;
+            self.check_not_closed((version.key_id, version.version)).map(|()| held).map_err(Some)
         };
         keys_of(needs, |need| need.unwrap(root, key)).unwrap_or_default()
     }
@@ -132,11 +137,13 @@ impl Operational {
         admitted: &Admitted<Index>,
         keys: &IndexKeys,
         values: Vec<Result<ToIndex<'_>, Refusal>>,
+        now: Now,
     ) -> Result<Done<Indexed>, Stop> {
         self.check_not_ended()?;
         let mut at_hand: Option<Keys> = None;
-        let mut watch = None;
-        let mut done = Done { items: Vec::with_capacity(values.len()), groups: Groups::new(), watch: None };
+        let (mut watch, mut key_watch) = (Watch::default(), self.closed_keys.watch());
+        let mut done =
+            Done { items: Vec::with_capacity(values.len()), groups: Groups::new(), watch: Watch::default() };
         for ((served, unwrapped), value) in admitted.items().iter().zip(&keys.0).zip(values) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut version, mut bytes, mut subject) = (0, 0, None);
@@ -153,10 +160,10 @@ impl Operational {
                         subject = self.subject_of(&served.object, &sealed.context)?;
                         if let Some(subject) = subject {
                             // Begun before the look, so that no freeze falls between them.
-                            watch.get_or_insert_with(|| self.frozen.watch(served.object.project));
+                            watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
                             self.frozen.check(served.object.project, subject)?;
                         }
-                        open(served, unwrapped, &sealed)?
+                        open(served, unwrapped, &sealed, &mut key_watch, now)?
                     }
                 };
                 let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
@@ -175,6 +182,7 @@ impl Operational {
             }
             done.items.push(indexed);
         }
+        watch.keys = Some(key_watch);
         done.watch = watch;
         if done.items.len() == admitted.items().len() {
             Ok(done)
@@ -258,13 +266,16 @@ fn open(
     served: &Served,
     unwrapped: &Result<Arc<Unwrapped>, Code>,
     sealed: &Sealed<'_>,
+    watch: &mut KeyWatch,
+    now: Now,
 ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let (_, envelope) = version_of(served, &sealed.envelope).map_err(|code| match code {
+    let (version, envelope) = version_of(served, &sealed.envelope, now).map_err(|code| match code {
         Code::CannotOpen => cannot_open(served, &sealed.context),
         told_apart => told_apart.into(),
     })?;
     let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
     let key = unwrapped.opens.as_ref().ok_or(Code::Fault)?.key();
+    watch.opens((version.key_id, version.version), served.revision);
     let (mut binding, object) = (Vec::new(), &served.object);
     let (project, id) = (object.project.as_bytes(), object.id.as_bytes());
     aad::write(&mut binding, &envelope.header.to_bytes(), project, id, &sealed.context);

@@ -17,6 +17,7 @@
 mod access;
 mod accounts;
 mod admission;
+mod api_key_shown;
 mod api_keys;
 mod approvals;
 mod audit;
@@ -24,10 +25,12 @@ mod audit_filter;
 mod block;
 mod budget_verbs;
 mod budgets;
+mod ca_keys;
 mod ca_roll;
 mod catalog;
 mod certificates;
 mod clock;
+mod closed_keys;
 mod committer;
 mod compact;
 mod decrypt;
@@ -51,8 +54,16 @@ mod hashing;
 mod health;
 mod in_flight;
 mod index;
+mod kek;
+mod key_destruction;
+mod key_life;
+mod key_proof;
+mod key_shown;
 mod key_summary;
+mod key_sweep;
+mod key_turns;
 mod keyring;
+mod keys_health;
 mod last_uses;
 mod lease;
 mod listed;
@@ -70,6 +81,8 @@ mod own;
 mod page;
 mod pause;
 mod pki;
+mod proof_page;
+mod proof_place;
 mod provision;
 mod recorder;
 mod recovery;
@@ -81,6 +94,8 @@ mod reset;
 mod retention;
 mod revocations;
 mod revoking;
+mod rewrap;
+mod rewrap_page;
 mod roll_up;
 mod rollback;
 mod root_rotation;
@@ -103,11 +118,14 @@ mod target;
 mod tend;
 mod tenure;
 mod trace;
+mod under_kek;
 mod unlock;
 mod users;
 mod verdicts;
 mod walk;
 mod walkers;
+mod wanted;
+mod watch;
 mod wear;
 mod witness;
 
@@ -133,15 +151,17 @@ pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Denied, Enrolled};
+pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
-pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedThing};
+pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedActor, AuditedThing};
 pub use budget_verbs::{BudgetOf, BudgetView};
 pub use budgets::Budgets;
 pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use clock::ClockVerdict;
+pub use closed_keys::KeyWatch;
 pub use decrypt::{OpeningKeys, Sealed};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
@@ -156,8 +176,13 @@ pub use grants::GrantView;
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
 pub use index::{IndexKeys, Indexed, Searched, ToIndex, ToUnwrap};
+pub use key_life::{KeyOf, Window, Windows};
+pub use key_proof::{FailedKey, KeyKind, KeysProved, ProofWanted, StoredKey, Unproved};
+pub use key_shown::{KeyShown, StandsAgainst};
 pub use key_summary::{KeyAges, KeySummary};
+pub use key_turns::DueKey;
 pub use keyring::KeyringLimits;
+pub use keys_health::KeysHealth;
 pub use listed::Listed;
 pub use lives::{Life, Place};
 pub use members::MemberView;
@@ -175,9 +200,11 @@ pub use refused::{REFUSED_ACT, RefusedAct};
 pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
+pub use rewrap::Rewrapping;
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use roots::RootVersionView;
 pub use rotating::{Rotated, Rotation};
+pub use rotation::NextKey;
 pub use served::Served;
 pub use server_names::ServerNames;
 pub use sessions::{SessionView, Showing};
@@ -189,6 +216,7 @@ pub use target::Target;
 pub use tend::Tending;
 pub use trace::{Detail, Trace, TraceWanted, UseOf, Used};
 pub use users::UserShown;
+pub use watch::Watch;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
 
@@ -247,6 +275,17 @@ pub struct Policies {
     pub in_flight_per_certificate_max: usize,
     /// What a key version is made with unless its maker says otherwise.
     pub default_algorithm: Algorithm,
+    /// When the next key version takes over by itself.
+    pub rotation: RotationPolicy,
+}
+
+/// When the next key version takes over by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationPolicy {
+    /// Whether it does; health names what is due where not.
+    pub automatic: bool,
+    /// How many days old a version may become, unless its object says otherwise; 0 any age.
+    pub after_days: u32,
 }
 
 /// Why the appliance is locked.

@@ -67,7 +67,7 @@ impl Operational {
             let [of_old, of_new] = [id, new_id].map(|id| self.budgets.of(Spender::api_key(id, counted)));
             (of_old, of_new)
         });
-        let _nothing_is_reserved = self.budgets.reserving.lock();
+        let nothing_is_reserved = self.budgets.reserving.lock();
         let plans = accounts.each_ref().map(|(of_old, of_new)| {
             let Budget { fields_per_day, raise, .. } = of_old.budget();
             let plan = of_new.amend(self.budget_time(now), |budget| {
@@ -111,6 +111,9 @@ impl Operational {
                 return Err(stop);
             }
         };
+        // Nobody who decrypts waits for the token; the old one has an end now.
+        drop(nothing_is_reserved);
+        self.witness_withdrawal(now);
         let mut old = ApiKeyView::of(old);
         (old.replaced_by, old.last_used) = (Some(new.id), self.last_use(id)?);
         Ok(Rotated { new: ApiKeyView::of(new), text, old })

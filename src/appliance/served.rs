@@ -14,6 +14,7 @@ use crate::store::{RowName, Table};
 use super::admission::{Denied, Enrolled};
 use super::fault::Stop;
 use super::listed::Listed;
+use super::memo::CatalogRevision;
 use super::operate::Operate;
 use super::operational::Operational;
 
@@ -21,6 +22,8 @@ use super::operational::Operational;
 pub struct Served {
     /// The object.
     pub object: Object,
+    /// What it was read at.
+    pub(super) revision: CatalogRevision,
     pub(super) granted: Operations,
     /// Those whose grant does not open: nobody knows whether they are granted.
     pub(super) lost: Operations,
@@ -106,10 +109,12 @@ impl Operational {
                 None => {}
             }
         }
-        let versions = self.key_versions(&object)?;
-        for version in &versions {
-            if let Listed::Damaged(row) = version {
-                harmed(row);
+        let mut versions = self.key_versions(&object)?;
+        for version in &mut versions {
+            match version {
+                // Nobody on the way of a request asks what became of it.
+                Listed::Sound(version) => version.moves = None,
+                Listed::Damaged(row) => harmed(row),
             }
         }
         let roots = if object.is_indexed() { self.root_versions(&object)? } else { Vec::new() };
@@ -120,7 +125,8 @@ impl Operational {
         }
         let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
         let (granted, lost) = (granted.without(broken), lost.and(broken));
-        let served = Served { object, granted, lost, denied, versions, roots };
+        let revision = enrolled.revision;
+        let served = Served { object, revision, granted, lost, denied, versions, roots };
         Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
     }
 }

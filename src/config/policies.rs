@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::AccessRules;
+use crate::domain::limits::ROTATE_AFTER_DAYS_MAX;
 
 use super::access;
 use super::bounds::count;
@@ -59,6 +60,20 @@ pub struct CryptoPolicy {
     /// What a request may name.
     #[serde(deserialize_with = "algorithms")]
     pub offered_algorithms: Vec<Algorithm>,
+    /// Days after which a key version is replaced by the next, unless its object says otherwise; 0 at any age.
+    #[serde(default = "year", deserialize_with = "count::<_, _, 0, { ROTATE_AFTER_DAYS_MAX as u64 }>")]
+    pub rotate_after_days: u32,
+    /// Whether key versions that are due are replaced without anybody's word.
+    #[serde(default = "yes")]
+    pub automatic_rotation: bool,
+}
+
+const fn year() -> u32 {
+    365
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl CryptoPolicy {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::appliance::{Access, JournalLimits, KeyringLimits, Outside, Policies, Settings};
+use crate::appliance::{Access, JournalLimits, KeyringLimits, Outside, Policies, RotationPolicy, Settings};
 use crate::config::{Config, PinSource, TokenName};
 use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
@@ -97,6 +97,10 @@ pub(super) fn policies_of(config: &Config) -> Policies {
         },
         in_flight_per_certificate_max: large(config.tls.requests_in_flight_per_certificate_max),
         default_algorithm: config.policies.crypto.default_algorithm,
+        rotation: RotationPolicy {
+            automatic: config.policies.crypto.automatic_rotation,
+            after_days: config.policies.crypto.rotate_after_days,
+        },
     }
 }
 

@@ -17,6 +17,7 @@ use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
 use super::asker::Asker;
+use super::life::description;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
@@ -90,11 +91,7 @@ impl Request {
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::ServerNames(verb) => verb.perform(appliance, actor, now),
-            Self::Key(request::Key::Rotate { project, object, algorithm: wanted }) => {
-                let algorithm = wanted.as_deref().map(algorithm).transpose()?;
-                let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
-                Ok(Done::Object(rotated.into()))
-            }
+            Self::Key(verb) => verb.perform(appliance, leave, now),
             Self::Index(verb) => verb.perform(appliance, actor, now),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
@@ -143,6 +140,10 @@ impl request::Project {
                     endpoints: endpoints.map(|page| all(page.items)),
                 })
             }
+            Self::RotateKek { name, reason } => {
+                let reason = description(reason)?;
+                Done::Project(appliance.rotate_kek(leave.actor(), &name, reason.as_ref(), now)?.into())
+            }
             Self::Member(verb) => verb.perform(of, leave, now)?,
             Self::Life(life) => life.perform(of, leave, now)?,
         })
@@ -164,6 +165,10 @@ impl request::Object {
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
             Self::Schema(verb) => verb.perform(of, actor, now)?,
+            Self::Rotation { project, name, after_days } => {
+                appliance.set_rotation(actor, &project, &name, after_days, now)?;
+                Done::Object(appliance.object(&project, &name)?.into())
+            }
             Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }
@@ -317,7 +322,7 @@ pub(super) fn act(text: &str) -> Result<Act, Refusal> {
     text.parse().map_err(|()| bad(format!("{text:?} is no act; policies/access.cedarschema lists them.")))
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, Refusal> {
+pub(super) fn algorithm(text: &str) -> Result<Algorithm, Refusal> {
     let known = Algorithm::ALL.map(Algorithm::name).join(", ");
     text.parse().map_err(|()| bad(format!("{text:?} is no algorithm; there are {known}.")))
 }

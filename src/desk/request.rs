@@ -10,6 +10,8 @@ pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
 pub use super::index::Index;
+pub use super::key::{Key, KeyMoved, KeyVersionOf};
+pub use super::key_verify::VerifyKeys;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::report::ReportWanted;
@@ -126,6 +128,14 @@ pub enum Project {
         /// Its name.
         name: String,
     },
+    /// The next version of its KEK wraps from now on; what the ones before wrap is wrapped anew, then they are destroyed.
+    RotateKek {
+        /// Its name.
+        name: String,
+        /// Why, for the audit trail: one line of at most 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
+    },
     /// Users who own one together.
     Member(Member),
     /// What becomes of one.
@@ -169,6 +179,15 @@ pub enum Object {
     },
     /// What it declares of its data.
     Schema(ObjectSchema),
+    /// How old its key may become.
+    Rotation {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+        /// 0 to 36,500, 0 for any age; as the policy says without.
+        after_days: Option<u32>,
+    },
     /// What becomes of one.
     Life(LifeOf),
 }
@@ -305,21 +324,6 @@ pub enum BudgetOf {
     ApiKey {
         /// As lists show it.
         id: String,
-    },
-}
-
-/// Verbs on keys of objects.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Key {
-    /// The next version seals from now on.
-    Rotate {
-        /// The object's project.
-        project: String,
-        /// The object.
-        object: String,
-        /// Of the new version; that of the one before without.
-        algorithm: Option<String>,
     },
 }
 

@@ -158,6 +158,7 @@ impl From<Object> for answer::ObjectLine {
             created: object.created.to_string(),
             description: object.description.as_ref().map(ToString::to_string),
             retired: told(object.retired),
+            rotate_after_days: object.rotate_after_days,
         }
     }
 }

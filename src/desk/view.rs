@@ -81,7 +81,7 @@ impl From<appliance::CaView> for answer::Ca {
             until: old.until.to_string(),
             certificates: old.certificates,
         });
-        Self { generation: view.generation, retiring }
+        Self { generation: view.generation, retiring, keys_left: view.keys_left }
     }
 }
 
@@ -100,6 +100,8 @@ impl From<appliance::ProjectView> for answer::Project {
             created: view.created.to_string(),
             description: view.description.as_ref().map(ToString::to_string),
             retired: told(view.retired),
+            kek_version: view.kek_version,
+            rewrapping: view.rewrapping.map(answer::RewrappedKeys::from),
         }
     }
 }
@@ -114,19 +116,6 @@ impl From<appliance::ObjectView> for answer::Object {
 impl From<appliance::RootVersionView> for answer::IndexRootVersion {
     fn from(view: appliance::RootVersionView) -> Self {
         Self { version: view.version, created: view.created.to_string() }
-    }
-}
-
-impl From<appliance::KeyVersionView> for answer::KeyVersion {
-    fn from(view: appliance::KeyVersionView) -> Self {
-        Self {
-            version: view.version,
-            algorithm: view.algorithm.name().into(),
-            state: view.state.name().into(),
-            uses_reserved: view.uses_reserved,
-            worn: view.is_worn,
-            width_16: view.width_16,
-        }
     }
 }
 
@@ -247,9 +236,17 @@ impl From<appliance::Health> for answer::Status {
                 })
                 .collect(),
             worn_keys: all(health.worn_keys),
+            keys: health.keys.map(answer::KeysStatus::from),
+            due_keys: all(health.due_keys),
             ca: health.ca.map(answer::Ca::from),
             memory: health.memory,
         }
+    }
+}
+
+impl From<appliance::DueKey> for answer::DueKey {
+    fn from(due: appliance::DueKey) -> Self {
+        Self { key: due.key.to_string(), why: due.due.name().into() }
     }
 }
 

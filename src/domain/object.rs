@@ -49,6 +49,9 @@ pub struct Object {
     /// Since when nothing new is encrypted for it, if so; what there is opens.
     #[n(11)]
     pub retired: Option<Timestamp>,
+    /// How many days old its key may become, where that is not the policy's; 0 any age.
+    #[n(12)]
+    pub rotate_after_days: Option<u32>,
 }
 
 impl Object {

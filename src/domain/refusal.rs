@@ -178,6 +178,11 @@ codes! {
         "Retire it, wait as long as the detail says, and delete it then.";
     126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
         "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    // The life of key versions.
+    135 WrongKeyState "wrong-key-state", "The key version is in a state that does not allow this.",
+        "Do what the detail names; gembok key show tells the state and what to do next.";
+    136 KeyWindowOver "key-window-over", "The time to decrypt with the key version this was encrypted under is over.",
+        "Ask the owner of the project, who can give the key version a later decrypt_until.";
     // Requests that depend on others.
     100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
         "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
@@ -191,6 +196,8 @@ codes! {
         "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
+    130 TooManyProjects "too-many-projects", "The user has made as many projects as a user may.",
+        "Delete projects that are empty and not wanted any more, or ask another user to make it.";
     155 KeyCompromised "key-compromised", "The key version this was encrypted under is compromised.",
         "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",

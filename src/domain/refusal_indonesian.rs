@@ -62,6 +62,8 @@ indonesian! {
     PolicyDenied "Kebijakan akses tidak mengizinkan ini saat ini dari sini", "hubungi operator";
     ObjectUnknown "Objek tidak ada dalam proyek", "periksa ejaannya";
     NotGranted "Endpoint tidak diberi izin untuk aksi ini pada objek ini", "hubungi pemilik proyek";
+    WrongKeyState "Keadaan versi kunci tidak mengizinkan ini", "lihat keadaannya dengan gembok key show";
+    KeyWindowOver "Masa dekripsi versi kunci ini sudah berakhir", "hubungi pemilik proyek";
     CannotOpen "Ciphertext tidak dapat dibuka", "kirim tanpa perubahan, dengan objek yang sama";
     KeyDisabled "Versi kunci dinonaktifkan", "hubungi pemilik proyek";
     KeyCompromised "Versi kunci ciphertext ini bocor", "periksa dulu apa yang mungkin terbaca atau dipalsukan dengannya, lalu kirim lagi dengan force: true; itu dicatat";
@@ -115,6 +117,7 @@ indonesian! {
     CaInUse "Masih ada sertifikat dari CA lama yang berlaku", "perbarui dahulu";
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
+    TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";
     ObjectInUse "Mungkin sudah ada data yang dienkripsi untuk objek ini", "biarkan pensiun";
     NotRetired "Harus sudah dipensiunkan sekurangnya satu menit", "pensiunkan dahulu dan tunggu satu menit, lalu hapus";

@@ -129,7 +129,7 @@ impl Desk {
             operational.load_admitted::<Encrypt>(&caller, &[OBJECT.to_owned()], &self.peer, clock()).unwrap();
         let keys = operational.load_sealing_keys(&admitted, clock()).unwrap();
         let field = Field { plaintext: Zeroizing::new(b"rahasia".to_vec()), context: context() };
-        let mut sealed = operational.encrypt(&admitted, &keys, vec![Ok(field)]).unwrap();
+        let mut sealed = operational.encrypt(&admitted, &keys, vec![Ok(field)], clock()).unwrap();
         sealed.items.pop().unwrap().unwrap()
     }
 
@@ -152,9 +152,9 @@ impl Desk {
         })?;
         let sealed = || Ok(Sealed { envelope: Zeroizing::new(self.envelope.clone()), context: context() });
         let sealed: Vec<_> = std::iter::repeat_with(sealed).take(fields).collect();
-        let versions = Operational::opening_versions(&admitted, &sealed);
+        let versions = Operational::opening_versions(&admitted, &sealed, clock());
         let keys = operational.load_opening_keys(versions, clock());
-        let done = operational.decrypt(&admitted, &keys, sealed).unwrap();
+        let done = operational.decrypt(&admitted, &keys, sealed, clock()).unwrap();
         for opened in done.items {
             assert_eq!(*opened.unwrap(), b"rahasia");
         }

@@ -125,6 +125,7 @@ fn about(world: &World, book: &mut Book) {
         assert_eq!(book.ask(&client, "GET", "/problems/nothing", &[], &Value::Null).status, 404);
     }
     let nobody = book.nobody.clone();
+    assert!(book.ask(&nobody, "GET", "/v1/ca.pem", &[], &Value::Null).text().starts_with("-----BEGIN CERT"));
     for path in ["/health/alive", "/health/ready"] {
         assert_eq!(book.ask(&nobody, "GET", path, &[], &Value::Null).status, 200);
     }
@@ -198,6 +199,26 @@ fn project(book: &mut Book) {
         let path = format!("/v1/projects/gudang/objects/barang/index-root/{step}");
         book.resource("POST", &path, Value::Null);
     }
+    book.resource("POST", "/v1/projects/gudang/kek-versions", json!({ "reason": "yearly" }));
+    book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
+    book.resource("PUT", "/v1/projects/gudang/objects/barang/rotation", json!({ "after_days": 90 }));
+    keys(book);
+}
+
+fn keys(book: &mut Book) {
+    let versions = "/v1/projects/gudang/objects/barang/key-versions";
+    book.resource("GET", versions, Value::Null);
+    book.resource("GET", &format!("{versions}/1"), Value::Null);
+    for verb in ["disable", "enable", "compromise"] {
+        book.resource("POST", &format!("{versions}/1/{verb}"), json!({ "reason": "uji" }));
+    }
+    let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
+    book.resource("PUT", &format!("{versions}/1/windows"), windows);
+    let asked = book.resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7 })).json();
+    let officer = book.people[3].clone();
+    let give = format!("/v1/approvals/{}/give", asked["id"].as_str().unwrap());
+    book.ask(&officer, "POST", &give, &[], &json!({})).ok();
+    book.resource("POST", &format!("{versions}/1/destruction/cancel"), json!({ "reason": "uji" }));
 }
 
 fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
@@ -230,7 +251,8 @@ fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
         book.resource("POST", &format!("{budget}/raise"), json!({ "fields_per_day": 900, "seconds": 60 }));
     }
     book.resource("PUT", &format!("{key}/expiry"), json!({ "expires": "2099-01-01T00:00:00Z" }));
-    book.resource("PUT", &format!("{key}/limits"), json!({ "limits": { "fields_per_s": 50 } }));
+    book.resource("PUT", &format!("{key}/limits"), json!({ "fields_per_s": 50 }));
+    assert_eq!(book.resource("GET", &key, Value::Null).json()["endpoint"], "kasir");
     book.resource("POST", &format!("{key}/rotate"), json!({ "overlap_s": 60 }));
     for verb in ["enable", "revoke"] {
         book.resource("POST", &format!("{key}/{verb}"), Value::Null);
@@ -358,15 +380,17 @@ fn retire_object(book: &mut Book) -> Instant {
 }
 
 fn subjects(book: &mut Book) {
-    let schema = json!({ "schema": {
+    let schema = json!({
         "subject": "nik",
         "fields": { "nama": {
             "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
         } },
-    } });
+    });
     book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
     book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
-    book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null);
+    // What is shown can be put.
+    let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
+    assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
     let frozen = "/v1/projects/gudang/frozen-subjects";
     let subject = json!({ "subject": { "value": "3372010101900001" } });
     book.resource("POST", frozen, subject.clone());

@@ -134,6 +134,13 @@ fn mend(world: &World, table: Table, rows: &[RowName]) {
             let shown = world.done(&format!("object show {OBJECT} --project {PROJECT}"));
             let damaged = &shown["object"]["versions"][0]["damaged"];
             assert!(rows.iter().any(|row| *damaged == row.to_string()), "{damaged}");
+            let (is_well, verified) = crate::key_verify::verify(world, "");
+            let named = |row: &str| rows.iter().any(|rotten| *row == rotten.to_string());
+            let failed = &verified["failed"][0];
+            assert!(
+                !is_well && named(failed["row"].as_str().unwrap()) && failed["why"] == "damaged",
+                "{verified}"
+            );
             // The next version seals.
             world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
             world.enable();

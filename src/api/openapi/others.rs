@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::operations::{EVERYBODY, Form, Operation, PROBLEM, Refusals};
 use super::sessions;
-use crate::api::statistics_csv;
+use crate::api::{info, statistics_csv};
 use crate::domain::refusal::Code;
 
 /// What any request on data may be refused with before it is looked at.
@@ -51,6 +51,7 @@ const ITEM: &[Code] = &[
     Code::BatchOverBurst,
     Code::FieldsLimited,
     Code::KeyDisabled,
+    Code::KeyWindowOver,
     Code::KeyDestroyed,
     Code::KeyNotSealing,
     Code::KeyExhausted,
@@ -222,6 +223,14 @@ fn of_everybody() -> Vec<Route> {
             Shape::Json("Info"),
         ),
         get("/v1/openapi.json", "openapi", "about", Who::Anybody, "This document.", Shape::Json("OpenApi")),
+        get(
+            "/v1/ca.pem",
+            "ca-pem",
+            "ca",
+            Who::Anybody,
+            "The CAs that clients are to trust, on the control listener: two while a roll is under way.",
+            Shape::Text(info::PEM_CHAIN),
+        ),
         problems,
         get(
             "/health/alive",

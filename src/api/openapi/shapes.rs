@@ -305,10 +305,11 @@ fn health() -> Value {
             "requests_refused_locked": count(),
             "strained_budgets": { "type": "array", "items": named("StrainedBudget") },
             "worn_keys": { "type": "array", "items": named("WornKey") },
+            "keys": { "oneOf": [named("KeysStatus"), { "type": "null" }] },
             "expiring": { "type": "array", "items": named("Expiring") },
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "expiring", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "expiring", "memory"],
     })
 }
 

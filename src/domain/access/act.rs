@@ -59,6 +59,7 @@ acts! {
     ApiKeyList "api-key.list", Endpoint;
     ApiKeyRevoke "api-key.revoke", Endpoint | Appliance;
     ApiKeyRotate "api-key.rotate", Endpoint | Appliance;
+    ApiKeyShow "api-key.show", Endpoint | Appliance;
     ApplianceInit "appliance.init", Appliance;
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
@@ -107,7 +108,14 @@ acts! {
     Index "index", Object;
     IndexFinishRotation "index.finish-rotation", Object;
     IndexRotateRoot "index.rotate-root", Object;
+    KeyCancelDestruction "key.cancel-destruction", Object;
+    KeyCompromise "key.compromise", Object;
+    KeyDisable "key.disable", Object;
+    KeyEnable "key.enable", Object;
     KeyRotate "key.rotate", Object;
+    KeyScheduleDestruction "key.schedule-destruction", Object;
+    KeyVerify "key.verify", Appliance | Project;
+    KeyWindows "key.windows", Object;
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
     MemberList "member.list", Project;
@@ -121,6 +129,7 @@ acts! {
     ObjectReinstate "object.reinstate", Object;
     ObjectRename "object.rename", Object;
     ObjectRetire "object.retire", Object;
+    ObjectSetRotation "object.set-rotation", Object;
     ObjectSetSchema "object.set-schema", Object;
     ObjectShow "object.show", Object;
     PolicyExplain "policy.explain", Appliance;
@@ -131,6 +140,7 @@ acts! {
     ProjectReinstate "project.reinstate", Project;
     ProjectRename "project.rename", Project;
     ProjectRetire "project.retire", Project;
+    ProjectRotateKek "project.rotate-kek", Project;
     ProjectShow "project.show", Project;
     Reencrypt "reencrypt", Object;
     RoleGive "role.give", Role;
