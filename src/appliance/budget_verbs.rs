@@ -167,7 +167,7 @@ impl Operational {
             }
             Err(fault) => return Err(fault),
         }
-        // Nobody who decrypts waits for the token; less is a right that was taken away.
+        // Nobody who decrypts or searches waits for the token; less is a right that was taken away.
         drop(one_at_a_time);
         self.witness_withdrawal(now);
         Ok(())

@@ -21,6 +21,7 @@ mod export;
 mod files;
 mod first_boot;
 mod heads;
+mod index;
 mod issue;
 mod items;
 mod key;

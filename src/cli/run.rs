@@ -89,6 +89,7 @@ impl Arguments {
             Command::Budget(verb) => verb.into(),
             Command::Key(super::key::Key::Verify(wanted)) => return open()?.verify_keys(&wanted),
             Command::Key(verb) => verb.into(),
+            Command::Index(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),

@@ -18,6 +18,7 @@ mod certificate_answer;
 mod certificate_request;
 mod endpoint_shown;
 pub mod export;
+mod index;
 mod key;
 pub mod key_verify;
 mod keys_answer;

@@ -92,6 +92,7 @@ impl Request {
             Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::ServerNames(verb) => verb.perform(appliance, actor, now),
             Self::Key(verb) => verb.perform(appliance, leave, now),
+            Self::Index(verb) => verb.perform(appliance, actor, now),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),

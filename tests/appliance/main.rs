@@ -22,6 +22,7 @@ mod exports;
 mod fixtures;
 mod gaps;
 mod index;
+mod index_rotation;
 mod journal;
 mod kek_rotation;
 mod key_destruction;

@@ -202,6 +202,14 @@ pub const ROWS: &[Row] = &[
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    Row::post("/v1/projects/{project}/objects/{object}/index-root/rotate", "index rotate-root")
+        .shows("object")
+        .says("Make the next version of an object's index root; answers carry the values under both.")
+        .refuses(INDEX_ROOT),
+    Row::post("/v1/projects/{project}/objects/{object}/index-root/finish-rotation", "index finish-rotation")
+        .shows("object")
+        .says("End the version before: what was made under it is found no more.")
+        .refuses(INDEX_ROOT),
     Row::get("/v1/keys/verify", "key verify")
         .query(&[Query::Text("project"), Query::Text("after"), Query::Number("limit"), Query::Flag("kcv")])
         .shows("keys-verified")
@@ -445,6 +453,7 @@ const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
 const ENDED: &[Code] = &[Code::ApprovalEnded, Code::WrongKeyState];
 const WALK: &[Code] = &[Code::TooManyInFlight];
+const INDEX_ROOT: &[Code] = &[Code::IndexRotationState, Code::TokenAway];
 const DESTRUCTION: &str = "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction";
 const CANCEL_DESTRUCTION: &str =
     "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction/cancel";

@@ -171,11 +171,15 @@ fn renewed_item() -> Value {
 }
 
 fn index_item() -> Value {
-    let mut item = item("plaintext", "Base64 of what is to be found.");
-    item["properties"]["field"] =
-        json!({ "type": "string", "description": "The declared field that it is a value of." });
-    item["required"] = json!(["object", "field", "plaintext"]);
-    item
+    let with = |value: &str, what: &str| {
+        let mut item = item(value, what);
+        item["properties"]["field"] =
+            json!({ "type": "string", "description": "The declared field that it is a value of." });
+        item["required"] = json!(["object", "field", value]);
+        item
+    };
+    let sealed = "What an encrypt answered: it is opened and not shown; needs the grant to reencrypt, too.";
+    json!({ "oneOf": [with("plaintext", "Base64 of what is to be found."), with("ciphertext", sealed)] })
 }
 
 fn indexed_item() -> Value {
