@@ -123,6 +123,7 @@ use parking_lot::Mutex;
 
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::budget::DefaultBudgets;
+use crate::domain::key_due::RotationPolicy;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::roll_up::StatisticsRetention;
@@ -252,15 +253,6 @@ pub struct Policies {
     pub default_algorithm: Algorithm,
     /// When the next key version takes over by itself.
     pub rotation: RotationPolicy,
-}
-
-/// When the next key version takes over by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RotationPolicy {
-    /// Whether it does; health names what is due where not.
-    pub automatic: bool,
-    /// How many days old a version may become, unless its object says otherwise; 0 any age.
-    pub after_days: u32,
 }
 
 /// Why the appliance is locked.

@@ -73,7 +73,8 @@ pub(super) fn text(done: &Done) -> String {
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions }) => {
-            format!("{}\n{}", objects([Ok(object)]), key::versions(all(versions)))
+            let (line, age) = (objects([Ok(object)]), key::age(object));
+            format!("{line}\n{age}{}", key::versions(all(versions)))
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
