@@ -1,13 +1,17 @@
 //! What anybody may know: limits, algorithms, column widths, and what each code means.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, Decrypt, Encrypt, Operate, Reencrypt};
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::envelope;
+use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 
+use super::line::hop;
 use super::{Answer, problem};
 
 /// `GET /v1/info`.
@@ -28,9 +32,11 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
             })
         })
         .collect();
+    let operations = [Encrypt::OPERATION, Decrypt::OPERATION, Reencrypt::OPERATION];
     let info = json!({
         "name": "gembok",
         "version": env!("CARGO_PKG_VERSION"),
+        "operations": operations.map(Operation::name),
         "limits": {
             "body_bytes_max": limits.body_bytes_max,
             "published_body_bytes_max": limits.published_body_bytes_max,
@@ -44,6 +50,18 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
         "text_width": "4 * ceil((n + envelope_overhead_bytes) / 3) characters for n bytes",
     });
     problem::respond(StatusCode::OK, "application/json", info.to_string().into_bytes())
+}
+
+/// What a chain of certificates in PEM is (RFC 8555 section 9.1).
+pub(super) const PEM_CHAIN: &str = "application/pem-certificate-chain";
+
+/// `GET /v1/ca.pem`: so that whoever checks this connection by the old CA can fetch the new one during a roll.
+pub(super) async fn ca(appliance: Arc<Appliance>) -> Answer {
+    let read = hop(move || appliance.ca_pem()).await;
+    read.map_or_else(
+        |refusal| problem::answer(&refusal),
+        |pem| problem::respond(StatusCode::OK, PEM_CHAIN, pem.into_bytes()),
+    )
 }
 
 /// `GET /problems/{code}`.

@@ -152,6 +152,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         }
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::KeyDisabled
+        | Code::KeyCompromised
         | Code::KeyWindowOver
         | Code::WrongKeyState
         | Code::KeyNotSealing
@@ -161,6 +162,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
+        | Code::TooManyProjects
         | Code::CaInUse
         | Code::CaRollState
         | Code::AdminIsThere

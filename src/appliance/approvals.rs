@@ -6,7 +6,8 @@ use crate::crypto::random;
 use crate::domain::access::Asked;
 use crate::domain::actor::Actor;
 use crate::domain::approval::{
-    APPROVAL_WAITS_MAX, APPROVALS_KEPT_MAX, APPROVALS_WAITING_MAX, Approval, Destruction, Kind, State,
+    APPROVAL_WAITS_MAX, APPROVALS_KEPT_MAX, APPROVALS_WAITING_MAX, APPROVALS_WAITING_PER_REQUESTER_MAX,
+    Approval, Destruction, Kind, State,
 };
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
@@ -72,12 +73,30 @@ impl Operational {
                 let id = same.id;
                 return Err(taken(format!("The same was asked for already, and waits: approval {id}.")));
             }
+            self.check_asks(user_of(leave.actor()), now)?;
             let (batch, asked) =
                 self.ask(batch, wanted, user_of(leave.actor()), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "member.propose", now);
             Ok((batch, audit, asked))
         })?;
         self.approval_view(asked, now.time)
+    }
+
+    /// Refuses a further request to whoever has so many that wait. What waits because a link was used or a certificate issued is
+    /// nobody's request: it would else be another who is kept out.
+    pub(super) fn check_asks(&self, requester: Option<UserId>, now: Now) -> Result<(), Stop> {
+        let Some(requester) = requester else { return Ok(()) };
+        let sound = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
+        let own =
+            |approval: &Approval| approval.requester == Some(requester) && approval.is_waiting(now.time);
+        let waiting = sound.filter(own).count();
+        if waiting < APPROVALS_WAITING_PER_REQUESTER_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "{waiting} requests of yours wait for a second person; there may be {APPROVALS_WAITING_PER_REQUESTER_MAX} of one requester."
+        );
+        Err(Refusal::new(Code::TooManyApprovals).detail(detail).into())
     }
 
     /// Puts a request into a batch, and takes out those that were kept long enough.
@@ -173,7 +192,8 @@ impl Operational {
         act: &'static str,
         now: Now,
     ) -> Result<ApprovalView, Stop> {
-        let ended = self.change(now, |batch| {
+        // What was approved and not yet done is a right, too.
+        let ended = self.withdraw(now, |batch| {
             let approval = self.approval_row(id)?;
             // A recovery may be stopped until it is used.
             let is_stopped = approval.kind == Kind::Recovery && approval.is_open(now.time);

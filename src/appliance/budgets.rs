@@ -347,7 +347,7 @@ impl Operational {
         change: impl FnOnce(&mut Budget),
     ) -> Result<(), Stop> {
         let spending = self.budgets.of(spender);
-        let _one_at_a_time = self.budgets.reserving.lock();
+        let one_at_a_time = self.budgets.reserving.lock();
         let plan = spending.amend(self.budget_time(now), change);
         match self.change(now, |batch| Ok((put(batch, &plan), audit, ()))) {
             Ok(()) => plan.install(),
@@ -358,10 +358,13 @@ impl Operational {
             }
             Err(fault) => return Err(fault),
         }
+        // Nobody who decrypts waits for the token; less is a right that was taken away.
+        drop(one_at_a_time);
+        self.witness_withdrawal(now);
         Ok(())
     }
 
-    fn budget_view(&self, spender: Spender, name: String, now: Now) -> BudgetView {
+    pub(super) fn budget_view(&self, spender: Spender, name: String, now: Now) -> BudgetView {
         let spending = self.budgets.of(spender);
         let (budget, time) = (spending.budget(), self.budget_time(now));
         BudgetView {

@@ -1,36 +1,36 @@
 //! Projects, objects and their first key version: what there is to protect.
 
-use std::sync::Arc;
-
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::envelope;
 use crate::crypto::kcv::Kcv;
 use crate::crypto::random;
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::{Binding, WrappingKey};
+use crate::crypto::wrapped_key::Binding;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
-use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::id::{ObjectId, ProjectId, UserId};
 use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::limits::PROJECTS_MADE_PER_USER_MAX;
 use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
-use crate::domain::project::{Kek, Project};
+use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Table};
 
+use super::approvals::user_of;
 use super::fault::{Fault, Stop};
-use super::keyring::{Held, kek_row_key};
+use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
+use super::rewrap::Rewrapping;
 use super::schema::{checked, declared};
-use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
@@ -49,6 +49,10 @@ pub struct ProjectView {
     pub description: Option<Description>,
     /// Since when it is retired, if it is.
     pub retired: Option<Timestamp>,
+    /// The version of its KEK that wraps.
+    pub kek_version: u32,
+    /// How far its keys are with that version, while older ones are left.
+    pub rewrapping: Option<Rewrapping>,
 }
 
 /// What is asked for when an object is made.
@@ -110,14 +114,17 @@ impl Operational {
             kek_version_floor: None,
             description: None,
             retired: None,
+            maker: user_of(actor),
         };
         // Asked before the token is, and held again by the commit.
+        self.check_projects_made(project.maker)?;
         let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
         if self.store.get(Table::Names, &name_key)?.is_some() {
             return Err(Code::AlreadyExists.into());
         }
-        let kek = self.new_kek(actor, id, 1, now)?;
+        let (kek, _) = self.new_kek(actor, id, 1, now)?;
         self.change(now, |batch| {
+            self.check_projects_made(project.maker)?;
             let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
             let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
                 Table::Keks,
@@ -135,44 +142,25 @@ impl Operational {
                 (),
             ))
         })?;
-        Ok(ProjectView::of(project))
+        Ok(self.seen(project))
     }
 
-    /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
-    /// counted, so the stored number is never low.
-    fn new_kek(&self, actor: Actor, project: ProjectId, version: u32, now: Now) -> Result<Kek, Stop> {
-        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
-        let generation = master_key.generation();
-        self.change(now, |batch| {
-            let row_key = token_wraps_key(generation);
-            let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;
-            if wraps > TOKEN_WRAPS_MAX {
-                return Err(Refusal::new(Code::KeyExhausted)
-                    .detail(format!(
-                        "MK generation {generation} has wrapped as many keys as it may; rotate the master key."
-                    ))
-                    .into());
-            }
-            if wraps >= TOKEN_WRAPS_ROTATE {
-                tracing::warn!(generation, wraps, "the MK has made half the wraps it may; rotate the master key");
-            }
-            let audit = AuditRecord::new(now.time, actor, "master-key.wrap")
-                .with("generation", generation)
-                .with("wraps", wraps);
-            Ok((batch.put(Table::Counters, &row_key, cbor::encode(&wraps)), audit, ()))
+    /// Refuses another project to a user who has made as many as there may be. Those count that are there, whoever is a member.
+    fn check_projects_made(&self, maker: Option<UserId>) -> Result<(), Stop> {
+        let Some(maker) = maker else { return Ok(()) };
+        let mut made = 0;
+        self.each_listed(Table::Projects, &[], |_, row| {
+            let project = row.decode::<Project>()?.sound();
+            made += usize::from(project.is_some_and(|project| project.maker == Some(maker)));
+            Ok(())
         })?;
-        let binding = Binding::kek(*project.as_bytes(), version, generation);
-        let wrapped = master_key.wrap(&SecretKey::generate()?, &binding)?;
-        Ok(Kek { master_key: generation, wrapped: wrapped.to_bytes(), created: now.time })
-    }
-
-    /// The KEK that wraps a project's new keys.
-    ///
-    /// # Errors
-    /// `token-away`; a fault when it does not open.
-    pub(super) fn load_kek(&self, project: &Project, now: Now) -> Result<Arc<Held<WrappingKey>>, Stop> {
-        let (store, master_keys) = (&self.store, &self.master_keys);
-        self.keyring.load_kek(project.id, project.kek_version, store, master_keys, now.instant)
+        if made < PROJECTS_MADE_PER_USER_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "There are {made} projects that this user has made; a user may make {PROJECTS_MADE_PER_USER_MAX}."
+        );
+        Err(Refusal::new(Code::TooManyProjects).detail(detail).into())
     }
 
     /// Makes an object with its first key version, which seals at once.
@@ -194,6 +182,7 @@ impl Operational {
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
         let (object, version) = self.change(now, |batch| {
+            let (project, kek) = self.wrapping_now(project, kek, now)?;
             let key_id = self.draw_key_id()?;
             let object = Object {
                 id,
@@ -239,12 +228,14 @@ impl Operational {
     /// # Errors
     /// The store's.
     pub fn projects(&self, wanted: &PageWanted) -> Result<Page<ProjectView>, Stop> {
-        self.page(Table::Projects, &[], wanted, |_, row| Ok(Some(row.decode()?.map(ProjectView::of))))
+        self.page(Table::Projects, &[], wanted, |_, row| {
+            Ok(Some(row.decode()?.map(|project| self.seen(project))))
+        })
     }
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
         let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
-        Ok(project.map(ProjectView::of))
+        Ok(project.map(|project| self.seen(project)))
     }
 
     /// The project of a name.
@@ -252,7 +243,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
-        self.project_named(name).map(ProjectView::of)
+        self.project_named(name).map(|project| self.seen(project))
     }
 
     /// Objects of a project by id, without their versions; and those whose row is damaged, of whichever project they are.
@@ -286,6 +277,12 @@ impl Operational {
     pub fn master_key_kcv(&self) -> Result<Kcv, Stop> {
         let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
         Ok(master_key.kcv()?)
+    }
+
+    pub(super) fn seen(&self, project: Project) -> ProjectView {
+        let Project { id, name, created, description, retired, kek_version, .. } = project;
+        let rewrapping = self.rewrapping_of(id);
+        ProjectView { id, name, created, description, retired, kek_version, rewrapping }
     }
 
     pub(super) fn project_named(&self, name: &str) -> Result<Project, Stop> {
@@ -322,13 +319,6 @@ impl Operational {
             }
         }
         Err(Fault::new("no free key id was found in 16 draws; the randomness cannot be right").into())
-    }
-}
-
-impl ProjectView {
-    fn of(project: Project) -> Self {
-        let Project { id, name, created, description, retired, .. } = project;
-        Self { id, name, created, description, retired }
     }
 }
 

@@ -156,7 +156,7 @@ fn wanted<'a>(
 
 /// Takes the envelope apart and finds its version, before any key is fetched: its key id must be the object's, the version
 /// must exist, the algorithm must be that version's, and it must open at `now`.
-fn version_of<'s, 'e>(
+pub(super) fn version_of<'s, 'e>(
     served: &'s Served,
     envelope: &'e [u8],
     now: Now,
@@ -174,7 +174,7 @@ fn version_of<'s, 'e>(
 
 /// The one answer. Where the object requires context names that were not given, it says so beside: the names are in the
 /// catalog, not in the envelope, so that tells nothing about it.
-fn cannot_open(served: &Served, context: &Context<'_>) -> Refusal {
+pub(super) fn cannot_open(served: &Served, context: &Context<'_>) -> Refusal {
     let refusal = Refusal::new(Code::CannotOpen);
     match served.object.required_context.iter().find(|name| context.value(name).is_none()) {
         Some(name) => refusal

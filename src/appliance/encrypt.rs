@@ -171,11 +171,11 @@ fn runs(
     items.chunk_by(alike).map(|run| (&run[0], run.len()))
 }
 
-fn sealing(served: &Served, now: Now) -> Result<Sealing<'_>, Code> {
+pub(super) fn sealing(served: &Served, now: Now) -> Result<Sealing<'_>, Code> {
     served.current()?.ok_or(Code::KeyNotSealing)?.sealing(now.time)
 }
 
-fn require_context(served: &Served, context: &Context<'_>) -> Result<(), Refusal> {
+pub(super) fn require_context(served: &Served, context: &Context<'_>) -> Result<(), Refusal> {
     let missing = served.object.required_context.iter().find(|name| context.value(name).is_none());
     missing.map_or(Ok(()), |name| {
         Err(Refusal::new(Code::ContextRequired)

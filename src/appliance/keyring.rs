@@ -98,7 +98,17 @@ impl Keyring {
         if let Some(held) = self.recall(version, now) {
             return Ok(held);
         }
-        let kek = self.load_kek(object.project, version.kek_version, store, master_keys, now)?;
+        let again;
+        let (version, kek) =
+            match self.find_kek(object.project, version.kek_version, store, master_keys, now)? {
+                Some(kek) => (version, kek),
+                // Whoever read of the version before its key was wrapped anew comes too late for the KEK that it names.
+                None => {
+                    again = as_it_lies(version, store)?;
+                    let number = again.kek_version;
+                    (&again, self.load_kek(object.project, number, store, master_keys, now)?)
+                }
+            };
         let binding = Binding::data_key(
             version.algorithm,
             *object.project.as_bytes(),
@@ -143,6 +153,17 @@ impl Keyring {
         self.data_keys.len()
     }
 
+    /// Keeps a KEK that was made just now.
+    pub(super) fn hold_kek(&self, project: ProjectId, key: WrappingKey, now: Instant) {
+        let version = key.version();
+        self.keks.insert((project, version), Arc::new(Held { key, until: now + self.ttl }));
+    }
+
+    /// Forgets a KEK that is destroyed. Data keys that came from it are the same under the next.
+    pub(super) fn forget_kek(&self, project: ProjectId, version: u32) {
+        self.keks.remove(&(project, version));
+    }
+
     /// A version of a project's KEK, unwrapped if need be. Blocks, as [`Keyring::load`] does.
     ///
     /// # Errors
@@ -155,20 +176,35 @@ impl Keyring {
         master_keys: &[MasterKey],
         now: Instant,
     ) -> Result<Arc<Held<WrappingKey>>, Stop> {
+        let missing = || Fault::new(format!("version {version} of the KEK of project {project} is missing"));
+        self.find_kek(project, version, store, master_keys, now)?.ok_or_else(|| missing().into())
+    }
+
+    /// The same; `None` where there is no such version any more.
+    fn find_kek(
+        &self,
+        project: ProjectId,
+        version: u32,
+        store: &Store,
+        master_keys: &[MasterKey],
+        now: Instant,
+    ) -> Result<Option<Arc<Held<WrappingKey>>>, Stop> {
         let held = || self.keks.get(&(project, version)).filter(|held| now < held.until);
         if let Some(held) = held() {
-            return Ok(held);
+            return Ok(Some(held));
         }
         // Here and not in flight: the others are patient with the token, and a store that is being compacted takes longer.
-        let missing = || Fault::new(format!("version {version} of the KEK of project {project} is missing"));
-        let row = store.get(Table::Keks, &kek_row_key(project, version))?.ok_or_else(missing)?;
+        let Some(row) = store.get(Table::Keks, &kek_row_key(project, version))? else { return Ok(None) };
         let kek: Kek = cbor::decode(&row.value)?;
+        if kek.gone.is_some() {
+            return Ok(None);
+        }
         let unwrapped = self.unwrapping.run((project, version), || {
             // The one before may have landed since we looked.
             held().map_or_else(|| self.unwrap_kek(project, version, &kek, master_keys, now), Ok)
         });
         // Whoever does not come to wait, or waits in vain, finds the token too slow.
-        unwrapped.unwrap_or_else(|| Err(Code::TokenAway.into()))
+        unwrapped.unwrap_or_else(|| Err(Code::TokenAway.into())).map(Some)
     }
 
     fn unwrap_kek(
@@ -201,6 +237,16 @@ impl Keyring {
         self.keks.insert((project, version), Arc::clone(&held));
         Ok(held)
     }
+}
+
+/// A key version as it is stored now, if it may still open.
+fn as_it_lies(version: &KeyVersion, store: &Store) -> Result<KeyVersion, Stop> {
+    let row = store.get(Table::KeyVersions, &KeyVersion::row_key(version.key_id, version.version))?;
+    let again: KeyVersion = cbor::decode(&row.ok_or(Code::KeyDestroyed)?.value)?;
+    if again.wrapped.is_empty() {
+        return Err(Code::KeyDestroyed.into());
+    }
+    Ok(again)
 }
 
 /// `project id 16 | version u32`.

@@ -27,6 +27,8 @@ use super::wear::Worn;
 const FIRST_USES: u64 = 1 << 10;
 /// Uses of the longest.
 const USES_MAX: u64 = 1 << 20;
+/// Tries of a reservation whose row others write at the same time.
+const TRIES_MAX: u32 = 16;
 
 /// The leases of the key versions in use. A bounded number: what falls out is forfeited, as after a crash.
 pub(super) struct Leases {
@@ -84,6 +86,30 @@ impl Leases {
         if self.take(version, uses) {
             return Ok(());
         }
+        let mut tries = TRIES_MAX;
+        let (stored, lease, granted) = loop {
+            tries -= 1;
+            match self.reserve(version, uses, store, now) {
+                // The row was written anew meanwhile: its key was wrapped by another KEK, or a verb moved it.
+                Err(stop) if tries > 0 && stop.is_conflict() => {}
+                reserved => break reserved?,
+            }
+        };
+        self.worn.look(&stored);
+        lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
+        lease.left.fetch_add(granted - uses, Ordering::AcqRel);
+        self.open.insert((version.key_id, version.version), lease);
+        Ok(())
+    }
+
+    /// Makes a reservation durable: the version as it lies then, its lease, and the uses.
+    fn reserve(
+        &self,
+        version: &KeyVersion,
+        uses: u64,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(KeyVersion, Arc<Lease>, u64), Stop> {
         let row_key = KeyVersion::row_key(version.key_id, version.version);
         let row = store.get(Table::KeyVersions, &row_key)?.ok_or_else(|| {
             Fault::new(format!("version {} of key {:08x} is missing", version.version, version.key_id))
@@ -109,11 +135,7 @@ impl Leases {
             .put(Table::KeyVersions, &row_key, cbor::encode(&stored))
             .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
         store.commit(batch).map_err(|error| Stop::unreserved(error, "uses of a key version"))?;
-        self.worn.look(&stored);
-        lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
-        lease.left.fetch_add(granted - uses, Ordering::AcqRel);
-        self.open.insert(key, lease);
-        Ok(())
+        Ok((stored, lease, granted))
     }
 }
 

@@ -11,18 +11,20 @@
 //! [`Operational`], and no verb on data outside it either. `Degraded` is `Operational` without its token: keys in memory
 //! serve until their time is over, everything else is refused until the token is back.
 //!
-//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`] and
-//! [`Operational::decrypt`], which look in memory only and may run on an async worker.
+//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`], [`Operational::decrypt`] and
+//! [`Operational::reencrypt`], which look in memory only and may run on an async worker.
 
 mod access;
 mod accounts;
 mod admission;
+mod api_key_shown;
 mod api_keys;
 mod approvals;
 mod audit;
 mod audit_filter;
 mod block;
 mod budgets;
+mod ca_keys;
 mod ca_roll;
 mod catalog;
 mod certificates;
@@ -50,13 +52,16 @@ mod grants;
 mod hashing;
 mod health;
 mod in_flight;
+mod kek;
 mod key_destruction;
 mod key_life;
+mod key_proof;
 mod key_shown;
 mod key_summary;
 mod key_sweep;
 mod key_turns;
 mod keyring;
+mod keys_health;
 mod last_uses;
 mod lease;
 mod listed;
@@ -73,9 +78,12 @@ mod own;
 mod page;
 mod pause;
 mod pki;
+mod proof_page;
+mod proof_place;
 mod provision;
 mod recorder;
 mod recovery;
+mod reencrypt;
 mod refused;
 mod renewal;
 mod repeats;
@@ -83,6 +91,8 @@ mod reset;
 mod retention;
 mod revocations;
 mod revoking;
+mod rewrap;
+mod rewrap_page;
 mod roll_up;
 mod rollback;
 mod rotating;
@@ -93,6 +103,7 @@ mod served;
 mod server_certificate;
 mod server_names;
 mod sessions;
+mod settings;
 mod sign_in;
 mod signing_request;
 mod single_flight;
@@ -103,6 +114,7 @@ mod target;
 mod tend;
 mod tenure;
 mod trace;
+mod under_kek;
 mod unlock;
 mod users;
 mod verdicts;
@@ -113,32 +125,24 @@ mod watch;
 mod wear;
 mod witness;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::crypto::algorithm::Algorithm;
-use crate::domain::budget::DefaultBudgets;
-use crate::domain::key_due::RotationPolicy;
-use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::roll_up::StatisticsRetention;
-use crate::domain::session::SessionLimits;
-use crate::domain::timestamp::Now;
-use crate::hsm::{PinBackoff, TokenConfig};
+use crate::hsm::PinBackoff;
 use crate::store::StoreFile;
 
 pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
+pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
-pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedThing};
+pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedActor, AuditedThing};
 pub use budgets::{BudgetOf, BudgetView, Budgets};
 pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
@@ -159,10 +163,12 @@ pub use grants::GrantView;
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
 pub use key_life::{KeyOf, Window, Windows};
+pub use key_proof::{FailedKey, KeyKind, KeysProved, ProofWanted, StoredKey, Unproved};
 pub use key_shown::{KeyShown, StandsAgainst};
 pub use key_summary::{KeyAges, KeySummary};
 pub use key_turns::DueKey;
 pub use keyring::KeyringLimits;
+pub use keys_health::KeysHealth;
 pub use listed::Listed;
 pub use lives::{Life, Place};
 pub use members::MemberView;
@@ -174,16 +180,19 @@ pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
 pub use recovery::Recovery;
+pub use reencrypt::{Aged, Needed, Reencrypt, Renewed, RenewingKeys};
 pub use refused::{REFUSED_ACT, RefusedAct};
 pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
+pub use rewrap::Rewrapping;
 pub use rollback::{Acceptance, Rollback, WentPast};
 pub use rotating::{Rotated, Rotation};
 pub use rotation::NextKey;
 pub use served::Served;
 pub use server_names::ServerNames;
 pub use sessions::{SessionView, Showing};
+pub use settings::{Policies, Settings};
 pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
@@ -195,65 +204,6 @@ pub use users::UserShown;
 pub use watch::Watch;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
-
-/// Everything the appliance is told from outside.
-pub struct Settings {
-    /// Where the store file and `pki/` lie.
-    pub state_directory: PathBuf,
-    /// Bytes of the store kept in memory.
-    pub cache_bytes: usize,
-    /// Which token, through which module.
-    pub token: TokenConfig,
-    /// The file that holds the token's PIN; made at init.
-    pub pin_file: PathBuf,
-    /// Names and addresses in the server's certificate, until an operator says others.
-    pub server_names: Vec<String>,
-    /// What comes from a CA outside.
-    pub outside: Outside,
-    /// Keys in memory.
-    pub keyring: KeyringLimits,
-    /// How long cached keys may serve without a token.
-    pub degraded_max: Duration,
-    /// How records are gathered.
-    pub journal: JournalLimits,
-    /// Bytes of the disk that requests on data leave alone.
-    pub disk_reserve_bytes: u64,
-    /// How often a checkpoint is made at least, while the chain grows.
-    pub checkpoint_every: Duration,
-    /// How long records are kept before they are pruned, once exported; never pruned without.
-    pub retention: Option<Duration>,
-    /// How long statistics are kept.
-    pub statistics: StatisticsRetention,
-    /// How long sessions live, and how many there may be.
-    pub sessions: SessionLimits,
-    /// What may change while it runs.
-    pub policies: ArcSwap<Policies>,
-    /// Who may do what; [`Appliance::govern`] changes it.
-    pub access: ArcSwap<Access>,
-    /// What memory protection the process got, for health.
-    pub memory_protection: String,
-    /// Both clocks.
-    pub clock: fn() -> Now,
-    /// Called when certificates or the CRL have changed on disk, or the state has: the listeners follow.
-    pub notify: Box<dyn Fn() + Send + Sync>,
-}
-
-/// What a reload of the configuration puts in force at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policies {
-    /// What a request may hold.
-    pub request_limits: RequestLimits,
-    /// What an API key may do unless it says otherwise.
-    pub rate_limits: RateLimits,
-    /// How many fields an API key and an endpoint may decrypt in 24 hours unless they say otherwise.
-    pub budgets: DefaultBudgets,
-    /// Requests one certificate may have under way.
-    pub in_flight_per_certificate_max: usize,
-    /// What a key version is made with unless its maker says otherwise.
-    pub default_algorithm: Algorithm,
-    /// When the next key version takes over by itself.
-    pub rotation: RotationPolicy,
-}
 
 /// Why the appliance is locked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,6 +44,7 @@ use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
+use super::rewrap::Rewraps;
 use super::sessions::LastSeen;
 use super::tend::Absence;
 use super::walkers::Walkers;
@@ -75,11 +76,14 @@ pub struct Operational {
     pub(super) hashing: Hashing,
     pub(super) last_seen: LastSeen,
     pub(super) walkers: Walkers,
+    /// Held by whoever proves stored keys: one page at a time.
+    pub(super) proving: Mutex<()>,
     repeats: Repeats<AccessRecord>,
     pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
     pub(super) witness: Witness,
     pub(super) retention: Retention,
+    pub(super) rewraps: Rewraps,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
@@ -136,6 +140,7 @@ impl Operational {
             hashing: Hashing::default(),
             last_seen: LastSeen::default(),
             walkers: Walkers::default(),
+            proving: Mutex::new(()),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
             closed_keys: Arc::default(),
@@ -145,6 +150,7 @@ impl Operational {
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
             client_expiries: Mutex::default(),
             retention: Retention::default(),
+            rewraps: Rewraps::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),

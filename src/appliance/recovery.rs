@@ -46,7 +46,7 @@ impl Operational {
     /// # Errors
     /// `not-found`; `admin-is-there` while an admin who can sign in may refuse it.
     pub fn recover_user(&self, leave: Leave, name: &str, now: Now) -> Result<Recovery, Stop> {
-        let mut waits = None;
+        let (mut waits, mut before) = (None, None);
         let found = self.change(now, |batch| {
             let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
             let wanted = Wanted::of(Kind::Recovery, user.id, None);
@@ -63,6 +63,7 @@ impl Operational {
                 }
                 let batch = self.end_sessions_of(batch, user.id)?;
                 let id = user.id;
+                before = Some(self.live_serials(id, now.time)?);
                 let admin = User {
                     role: Role::Admin,
                     disabled: None,
@@ -92,6 +93,14 @@ impl Operational {
             Some(same) => Found::Waits(same),
             None => found?,
         };
+        if let Some(before) = before {
+            // Sessions, a password, a certificate that waited for confirmation: what the account had of another's hand is gone.
+            self.witness_withdrawal(now);
+            let user = self.user_named(name)?.id;
+            let left = self.live_serials(user, now.time)?;
+            let ended: Vec<Vec<u8>> = before.into_iter().filter(|serial| !left.contains(serial)).collect();
+            self.publish_revocations(&ended, now)?;
+        }
         Ok(match found {
             Found::Waits(approval) => Recovery::Asked(Box::new(self.approval_view(approval, now.time)?)),
             Found::Link(token) => {

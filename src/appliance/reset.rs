@@ -35,6 +35,8 @@ use super::second_person::record;
 use super::sign_in::recovery_digest;
 use super::wanted::Wanted;
 
+/// What is recorded of an account that waits for confirmation from then on.
+pub(super) const UNCONFIRMED: &str = "unconfirmed";
 /// Recovery codes of a second factor.
 const RECOVERY_CODES: usize = 10;
 /// Random bytes of a recovery code: 16 characters of base32, 80 bits.
@@ -104,7 +106,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn enforce_totp(&self, leave: Leave, name: &str, is_demanded: bool, now: Now) -> Result<(), Stop> {
-        self.change_if_any(now, |batch| {
+        self.withdraw_if_any(now, |batch| {
             let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
             if credentials.totp_enforced.is_some() == is_demanded {
                 return Ok(None);
@@ -220,7 +222,7 @@ impl Operational {
         }
         let batch =
             self.hand_over(batch, user, Handed::Certificate(spki), (maker, actor.to_string()), now)?;
-        Ok((batch, audit.with("unconfirmed", "from now on")))
+        Ok((batch, audit.with(UNCONFIRMED, "from now on")))
     }
 
     /// Puts into a batch that an account waits for confirmation, and asks for it. What was asked about it before counts no more,
@@ -295,6 +297,7 @@ impl Operational {
                 return Err(taken(format!("That waits already: approval {id}.")));
             }
             let by = leave.actor();
+            self.check_asks(user_of(by), now)?;
             let (batch, asked) = self.ask(batch, wanted, user_of(by), by.to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "user.ask-confirmation", now);
             Ok((batch, audit, asked))

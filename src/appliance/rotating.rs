@@ -65,7 +65,7 @@ impl Operational {
         let new_id = ApiKeyId::from_random(random::bytes()?);
         let (of_old, of_new) =
             (self.budgets.of(Spender::ApiKey(id)), self.budgets.of(Spender::ApiKey(new_id)));
-        let _nothing_is_reserved = self.budgets.reserving.lock();
+        let nothing_is_reserved = self.budgets.reserving.lock();
         let size = of_old.budget();
         let plan = of_new.amend(self.budget_time(now), |budget| {
             (budget.fields_per_day, budget.raise) = (size.fields_per_day, size.raise);
@@ -102,6 +102,9 @@ impl Operational {
                 return Err(stop);
             }
         };
+        // Nobody who decrypts waits for the token; the old one has an end now.
+        drop(nothing_is_reserved);
+        self.witness_withdrawal(now);
         let mut old = ApiKeyView::of(old);
         (old.replaced_by, old.last_used) = (Some(new.id), self.last_use(id)?);
         Ok(Rotated { new: ApiKeyView::of(new), text, old })

@@ -73,6 +73,7 @@ impl Operational {
         let project = self.project_named(project)?;
         let kek = self.load_kek(&project, now)?;
         let (object, retired) = self.change_keys(now, |batch| {
+            let (project, kek) = self.wrapping_now(project, kek, now)?;
             let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
             let before = self.current_version(&object)?;
             let because = Because::of(actor, now.time, next.why.clone());

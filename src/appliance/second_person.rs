@@ -46,7 +46,7 @@ impl Operational {
     pub fn give_approval(&self, leave: Leave, id: ApprovalId, now: Now) -> Result<ApprovalView, Stop> {
         let mut doomed = None;
         let given = self.change_keys(now, |batch| {
-            let seconded = self.second(&leave, id, now)?;
+            let seconded = self.second(leave.actor(), id, now.time)?;
             let given = seconded.approval.clone();
             let audit = ask_audit(&given, leave.actor(), "approval.give", now);
             let batch = put(batch, &given);
@@ -69,10 +69,26 @@ impl Operational {
         self.approval_view(given, now.time)
     }
 
+    /// Why an approval could not be given by a user now, beside what the access policies say; none where it could.
+    pub(super) fn objection(
+        &self,
+        by: UserId,
+        id: ApprovalId,
+        now: Timestamp,
+    ) -> Result<Option<String>, Stop> {
+        match self.second(Actor::User(by), id, now) {
+            Ok(_) => Ok(None),
+            Err(Stop::Refused(refusal)) => {
+                Ok(Some(refusal.detail.map_or_else(|| refusal.code.title().to_owned(), Into::into)))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Makes sure of the second person.
-    fn second(&self, leave: &Leave, id: ApprovalId, now: Now) -> Result<Seconded, Stop> {
-        let approval = self.waiting(id, now.time)?;
-        let Actor::User(approver) = leave.actor() else {
+    fn second(&self, actor: Actor, id: ApprovalId, now: Timestamp) -> Result<Seconded, Stop> {
+        let approval = self.waiting(id, now)?;
+        let Actor::User(approver) = actor else {
             return Err(no("A second person signs in to the control plane."));
         };
         if approval.requester == Some(approver) || approval.subject == approver {
@@ -89,7 +105,7 @@ impl Operational {
             return Err(ended("Whoever asked may not come in any more."));
         }
         self.check_standing(&approver, &approval)?;
-        let approval = approval.decide(State::Approved, leave.actor(), now.time);
+        let approval = approval.decide(State::Approved, actor, now);
         Ok(Seconded { approval, subject })
     }
 

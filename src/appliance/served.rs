@@ -35,7 +35,7 @@ impl Served {
         let code = if self.granted.has(Op::OPERATION) {
             if self.denied.has(Op::OPERATION) {
                 Code::PolicyDenied
-            } else if Op::OPERATION.seals() && self.object.retired.is_some() {
+            } else if Op::OPERATION.takes_in() && self.object.retired.is_some() {
                 Code::ObjectRetired
             } else {
                 return Ok(self);

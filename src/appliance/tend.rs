@@ -75,6 +75,7 @@ impl Appliance {
         operational.tend_witness(now);
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
+        operational.tend_rewraps(now);
         operational.turn_worn(now);
         operational.sweep_keys(&mut tending.keys, now);
         self.tend_token(operational, tending, now);

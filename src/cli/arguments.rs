@@ -17,6 +17,7 @@ use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
 use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
+use super::own::Own;
 use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
@@ -110,15 +111,8 @@ pub(super) enum Command {
     /// What waits for a second person
     #[command(subcommand)]
     Approval(Approval),
-    /// Sign in by password; asked on the terminal, or read from standard input: the password, then a code of the second factor
-    SignIn {
-        /// Of the account
-        name: String,
-    },
-    /// End the session that sign-in began
-    SignOut,
-    /// Change your own password; asked, or read from standard input: the present one, the new one, then a code
-    Password,
+    #[command(flatten)]
+    Own(Own),
     /// People signed in by password
     #[command(subcommand)]
     Session(Session),

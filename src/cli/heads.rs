@@ -12,6 +12,7 @@ pairs! {
     UNCONFIRMED "UNCONFIRMED" "BELUM DIKONFIRMASI";
     MEMBER_SINCE "MEMBER SINCE" "ANGGOTA SEJAK";
     PROJECT "PROJECT" "PROYEK";
+    KEK "KEK" "KEK";
     RETIRED "RETIRED" "DIPENSIUNKAN";
     DESCRIPTION "DESCRIPTION" "KETERANGAN";
     OBJECT "OBJECT" "OBJEK";
@@ -60,6 +61,13 @@ pairs! {
     ACT "ACT" "TINDAKAN";
     DETAILS "DETAILS" "RINCIAN";
     FIELD "FIELD" "KOLOM";
+    KEY "KEY" "KUNCI";
+    FAILED "FAILED" "GAGAL";
+    PROVED "PROVED" "TERBUKTI";
+    REASON "WHY" "SEBAB";
+    UNPROVED "NOT PROVED" "TIDAK TERBUKTI";
+    ROW "ROW" "BARIS";
+    CHECK_VALUE "KCV" "KCV";
     NORMALISER "NORMALISER" "PENORMAL";
     LENGTH "LENGTH" "PANJANG";
     DISTINCT "DISTINCT" "RAGAM";
@@ -72,7 +80,6 @@ pairs! {
     REQUESTS "REQUESTS" "PERMINTAAN";
     REFUSED "REFUSED" "DITOLAK";
     FIELDS "FIELDS" "NILAI";
-    FAILED "FAILED" "GAGAL";
     BYTES "BYTES" "BYTE";
     P50 "P50" "P50";
     P95 "P95" "P95";
@@ -96,6 +103,7 @@ pairs! {
     TURNED_AWAY "refused" "ditolak";
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
+    REWRAPPING "rewrapping" "pembungkusan";
     DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";
@@ -107,7 +115,7 @@ pairs! {
     CIPHER "algorithm" "algoritma";
     MADE "made" "dibuat";
     USES "uses" "pemakaian";
-    KEK "KEK version" "versi KEK";
+    KEK_VERSION "KEK version" "versi KEK";
     ENCRYPTS "encrypts to" "enkripsi s.d.";
     DECRYPTS "decrypts to" "dekripsi s.d.";
     DESTROYS "DESTROYED AT" "DIMUSNAHKAN";

@@ -9,6 +9,7 @@ use crate::desk::request::{self, KeyMoved, KeyVersionOf};
 
 use super::columns::{Line, Table};
 use super::heads;
+use super::key_verify::VerifyWanted;
 use super::say_answer::fixed;
 use super::say_key as say;
 use super::words::Pair;
@@ -79,6 +80,8 @@ pub(super) enum Key {
     },
     /// Take a scheduled destruction back
     CancelDestruction(Moved),
+    /// Unwrap every stored key, which proves it, and name those that do not unwrap; nothing is held up meanwhile
+    Verify(VerifyWanted),
 }
 
 #[derive(Args)]
@@ -119,6 +122,7 @@ impl From<Key> for request::Request {
                 let KeyVersionOf { project, object, version } = of.into();
                 request::Key::ScheduleDestruction { project, object, version, days, reason }
             }
+            Key::Verify(wanted) => request::Key::Verify((&wanted).into()),
             Key::CancelDestruction(moved) => request::Key::CancelDestruction(moved.into()),
         })
     }
@@ -195,7 +199,7 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
     line(heads::CIPHER, &version.algorithm);
     line(heads::MADE, &version.created);
     line(heads::USES, &String::from(say::uses(version.uses_reserved, shown.uses_max)));
-    line(heads::KEK, &shown.kek_version.to_string());
+    line(heads::KEK_VERSION, &shown.kek_version.to_string());
     for (name, value) in [
         (heads::ENCRYPTS, &version.encrypt_until),
         (heads::DECRYPTS, &version.decrypt_until),

@@ -13,6 +13,8 @@ use super::columns::{Line, Table, all};
 use super::endpoint_shown;
 use super::heads;
 use super::key;
+use super::key_verify;
+use super::keys;
 use super::roll_ca;
 use super::say_answer::{self as say, fixed};
 use super::say_key;
@@ -33,6 +35,7 @@ pub(super) fn text(done: &Done) -> String {
         }
         Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
         Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyShown(whole) => api_key::whole(whole),
         Done::ApiKeyRotated(rotated) => format!(
             "{}\n{}\n{}",
             api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
@@ -67,6 +70,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
         Done::KeyVersion(shown) => key::one(shown),
         Done::KeyVersions(page) => whole(page, key::versions(all(&page.items))),
+        Done::KeysVerified(verified) => key_verify::text(verified),
         Done::Link(link) => session::link(link),
         Done::Sessions(sessions) => session::list(sessions),
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
@@ -169,6 +173,9 @@ fn status(how: &Status) -> String {
         let (key, uses, most) = (&worn.key, worn.uses, worn.uses_max);
         line(heads::WORN, say::worn(key, uses, most).into());
     }
+    for (name, value) in how.keys.iter().flat_map(keys::lines) {
+        line(name, value);
+    }
     for due in &how.due_keys {
         let why = match due.why.as_str() {
             "age" => say_key::fixed::DUE_AGE,
@@ -195,11 +202,18 @@ fn status(how: &Status) -> String {
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {
-    let mut table =
-        Table::new([heads::PROJECT, heads::ID, heads::CREATED, heads::RETIRED, heads::DESCRIPTION]);
-    table.rows(listed, |Project { id, name, created, retired, description }| {
+    let mut table = Table::new([
+        heads::PROJECT,
+        heads::ID,
+        heads::CREATED,
+        heads::KEK,
+        heads::RETIRED,
+        heads::DESCRIPTION,
+    ]);
+    table.rows(listed, |project| {
+        let Project { id, name, created, retired, description, .. } = project;
         let [retired, description] = [retired, description].map(|text| text.clone().unwrap_or_default());
-        [name.clone(), id.clone(), created.clone(), retired, description]
+        [name.clone(), id.clone(), created.clone(), keys::kek(project), retired, description]
     });
     table.text()
 }

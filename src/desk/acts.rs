@@ -66,6 +66,7 @@ impl request::Project {
             Self::Create { .. } => (Act::ProjectCreate, Target::Appliance),
             Self::List { .. } => (Act::ProjectList, Target::Appliance),
             Self::Show { name } => (Act::ProjectShow, of(name)),
+            Self::RotateKek { name, .. } => (Act::ProjectRotateKek, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
             Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
             Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),

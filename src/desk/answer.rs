@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
+pub use super::api_key::{ApiKeyShown as ApiKey, ApiKeyWhole, MadeApiKey, RotatedApiKey, ShownOnce};
 pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
@@ -12,6 +12,8 @@ pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::key::{KeyMoveLine, KeyVersionShown, StandsAgainst};
+pub use super::key_verify::{CheckValue, KeyShown, KeysOfKind, KeysVerified, UnprovedKey};
+pub use super::keys_answer::{KeysStatus, RewrappedKeys, RewrappingLine};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
@@ -50,6 +52,8 @@ pub struct Refused {
 pub enum Done {
     /// Of `api-key expire` and `api-key limits`.
     ApiKey(Box<ApiKey>),
+    /// Of `api-key show`.
+    ApiKeyShown(Box<ApiKeyWhole>),
     /// Of `api-key rotate`.
     ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
@@ -108,13 +112,15 @@ pub enum Done {
     Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
+    /// Of `key verify`.
+    KeysVerified(KeysVerified),
     /// Of `object list`.
     Objects(Page<ObjectLine>),
     /// Of `report`.
     Report(Box<super::report::Report>),
     /// Of every verb on the schema of an object.
     Schema(super::schema::Schema),
-    /// Of `project create`.
+    /// Of `project create` and `project rotate-kek`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
@@ -212,6 +218,10 @@ pub struct Project {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// The version of its KEK that wraps its keys.
+    pub kek_version: u32,
+    /// How far its keys are with that version, while older ones are left.
+    pub rewrapping: Option<RewrappedKeys>,
 }
 
 /// A project with what belongs to it.

@@ -15,6 +15,7 @@ use crate::domain::timestamp::Now;
 
 use super::acts::object_of;
 use super::answer::{Done, KeyVersion, Page};
+use super::key_verify::VerifyKeys;
 use super::perform::{algorithm, bad, moment_to_come};
 use super::view::{all, told};
 
@@ -85,6 +86,8 @@ pub enum Key {
     },
     /// What it was before its destruction was scheduled.
     CancelDestruction(KeyMoved),
+    /// Unwraps the stored keys, a page at a time.
+    Verify(VerifyKeys),
 }
 
 /// Which version.
@@ -184,11 +187,13 @@ impl Key {
                 (Act::KeyScheduleDestruction, object_of(project, object))
             }
             Self::CancelDestruction(of) => (Act::KeyCancelDestruction, object_of(&of.project, &of.object)),
+            Self::Verify(wanted) => wanted.act(),
         }
     }
 
     pub(super) fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+        let door = appliance;
+        let appliance = door.unlocked()?;
         let shown = |shown: Shown| Ok(Done::KeyVersion(Box::new(shown.into())));
         match self {
             Self::List { project, object } => {
@@ -238,6 +243,7 @@ impl Key {
                 let asked = appliance.ask_destruction(leave, &of, days, reason(why)?, now)?;
                 Ok(Done::Approval(Box::new(asked.into())))
             }
+            Self::Verify(wanted) => wanted.perform(door),
             Self::CancelDestruction(moved) => {
                 let (of, why) = moved.parse()?;
                 shown(appliance.cancel_destruction(leave, &of, why, now)?)

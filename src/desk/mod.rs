@@ -19,6 +19,8 @@ mod certificate_request;
 mod endpoint_shown;
 pub mod export;
 mod key;
+pub mod key_verify;
+mod keys_answer;
 mod life;
 mod local;
 mod people;

@@ -20,6 +20,7 @@ use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
 use super::asker::Asker;
+use super::life::description;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
@@ -140,6 +141,10 @@ impl request::Project {
                     objects: objects.map(|page| all(page.items)),
                     endpoints: endpoints.map(|page| all(page.items)),
                 })
+            }
+            Self::RotateKek { name, reason } => {
+                let reason = description(reason)?;
+                Done::Project(appliance.rotate_kek(leave.actor(), &name, reason.as_ref(), now)?.into())
             }
             Self::Member(verb) => verb.perform(of, leave, now)?,
             Self::Life(life) => life.perform(of, leave, now)?,

@@ -10,6 +10,7 @@ pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
 pub use super::key::{Key, KeyMoved, KeyVersionOf};
+pub use super::key_verify::VerifyKeys;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::report::ReportWanted;
@@ -123,6 +124,14 @@ pub enum Project {
     Show {
         /// Its name.
         name: String,
+    },
+    /// The next version of its KEK wraps from now on; what the ones before wrap is wrapped anew, then they are destroyed.
+    RotateKek {
+        /// Its name.
+        name: String,
+        /// Why, for the audit trail: one line of at most 200 characters.
+        #[serde(default)]
+        reason: Option<String>,
     },
     /// Users who own one together.
     Member(Member),

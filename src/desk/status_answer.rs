@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::StrainedBudget;
 use super::certificate_answer::Ca;
+use super::keys_answer::KeysStatus;
 
 /// The whole health.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub struct Status {
     pub strained_budgets: Vec<StrainedBudget>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
+    /// Keys that are being replaced.
+    pub keys: Option<KeysStatus>,
     /// Key versions whose next one is due and could not be made yet.
     #[serde(default)]
     pub due_keys: Vec<DueKey>,

@@ -81,7 +81,7 @@ impl From<appliance::CaView> for answer::Ca {
             until: old.until.to_string(),
             certificates: old.certificates,
         });
-        Self { generation: view.generation, retiring }
+        Self { generation: view.generation, retiring, keys_left: view.keys_left }
     }
 }
 
@@ -100,6 +100,8 @@ impl From<appliance::ProjectView> for answer::Project {
             created: view.created.to_string(),
             description: view.description.as_ref().map(ToString::to_string),
             retired: told(view.retired),
+            kek_version: view.kek_version,
+            rewrapping: view.rewrapping.map(answer::RewrappedKeys::from),
         }
     }
 }
@@ -226,6 +228,7 @@ impl From<appliance::Health> for answer::Status {
                 })
                 .collect(),
             worn_keys: all(health.worn_keys),
+            keys: health.keys.map(answer::KeysStatus::from),
             due_keys: all(health.due_keys),
             ca: health.ca.map(answer::Ca::from),
             memory: health.memory,

@@ -16,6 +16,8 @@ pub const APPROVAL_WAITS_MAX: Duration = Duration::from_secs(72 * 3_600);
 pub const APPROVAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Requests that may wait at a time.
 pub const APPROVALS_WAITING_MAX: usize = 256;
+/// The same of one requester, who takes no more of the places.
+pub const APPROVALS_WAITING_PER_REQUESTER_MAX: usize = 16;
 /// Requests that are kept, those that wait included.
 pub const APPROVALS_KEPT_MAX: usize = 1_024;
 

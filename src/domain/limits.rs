@@ -18,6 +18,8 @@ pub const RENEWAL_EVERY: Duration = Duration::from_secs(600);
 /// Certificates that count at a time of those that lead back to one that an operator issued, itself included.
 pub const CERTIFICATE_LINE_MAX: usize = 4;
 
+/// Projects that one user may have made, while they are there.
+pub const PROJECTS_MADE_PER_USER_MAX: usize = 100;
 /// Days that a key may become old, where it becomes no older than some.
 pub const ROTATE_AFTER_DAYS_MAX: u32 = 36_500;
 

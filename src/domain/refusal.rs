@@ -196,6 +196,10 @@ codes! {
         "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
+    130 TooManyProjects "too-many-projects", "The user has made as many projects as a user may.",
+        "Delete projects that are empty and not wanted any more, or ask another user to make it.";
+    155 KeyCompromised "key-compromised", "The key version this was encrypted under is compromised.",
+        "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
         "Ask as a named user over the control plane: with --profile, or --control and what goes with it.";
 }

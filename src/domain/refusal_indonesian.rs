@@ -66,6 +66,7 @@ indonesian! {
     KeyWindowOver "Masa dekripsi versi kunci ini sudah berakhir", "hubungi pemilik proyek";
     CannotOpen "Ciphertext tidak dapat dibuka", "kirim tanpa perubahan, dengan objek yang sama";
     KeyDisabled "Versi kunci dinonaktifkan", "hubungi pemilik proyek";
+    KeyCompromised "Versi kunci ciphertext ini bocor", "periksa dulu apa yang mungkin terbaca atau dipalsukan dengannya, lalu kirim lagi dengan force: true; itu dicatat";
     KeyDestroyed "Versi kunci sudah dimusnahkan", "ciphertext ini tidak dapat dibuka lagi";
     KeyNotSealing "Kunci objek saat ini tidak mengenkripsi", "hubungi pemilik proyek";
     KeyExhausted "Kunci objek mencapai batas pemakaian", "hubungi pemilik proyek untuk rotasi";
@@ -112,6 +113,7 @@ indonesian! {
     CaInUse "Masih ada sertifikat dari CA lama yang berlaku", "perbarui dahulu";
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
+    TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";
     ObjectInUse "Mungkin sudah ada data yang dienkripsi untuk objek ini", "biarkan pensiun";
     NotRetired "Harus sudah dipensiunkan sekurangnya satu menit", "pensiunkan dahulu dan tunggu satu menit, lalu hapus";

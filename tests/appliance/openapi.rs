@@ -87,10 +87,14 @@ fn data_plane(world: &World, book: &mut Book) {
     assert_eq!(book.ask(client, "POST", &of("encrypt"), &right, &batch).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "7" } });
     book.ask(client, "POST", &of("decrypt"), &right, &opening).ok();
+    world.grant("reencrypt", OBJECT, ENDPOINT);
+    assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &opening).ok()["changed"], false);
+    let again = json!({ "items": [opening, { "object": "kosong", "ciphertext": "", "force": true }] });
+    assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &again).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "8" } });
     assert_eq!(book.ask(client, "POST", &of("decrypt"), &right, &opening).status, 422);
     book.ask(client, "POST", &of("certificate"), &right, &json!({ "csr": signing_request() })).ok();
-    for verb in ["encrypt", "decrypt", "certificate"] {
+    for verb in ["encrypt", "decrypt", "reencrypt", "certificate"] {
         for (headers, body) in
             [(&[][..], json!({})), (&right[..], json!({ "x": 1 })), (&right[..], json!([]))]
         {
@@ -118,6 +122,7 @@ fn about(world: &World, book: &mut Book) {
         assert_eq!(book.ask(&client, "GET", "/problems/nothing", &[], &Value::Null).status, 404);
     }
     let nobody = book.nobody.clone();
+    assert!(book.ask(&nobody, "GET", "/v1/ca.pem", &[], &Value::Null).text().starts_with("-----BEGIN CERT"));
     for path in ["/health/alive", "/health/ready"] {
         assert_eq!(book.ask(&nobody, "GET", path, &[], &Value::Null).status, 200);
     }
@@ -185,6 +190,8 @@ fn project(book: &mut Book) {
     book.resource("GET", "/v1/projects/gudang/objects", Value::Null);
     book.resource("GET", "/v1/projects/gudang/objects/barang", Value::Null);
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
+    book.resource("POST", "/v1/projects/gudang/kek-versions", json!({ "reason": "yearly" }));
+    book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
     every_verb(book);
 }
 
@@ -218,7 +225,8 @@ fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
         book.resource("POST", &format!("{budget}/raise"), json!({ "fields_per_day": 900, "seconds": 60 }));
     }
     book.resource("PUT", &format!("{key}/expiry"), json!({ "expires": "2099-01-01T00:00:00Z" }));
-    book.resource("PUT", &format!("{key}/limits"), json!({ "limits": { "fields_per_s": 50 } }));
+    book.resource("PUT", &format!("{key}/limits"), json!({ "fields_per_s": 50 }));
+    assert_eq!(book.resource("GET", &key, Value::Null).json()["endpoint"], "kasir");
     book.resource("POST", &format!("{key}/rotate"), json!({ "overlap_s": 60 }));
     for verb in ["enable", "revoke"] {
         book.resource("POST", &format!("{key}/{verb}"), Value::Null);
@@ -346,15 +354,17 @@ fn retire_object(book: &mut Book) -> Instant {
 }
 
 fn subjects(book: &mut Book) {
-    let schema = json!({ "schema": {
+    let schema = json!({
         "subject": "nik",
         "fields": { "nama": {
             "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
         } },
-    } });
+    });
     book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
     book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
-    book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null);
+    // What is shown can be put.
+    let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
+    assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
     let frozen = "/v1/projects/gudang/frozen-subjects";
     let subject = json!({ "subject": { "value": "3372010101900001" } });
     book.resource("POST", frozen, subject.clone());

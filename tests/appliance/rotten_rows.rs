@@ -132,6 +132,12 @@ fn mend(world: &World, table: Table, rows: &[RowName]) {
         Table::KeyVersions => {
             let shown = world.done(&format!("object show {OBJECT} --project {PROJECT}"));
             assert_eq!(shown["object"]["versions"][0]["damaged"], rows[0].to_string());
+            let (is_well, verified) = crate::key_verify::verify(world, "");
+            let failed = &verified["failed"][0];
+            assert!(
+                !is_well && failed["row"] == rows[0].to_string() && failed["why"] == "damaged",
+                "{verified}"
+            );
             // The next version seals.
             world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
             world.enable();

@@ -593,6 +593,14 @@ def journal():
                    8: [[object_, 3, 0, 2, 32, named], groups[1]]}
         yield [("case", label), ("kind", 1), ("version", 1), ("time-us", start), ("endpoint", endpoint),
                ("object", object_), ("certificate", fixed("spki", 32)), *told, ("body", cbor(members)), ("expect", "parses")]
+    # The seventh member says under what they are now, the eighth that they came with force.
+    for label, anew in [("access record of a reencrypt", [4]), ("access record of a forced reencrypt", [4, True]),
+                        ("access record of a forced reencrypt that sealed nothing", [0, True])]:
+        members = {0: start, 1: endpoint, 3: fixed("spki", 32), 4: bytes([192, 0, 2, 1]), 5: 1, 6: 150, 7: 36,
+                   8: [[*groups[0], *anew], groups[1]]}
+        yield [("case", label), ("kind", 1), ("version", 1), ("time-us", start), ("endpoint", endpoint),
+               ("object", object_), ("certificate", fixed("spki", 32)), ("anew", anew[0]), ("forced", len(anew) - 1),
+               ("body", cbor(members)), ("expect", "parses")]
     for label, more in [("access record", {}),
                         ("access record that stands for many", {9: 41, 10: latencies, 11: 90_000_000}),
                         ("access record that stands for many, of before there were histograms", {9: 41})]:
@@ -943,7 +951,8 @@ Bodies of the journal's records, deterministic CBOR:
 
 `name` and `value` are the details in that order. `expect` is `parses` or `malformed`. Access records are of an encryption from
 192.0.2.1, refused as api-key-unknown after 150 us; groups are of the object and of none; `latency` is a bucket and its
-requests. The object's items are about each `pseudonym`, which may come twice, or about the numbers below `subjects`, as 16
+requests. `anew` is the key version that sealed the object's items anew, 0 where nothing was sealed, and `forced` 1 where they
+came with force. The object's items are about each `pseudonym`, which may come twice, or about the numbers below `subjects`, as 16
 bytes each."""),
     "statistics.txt": (statistics, """
 Statistics rows, big-endian key and deterministic CBOR:

@@ -76,7 +76,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects", "project create")
         .makes("project")
         .says("Make a project; its maker becomes a member.")
-        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
+        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway, Code::TooManyProjects]),
     Row::get("/v1/projects/{project:name}", "project show")
         .shows("project-shown")
         .tagged()
@@ -93,6 +93,12 @@ pub const ROWS: &[Row] = &[
     Row::delete("/v1/projects/{project:name}", "project life delete")
         .says("End a project for good; only when it is empty.")
         .refuses(&[Code::NotEmpty]),
+    Row::post("/v1/projects/{project:name}/kek-versions", "project rotate-kek")
+        .makes("project")
+        .says(
+            "Make the next KEK version, which wraps from now on; what the ones before wrap is wrapped anew.",
+        )
+        .refuses(&[Code::Conflict, Code::KeyExhausted, Code::TokenAway]),
     Row::get("/v1/projects/{project}/members", "project member list")
         .query(PAGES)
         .shows("members")
@@ -153,6 +159,7 @@ pub const ROWS: &[Row] = &[
         .tagged()
         .says("What an object declares of its data."),
     Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
+        .takes("schema")
         .shows("schema")
         .says("Declare something else, as far as ciphertexts still open.")
         .refuses(&[Code::Conflict])
@@ -195,6 +202,11 @@ pub const ROWS: &[Row] = &[
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    Row::get("/v1/keys/verify", "key verify")
+        .query(&[Query::Text("project"), Query::Text("after"), Query::Number("limit"), Query::Flag("kcv")])
+        .shows("keys-verified")
+        .says("Unwrap a page of the stored keys, which proves them; those that do not unwrap are named.")
+        .refuses(&[Code::TokenAway, Code::TooManyInFlight]),
     // whose data is not decrypted for the time being
     Row::get("/v1/projects/{project}/frozen-subjects", "subject list")
         .query(PAGES)
@@ -265,6 +277,10 @@ pub const ROWS: &[Row] = &[
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
         .refuses(&[Code::BadName]),
+    Row::get("/v1/api-keys/{id}", "api-key show")
+        .shows("api-key-shown")
+        .tagged()
+        .says("An API key with its endpoint and its budget, without its text."),
     Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
         .makes("api-key-rotated")
         .says("Make the API key that takes another's place; both count for a time."),
@@ -272,6 +288,7 @@ pub const ROWS: &[Row] = &[
         .shows("api-key")
         .says("Give an API key another end, or none."),
     Row::put("/v1/api-keys/{id}/limits", "api-key limits")
+        .takes("limits")
         .shows("api-key")
         .says("Give an API key other limits, from now on."),
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),

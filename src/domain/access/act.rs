@@ -59,6 +59,7 @@ acts! {
     ApiKeyList "api-key.list", Endpoint;
     ApiKeyRevoke "api-key.revoke", Endpoint | Appliance;
     ApiKeyRotate "api-key.rotate", Endpoint | Appliance;
+    ApiKeyShow "api-key.show", Endpoint | Appliance;
     ApplianceInit "appliance.init", Appliance;
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
@@ -111,6 +112,7 @@ acts! {
     KeyEnable "key.enable", Object;
     KeyRotate "key.rotate", Object;
     KeyScheduleDestruction "key.schedule-destruction", Object;
+    KeyVerify "key.verify", Appliance | Project;
     KeyWindows "key.windows", Object;
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
@@ -136,6 +138,7 @@ acts! {
     ProjectReinstate "project.reinstate", Project;
     ProjectRename "project.rename", Project;
     ProjectRetire "project.retire", Project;
+    ProjectRotateKek "project.rotate-kek", Project;
     ProjectShow "project.show", Project;
     Reencrypt "reencrypt", Object;
     RoleGive "role.give", Role;
