@@ -1,6 +1,7 @@
 //! What anybody may know: limits, algorithms, column widths, and what each code means.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use http::StatusCode;
 use serde_json::json;
@@ -11,11 +12,14 @@ use crate::crypto::envelope;
 use crate::domain::refusal::{Code, Refusal};
 
 use super::line::hop;
-use super::{Answer, problem};
+use super::{Answer, DataPort, problem};
 
 /// `GET /v1/info`.
 #[must_use]
-pub(super) fn answer(appliance: &Appliance) -> Answer {
+pub(super) fn answer(appliance: &Appliance, data_port: &DataPort) -> Answer {
+    // A locked appliance does not know what it is called.
+    let names = appliance.unlocked().ok().and_then(|operational| operational.server_names().ok());
+    let server = names.map(|names| json!({ "names": names.names, "data_port": data_port.load(Relaxed) }));
     let policies = **appliance.settings().policies.load();
     let limits = policies.request_limits;
     let algorithms: Vec<_> = Algorithm::ALL
@@ -42,6 +46,7 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
             "context_bytes_max": crate::crypto::aad::CONTEXT_BYTES_MAX,
             "requests_in_flight_per_certificate_max": policies.in_flight_per_certificate_max,
         },
+        "server": server,
         "default_algorithm": policies.default_algorithm.name(),
         "algorithms": algorithms,
         "text_width": "4 * ceil((n + envelope_overhead_bytes) / 3) characters for n bytes",

@@ -196,6 +196,9 @@ fn info() -> Value {
         "requests_in_flight_per_certificate_max",
     ];
     let limits: Map<String, Value> = limits.map(|name| (name.to_owned(), count())).into_iter().collect();
+    // Where applications reach the data plane; not known while it is locked.
+    let names = json!({ "type": "array", "items": text() });
+    let server = whole(json!({ "names": names, "data_port": count() }));
     let algorithm = whole(json!({
         "id": count(),
         "name": text(),
@@ -207,6 +210,7 @@ fn info() -> Value {
         "name": { "const": "gembok" },
         "version": text(),
         "limits": whole(limits.into()),
+        "server": { "oneOf": [server, { "type": "null" }] },
         "default_algorithm": text(),
         "algorithms": { "type": "array", "items": algorithm },
         "text_width": text(),
