@@ -15,9 +15,7 @@ use parking_lot::Mutex;
 
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
-use crate::domain::budget::{
-    Budget, DefaultBudgets, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender, WARNING_PERCENT,
-};
+use crate::domain::budget::{Budget, DefaultBudgets, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender};
 use crate::domain::budget_time::{BudgetTime, trusted_time};
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, EndpointId};
@@ -324,21 +322,6 @@ impl Operational {
         Ok(self.budget_view(spender, name, now))
     }
 
-    /// The budgets of which four fifths are used or more.
-    pub(super) fn strained_budgets(&self, now: Now) -> Vec<(Spender, Standing)> {
-        let time = self.budget_time(now);
-        let standings = self.budgets.all().into_iter().map(|spending| {
-            (spending.spender, spending.standing(self.default_budget(spending.spender), time))
-        });
-        let mut strained: Vec<_> = standings
-            .filter(|(_, Standing { fields_per_day, used })| {
-                used.saturating_mul(100) >= fields_per_day.saturating_mul(WARNING_PERCENT)
-            })
-            .collect();
-        strained.sort_unstable_by_key(|(spender, _)| *spender);
-        strained
-    }
-
     fn amend_budget(
         &self,
         spender: Spender,
@@ -347,6 +330,8 @@ impl Operational {
         change: impl FnOnce(&mut Budget),
     ) -> Result<(), Stop> {
         let spending = self.budgets.of(spender);
+        // In the order of whoever keeps all changes out.
+        let turn = self.changing.lock();
         let one_at_a_time = self.budgets.reserving.lock();
         let plan = spending.amend(self.budget_time(now), change);
         match self.change(now, |batch| Ok((put(batch, &plan), audit, ()))) {
@@ -359,7 +344,7 @@ impl Operational {
             Err(fault) => return Err(fault),
         }
         // Nobody who decrypts waits for the token; less is a right that was taken away.
-        drop(one_at_a_time);
+        drop((one_at_a_time, turn));
         self.witness_withdrawal(now);
         Ok(())
     }

@@ -12,18 +12,18 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
-use crate::domain::id::{ObjectId, ProjectId, UserId};
+use crate::domain::id::{ObjectId, ProjectId};
 use crate::domain::key_version::{KeyState, KeyVersion};
-use crate::domain::limits::PROJECTS_MADE_PER_USER_MAX;
 use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
-use crate::domain::project::{Kek, Project};
+use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Table};
 
+use super::ahead::NewKek;
 use super::approvals::user_of;
 use super::fault::{Fault, Stop};
 use super::keyring::{Held, kek_row_key};
@@ -31,7 +31,6 @@ use super::listed::Listed;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
 use super::schema::{checked, declared};
-use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
@@ -94,7 +93,22 @@ impl Operational {
     /// # Errors
     /// `already-exists`, `token-away`.
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
-        let id = ProjectId::from_random(random::bytes()?);
+        let ahead = self.wrap_ahead(actor, &name, now)?;
+        self.create_project_with(actor, name, ahead, now)
+    }
+
+    /// The same with a KEK that was made ahead.
+    ///
+    /// # Errors
+    /// As of [`Operational::create_project`].
+    pub fn create_project_with(
+        &self,
+        actor: Actor,
+        name: Name,
+        ahead: NewKek,
+        now: Now,
+    ) -> Result<ProjectView, Stop> {
+        let NewKek { id, kek } = ahead;
         let project = Project {
             id,
             name,
@@ -105,15 +119,8 @@ impl Operational {
             retired: None,
             maker: user_of(actor),
         };
-        // Asked before the token is, and held again by the commit.
-        self.check_projects_made(project.maker)?;
-        let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
-        if self.store.get(Table::Names, &name_key)?.is_some() {
-            return Err(Code::AlreadyExists.into());
-        }
-        let kek = self.new_kek(actor, id, 1, now)?;
         self.change(now, |batch| {
-            self.check_projects_made(project.maker)?;
+            self.check_new_project(project.maker, &project.name)?;
             let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
             let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
                 Table::Keks,
@@ -132,52 +139,6 @@ impl Operational {
             ))
         })?;
         Ok(ProjectView::of(project))
-    }
-
-    /// Refuses another project to a user who has made as many as there may be. Those count that are there, whoever is a member.
-    fn check_projects_made(&self, maker: Option<UserId>) -> Result<(), Stop> {
-        let Some(maker) = maker else { return Ok(()) };
-        let mut made = 0;
-        self.each_listed(Table::Projects, &[], |_, row| {
-            let project = row.decode::<Project>()?.sound();
-            made += usize::from(project.is_some_and(|project| project.maker == Some(maker)));
-            Ok(())
-        })?;
-        if made < PROJECTS_MADE_PER_USER_MAX {
-            return Ok(());
-        }
-        let detail = format!(
-            "There are {made} projects that this user has made; a user may make {PROJECTS_MADE_PER_USER_MAX}."
-        );
-        Err(Refusal::new(Code::TooManyProjects).detail(detail).into())
-    }
-
-    /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
-    /// counted, so the stored number is never low.
-    fn new_kek(&self, actor: Actor, project: ProjectId, version: u32, now: Now) -> Result<Kek, Stop> {
-        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
-        let generation = master_key.generation();
-        self.change(now, |batch| {
-            let row_key = token_wraps_key(generation);
-            let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;
-            if wraps > TOKEN_WRAPS_MAX {
-                return Err(Refusal::new(Code::KeyExhausted)
-                    .detail(format!(
-                        "MK generation {generation} has wrapped as many keys as it may; rotate the master key."
-                    ))
-                    .into());
-            }
-            if wraps >= TOKEN_WRAPS_ROTATE {
-                tracing::warn!(generation, wraps, "the MK has made half the wraps it may; rotate the master key");
-            }
-            let audit = AuditRecord::new(now.time, actor, "master-key.wrap")
-                .with("generation", generation)
-                .with("wraps", wraps);
-            Ok((batch.put(Table::Counters, &row_key, cbor::encode(&wraps)), audit, ()))
-        })?;
-        let binding = Binding::kek(*project.as_bytes(), version, generation);
-        let wrapped = master_key.wrap(&SecretKey::generate()?, &binding)?;
-        Ok(Kek { master_key: generation, wrapped: wrapped.to_bytes(), created: now.time })
     }
 
     /// The KEK that wraps a project's new keys.

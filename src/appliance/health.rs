@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::domain::budget::Spender;
+use crate::domain::budget::{Spender, WARNING_PERCENT};
 use crate::domain::expiry::Expiry;
-use crate::domain::timestamp::Timestamp;
+use crate::domain::timestamp::{Now, Timestamp};
 
 use super::ca_roll::CaView;
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
+use super::operational::Operational;
 use super::spending::Standing;
 use super::wear::WornKey;
 use super::witness::WitnessHealth;
@@ -225,5 +226,22 @@ impl std::fmt::Display for LockReason {
                  enabled again and decrypt budgets count as spent"
             ),
         }
+    }
+}
+
+impl Operational {
+    /// The budgets of which four fifths are used or more.
+    pub(super) fn strained_budgets(&self, now: Now) -> Vec<(Spender, Standing)> {
+        let time = self.budget_time(now);
+        let standings = self.budgets.all().into_iter().map(|spending| {
+            (spending.spender, spending.standing(self.default_budget(spending.spender), time))
+        });
+        let mut strained: Vec<_> = standings
+            .filter(|(_, Standing { fields_per_day, used })| {
+                used.saturating_mul(100) >= fields_per_day.saturating_mul(WARNING_PERCENT)
+            })
+            .collect();
+        strained.sort_unstable_by_key(|(spender, _)| *spender);
+        strained
     }
 }

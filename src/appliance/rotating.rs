@@ -65,6 +65,7 @@ impl Operational {
         let new_id = ApiKeyId::from_random(random::bytes()?);
         let (of_old, of_new) =
             (self.budgets.of(Spender::ApiKey(id)), self.budgets.of(Spender::ApiKey(new_id)));
+        let turn = self.changing.lock();
         let nothing_is_reserved = self.budgets.reserving.lock();
         let size = of_old.budget();
         let plan = of_new.amend(self.budget_time(now), |budget| {
@@ -103,7 +104,7 @@ impl Operational {
             }
         };
         // Nobody who decrypts waits for the token; the old one has an end now.
-        drop(nothing_is_reserved);
+        drop((nothing_is_reserved, turn));
         self.witness_withdrawal(now);
         let mut old = ApiKeyView::of(old);
         (old.replaced_by, old.last_used) = (Some(new.id), self.last_use(id)?);
