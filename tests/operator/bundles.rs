@@ -234,7 +234,7 @@ fn a_member_makes_a_bundle_by_a_profile_alone() {
     let call = Command::new("sh").arg(sandbox.path("isi/curl.sh")).arg(OBJECT).output().unwrap();
     assert!(said(&call).contains("\"ciphertext\":\"R0IB"), "{}", said(&call));
     // Names that the operator gives are what it says then.
-    sandbox.done(&["server-names", "set", "localhost", "gembok.lan"]);
+    sandbox.done(&["server-names", "set", "localhost", "127.0.0.1", "gembok.lan"]);
     let words = ["endpoint", "bundle", "--project", PROJECT, "--endpoint", ENDPOINT, "--out", "lain.zip"];
     let made = sandbox.run(&[&["--profile", profile.to_str().unwrap()], &words[..]].concat());
     assert!(said(&made).contains(&format!("https://gembok.lan:{port}")), "{}", said(&made));
