@@ -1,4 +1,4 @@
-//! What anybody may know: limits, algorithms, column widths, and what each code means.
+//! What anybody may know: limits, algorithms, column widths, index values, and what each code means.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,10 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, Decrypt, Encrypt, Operate, Reencrypt};
 use crate::crypto::algorithm::Algorithm;
+use crate::crypto::blind_index;
 use crate::crypto::envelope;
+use crate::domain::normalise;
+use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::{Normaliser, UNIQUE_BITS};
 
 use super::line::hop;
 use super::{Answer, DataPort, problem};
@@ -35,9 +39,11 @@ pub(super) fn answer(appliance: &Appliance, data_port: &DataPort) -> Answer {
             })
         })
         .collect();
+    let operations = [Encrypt::OPERATION, Decrypt::OPERATION, Reencrypt::OPERATION];
     let info = json!({
         "name": "gembok",
         "version": env!("CARGO_PKG_VERSION"),
+        "operations": operations.map(Operation::name),
         "limits": {
             "body_bytes_max": limits.body_bytes_max,
             "published_body_bytes_max": limits.published_body_bytes_max,
@@ -47,6 +53,14 @@ pub(super) fn answer(appliance: &Appliance, data_port: &DataPort) -> Answer {
             "requests_in_flight_per_certificate_max": policies.in_flight_per_certificate_max,
         },
         "server": server,
+        "index": {
+            "text_width": "8 + 2 * ceil(bits / 8) characters of lower-case hex",
+            "text_width_unique": blind_index::text_len(UNIQUE_BITS),
+            "unicode": normalise::UNICODE,
+            "normalisers": Normaliser::ALL.map(Normaliser::name),
+            "api_key_fields_per_day": policies.budgets.api_key_indexed_per_day,
+            "endpoint_fields_per_day": policies.budgets.endpoint_indexed_per_day,
+        },
         "default_algorithm": policies.default_algorithm.name(),
         "algorithms": algorithms,
         "text_width": "4 * ceil((n + envelope_overhead_bytes) / 3) characters for n bytes",

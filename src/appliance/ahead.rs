@@ -3,11 +3,7 @@
 //! again and takes it, or makes its own where things are others by then.
 
 use crate::crypto::random;
-use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::Binding;
 use crate::domain::actor::Actor;
-use crate::domain::audit_record::AuditRecord;
-use crate::domain::cbor;
 use crate::domain::id::{ProjectId, UserId};
 use crate::domain::limits::PROJECTS_MADE_PER_USER_MAX;
 use crate::domain::name::Name;
@@ -18,12 +14,10 @@ use crate::domain::timestamp::Now;
 use crate::store::Table;
 
 use super::approvals::user_of;
-use super::catalog::token_wraps_key;
-use super::fault::{Fault, Stop};
+use super::fault::Stop;
 use super::operational::Operational;
 use super::pki::Signed;
 use super::signing_request::RequestedKey;
-use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
 /// The id and the first KEK of a project that is to be made.
 pub struct NewKek {
@@ -53,7 +47,8 @@ impl Operational {
     pub fn wrap_ahead(&self, actor: Actor, name: &Name, now: Now) -> Result<NewKek, Stop> {
         self.check_new_project(user_of(actor), name)?;
         let id = ProjectId::from_random(random::bytes()?);
-        Ok(NewKek { id, kek: self.new_kek(actor, id, 1, now)? })
+        let (kek, _) = self.new_kek(actor, id, 1, now)?;
+        Ok(NewKek { id, kek })
     }
 
     /// Refuses a name that is taken, and another project to a user who has made as many as there may be. Those count that are there, whoever is a member.
@@ -76,34 +71,6 @@ impl Operational {
             "There are {made} projects that this user has made; a user may make {PROJECTS_MADE_PER_USER_MAX}."
         );
         Err(Refusal::new(Code::TooManyProjects).detail(detail).into())
-    }
-
-    /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
-    /// counted, so the stored number is never low.
-    fn new_kek(&self, actor: Actor, project: ProjectId, version: u32, now: Now) -> Result<Kek, Stop> {
-        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
-        let generation = master_key.generation();
-        self.change(now, |batch| {
-            let row_key = token_wraps_key(generation);
-            let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;
-            if wraps > TOKEN_WRAPS_MAX {
-                return Err(Refusal::new(Code::KeyExhausted)
-                    .detail(format!(
-                        "MK generation {generation} has wrapped as many keys as it may; rotate the master key."
-                    ))
-                    .into());
-            }
-            if wraps >= TOKEN_WRAPS_ROTATE {
-                tracing::warn!(generation, wraps, "the MK has made half the wraps it may; rotate the master key");
-            }
-            let audit = AuditRecord::new(now.time, actor, "master-key.wrap")
-                .with("generation", generation)
-                .with("wraps", wraps);
-            Ok((batch.put(Table::Counters, &row_key, cbor::encode(&wraps)), audit, ()))
-        })?;
-        let binding = Binding::kek(*project.as_bytes(), version, generation);
-        let wrapped = master_key.wrap(&SecretKey::generate()?, &binding)?;
-        Ok(Kek { master_key: generation, wrapped: wrapped.to_bytes(), created: now.time })
     }
 
     /// Has the KEK of a project in memory, so that a key can be made under it.

@@ -189,7 +189,11 @@ fn in_words(record: &AccessRecord) -> AuditRecord {
     }
     let groups = record.groups.iter().map(|group| {
         let object = group.object.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        format!("{object} {} {} {}", group.key_version, outcome(group.outcome), group.fields)
+        let anew = group.anew.map_or_else(String::new, |anew| {
+            let forced = if anew.forced { " forced" } else { "" };
+            if anew.key_version > 0 { format!(" under {}{forced}", anew.key_version) } else { forced.into() }
+        });
+        format!("{object} {} {} {}{anew}", group.key_version, outcome(group.outcome), group.fields)
     });
     told = told
         .with("groups", groups.collect::<Vec<_>>().join(", "))

@@ -1,18 +1,17 @@
 //! Projects, objects and their first key version: what there is to protect.
 
-use std::sync::Arc;
-
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::envelope;
 use crate::crypto::kcv::Kcv;
 use crate::crypto::random;
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::{Binding, WrappingKey};
+use crate::crypto::wrapped_key::Binding;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::member::Member;
 use crate::domain::name::Name;
@@ -26,11 +25,13 @@ use crate::store::{Batch, Table};
 use super::ahead::NewKek;
 use super::approvals::user_of;
 use super::fault::{Fault, Stop};
-use super::keyring::{Held, kek_row_key};
+use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
-use super::schema::{checked, declared};
+use super::rewrap::Rewrapping;
+use super::roots::RootVersionView;
+use super::schema::{checked, declared, identify};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
@@ -49,6 +50,10 @@ pub struct ProjectView {
     pub description: Option<Description>,
     /// Since when it is retired, if it is.
     pub retired: Option<Timestamp>,
+    /// The version of its KEK that wraps.
+    pub kek_version: u32,
+    /// How far its keys are with that version, while older ones are left.
+    pub rewrapping: Option<Rewrapping>,
 }
 
 /// What is asked for when an object is made.
@@ -69,6 +74,8 @@ pub struct ObjectView {
     pub object: Object,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersionView>>,
+    /// Of its index root, oldest first; none where no field was ever indexed.
+    pub index_roots: Vec<Listed<RootVersionView>>,
 }
 
 /// A key version without its key.
@@ -85,6 +92,14 @@ pub struct KeyVersionView {
     pub is_worn: bool,
     /// Characters a database column needs for 16 bytes of plaintext.
     pub width_16: usize,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<Timestamp>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<Timestamp>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<Timestamp>,
 }
 
 impl Operational {
@@ -138,16 +153,7 @@ impl Operational {
                 (),
             ))
         })?;
-        Ok(ProjectView::of(project))
-    }
-
-    /// The KEK that wraps a project's new keys.
-    ///
-    /// # Errors
-    /// `token-away`; a fault when it does not open.
-    pub(super) fn load_kek(&self, project: &Project, now: Now) -> Result<Arc<Held<WrappingKey>>, Stop> {
-        let (store, master_keys) = (&self.store, &self.master_keys);
-        self.keyring.load_kek(project.id, project.kek_version, store, master_keys, now.instant)
+        Ok(self.seen(project))
     }
 
     /// Makes an object with its first key version, which seals at once.
@@ -164,11 +170,13 @@ impl Operational {
     ) -> Result<ObjectView, Stop> {
         let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
-        let schema = checked(new.schema)?;
+        let mut schema = checked(new.schema)?;
+        identify(&mut schema, None)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
         let (object, version) = self.change(now, |batch| {
+            let (project, kek) = self.wrapping_now(project, kek, now)?;
             let key_id = self.draw_key_id()?;
             let object = Object {
                 id,
@@ -183,25 +191,20 @@ impl Operational {
                 is_unused: Some(true),
                 description: None,
                 retired: None,
+                rotate_after_days: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
-            let version = KeyVersion {
-                key_id,
-                version: 1,
-                algorithm,
-                state: KeyState::Active,
-                kek_version: project.kek_version,
-                wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
-                uses_reserved: 0,
-                created: now.time,
-            };
+            let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+            let because = Because::of(actor, now.time, None);
+            let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
             let batch = batch
                 .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
+            let batch = self.with_first_root(batch, &object, Some(kek.key()), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
                 .with("name", &object.name)
@@ -212,7 +215,7 @@ impl Operational {
             let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
-        Ok(view(object, vec![Listed::Sound(version)]))
+        self.view(object, vec![Listed::Sound(version)])
     }
 
     /// Projects by id; a damaged one by its row's name.
@@ -220,12 +223,14 @@ impl Operational {
     /// # Errors
     /// The store's.
     pub fn projects(&self, wanted: &PageWanted) -> Result<Page<ProjectView>, Stop> {
-        self.page(Table::Projects, &[], wanted, |_, row| Ok(Some(row.decode()?.map(ProjectView::of))))
+        self.page(Table::Projects, &[], wanted, |_, row| {
+            Ok(Some(row.decode()?.map(|project| self.seen(project))))
+        })
     }
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
         let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
-        Ok(project.map(ProjectView::of))
+        Ok(project.map(|project| self.seen(project)))
     }
 
     /// The project of a name.
@@ -233,7 +238,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
-        self.project_named(name).map(ProjectView::of)
+        self.project_named(name).map(|project| self.seen(project))
     }
 
     /// Objects of a project by id, without their versions; and those whose row is damaged, of whichever project they are.
@@ -257,7 +262,15 @@ impl Operational {
         let project = self.project_named(project)?;
         let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
         let versions = self.key_versions(&object)?;
-        Ok(view(object, versions))
+        self.view(object, versions)
+    }
+
+    pub(super) fn view(&self, object: Object, versions: Vec<Listed<KeyVersion>>) -> Result<ObjectView, Stop> {
+        let index_roots = self.root_versions(&object)?;
+        let index_roots = index_roots.into_iter().map(|root| root.map(RootVersionView::from)).collect();
+        let versions =
+            versions.into_iter().map(|version| version.map(|version| KeyVersionView::of(&version))).collect();
+        Ok(ObjectView { object, versions, index_roots })
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -267,6 +280,12 @@ impl Operational {
     pub fn master_key_kcv(&self) -> Result<Kcv, Stop> {
         let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
         Ok(master_key.kcv()?)
+    }
+
+    pub(super) fn seen(&self, project: Project) -> ProjectView {
+        let Project { id, name, created, description, retired, kek_version, .. } = project;
+        let rewrapping = self.rewrapping_of(id);
+        ProjectView { id, name, created, description, retired, kek_version, rewrapping }
     }
 
     pub(super) fn project_named(&self, name: &str) -> Result<Project, Stop> {
@@ -306,13 +325,6 @@ impl Operational {
     }
 }
 
-impl ProjectView {
-    fn of(project: Project) -> Self {
-        let Project { id, name, created, description, retired, .. } = project;
-        Self { id, name, created, description, retired }
-    }
-}
-
 /// The key of the last row of a full page: the next one begins behind it.
 /// Row key of the wraps of an MK generation in the counters.
 pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
@@ -324,16 +336,21 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
     Refusal::new(Code::NotFound).detail(format!("There is no {noun} {name:?}.")).into()
 }
 
-pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectView {
-    let told = |version: KeyVersion| KeyVersionView {
-        version: version.version,
-        algorithm: version.algorithm,
-        state: version.state,
-        uses_reserved: version.uses_reserved,
-        is_worn: version.is_worn(),
-        width_16: envelope::text_len(version.algorithm, 16),
-    };
-    ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
+impl KeyVersionView {
+    pub(super) fn of(version: &KeyVersion) -> Self {
+        Self {
+            version: version.version,
+            algorithm: version.algorithm,
+            state: version.state,
+            uses_reserved: version.uses_reserved,
+            is_worn: version.is_worn(),
+            width_16: envelope::text_len(version.algorithm, 16),
+            created: version.created,
+            encrypt_until: version.encrypt_until,
+            decrypt_until: version.decrypt_until,
+            destroy_at: version.doom.map(|doom| doom.at),
+        }
+    }
 }
 
 pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {

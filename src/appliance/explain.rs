@@ -98,7 +98,7 @@ impl Operational {
                         but.push(format!("The endpoint {name} has no grant to {operation} {}.", object.name));
                     }
                     let row: Option<Object> = self.read(Table::Objects, object.id.as_bytes())?;
-                    if operation.seals() && row.is_some_and(|row| row.retired.is_some()) {
+                    if operation.takes_in() && row.is_some_and(|row| row.retired.is_some()) {
                         but.push(format!("The object {} is retired.", object.name));
                     }
                 }

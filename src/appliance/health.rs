@@ -2,14 +2,15 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::domain::budget::{Spender, WARNING_PERCENT};
+use crate::domain::budget::Spender;
 use crate::domain::expiry::Expiry;
-use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::timestamp::Timestamp;
 
 use super::ca_roll::CaView;
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
-use super::operational::Operational;
+use super::key_turns::DueKey;
+use super::keys_health::KeysHealth;
 use super::spending::Standing;
 use super::wear::WornKey;
 use super::witness::WitnessHealth;
@@ -72,6 +73,10 @@ pub struct Health {
     pub strained_budgets: Vec<(Spender, Standing)>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
+    /// Keys that are being replaced.
+    pub keys: Option<KeysHealth>,
+    /// Key versions whose next one is due and could not be made yet.
+    pub due_keys: Vec<DueKey>,
     /// When certificates and the CRL end, our own and the newest of each client.
     pub expiries: Vec<Expiry>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
@@ -159,6 +164,8 @@ impl Appliance {
             refused_locked: self.refused_locked.load(Ordering::Relaxed),
             strained_budgets: Vec::new(),
             worn_keys: Vec::new(),
+            keys: None,
+            due_keys: Vec::new(),
             expiries: self.expiries(),
             ca: None,
             time: (self.settings.clock)().time,
@@ -175,6 +182,8 @@ impl Appliance {
                 health.data_keys = operational.keyring.data_keys();
                 health.strained_budgets = operational.strained_budgets(operational.now());
                 health.worn_keys = operational.worn_keys();
+                health.keys = Some(operational.keys_health());
+                health.due_keys = operational.due_keys();
                 health.ca = operational.ca().ok();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),
@@ -226,22 +235,5 @@ impl std::fmt::Display for LockReason {
                  enabled again and decrypt budgets count as spent"
             ),
         }
-    }
-}
-
-impl Operational {
-    /// The budgets of which four fifths are used or more.
-    pub(super) fn strained_budgets(&self, now: Now) -> Vec<(Spender, Standing)> {
-        let time = self.budget_time(now);
-        let standings = self.budgets.all().into_iter().map(|spending| {
-            (spending.spender, spending.standing(self.default_budget(spending.spender), time))
-        });
-        let mut strained: Vec<_> = standings
-            .filter(|(_, Standing { fields_per_day, used })| {
-                used.saturating_mul(100) >= fields_per_day.saturating_mul(WARNING_PERCENT)
-            })
-            .collect();
-        strained.sort_unstable_by_key(|(spender, _)| *spender);
-        strained
     }
 }

@@ -14,12 +14,13 @@ use crate::domain::user::{Role, User};
 use crate::store::Table;
 
 use super::access::Leave;
-use super::approvals::{ApprovalView, Wanted, ask_audit, put};
+use super::approvals::{ApprovalView, ask_audit, put};
 use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::reset::{Handed, LinkMade, link};
+use super::wanted::Wanted;
 
 /// How long an admin who could sign in has to refuse a recovery that an officer has approved.
 const ADMIN_MAY_REFUSE: Duration = Duration::from_secs(24 * 3_600);
@@ -48,8 +49,8 @@ impl Operational {
         let (mut waits, mut before) = (None, None);
         let found = self.change(now, |batch| {
             let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
-            let wanted = Wanted { kind: Kind::Recovery, subject: user.id, project: None };
-            if let Some(given) = self.approved(wanted, now.time)? {
+            let wanted = Wanted::of(Kind::Recovery, user.id, None);
+            if let Some(given) = self.approved(&wanted, now.time)? {
                 self.check_no_admin_stops(&given, now.time)?;
                 let token = LinkToken::generate()?;
                 credentials.link = Some(link(&token, leave.actor(), true, true, now));
@@ -78,7 +79,7 @@ impl Operational {
                 );
                 return Ok((batch, audit, Found::Link(token)));
             }
-            if let Some(same) = self.waiting_for(wanted, now.time)? {
+            if let Some(same) = self.waiting_for(&wanted, now.time)? {
                 waits = Some(same);
                 return Err(Code::Conflict.into());
             }

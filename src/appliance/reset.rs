@@ -23,7 +23,7 @@ use crate::domain::user::{Role, User};
 use crate::store::{Batch, Table};
 
 use super::access::Leave;
-use super::approvals::{ApprovalView, Wanted, ask_audit, put, taken, user_of};
+use super::approvals::{ApprovalView, ask_audit, put, taken, user_of};
 use super::catalog::not_found;
 use super::certificates::revoke;
 use super::failures::Failing;
@@ -32,6 +32,7 @@ use super::listed::Listed;
 use super::operational::Operational;
 use super::refused::RefusedAct;
 use super::second_person::record;
+use super::wanted::Wanted;
 
 /// What is recorded of an account that waits for confirmation from then on.
 pub(super) const UNCONFIRMED: &str = "unconfirmed";
@@ -234,8 +235,8 @@ impl Operational {
         now: Now,
     ) -> Result<Batch, Stop> {
         let batch = self.withdraw_handed(batch, &user, handed, now)?;
-        let wanted = Wanted { kind: Kind::Confirmation, subject: user.id, project: None };
-        let batch = match self.waiting_for(wanted, now.time)? {
+        let wanted = Wanted::of(Kind::Confirmation, user.id, None);
+        let batch = match self.waiting_for(&wanted, now.time)? {
             Some(before) => put(batch, &before.decide(State::Withdrawn, Actor::System, now.time)),
             None => batch,
         };
@@ -289,8 +290,8 @@ impl Operational {
             if user.unconfirmed.is_none() {
                 return Err(taken("The account is confirmed already."));
             }
-            let wanted = Wanted { kind: Kind::Confirmation, subject: user.id, project: None };
-            if let Some(same) = self.waiting_for(wanted, now.time)? {
+            let wanted = Wanted::of(Kind::Confirmation, user.id, None);
+            if let Some(same) = self.waiting_for(&wanted, now.time)? {
                 let id = same.id;
                 return Err(taken(format!("That waits already: approval {id}.")));
             }

@@ -30,13 +30,22 @@ pub(super) struct Seconded {
     subject: User,
 }
 
+impl Seconded {
+    /// What they want, to be done now.
+    pub(super) fn spend(self) -> Approval {
+        self.approval
+    }
+}
+
 impl Operational {
     /// The second person says yes, and it is done in the same commit; what its requester has to fetch stays open for it.
     ///
     /// # Errors
-    /// `not-found`; `approval-ended`, also where the account has changed hands since; `not-a-second-person`.
+    /// `not-found`; `approval-ended`, also where the account has changed hands since; `not-a-second-person`; `wrong-key-state` where
+    /// a key version cannot be destroyed from where it stands now.
     pub fn give_approval(&self, leave: Leave, id: ApprovalId, now: Now) -> Result<ApprovalView, Stop> {
-        let given = self.change(now, |batch| {
+        let mut doomed = None;
+        let given = self.change_keys(now, |batch| {
             let seconded = self.second(leave.actor(), id, now.time)?;
             let given = seconded.approval.clone();
             let audit = ask_audit(&given, leave.actor(), "approval.give", now);
@@ -45,9 +54,18 @@ impl Operational {
                 Kind::Member => self.let_in(batch, seconded, leave.actor(), now)?,
                 Kind::Confirmation => confirm(batch, seconded, leave.actor(), now),
                 Kind::Recovery => batch,
+                Kind::Destruction => {
+                    let (batch, version) = self.schedule_destruction(batch, seconded, leave.actor(), now)?;
+                    doomed = Some(version);
+                    batch
+                }
             };
             Ok((batch, audit, given))
         })?;
+        if let Some(version) = doomed {
+            self.witness_withdrawal(now);
+            self.follow(&version);
+        }
         self.approval_view(given, now.time)
     }
 
@@ -101,8 +119,8 @@ impl Operational {
                     return Err(no("This project has members; one of them decides."));
                 }
             }
-            (Role::Officer, Kind::Confirmation | Kind::Recovery) => {}
-            (Role::User, Kind::Member) => {
+            (Role::Officer, Kind::Confirmation | Kind::Recovery | Kind::Destruction) => {}
+            (Role::User, Kind::Member | Kind::Destruction) => {
                 self.check_members_before(approver.id, project, approval.asked)?;
             }
             (Role::User, Kind::Confirmation) => {
@@ -186,10 +204,10 @@ pub(super) fn record(batch: Batch, audit: &AuditRecord) -> Batch {
     batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(audit))
 }
 
-fn no(detail: &'static str) -> Stop {
+pub(super) fn no(detail: &'static str) -> Stop {
     Refusal::new(Code::NotASecondPerson).detail(detail).into()
 }
 
-fn ended(detail: &'static str) -> Stop {
+pub(super) fn ended(detail: &'static str) -> Stop {
     Refusal::new(Code::ApprovalEnded).detail(detail).into()
 }

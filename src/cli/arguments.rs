@@ -15,12 +15,13 @@ use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
 use super::issue::{NewBundle, NewCertificate};
+use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
 use super::own::Own;
 use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
-use super::renewal::{Acceptance, Key};
+use super::renewal::Acceptance;
 use super::report_verb::ReportVerb;
 use super::roll_ca::RollCa;
 use super::schema::{self, SchemaVerb};
@@ -218,6 +219,15 @@ pub(super) enum Object {
     /// What an object declares of its data: whose it is, and which fields it has
     #[command(subcommand)]
     Schema(SchemaVerb),
+    /// Let an object's key become so old and no older; then the next version takes over by itself
+    Rotation {
+        name: String,
+        #[arg(long)]
+        project: String,
+        /// Days; 0 for any age, the policy's without
+        #[arg(long)]
+        after_days: Option<u32>,
+    },
     #[command(flatten)]
     Life(ObjectLife),
 }
@@ -349,6 +359,9 @@ impl Object {
             }
             Self::Show { name, project } => request::Object::Show { project, name },
             Self::Schema(verb) => return verb.into_request(),
+            Self::Rotation { name, project, after_days } => {
+                request::Object::Rotation { project, name, after_days }
+            }
             Self::Life(verb) => verb.into(),
         }))
     }

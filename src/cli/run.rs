@@ -87,6 +87,7 @@ impl Arguments {
             },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
+            Command::Key(super::key::Key::Verify(wanted)) => return open()?.verify_keys(&wanted),
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),

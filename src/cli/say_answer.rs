@@ -40,6 +40,7 @@ pub(super) mod fixed {
         BUT "but" "tetapi";
         BECOME_MEMBER "become a member" "menjadi anggota";
         BE_CONFIRMED "be confirmed" "dikonfirmasi";
+        DESTROY_KEY "destroy a key version" "musnahkan versi kunci";
         BECOME_ADMIN "become the admin" "menjadi admin";
         NEVER "never" "tidak pernah";
         ANYWHERE "anywhere" "mana pun";
@@ -48,6 +49,21 @@ pub(super) mod fixed {
         FROZEN "frozen: nothing of it is decrypted" "dibekukan: tidak ada datanya yang didekripsi";
         NOT_FROZEN "not frozen" "tidak dibekukan";
         NONE "none" "tidak ada";
+        YES "yes" "ya";
+        MASTER_KEY "master key" "kunci induk";
+        STORE_KEY "store key" "kunci penyimpanan";
+        NAME_KEY "name key" "kunci nama";
+        SUBJECT_KEY "subject key" "kunci subjek";
+        KEK "project key (KEK)" "kunci proyek (KEK)";
+        DATA_KEY "data key" "kunci data";
+        INDEX_ROOT "index root" "akar indeks";
+        DESTROYED "destroyed, nothing to unwrap" "dimusnahkan, tidak ada yang dibuka";
+        ROW_DAMAGED "its row does not open" "barisnya tidak terbuka";
+        ROW_OF_ANOTHER "its row is of another key" "barisnya milik kunci lain";
+        NO_WRAPPED_KEY "what is stored is no wrapped key" "yang tersimpan bukan kunci terbungkus";
+        DOES_NOT_UNWRAP "does not unwrap at this place" "tidak terbuka di tempat ini";
+        NO_KEY_ABOVE "the key above it is missing" "kunci di atasnya tidak ada";
+        NO_OWNER "its object or project is lost" "objek atau proyeknya hilang";
         TOTAL "total" "jumlah";
         MORE_ROWS "there are more rows; ask for a shorter period, or for a longer resolution"
             "masih ada baris lain; minta masa yang lebih pendek, atau resolusi yang lebih panjang";
@@ -57,6 +73,7 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    verifying(percent, keys) "{percent} %, {keys} keys unwrapped" "{percent} %, {keys} kunci terbuka";
     more(next) "There are more: --after {next}" "Masih ada lagi: --after {next}";
     more_records(next) "more: --from {next}" "masih ada lagi: --from {next}";
     kept(last) "kept: records up to {last} are exported and may be pruned"
@@ -81,9 +98,15 @@ sentences! {
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
     refused_locked(count) "{count} requests while locked" "{count} permintaan selama terkunci";
-    strained(of, used, size) "{of} has decrypted {used} of {size} fields in 24 hours"
-        "{of} sudah mendekripsi {used} dari {size} nilai dalam 24 jam";
+    strained(of, used, size) "{of}: {used} of {size} fields in 24 hours are used"
+        "{of}: {used} dari {size} nilai dalam 24 jam terpakai";
     worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
+    kek_begins(version) "{version}, rewrapping" "{version}, pembungkusan ulang";
+    kek_on_its_way(version, done, of) "{version}, rewrapping {done} of {of} keys"
+        "{version}, pembungkusan ulang {done} dari {of} kunci";
+    rewrapping(project, done, of) "{project}: {done} of {of} keys are wrapped by its newest KEK"
+        "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
+    rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
     days_left(days) ", {days} days left" ", tersisa {days} hari";

@@ -11,10 +11,15 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
+pub use super::key::{KeyMoveLine, KeyVersionShown, StandsAgainst};
+pub use super::key_verify::{CheckValue, KeyShown, KeysOfKind, KeysVerified, UnprovedKey};
+pub use super::keys_answer::{KeysStatus, RewrappedKeys, RewrappingLine};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
-pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::status_answer::{
+    DueKey, Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey,
+};
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
@@ -97,19 +102,25 @@ pub enum Done {
     Pruned(Pruned),
     /// Of `grant list`.
     Grants(Page<Grant>),
+    /// Of every verb on one key version.
+    KeyVersion(Box<KeyVersionShown>),
+    /// Of `key list`.
+    KeyVersions(Page<KeyVersion>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `user reset`, and of `user recover` once it was approved.
     Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
+    /// Of `key verify`.
+    KeysVerified(KeysVerified),
     /// Of `object list`.
     Objects(Page<ObjectLine>),
     /// Of `report`.
     Report(Box<super::report::Report>),
     /// Of every verb on the schema of an object.
     Schema(super::schema::Schema),
-    /// Of `project create`.
+    /// Of `project create` and `project rotate-kek`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
@@ -207,6 +218,10 @@ pub struct Project {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// The version of its KEK that wraps its keys.
+    pub kek_version: u32,
+    /// How far its keys are with that version, while older ones are left.
+    pub rewrapping: Option<RewrappedKeys>,
 }
 
 /// A project with what belongs to it.
@@ -243,6 +258,9 @@ pub struct ObjectLine {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// How many days old its key may become, where that is not the policy's; 0 any age.
+    #[serde(default)]
+    pub rotate_after_days: Option<u32>,
 }
 
 /// An object with its key versions.
@@ -253,6 +271,19 @@ pub struct Object {
     pub object: ObjectLine,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersion>>,
+    /// Of its index root, oldest first: two while it is being rotated, none where no field was ever indexed.
+    #[serde(default)]
+    pub index_roots: Vec<Listed<IndexRootVersion>>,
+}
+
+/// A version of an index root without its key.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexRootVersion {
+    /// From 1; the first eight digits of an index value.
+    pub version: u32,
+    /// When it was made.
+    pub created: String,
 }
 
 /// A key version without its key.
@@ -271,6 +302,14 @@ pub struct KeyVersion {
     pub worn: bool,
     /// Characters a database column needs for a plaintext of 16 bytes.
     pub width_16: usize,
+    /// When it was made.
+    pub created: String,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<String>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<String>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<String>,
 }
 
 /// An endpoint.

@@ -52,10 +52,13 @@ pub struct Kek {
     /// The MK generation it is wrapped under.
     #[n(0)]
     pub master_key: u32,
-    /// A wrapped key of kind 1.
+    /// A wrapped key of kind 1; empty once it is gone.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub wrapped: Vec<u8>,
     /// When it was made.
     #[n(2)]
     pub created: Timestamp,
+    /// Since when nothing was wrapped under it any more and it was destroyed here, if it was.
+    #[n(3)]
+    pub gone: Option<Timestamp>,
 }

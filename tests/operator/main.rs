@@ -9,6 +9,7 @@ mod certificates;
 mod control;
 mod expiry;
 mod forks;
+mod keys;
 mod languages;
 mod life;
 mod lives;

@@ -51,11 +51,20 @@ const ITEM: &[Code] = &[
     Code::BatchOverBurst,
     Code::FieldsLimited,
     Code::KeyDisabled,
+    Code::KeyWindowOver,
     Code::KeyDestroyed,
     Code::KeyNotSealing,
     Code::KeyExhausted,
 ];
 const DECRYPT: &[Code] = &[Code::CannotOpen, Code::BatchOverBudget, Code::BudgetExhausted];
+const REENCRYPT: &[Code] = &[Code::CannotOpen, Code::KeyCompromised, Code::SubjectFrozen, Code::Conflict];
+const INDEX: &[Code] = &[
+    Code::FieldNotDeclared,
+    Code::FieldNotIndexed,
+    Code::ValueUnfit,
+    Code::BatchOverBudget,
+    Code::BudgetExhausted,
+];
 const V1: &[Code] = &[Code::UnknownMember, Code::TooManyItems];
 const PUBLISHED: &[Code] = &[Code::UnknownAction];
 const RENEWAL: &[Code] =
@@ -135,6 +144,22 @@ fn of_applications() -> Vec<Route> {
             "Decrypt",
             "Decrypted",
             &[ITEM, V1, DECRYPT],
+        ),
+        data(
+            "/v1/endpoints/{endpoint}/reencrypt",
+            "reencrypt",
+            "Put one ciphertext, or a batch, under the object's current key version; no plaintext is shown.",
+            "Reencrypt",
+            "Reencrypted",
+            &[ITEM, V1, REENCRYPT],
+        ),
+        data(
+            "/v1/endpoints/{endpoint}/index",
+            "index",
+            "Tell what one value, or each of a batch, is found by.",
+            "Index",
+            "Indexed",
+            &[ITEM, V1, INDEX],
         ),
         data(
             "/v1/endpoints/{endpoint}/certificate",
