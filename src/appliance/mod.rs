@@ -17,6 +17,7 @@
 mod access;
 mod accounts;
 mod admission;
+mod ahead;
 mod api_key_shown;
 mod api_keys;
 mod approvals;
@@ -146,6 +147,7 @@ pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Denied, Enrolled};
+pub use ahead::{NewKek, SignedAhead};
 pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;

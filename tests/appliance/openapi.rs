@@ -257,7 +257,14 @@ fn appliance(book: &mut Book) {
     }
     book.resource("GET", "/v1/reports/incident?project=kantor&endpoint=absensi", Value::Null);
     let whose = json!({ "project": "gudang", "subject": { "value": "3372010101900001" } });
-    book.resource("POST", "/v1/reports/subject", whose);
+    book.resource("POST", "/v1/reports/subject", whose.clone());
+    let reader = book.people[2].clone();
+    for form in ["text/csv", "text/html"] {
+        let accept = [("accept", form)];
+        book.ask(&reader, "GET", "/v1/reports/posture", &accept, &Value::Null);
+        let answer = book.ask(&reader, "POST", "/v1/reports/subject", &accept, &whose);
+        assert!(answer.header("content-type").unwrap().starts_with(form), "{}", answer.text());
+    }
     book.resource("GET", "/v1/policy/explain?who=user:siti&act=project.create&on=appliance", Value::Null);
     book.resource("GET", "/v1/status", Value::Null);
     book.resource("GET", &format!("/v1/statistics/table?project={PROJECT}&from=7d"), Value::Null);
