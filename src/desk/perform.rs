@@ -17,8 +17,8 @@ use crate::domain::user::Role;
 
 use super::answer::{self, Answer, Done};
 use super::asker::Asker;
-use super::prepare::Prepared;
 use super::life::description;
+use super::prepare::Prepared;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
