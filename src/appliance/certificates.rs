@@ -98,6 +98,20 @@ impl Operational {
         actor: Actor,
         user: &str,
         csr_pem: &str,
+        now: Now,
+    ) -> Result<Issued, Stop> {
+        self.issue_user_certificate_with(actor, user, csr_pem, None, now)
+    }
+
+    /// The same with a certificate that was signed ahead, where that fits still.
+    ///
+    /// # Errors
+    /// As of [`Operational::issue_certificate`].
+    pub fn issue_user_certificate_with(
+        &self,
+        actor: Actor,
+        user: &str,
+        csr_pem: &str,
         ahead: Option<SignedAhead>,
         now: Now,
     ) -> Result<Issued, Stop> {

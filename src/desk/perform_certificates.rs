@@ -26,7 +26,7 @@ impl request::Certificate {
             Self::IssueUser { user, csr } => {
                 let ahead = prepared.certificate();
                 Done::CertificateIssued(
-                    appliance.issue_user_certificate(actor, &user, &csr, ahead, now)?.into(),
+                    appliance.issue_user_certificate_with(actor, &user, &csr, ahead, now)?.into(),
                 )
             }
             Self::Enrol { project, endpoint, certificate } => {
