@@ -1,4 +1,4 @@
-//! What anybody may know: limits, algorithms, column widths, and what each code means.
+//! What anybody may know: limits, algorithms, column widths, index values, and what each code means.
 
 use std::sync::Arc;
 
@@ -7,9 +7,12 @@ use serde_json::json;
 
 use crate::appliance::{Appliance, Decrypt, Encrypt, Operate, Reencrypt};
 use crate::crypto::algorithm::Algorithm;
+use crate::crypto::blind_index;
 use crate::crypto::envelope;
+use crate::domain::normalise;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::{Normaliser, UNIQUE_BITS};
 
 use super::line::hop;
 use super::{Answer, problem};
@@ -44,6 +47,14 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
             "items_max": limits.items_max,
             "context_bytes_max": crate::crypto::aad::CONTEXT_BYTES_MAX,
             "requests_in_flight_per_certificate_max": policies.in_flight_per_certificate_max,
+        },
+        "index": {
+            "text_width": "8 + 2 * ceil(bits / 8) characters of lower-case hex",
+            "text_width_unique": blind_index::text_len(UNIQUE_BITS),
+            "unicode": normalise::UNICODE,
+            "normalisers": Normaliser::ALL.map(Normaliser::name),
+            "api_key_fields_per_day": policies.budgets.api_key_indexed_per_day,
+            "endpoint_fields_per_day": policies.budgets.endpoint_indexed_per_day,
         },
         "default_algorithm": policies.default_algorithm.name(),
         "algorithms": algorithms,

@@ -5,7 +5,7 @@ use crate::domain::id::ApiKeyId;
 use crate::domain::timestamp::Now;
 
 use super::api_keys::ApiKeyView;
-use super::budgets::BudgetView;
+use super::budget_verbs::BudgetView;
 use super::fault::Stop;
 use super::operational::Operational;
 

@@ -30,7 +30,8 @@ use super::listed::Listed;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
 use super::rewrap::Rewrapping;
-use super::schema::{checked, declared};
+use super::roots::RootVersionView;
+use super::schema::{checked, declared, identify};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
@@ -73,6 +74,8 @@ pub struct ObjectView {
     pub object: Object,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersionView>>,
+    /// Of its index root, oldest first; none where no field was ever indexed.
+    pub index_roots: Vec<Listed<RootVersionView>>,
 }
 
 /// A key version without its key.
@@ -177,7 +180,8 @@ impl Operational {
     ) -> Result<ObjectView, Stop> {
         let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
-        let schema = checked(new.schema)?;
+        let mut schema = checked(new.schema)?;
+        identify(&mut schema, None)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
@@ -210,6 +214,7 @@ impl Operational {
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
+            let batch = self.with_first_root(batch, &object, Some(kek.key()), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
                 .with("name", &object.name)
@@ -220,7 +225,7 @@ impl Operational {
             let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
-        Ok(view(object, vec![Listed::Sound(version)]))
+        self.view(object, vec![Listed::Sound(version)])
     }
 
     /// Projects by id; a damaged one by its row's name.
@@ -267,7 +272,15 @@ impl Operational {
         let project = self.project_named(project)?;
         let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
         let versions = self.key_versions(&object)?;
-        Ok(view(object, versions))
+        self.view(object, versions)
+    }
+
+    pub(super) fn view(&self, object: Object, versions: Vec<Listed<KeyVersion>>) -> Result<ObjectView, Stop> {
+        let index_roots = self.root_versions(&object)?;
+        let index_roots = index_roots.into_iter().map(|root| root.map(RootVersionView::from)).collect();
+        let versions =
+            versions.into_iter().map(|version| version.map(|version| KeyVersionView::of(&version))).collect();
+        Ok(ObjectView { object, versions, index_roots })
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -331,11 +344,6 @@ pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
 pub(super) fn not_found(noun: &str, name: &str) -> Stop {
     // The name is the caller's own word from the command line or URL, never data.
     Refusal::new(Code::NotFound).detail(format!("There is no {noun} {name:?}.")).into()
-}
-
-pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectView {
-    let told = |version: KeyVersion| KeyVersionView::of(&version);
-    ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
 }
 
 impl KeyVersionView {

@@ -14,10 +14,11 @@ use crate::domain::key_version::{KeyVersion, Opening};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Decrypt};
+use super::admission::Admitted;
 use super::encrypt::Done;
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
+use super::operate::Decrypt;
 use super::operational::Operational;
 use super::served::Served;
 use super::watch::Watch;

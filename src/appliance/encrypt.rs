@@ -13,9 +13,10 @@ use crate::domain::key_version::{KeyVersion, Sealing};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Denied, Encrypt};
+use super::admission::{Admitted, Denied};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
+use super::operate::Encrypt;
 use super::operational::Operational;
 use super::served::Served;
 use super::watch::Watch;

@@ -21,11 +21,12 @@ use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Operate};
+use super::admission::Admitted;
 use super::decrypt::{Sealed, cannot_open, version_of};
 use super::encrypt::{Done, require_context, sealing};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
+use super::operate::Operate;
 use super::operational::Operational;
 use super::served::Served;
 use super::watch::Watch;

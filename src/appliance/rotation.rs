@@ -15,7 +15,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Scan, Table};
 
-use super::catalog::{ObjectView, not_found, view};
+use super::catalog::{ObjectView, not_found};
 use super::fault::Stop;
 use super::keyring::Held;
 use super::listed::Listed;
@@ -86,7 +86,7 @@ impl Operational {
             self.keys_due.forget((before.key_id, before.version));
         }
         let versions = self.key_versions(&object)?;
-        Ok(view(object, versions))
+        self.view(object, versions)
     }
 
     /// Makes one change of key versions. No lease is granted meanwhile, so that neither loses what the other writes.

@@ -8,12 +8,14 @@ use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::Code;
+use crate::domain::root_version::RootVersion;
 use crate::store::{RowName, Table};
 
-use super::admission::{Denied, Enrolled, Operate};
+use super::admission::{Denied, Enrolled};
 use super::fault::Stop;
 use super::listed::Listed;
 use super::memo::CatalogRevision;
+use super::operate::Operate;
 use super::operational::Operational;
 
 /// An object as one endpoint may use it.
@@ -28,6 +30,8 @@ pub struct Served {
     /// Those granted that the access policies deny, whatever the circumstances.
     pub(super) denied: Operations,
     pub(super) versions: Vec<Listed<KeyVersion>>,
+    /// Of its index root, oldest first; none where no field is indexed.
+    pub(super) roots: Vec<Listed<RootVersion>>,
 }
 
 impl Served {
@@ -46,6 +50,20 @@ impl Served {
             Code::NotGranted
         };
         Err(Denied { code, object: Some(self.object.id) })
+    }
+
+    /// The version of the index root that values are made under, and the one before while it is being rotated.
+    ///
+    /// # Errors
+    /// `field-not-indexed` where there is none; `fault` when the row of the newest is damaged; the log names it.
+    pub(super) fn roots(&self) -> Result<(&RootVersion, Option<&RootVersion>), Code> {
+        let mut newest_first = self.roots.iter().rev().map(|root| match root {
+            Listed::Sound(root) => Ok(root),
+            Listed::Damaged(_) => Err(Code::Fault),
+        });
+        let current = newest_first.next().ok_or(Code::FieldNotIndexed)??;
+        // Where the one before is lost, nothing is found by it any more.
+        Ok((current, newest_first.next().and_then(Result::ok)))
     }
 
     /// The key version that seals, if there is one in the catalog.
@@ -99,10 +117,16 @@ impl Operational {
                 Listed::Damaged(row) => harmed(row),
             }
         }
+        let roots = if object.is_indexed() { self.root_versions(&object)? } else { Vec::new() };
+        for root in &roots {
+            if let Listed::Damaged(row) = root {
+                harmed(row);
+            }
+        }
         let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
         let (granted, lost) = (granted.without(broken), lost.and(broken));
         let revision = enrolled.revision;
-        let served = Served { object, revision, granted, lost, denied, versions };
+        let served = Served { object, revision, granted, lost, denied, versions, roots };
         Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
     }
 }

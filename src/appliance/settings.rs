@@ -68,7 +68,7 @@ pub struct Policies {
     pub request_limits: RequestLimits,
     /// What an API key may do unless it says otherwise.
     pub rate_limits: RateLimits,
-    /// How many fields an API key and an endpoint may decrypt in 24 hours unless they say otherwise.
+    /// How many fields an API key and an endpoint may decrypt, and index, in 24 hours unless they say otherwise.
     pub budgets: DefaultBudgets,
     /// Requests one certificate may have under way.
     pub in_flight_per_certificate_max: usize,

@@ -72,6 +72,7 @@ pairs! {
     LENGTH "LENGTH" "PANJANG";
     DISTINCT "DISTINCT" "RAGAM";
     INDEX "INDEX" "INDEKS";
+    INDEX_ROOT "INDEX ROOT" "AKAR INDEKS";
     PSEUDONYM "PSEUDONYM" "PSEUDONIM";
     FROZEN_SINCE "FROZEN SINCE" "DIBEKUKAN SEJAK";
     DAMAGED "DAMAGED" "RUSAK";
@@ -103,6 +104,7 @@ pairs! {
     TURNED_AWAY "refused" "ditolak";
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
+    STORE_KEY "store key" "kunci simpan";
     REWRAPPING "rewrapping" "pembungkusan";
     DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";

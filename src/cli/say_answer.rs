@@ -56,6 +56,7 @@ pub(super) mod fixed {
         SUBJECT_KEY "subject key" "kunci subjek";
         KEK "project key (KEK)" "kunci proyek (KEK)";
         DATA_KEY "data key" "kunci data";
+        INDEX_ROOT "index root" "akar indeks";
         DESTROYED "destroyed, nothing to unwrap" "dimusnahkan, tidak ada yang dibuka";
         ROW_DAMAGED "its row does not open" "barisnya tidak terbuka";
         ROW_OF_ANOTHER "its row is of another key" "barisnya milik kunci lain";
@@ -97,8 +98,8 @@ sentences! {
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
     refused_locked(count) "{count} requests while locked" "{count} permintaan selama terkunci";
-    strained(of, used, size) "{of} has decrypted {used} of {size} fields in 24 hours"
-        "{of} sudah mendekripsi {used} dari {size} nilai dalam 24 jam";
+    strained(of, used, size) "{of}: {used} of {size} fields in 24 hours are used"
+        "{of}: {used} dari {size} nilai dalam 24 jam terpakai";
     worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
     kek_begins(version) "{version}, rewrapping" "{version}, pembungkusan ulang";
     kek_on_its_way(version, done, of) "{version}, rewrapping {done} of {of} keys"
@@ -106,6 +107,12 @@ sentences! {
     rewrapping(project, done, of) "{project}: {done} of {of} keys are wrapped by its newest KEK"
         "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
     rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
+    store_key(generation) "generation {generation}" "generasi {generation}";
+    store_key_coming(generation, coming) "generation {generation}; {coming} seals as soon as every row is added up for it"
+        "generasi {generation}; {coming} menyegel begitu semua baris dijumlahkan untuknya";
+    store_key_resealing(generation, done, of, older)
+        "generation {generation}; {done} of {of} rows are sealed anew, then {older} is destroyed"
+        "generasi {generation}; {done} dari {of} baris sudah disegel ulang, lalu {older} dimusnahkan";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
     days_left(days) ", {days} days left" ", tersisa {days} hari";

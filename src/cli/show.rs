@@ -22,6 +22,7 @@ use super::schema;
 use super::server_names;
 use super::session;
 use super::show_people::{explanation, members, users};
+use super::show_roots::roots;
 use super::statistics;
 use super::subject;
 use super::trail;
@@ -76,9 +77,9 @@ pub(super) fn text(done: &Done) -> String {
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
-        Done::Object(Object { object, versions }) => {
-            let (line, age) = (objects([Ok(object)]), key::age(object));
-            format!("{line}\n{age}{}", key::versions(all(versions)))
+        Done::Object(Object { object, versions, index_roots }) => {
+            let (line, age, roots) = (objects([Ok(object)]), key::age(object), roots(index_roots));
+            format!("{line}\n{age}{}{roots}", key::versions(all(versions)))
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
@@ -95,6 +96,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Projects(page) => whole(page, projects(all(&page.items))),
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),
+        Done::StoreKey(key) => keys::store_key(key),
         Done::Status(how) => status(how),
         Done::Explained(explained) => explanation(explained),
         Done::Members(page) => whole(page, members(all(&page.items))),
@@ -274,6 +276,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new([
         heads::OF,
         heads::NAME,
+        heads::OPERATION,
         heads::FIELDS_IN_24_H,
         heads::USED,
         heads::OWN,
@@ -283,6 +286,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
         table.row([
             budget.of.clone(),
             budget.name.clone(),
+            budget.operation.clone(),
             budget.fields_per_day.to_string(),
             budget.used.to_string(),
             budget.own_fields_per_day.map_or_else(|| fixed::POLICYS.to_string(), |fields| fields.to_string()),

@@ -100,6 +100,9 @@ pub struct LimitsPolicy {
     pub key: KeyLimits,
     /// `[budget]`: how much may be decrypted in 24 hours.
     pub budget: BudgetLimits,
+    /// `[index_budget]`: how many index values may be told in 24 hours. Default 100,000 and 200,000.
+    #[serde(default)]
+    pub index_budget: BudgetLimits,
     /// `[request]`: the largest request that is read.
     pub request: RequestShape,
 }
@@ -122,7 +125,7 @@ pub struct KeyLimits {
     pub fields_burst: u32,
 }
 
-/// Fields that may be decrypted in 24 hours.
+/// Fields that may be decrypted, or indexed, in 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetLimits {
@@ -132,6 +135,12 @@ pub struct BudgetLimits {
     /// Of one endpoint, with all its API keys.
     #[serde(deserialize_with = "count::<_, _, 1, 1_000_000_000>")]
     pub endpoint_fields_per_day: u32,
+}
+
+impl Default for BudgetLimits {
+    fn default() -> Self {
+        Self { api_key_fields_per_day: 100_000, endpoint_fields_per_day: 200_000 }
+    }
 }
 
 /// Bounds of one request.
@@ -154,7 +163,7 @@ pub struct RequestShape {
 
 impl LimitsPolicy {
     fn relate(&self, file: &Path) -> Result<(), ConfigError> {
-        let Self { key, budget, request } = self;
+        let Self { key, budget, index_budget, request } = self;
         let say = |name, what: String, hint| Err(ConfigError::relation(file, name, what, hint));
         if request.items_max > key.fields_burst {
             return say(
@@ -163,16 +172,31 @@ impl LimitsPolicy {
                 "a full batch could never be admitted; raise api_key.fields_burst or lower items_max",
             );
         }
-        let smaller = budget.api_key_fields_per_day.min(budget.endpoint_fields_per_day);
-        if request.items_max > smaller {
-            return say(
+        for (name, budget, done, hint) in [
+            (
                 "budget",
-                format!(
-                    "{smaller} decrypted fields a day, but a batch has up to {} items",
-                    request.items_max
-                ),
+                budget,
+                "decrypted",
                 "a full batch could never be decrypted; raise the budget or lower request.items_max",
-            );
+            ),
+            (
+                "index_budget",
+                index_budget,
+                "indexed",
+                "a full batch could never be indexed; raise the budget or lower request.items_max",
+            ),
+        ] {
+            let smaller = budget.api_key_fields_per_day.min(budget.endpoint_fields_per_day);
+            if request.items_max > smaller {
+                return say(
+                    name,
+                    format!(
+                        "{smaller} {done} fields a day, but a batch has up to {} items",
+                        request.items_max
+                    ),
+                    hint,
+                );
+            }
         }
         if key.requests_burst < key.requests_per_s || key.fields_burst < key.fields_per_s {
             return say(

@@ -1,13 +1,10 @@
 //! From a request's words to a verb of the appliance and back. No rules here: what is allowed is decided below.
 
-use std::time::Duration;
-
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop,
-    Target, WentPast,
+    Acceptance, Appliance, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop, Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
@@ -109,6 +106,7 @@ impl Request {
                 appliance.unlocked()?.acknowledge_clock(actor, now)?;
                 Ok(Done::Changed)
             }
+            Self::StoreKey(verb) => verb.perform(appliance, actor, now),
             Self::Store(request::Store::Compact) => {
                 let Compacted { before_bytes, after_bytes } =
                     appliance.unlocked()?.compact_store(actor, now)?;
@@ -242,31 +240,6 @@ impl request::Grant {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
             }
-        })
-    }
-}
-
-impl request::Budget {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
-        Ok(Done::Budgets(match self {
-            Self::Show { project, endpoint } => all(appliance.budgets(&project, &endpoint, now)?),
-            Self::Set { of, fields_per_day } => {
-                vec![appliance.set_budget(actor, &of.parse()?, fields_per_day, now)?.into()]
-            }
-            Self::Raise { of, fields_per_day, seconds } => {
-                let lasts = Duration::from_secs(seconds);
-                vec![appliance.raise_budget(actor, &of.parse()?, fields_per_day, lasts, now)?.into()]
-            }
-        }))
-    }
-}
-
-impl request::BudgetOf {
-    fn parse(&self) -> Result<BudgetOf<'_>, Refusal> {
-        Ok(match self {
-            Self::Endpoint { project, name } => BudgetOf::Endpoint { project, name },
-            Self::ApiKey { id: text } => BudgetOf::ApiKey(id(text)?),
         })
     }
 }

@@ -17,6 +17,7 @@ pub use super::report::ReportWanted;
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::session::Session;
 pub use super::statistics::Statistics;
+pub use super::store_key::StoreKey;
 pub use super::subject::{Subject, SubjectOf};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
@@ -76,7 +77,7 @@ pub enum Request {
     Approval(Approval),
     /// People signed in by password.
     Session(Session),
-    /// How much may be decrypted in 24 hours.
+    /// How much may be decrypted, and indexed, in 24 hours.
     Budget(Budget),
     /// Who changed what.
     Audit(Audit),
@@ -84,6 +85,8 @@ pub enum Request {
     Statistics(Statistics),
     /// The file everything is in.
     Store(Store),
+    /// What seals it.
+    StoreKey(StoreKey),
     /// The wall's clock.
     Clock(Clock),
 }
@@ -271,7 +274,7 @@ pub struct Granted {
     pub operations: Vec<String>,
 }
 
-/// Verbs on budgets of decrypted fields.
+/// Verbs on budgets of decrypted and of indexed fields.
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
@@ -286,6 +289,9 @@ pub enum Budget {
     Set {
         /// Whose.
         of: BudgetOf,
+        /// Of which fields: `decrypt`, also without, or `index`.
+        #[serde(default)]
+        operation: Option<String>,
         /// Fields in 24 hours; the policy's without.
         fields_per_day: Option<u64>,
     },
@@ -293,6 +299,9 @@ pub enum Budget {
     Raise {
         /// Whose.
         of: BudgetOf,
+        /// Of which fields: `decrypt`, also without, or `index`.
+        #[serde(default)]
+        operation: Option<String>,
         /// Fields in 24 hours while it lasts.
         fields_per_day: u64,
         /// How long.

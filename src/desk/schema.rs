@@ -112,7 +112,8 @@ impl Field {
                 )));
             }
         };
-        Ok(schema::Field { name, normaliser, length, distinct, index_bits })
+        // Which index it is, the appliance says.
+        Ok(schema::Field { name, normaliser, length, distinct, index_bits, index: None })
     }
 }
 

@@ -108,7 +108,14 @@ impl From<appliance::ProjectView> for answer::Project {
 
 impl From<appliance::ObjectView> for answer::Object {
     fn from(view: appliance::ObjectView) -> Self {
-        Self { object: view.object.into(), versions: all(view.versions) }
+        let appliance::ObjectView { object, versions, index_roots } = view;
+        Self { object: object.into(), versions: all(versions), index_roots: all(index_roots) }
+    }
+}
+
+impl From<appliance::RootVersionView> for answer::IndexRootVersion {
+    fn from(view: appliance::RootVersionView) -> Self {
+        Self { version: view.version, created: view.created.to_string() }
     }
 }
 
@@ -137,6 +144,7 @@ impl From<appliance::BudgetView> for answer::Budget {
         Self {
             of: view.spender.to_string(),
             name: view.name,
+            operation: view.spender.counted().operation().to_string(),
             fields_per_day: view.standing.fields_per_day,
             used: view.standing.used,
             own_fields_per_day: view.own_fields_per_day,

@@ -61,6 +61,12 @@ impl Object {
         self.current_version.saturating_add(1).max(self.version_floor.unwrap_or(0))
     }
 
+    /// Whether any field of it is indexed.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.schema.as_ref().is_some_and(Schema::has_index)
+    }
+
     /// The context name that says whose data it is.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {

@@ -5,10 +5,13 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::book::{Book, COMMITTED};
 use crate::client::{Client, refusal};
+use crate::index::{INDEXED, NIK, declare_indexes};
 use crate::key_life::every_verb;
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::own_credentials::first_code;
@@ -55,6 +58,7 @@ fn every_operation_answers_as_the_document_says() {
         outside.sign(&world.sandbox, "luar", &key, 7, &[uri(urn)]);
         json!({ "certificate": fs::read_to_string(world.sandbox.path("luar.pem")).unwrap() })
     };
+    declare_indexes(&world);
     data_plane(&world, &mut book);
     about(&world, &mut book);
     users(&mut book, &enrolled);
@@ -62,7 +66,7 @@ fn every_operation_answers_as_the_document_says() {
     approvals(&mut book);
     project(&mut book);
     let retired = retire_object(&mut book);
-    subjects(&mut book);
+    crate::subjects::every_verb(&mut book);
     endpoint(&mut book, &enrolled);
     appliance(&mut book);
     // An object is deleted a minute after it was retired.
@@ -93,8 +97,15 @@ fn data_plane(world: &World, book: &mut Book) {
     assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &again).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "8" } });
     assert_eq!(book.ask(client, "POST", &of("decrypt"), &right, &opening).status, 422);
+    let searched =
+        json!({ "object": INDEXED, "field": "nik", "plaintext": STANDARD.encode(NIK), "ref": "nik" });
+    book.ask(client, "POST", &of("index"), &right, &searched).ok();
+    let batch = json!({ "items": [searched, { "object": INDEXED, "field": "nik", "plaintext": "" }] });
+    assert_eq!(book.ask(client, "POST", &of("index"), &right, &batch).ok()["failed"], 1);
+    let unfit = json!({ "object": INDEXED, "field": "nik", "plaintext": "" });
+    assert_eq!(book.ask(client, "POST", &of("index"), &right, &unfit).status, 422);
     book.ask(client, "POST", &of("certificate"), &right, &json!({ "csr": signing_request() })).ok();
-    for verb in ["encrypt", "decrypt", "reencrypt", "certificate"] {
+    for verb in ["encrypt", "decrypt", "reencrypt", "index", "certificate"] {
         for (headers, body) in
             [(&[][..], json!({})), (&right[..], json!({ "x": 1 })), (&right[..], json!([]))]
         {
@@ -252,6 +263,7 @@ fn appliance(book: &mut Book) {
     book.resource("GET", "/v1/status", Value::Null);
     book.resource("GET", &format!("/v1/statistics/table?project={PROJECT}&from=7d"), Value::Null);
     book.resource("GET", "/v1/server-names", Value::Null);
+    book.resource("POST", "/v1/store-keys", json!({ "reason": "yearly" }));
     let export = book.resource("GET", "/v1/audit/export", Value::Null);
     let export = format!("/v1/audit/exports/{}", export.header("gembok-export").unwrap());
     assert_eq!(book.resource("GET", &export, Value::Null).json()["damaged"], 0);
@@ -351,25 +363,6 @@ fn retire_object(book: &mut Book) -> Instant {
     lives(book, &format!("{objects}/salah"));
     book.resource("POST", &format!("{objects}/salah/retire"), Value::Null);
     Instant::now()
-}
-
-fn subjects(book: &mut Book) {
-    let schema = json!({
-        "subject": "nik",
-        "fields": { "nama": {
-            "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
-        } },
-    });
-    book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
-    book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
-    // What is shown can be put.
-    let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
-    assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
-    let frozen = "/v1/projects/gudang/frozen-subjects";
-    let subject = json!({ "subject": { "value": "3372010101900001" } });
-    book.resource("POST", frozen, subject.clone());
-    book.resource("GET", frozen, Value::Null);
-    book.resource("POST", &format!("{frozen}/unfreeze"), subject);
 }
 
 /// Whoever has no certificate of the new CA is cut off by the end of a roll.

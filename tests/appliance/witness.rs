@@ -170,7 +170,8 @@ fn whatever_takes_a_right_away_is_witnessed_before_the_answer() {
     };
     let list = pem::parse(fs::read(world.sandbox.path("state/pki/crl.pem")).unwrap()).unwrap();
     let (_, list) = CertificateRevocationList::from_der(list.contents()).unwrap();
-    let listed: Vec<&[u8]> = list.iter_revoked_certificates().map(|one| one.raw_serial()).collect();
+    let listed: Vec<&[u8]> =
+        list.iter_revoked_certificates().map(x509_parser::prelude::RevokedCertificate::raw_serial).collect();
     assert!(listed.contains(&serial("lain").as_slice()) && !listed.contains(&serial("lagi").as_slice()));
 }
 

@@ -58,6 +58,13 @@ const ITEM: &[Code] = &[
 ];
 const DECRYPT: &[Code] = &[Code::CannotOpen, Code::BatchOverBudget, Code::BudgetExhausted];
 const REENCRYPT: &[Code] = &[Code::CannotOpen, Code::KeyCompromised, Code::SubjectFrozen, Code::Conflict];
+const INDEX: &[Code] = &[
+    Code::FieldNotDeclared,
+    Code::FieldNotIndexed,
+    Code::ValueUnfit,
+    Code::BatchOverBudget,
+    Code::BudgetExhausted,
+];
 const V1: &[Code] = &[Code::UnknownMember, Code::TooManyItems];
 const PUBLISHED: &[Code] = &[Code::UnknownAction];
 const RENEWAL: &[Code] =
@@ -145,6 +152,14 @@ fn of_applications() -> Vec<Route> {
             "Reencrypt",
             "Reencrypted",
             &[ITEM, V1, REENCRYPT],
+        ),
+        data(
+            "/v1/endpoints/{endpoint}/index",
+            "index",
+            "Tell what one value, or each of a batch, is found by.",
+            "Index",
+            "Indexed",
+            &[ITEM, V1, INDEX],
         ),
         data(
             "/v1/endpoints/{endpoint}/certificate",
