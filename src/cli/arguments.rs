@@ -14,6 +14,7 @@ use super::control::Options;
 use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
+use super::index::Index;
 use super::issue::{NewBundle, NewCertificate};
 use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
@@ -98,6 +99,9 @@ pub(super) enum Command {
     /// Keys of objects
     #[command(subcommand)]
     Key(Key),
+    /// Index roots of objects: their rotation
+    #[command(subcommand)]
+    Index(Index),
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),

@@ -211,6 +211,8 @@ codes! {
         "Search by another field, or ask the owner of the project to declare an index of it.";
     147 ValueUnfit "value-unfit", "The value is not written as its field declares.",
         "Correct the value: the detail names the rule that it breaks.";
+    148 IndexRotationState "index-rotation-state", "That step is none of the rotation of the index root as it is.",
+        "Do what the detail names; gembok object show tells which versions there are.";
 }
 
 impl Code {

@@ -89,6 +89,7 @@ indonesian! {
     FieldNotDeclared "Objek ini tidak menyatakan kolom itu", "periksa ejaannya atau mintalah pemilik proyek menyatakannya";
     FieldNotIndexed "Kolom ini tidak berindeks", "cari dengan kolom lain atau mintalah pemilik proyek menyatakan indeksnya";
     ValueUnfit "Nilai tidak ditulis seperti yang dinyatakan kolomnya", "perbaiki nilainya";
+    IndexRotationState "Langkah itu tidak cocok dengan keadaan rotasi akar indeks", "lihat gembok object show";
     UseTheControlPlane "Soket lokal melayani ini hanya pada sandbox", "gunakan bidang kendali";
     NotFound "Tidak ditemukan", "periksa namanya";
     AlreadyExists "Nama sudah dipakai", "pilih nama lain";

@@ -25,10 +25,11 @@ final class Problem
             'malformed-json', 'unknown-member', 'missing-member', 'repeated-member', 'bad-base64', 'bad-context',
             'context-required', 'unknown-action', 'bad-name', 'bad-request',
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
-            'object-unknown', 'field-not-declared', 'field-not-indexed', 'value-unfit', 'not-found', 'already-exists', 'conflict',
-            'too-many-certificates', 'key-compromised',
+            'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates', 'key-compromised',
+            'field-not-declared', 'field-not-indexed', 'value-unfit',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
             'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'rotation-under-way',
+            'index-rotation-state',
             'weak-password', 'link-ended', 'wrong-key-state', 'too-many-sessions', 'admin-is-there', 'too-many-projects',
         ],
         Denied::class => [
