@@ -2,6 +2,7 @@
 //! effect: from then on no request that begins finds the version as it was, its key is out of memory, and what was opened under
 //! it before and waits still is not given out.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::audit_record::AuditRecord;
@@ -224,7 +225,8 @@ impl Operational {
                 return Ok((batch, audit, version));
             };
             let (next, before) = (NextKey::default(), Some(found.version.clone()));
-            let turned = self.turn(batch, (&project, kek), found.object, before, &next, because)?;
+            let (project, kek) = self.wrapping_now(project, Arc::clone(kek), now)?;
+            let turned = self.turn(batch, (&project, &kek), found.object, before, &next, because)?;
             let audit = audit.with("next-version", turned.object.current_version);
             Ok((turned.batch, audit, version))
         });

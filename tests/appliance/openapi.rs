@@ -65,7 +65,7 @@ fn every_operation_answers_as_the_document_says() {
     approvals(&mut book);
     project(&mut book);
     let retired = retire_object(&mut book);
-    subjects(&mut book);
+    crate::subjects::every_verb(&mut book);
     endpoint(&mut book, &enrolled);
     appliance(&mut book);
     // An object is deleted a minute after it was retired.
@@ -369,25 +369,6 @@ fn retire_object(book: &mut Book) -> Instant {
     lives(book, &format!("{objects}/salah"));
     book.resource("POST", &format!("{objects}/salah/retire"), Value::Null);
     Instant::now()
-}
-
-fn subjects(book: &mut Book) {
-    let schema = json!({
-        "subject": "nik",
-        "fields": { "nama": {
-            "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
-        } },
-    });
-    book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
-    book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
-    // What is shown can be put.
-    let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
-    assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
-    let frozen = "/v1/projects/gudang/frozen-subjects";
-    let subject = json!({ "subject": { "value": "3372010101900001" } });
-    book.resource("POST", frozen, subject.clone());
-    book.resource("GET", frozen, Value::Null);
-    book.resource("POST", &format!("{frozen}/unfreeze"), subject);
 }
 
 /// Whoever has no certificate of the new CA is cut off by the end of a roll.

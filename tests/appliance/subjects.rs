@@ -13,6 +13,7 @@ use gembok::crypto::pseudonym::Pseudonym;
 use gembok::domain::access_record::{AccessRecord, Subjects};
 use serde_json::{Value, json};
 
+use crate::book::Book;
 use crate::client::refusal;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::support::softhsm::in_child;
@@ -54,6 +55,26 @@ fn named(record: &AccessRecord) -> BTreeSet<Pseudonym> {
         Subjects::Many => panic!("too many"),
     })
     .collect()
+}
+
+/// Every verb on subjects, and an object that has one, for the document of the API.
+pub(crate) fn every_verb(book: &mut Book) {
+    let schema = json!({
+        "subject": "nik",
+        "fields": { "nama": {
+            "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
+        } },
+    });
+    book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
+    book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
+    // What is shown can be put.
+    let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
+    assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
+    let frozen = "/v1/projects/gudang/frozen-subjects";
+    let subject = json!({ "subject": { "value": "3372010101900001" } });
+    book.resource("POST", frozen, subject.clone());
+    book.resource("GET", frozen, Value::Null);
+    book.resource("POST", &format!("{frozen}/unfreeze"), subject);
 }
 
 #[test]
