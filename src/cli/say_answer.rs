@@ -56,6 +56,7 @@ pub(super) mod fixed {
         SUBJECT_KEY "subject key" "kunci subjek";
         KEK "project key (KEK)" "kunci proyek (KEK)";
         DATA_KEY "data key" "kunci data";
+        INDEX_ROOT "index root" "akar indeks";
         DESTROYED "destroyed, nothing to unwrap" "dimusnahkan, tidak ada yang dibuka";
         ROW_DAMAGED "its row does not open" "barisnya tidak terbuka";
         ROW_OF_ANOTHER "its row is of another key" "barisnya milik kunci lain";

@@ -10,6 +10,7 @@ use gembok::crypto::aad::Context;
 use gembok::desk::asker::Asker;
 use gembok::desk::request::Request;
 use gembok::domain::api_key::ApiKeyDigest;
+use gembok::domain::budget::Counted;
 use gembok::domain::limits::RateLimits;
 use gembok::domain::peer::{Identity, Peer, PeerCertificate};
 use gembok::domain::refusal::Refusal;
@@ -101,7 +102,7 @@ impl World {
         let new = NewApiKey { label: "uji".parse().unwrap(), expires: None, limits: Some(limits) };
         let (api_key, text) = unlocked.create_api_key(OPERATOR, PROJECT, ENDPOINT, new, clock()).unwrap();
         for of in [BudgetOf::ApiKey(api_key.id), BudgetOf::Endpoint { project: PROJECT, name: ENDPOINT }] {
-            unlocked.set_budget(OPERATOR, &of, Some(1_000_000_000), clock()).unwrap();
+            unlocked.set_budget(OPERATOR, &of, Counted::Decrypted, Some(1_000_000_000), clock()).unwrap();
         }
         let digest = text.digest();
         drop(unlocked);
