@@ -167,6 +167,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::TooManyProjects
         | Code::CaInUse
         | Code::CaRollState
+        | Code::RotationUnderWay
         | Code::AdminIsThere
         | Code::TooManySessions
         | Code::NotEmpty

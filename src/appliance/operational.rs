@@ -43,9 +43,11 @@ use super::pki::Pki;
 use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
+use super::reseal::Reseals;
 use super::retention::Retention;
 use super::rewrap::Rewraps;
 use super::sessions::LastSeen;
+use super::store_key::StoreKeyRing;
 use super::tend::Absence;
 use super::walkers::Walkers;
 use super::witness::Witness;
@@ -63,7 +65,7 @@ pub struct Operational {
     /// Every MK generation that still unwraps; the current one is last.
     pub(super) master_keys: Vec<MasterKey>,
     /// To be compared with what the token unwraps after it was away.
-    pub(super) store_key: SecretKey,
+    pub(super) store_keys: StoreKeyRing,
     /// Of pseudonyms.
     pub(super) subject_key: SubjectKey,
     pub(super) frozen: Arc<FrozenSubjects>,
@@ -84,6 +86,7 @@ pub struct Operational {
     pub(super) witness: Witness,
     pub(super) retention: Retention,
     pub(super) rewraps: Rewraps,
+    pub(super) reseals: Reseals,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
@@ -105,7 +108,7 @@ pub(super) struct Parts {
     pub store: Store,
     pub token: Token,
     pub master_keys: Vec<MasterKey>,
-    pub store_key: SecretKey,
+    pub store_keys: Vec<(u32, SecretKey)>,
     pub subject_key: SubjectKey,
     pub pki: Pki,
     pub checkpoint_signer: Signer,
@@ -119,7 +122,7 @@ impl Operational {
             store,
             token,
             master_keys,
-            store_key,
+            store_keys,
             subject_key,
             pki,
             checkpoint_signer,
@@ -151,6 +154,7 @@ impl Operational {
             client_expiries: Mutex::default(),
             retention: Retention::default(),
             rewraps: Rewraps::default(),
+            reseals: Reseals::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),
@@ -166,7 +170,7 @@ impl Operational {
             store,
             token,
             master_keys,
-            store_key,
+            store_keys: StoreKeyRing::new(store_keys),
             subject_key,
             pki,
             witness,

@@ -14,10 +14,10 @@ use super::control::Options;
 use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
-use super::index::Index;
 use super::issue::{NewBundle, NewCertificate};
 use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
+pub(super) use super::machine::{Clock, Store, StoreKey};
 use super::own::Own;
 use super::page::Page;
 use super::people::{Member, User};
@@ -100,7 +100,7 @@ pub(super) enum Command {
     Key(Key),
     /// Index roots of objects: their rotation
     #[command(subcommand)]
-    Index(Index),
+    Index(super::index::Index),
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
@@ -131,6 +131,9 @@ pub(super) enum Command {
     /// The store's file
     #[command(subcommand)]
     Store(Store),
+    /// The key that seals the store
+    #[command(subcommand)]
+    StoreKey(StoreKey),
     /// The machine's clock
     #[command(subcommand)]
     Clock(Clock),
@@ -145,18 +148,6 @@ pub(super) enum Command {
         #[arg(value_parser = ["bash", "zsh", "fish"])]
         shell: String,
     },
-}
-
-#[derive(Subcommand)]
-pub(super) enum Clock {
-    /// Say that the clock is right: changes are made again, and budgets refill
-    Acknowledge,
-}
-
-#[derive(Subcommand)]
-pub(super) enum Store {
-    /// Give unused space back to the disk; requests wait a moment and none is refused
-    Compact,
 }
 
 #[derive(Args)]

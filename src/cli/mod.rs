@@ -28,6 +28,7 @@ mod key;
 mod key_verify;
 mod keys;
 mod life;
+mod machine;
 mod own;
 mod p12;
 mod page;

@@ -110,6 +110,7 @@ impl Arguments {
             }
             Command::Statistics(wanted) => wanted.into(),
             Command::Clock(arguments::Clock::Acknowledge) => Request::Clock(request::Clock::Acknowledge),
+            Command::StoreKey(verb) => verb.into(),
             Command::Store(arguments::Store::Compact) => Request::Store(request::Store::Compact),
             Command::Audit(arguments::Audit::Export(wanted)) => {
                 return open()?.export(&wanted);

@@ -107,6 +107,12 @@ sentences! {
     rewrapping(project, done, of) "{project}: {done} of {of} keys are wrapped by its newest KEK"
         "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
     rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
+    store_key(generation) "generation {generation}" "generasi {generation}";
+    store_key_coming(generation, coming) "generation {generation}; {coming} seals as soon as every row is added up for it"
+        "generasi {generation}; {coming} menyegel begitu semua baris dijumlahkan untuknya";
+    store_key_resealing(generation, done, of, older)
+        "generation {generation}; {done} of {of} rows are sealed anew, then {older} is destroyed"
+        "generasi {generation}; {done} dari {of} baris sudah disegel ulang, lalu {older} dimusnahkan";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
     days_left(days) ", {days} days left" ", tersisa {days} hari";

@@ -96,6 +96,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Projects(page) => whole(page, projects(all(&page.items))),
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),
+        Done::StoreKey(key) => keys::store_key(key),
         Done::Status(how) => status(how),
         Done::Explained(explained) => explanation(explained),
         Done::Members(page) => whole(page, members(all(&page.items))),

@@ -24,6 +24,7 @@ impl Request {
             Self::Status => of_appliance(Act::StatusRead),
             Self::Clock(request::Clock::Acknowledge) => of_appliance(Act::ClockAcknowledge),
             Self::Store(request::Store::Compact) => of_appliance(Act::StoreCompact),
+            Self::StoreKey(request::StoreKey::Rotate { .. }) => of_appliance(Act::StoreKeyRotate),
             Self::Policy(request::Policy::Explain { .. }) => of_appliance(Act::PolicyExplain),
             Self::Audit(verb) => Ok(vec![verb.act()]),
             Self::Project(verb) => Ok(vec![verb.act()]),

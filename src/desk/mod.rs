@@ -37,5 +37,6 @@ pub mod schema;
 mod session;
 pub mod statistics;
 mod status_answer;
+mod store_key;
 pub mod subject;
 mod view;

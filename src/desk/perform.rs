@@ -107,6 +107,7 @@ impl Request {
                 appliance.unlocked()?.acknowledge_clock(actor, now)?;
                 Ok(Done::Changed)
             }
+            Self::StoreKey(verb) => verb.perform(appliance, actor, now),
             Self::Store(request::Store::Compact) => {
                 let Compacted { before_bytes, after_bytes } =
                     appliance.unlocked()?.compact_store(actor, now)?;

@@ -18,6 +18,7 @@ pub use super::report::ReportWanted;
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::session::Session;
 pub use super::statistics::Statistics;
+pub use super::store_key::StoreKey;
 pub use super::subject::{Subject, SubjectOf};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
@@ -87,6 +88,8 @@ pub enum Request {
     Statistics(Statistics),
     /// The file everything is in.
     Store(Store),
+    /// What seals it.
+    StoreKey(StoreKey),
     /// The wall's clock.
     Clock(Clock),
 }

@@ -11,7 +11,8 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use redb::backends::FileBackend;
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction,
-    ReadableDatabase, StorageBackend, StorageError, TableDefinition, TransactionError, WriteTransaction,
+    ReadableDatabase, ReadableTableMetadata, StorageBackend, StorageError, TableDefinition, TransactionError,
+    WriteTransaction,
 };
 
 use super::error::StoreError;
@@ -179,6 +180,12 @@ impl Disk {
         Ok(Compacted { before_bytes, after_bytes: length_of(&self.path)? })
     }
 
+    /// Does `work` while nobody reads or writes.
+    pub(super) fn alone(&self, work: impl FnOnce()) {
+        let _nobody = self.database.write();
+        work();
+    }
+
     /// Gives unused space back to the file system. Whoever wants to read or write waits.
     pub(super) fn compact(&self) -> Result<Compacted, StoreError> {
         let mut open = self.database.write();
@@ -279,6 +286,11 @@ impl Rows<'_> {
     /// The stored bytes at `place`.
     pub(super) fn at(&self, place: &[u8]) -> Result<Option<Guard<'_>>, StoreError> {
         self.table.get(place).map_err(StoreError::disk("read a record"))
+    }
+
+    /// How many rows there are.
+    pub(super) fn count(&self) -> Result<u64, StoreError> {
+        self.table.len().map_err(StoreError::disk("read records"))
     }
 
     /// Rows between two places, in order of place; can be walked from its end.

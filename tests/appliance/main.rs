@@ -65,6 +65,7 @@ mod smuggling;
 mod states;
 mod statistics;
 mod store_damage;
+mod store_key;
 mod strict;
 mod stuffed;
 mod subjects;

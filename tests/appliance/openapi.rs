@@ -278,6 +278,7 @@ fn appliance(book: &mut Book) {
     book.resource("GET", "/v1/status", Value::Null);
     book.resource("GET", &format!("/v1/statistics/table?project={PROJECT}&from=7d"), Value::Null);
     book.resource("GET", "/v1/server-names", Value::Null);
+    book.resource("POST", "/v1/store-keys", json!({ "reason": "yearly" }));
     let export = book.resource("GET", "/v1/audit/export", Value::Null);
     let export = format!("/v1/audit/exports/{}", export.header("gembok-export").unwrap());
     assert_eq!(book.resource("GET", &export, Value::Null).json()["damaged"], 0);

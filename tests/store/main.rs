@@ -9,3 +9,4 @@ mod rot_after_stop;
 mod rows;
 mod support;
 mod tampering;
+mod turn;

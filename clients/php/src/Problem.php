@@ -28,7 +28,8 @@ final class Problem
             'object-unknown', 'field-not-declared', 'field-not-indexed', 'value-unfit', 'not-found', 'already-exists', 'conflict',
             'too-many-certificates', 'key-compromised',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
-            'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'index-rotation-state',
+            'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'rotation-under-way',
+            'index-rotation-state',
             'weak-password', 'link-ended', 'wrong-key-state', 'too-many-sessions', 'admin-is-there', 'too-many-projects',
         ],
         Denied::class => [

@@ -342,6 +342,10 @@ pub const ROWS: &[Row] = &[
         .shows("ca")
         .says("Trust the old CA no more.")
         .refuses(&[Code::CaInUse, Code::CaRollState, Code::TokenAway]),
+    Row::post("/v1/store-keys", "store-key rotate")
+        .makes("store-key")
+        .says("Make the next generation of the key that seals the store; every row is sealed anew under it.")
+        .refuses(&[Code::Conflict, Code::KeyExhausted, Code::RotationUnderWay, Code::TokenAway]),
     Row::get("/v1/certificates", "certificate list")
         .query(PAGES)
         .shows("certificates")

@@ -152,6 +152,7 @@ acts! {
     StatisticsReadAll "statistics.read-all", Appliance;
     StatusRead "status.read", Appliance;
     StoreCompact "store.compact", Appliance;
+    StoreKeyRotate "store-key.rotate", Appliance;
     SubjectFreeze "subject.freeze", Project;
     SubjectList "subject.list", Project;
     SubjectUnfreeze "subject.unfreeze", Project;

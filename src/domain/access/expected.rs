@@ -31,7 +31,11 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / + - + - x x", Kind::Endpoint, "certificate.revoke"),
     ("+ / - - + - x x", Kind::User, "certificate.revoke"),
     ("+ / - - + - x x", Kind::Appliance, "certificate.revoke"),
-    ("+ / - - x + x x", Kind::Appliance, "appliance.init appliance.unlock master-key.rotate"),
+    (
+        "+ / - - x + x x",
+        Kind::Appliance,
+        "appliance.init appliance.unlock master-key.rotate store-key.rotate",
+    ),
     ("+ / - - - + x x", Kind::Appliance, "appliance.lock"),
     ("/ / + - - + x x", Kind::Approval, "approval.give approval.refuse"),
     ("+ / - - - - x x", Kind::Approval, "approval.withdraw"),
