@@ -12,6 +12,7 @@ mod bundle;
 mod client;
 mod columns;
 mod control;
+mod data_url;
 mod download;
 mod endpoint_shown;
 mod enrol;

@@ -134,7 +134,7 @@ impl Arguments {
 
 /// A daemon to ask and a way to show what it answers.
 pub(super) struct Session {
-    client: Client,
+    pub(super) client: Client,
     pub(super) config: PathBuf,
     pub(super) json: bool,
     /// The tag of `--language`.
@@ -218,7 +218,7 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-pub(super) fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
+fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
     write_certificate(&out.join(name), &issued.certificate_pem)?;
     write_certificate(&out.join("ca.pem"), &issued.ca_pem)
 }

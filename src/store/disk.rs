@@ -156,6 +156,11 @@ impl Disk {
         Ok(Some(damaged))
     }
 
+    /// Whether there is a file to read and write.
+    pub(super) fn is_open(&self) -> bool {
+        self.database.read().is_some()
+    }
+
     /// Copies every row to a new file, which takes the place of the old one; that is written over and taken away. So nothing is
     /// left that a row held before: a database keeps in its free pages, and in corners of others, what was written there once.
     /// Whoever wants to read or write waits.

@@ -10,6 +10,7 @@ mod authentication_limits;
 mod book;
 mod budget_clock;
 mod budgets;
+mod ca_keys;
 mod ca_roll;
 mod catalog_model;
 mod client;

@@ -11,6 +11,7 @@ use crate::book::{Book, COMMITTED};
 use crate::client::{Client, refusal};
 use crate::index::declare_indexes;
 use crate::index_rotation::index_calls;
+use crate::key_life::every_verb;
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::own_credentials::first_code;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -201,24 +202,7 @@ fn project(book: &mut Book) {
     }
     book.resource("POST", "/v1/projects/gudang/kek-versions", json!({ "reason": "yearly" }));
     book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
-    book.resource("PUT", "/v1/projects/gudang/objects/barang/rotation", json!({ "after_days": 90 }));
-    keys(book);
-}
-
-fn keys(book: &mut Book) {
-    let versions = "/v1/projects/gudang/objects/barang/key-versions";
-    book.resource("GET", versions, Value::Null);
-    book.resource("GET", &format!("{versions}/1"), Value::Null);
-    for verb in ["disable", "enable", "compromise"] {
-        book.resource("POST", &format!("{versions}/1/{verb}"), json!({ "reason": "uji" }));
-    }
-    let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
-    book.resource("PUT", &format!("{versions}/1/windows"), windows);
-    let asked = book.resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7 })).json();
-    let officer = book.people[3].clone();
-    let give = format!("/v1/approvals/{}/give", asked["id"].as_str().unwrap());
-    book.ask(&officer, "POST", &give, &[], &json!({})).ok();
-    book.resource("POST", &format!("{versions}/1/destruction/cancel"), json!({ "reason": "uji" }));
+    every_verb(book);
 }
 
 fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
@@ -273,7 +257,14 @@ fn appliance(book: &mut Book) {
     }
     book.resource("GET", "/v1/reports/incident?project=kantor&endpoint=absensi", Value::Null);
     let whose = json!({ "project": "gudang", "subject": { "value": "3372010101900001" } });
-    book.resource("POST", "/v1/reports/subject", whose);
+    book.resource("POST", "/v1/reports/subject", whose.clone());
+    let reader = book.people[2].clone();
+    for form in ["text/csv", "text/html"] {
+        let accept = [("accept", form)];
+        book.ask(&reader, "GET", "/v1/reports/posture", &accept, &Value::Null);
+        let answer = book.ask(&reader, "POST", "/v1/reports/subject", &accept, &whose);
+        assert!(answer.header("content-type").unwrap().starts_with(form), "{}", answer.text());
+    }
     book.resource("GET", "/v1/policy/explain?who=user:siti&act=project.create&on=appliance", Value::Null);
     book.resource("GET", "/v1/status", Value::Null);
     book.resource("GET", &format!("/v1/statistics/table?project={PROJECT}&from=7d"), Value::Null);

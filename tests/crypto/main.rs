@@ -9,6 +9,7 @@ mod injective;
 mod inverse;
 mod journal;
 mod oracles;
+mod people;
 mod statistics;
 mod testkit;
 mod vectors;

@@ -334,11 +334,13 @@ pub const ROWS: &[Row] = &[
         .large(),
     Row::get("/v1/ca", "certificate roll-ca show").bare().shows("ca").says("The CA, and the one before it."),
     Row::post("/v1/ca/roll", "certificate roll-ca start")
+        .signs()
         .bare()
         .shows("ca")
         .says("Let a new CA sign; both are trusted until the roll is finished.")
         .refuses(&[Code::CaRollState, Code::TokenAway]),
     Row::post("/v1/ca/finish", "certificate roll-ca finish")
+        .signs()
         .shows("ca")
         .says("Trust the old CA no more.")
         .refuses(&[Code::CaInUse, Code::CaRollState, Code::TokenAway]),
@@ -359,6 +361,7 @@ pub const ROWS: &[Row] = &[
         .tagged()
         .says("What the server's certificate calls it."),
     Row::put("/v1/server-names", "server-names set")
+        .signs()
         .shows("server-names")
         .says("Give the server these names and no others.")
         .refuses(&[Code::TokenAway])

@@ -241,6 +241,9 @@ fn info() -> Value {
         "requests_in_flight_per_certificate_max",
     ];
     let limits: Map<String, Value> = limits.map(|name| (name.to_owned(), count())).into_iter().collect();
+    // Where applications reach the data plane; not known while it is locked.
+    let names = json!({ "type": "array", "items": text() });
+    let server = whole(json!({ "names": names, "data_port": count() }));
     let algorithm = whole(json!({
         "id": count(),
         "name": text(),
@@ -253,6 +256,7 @@ fn info() -> Value {
         "version": text(),
         "operations": { "type": "array", "items": text() },
         "limits": whole(limits.into()),
+        "server": { "oneOf": [server, { "type": "null" }] },
         "index": whole(json!({
             "text_width": text(),
             "text_width_unique": count(),
