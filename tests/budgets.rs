@@ -113,6 +113,25 @@ fn a_budget_slides_by_the_hour() {
 }
 
 #[test]
+fn indexed_fields_have_budgets_of_their_own_that_slide_alike() {
+    let process = Process::new(100, 1_000, hour(1_000));
+    let indexed = |process: &Process, fields, time| {
+        process.spend(&process.budgets.purse(ENDPOINT, KEY, Counted::Indexed), fields, time)
+    };
+    assert_eq!(indexed(&process, 100_000, hour(1_000)), Ok(()));
+    let refused = indexed(&process, 1, minute(1_000, 1)).unwrap_err();
+    assert_eq!(refused.limit.map(|met| met.name), Some("indexed-fields-api-key"));
+    // Neither takes from the other.
+    assert_eq!(process.decrypt(100, hour(1_000)), Ok(()));
+    assert_eq!(process.stored(Spender::ApiKeyIndexes(KEY)).used(1_000), 100_000);
+    assert_eq!(process.stored(Spender::ApiKey(KEY)).used(1_000), 100);
+    let process = process.restart(hour(1_001));
+    let at = minute(1_023, 59);
+    assert_eq!(at.plus(exhausted(indexed(&process, 1, at))), hour(1_024));
+    assert_eq!(indexed(&process, 100_000, hour(1_024)), Ok(()));
+}
+
+#[test]
 fn a_refusal_names_the_budget_and_what_is_left_and_charges_neither() {
     let process = Process::new(100, 150, hour(1_000));
     assert_eq!(process.decrypt(90, hour(1_000)), Ok(()));

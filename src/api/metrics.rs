@@ -62,8 +62,8 @@ fn text(appliance: &Appliance) -> String {
     let exhausted = |budget: &&(_, Standing)| budget.1.used >= budget.1.fields_per_day;
     let (strained, exhausted) =
         (health.strained_budgets.len(), health.strained_budgets.iter().filter(exhausted).count());
-    gauge("gembok_budgets_strained", "Decrypt budgets of which four fifths are used.", strained as u64);
-    gauge("gembok_budgets_exhausted", "Decrypt budgets that are used up.", exhausted as u64);
+    gauge("gembok_budgets_strained", "Budgets of which four fifths are used.", strained as u64);
+    gauge("gembok_budgets_exhausted", "Budgets that are used up.", exhausted as u64);
     let certificates =
         "Until the end of our certificates and CRL, and of the newest certificate of each client.";
     let api_keys = "Until the end of API keys that somebody may need.";

@@ -263,7 +263,7 @@ impl From<appliance::WentPast> for answer::Unlocked {
             "A new epoch has begun. Users, endpoints and API keys are disabled until each is enabled again: gembok user, \
              endpoint and api-key enable."
                 .to_owned(),
-            "Decrypt budgets count as spent for 24 hours: gembok budget raise gives more.".to_owned(),
+            "Budgets count as spent for 24 hours: gembok budget raise gives more.".to_owned(),
             "Key versions of aes-256-gcm and aes-256-gcm-siv only decrypt: gembok key rotate makes the next.".to_owned(),
         ];
         if past.damage {

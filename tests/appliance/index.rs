@@ -88,12 +88,18 @@ fn equal_values_are_found_and_no_others() {
     ];
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
 
-    // The same after a lock, after a restart, and under the object's next key version.
+    // The same after a lock, after a restart, under the object's next key version, and under the project's next KEK.
     world.done("lock");
     assert_eq!(ask(&absensi, &item("nik", NIK)).status, 503);
     world.done("unlock");
     assert_eq!(index(&absensi, "nik", NIK), nik);
     world.done(&format!("key rotate {INDEXED} --project {PROJECT}"));
+    world.done(&format!("project rotate-kek {PROJECT}"));
+    assert_eq!(index(&absensi, "nik", NIK), nik);
+    let is_destroyed = || world.trail().iter().any(|entry| entry["act"] == "kek.destroy");
+    world.daemon.wait_until("the KEK that wrapped the root first is no more", is_destroyed);
+    let proved = world.done("key verify")["keys-verified"].clone();
+    assert_eq!(proved["failed"], json!([]), "{proved}");
     world = world.restart();
     let absensi = Application { client: world.data(Some("client/client")), ..absensi };
     assert_eq!(index(&absensi, "nik", NIK), nik);

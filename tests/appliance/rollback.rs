@@ -10,6 +10,7 @@ use gembok::store::{Scan, Table};
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::index::{INDEXED, NIK, declare_indexes, index, item as index_item};
 use crate::store_damage::started_locked;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::support::softhsm::in_child;
@@ -49,6 +50,8 @@ fn an_older_file_is_noticed_and_accepted_only_with_every_jump() {
         }
         let (lost, _) = world.new_api_key(PROJECT, ENDPOINT, "");
         let absensi = world.absensi();
+        declare_indexes(&world);
+        let searched = index(&absensi, "nik", NIK);
         let sealed = [OBJECT, "alamat"].map(|object| absensi.seal(object, b"sebelum"));
         let World { sandbox, daemon } = world;
         assert!(daemon.stop().success());
@@ -122,7 +125,12 @@ fn an_older_file_is_noticed_and_accepted_only_with_every_jump() {
         assert_eq!(states, ["decrypt_only", "active"]);
 
         assert_budgets_spent(&world, &absensi, &sealed[0]);
+        let guessed = absensi.v1("index", index_item("nik", NIK).to_string());
+        assert_eq!(guessed.problem(), refusal(429, "budget-exhausted"));
         world.raise_budgets();
+        assert_eq!(index(&absensi, "nik", NIK), searched);
+        let roots = world.done(&format!("index rotate-root {INDEXED} --project {PROJECT}"));
+        assert_eq!(roots["object"]["index_roots"][1]["version"], 1_002);
         for (object, sealed) in [OBJECT, "alamat"].into_iter().zip(&sealed) {
             assert_eq!(absensi.open(object, sealed), b"sebelum");
             assert_eq!(absensi.open(object, &absensi.seal(object, b"sesudah")), b"sesudah");

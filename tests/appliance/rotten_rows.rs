@@ -146,21 +146,7 @@ fn mend(world: &World, table: Table, rows: &[RowName]) {
             world.enable();
             world.absensi().seal(OBJECT, b"baru");
         }
-        Table::IndexRoots => {
-            let shown = world.done(&format!("object show {INDEXED} --project {PROJECT}"));
-            assert_eq!(shown["object"]["index_roots"][0]["damaged"], rows[0].to_string());
-            world.enable();
-            world.raise_budgets();
-            let absensi = world.absensi();
-            let asked = item("nik", NIK).to_string();
-            assert_eq!(absensi.v1("index", asked).problem(), refusal(500, "fault"));
-            // What does not need it goes on, and the next version is good for what is indexed anew.
-            absensi.seal(INDEXED, b"baru");
-            world.done(&format!("index rotate-root {INDEXED} --project {PROJECT}"));
-            index(&absensi, "nik", NIK);
-            world.done(&format!("index finish-rotation {INDEXED} --project {PROJECT}"));
-            index(&absensi, "nik", NIK);
-        }
+        Table::IndexRoots => mend_root(world, &rows[0]),
         Table::Endpoints => {
             assert_shown(world, &format!("endpoint list --project {PROJECT}"), rows);
             world.done(&format!("endpoint revoke {ENDPOINT} --project {PROJECT}"));
@@ -234,6 +220,23 @@ fn mend(world: &World, table: Table, rows: &[RowName]) {
         }
         _ => {}
     }
+}
+
+/// The next version of a root is good for what is indexed anew; what does not need the lost one goes on.
+fn mend_root(world: &World, row: &RowName) {
+    let shown = world.done(&format!("object show {INDEXED} --project {PROJECT}"));
+    assert_eq!(shown["object"]["index_roots"][0]["damaged"], row.to_string());
+    world.enable();
+    world.raise_budgets();
+    let absensi = world.absensi();
+    let asked = item("nik", NIK).to_string();
+    assert_eq!(absensi.v1("index", asked).problem(), refusal(500, "fault"));
+    // What does not need it goes on, and the next version is good for what is indexed anew.
+    absensi.seal(INDEXED, b"baru");
+    world.done(&format!("index rotate-root {INDEXED} --project {PROJECT}"));
+    index(&absensi, "nik", NIK);
+    world.done(&format!("index finish-rotation {INDEXED} --project {PROJECT}"));
+    index(&absensi, "nik", NIK);
 }
 
 /// Exports are kept, and records go once they were.
