@@ -23,6 +23,7 @@ use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Table};
 
+use super::exhausted::UsesShown;
 use super::fault::{Fault, Stop};
 use super::keyring::{Held, kek_row_key};
 use super::listed::Listed;
@@ -84,6 +85,8 @@ pub struct KeyVersionView {
     pub is_worn: bool,
     /// Characters a database column needs for 16 bytes of plaintext.
     pub width_16: usize,
+    /// How often it was used, where that was asked.
+    pub uses: Option<UsesShown>,
 }
 
 impl Operational {
@@ -273,7 +276,21 @@ impl Operational {
         let project = self.project_named(project)?;
         let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
         let versions = self.key_versions(&object)?;
-        Ok(view(object, versions))
+        let uses = versions.iter().map(|version| match version {
+            Listed::Sound(version) => self.key_uses(object.id, version).map(Some),
+            Listed::Damaged(_) => Ok(None),
+        });
+        let uses = uses.collect::<Result<Vec<_>, Stop>>()?;
+        let mut shown = view(object, versions);
+        for (version, uses) in shown.versions.iter_mut().zip(uses) {
+            if let Listed::Sound(version) = version {
+                // Of those that are counted from the journal the stored count alone does not tell.
+                let is_worn = uses.is_some_and(|uses| uses.uses >= version.algorithm.rotate_at_uses());
+                version.is_worn |= is_worn && version.state == KeyState::Active;
+                version.uses = uses;
+            }
+        }
+        Ok(shown)
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -348,6 +365,7 @@ pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectV
         uses_reserved: version.uses_reserved,
         is_worn: version.is_worn(),
         width_16: envelope::text_len(version.algorithm, 16),
+        uses: None,
     };
     ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
 }

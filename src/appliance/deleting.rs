@@ -100,7 +100,8 @@ impl Operational {
                 Listed::Damaged(_) => None,
             });
             let batch = numbers.fold(batch, |batch, number| {
-                batch.delete(Table::KeyVersions, &KeyVersion::row_key(object.key_id, number))
+                let row_key = KeyVersion::row_key(object.key_id, number);
+                batch.delete(Table::KeyVersions, &row_key).delete(Table::KeyUses, &row_key)
             });
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {

@@ -70,29 +70,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
-        Done::Object(Object { object, versions }) => {
-            let mut table = Table::new([
-                heads::VERSION,
-                heads::ALGORITHM,
-                heads::STATE,
-                heads::USES_RESERVED,
-                heads::WIDTH_16,
-            ]);
-            table.rows(all(versions), |version| {
-                [
-                    version.version.to_string(),
-                    version.algorithm.clone(),
-                    if version.worn {
-                        format!("{}, {}", version.state, fixed::WORN)
-                    } else {
-                        version.state.clone()
-                    },
-                    version.uses_reserved.to_string(),
-                    version.width_16.to_string(),
-                ]
-            });
-            format!("{}\n{}", objects([Ok(object)]), table.text())
-        }
+        Done::Object(shown) => object(shown),
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
         Done::SubjectChanged(what) => subject::changed(what),
@@ -123,6 +101,34 @@ pub(super) fn text(done: &Done) -> String {
         Done::Users(page) => whole(page, users(all(&page.items))),
         Done::Unlocked(Unlocked { next }) => format!("{}\n{}", fixed::UNLOCKED, next.join("\n")),
     }
+}
+
+/// An object with its key versions.
+fn object(Object { object, versions }: &Object) -> String {
+    let mut table = Table::new([
+        heads::VERSION,
+        heads::ALGORITHM,
+        heads::STATE,
+        heads::USES,
+        heads::LAST_ENCRYPTED,
+        heads::LAST_DECRYPTED,
+        heads::OPENED_SINCE,
+        heads::WIDTH_16,
+    ]);
+    table.rows(all(versions), |version| {
+        let uses = version.uses.as_ref();
+        [
+            version.version.to_string(),
+            version.algorithm.clone(),
+            if version.worn { format!("{}, {}", version.state, fixed::WORN) } else { version.state.clone() },
+            uses.map_or(version.uses_reserved, |uses| uses.uses).to_string(),
+            uses.and_then(|uses| uses.last_sealed.clone()).unwrap_or_default(),
+            uses.and_then(|uses| uses.last_opened.clone()).unwrap_or_default(),
+            uses.map(|uses| uses.opened_since.to_string()).unwrap_or_default(),
+            version.width_16.to_string(),
+        ]
+    });
+    format!("{}\n{}", objects([Ok(object)]), table.text())
 }
 
 fn initialised(made: &Initialised) -> String {

@@ -119,6 +119,20 @@ impl From<appliance::KeyVersionView> for answer::KeyVersion {
             uses_reserved: view.uses_reserved,
             worn: view.is_worn,
             width_16: view.width_16,
+            uses: view.uses.map(Into::into),
+        }
+    }
+}
+
+impl From<appliance::UsesShown> for answer::KeyUses {
+    fn from(shown: appliance::UsesShown) -> Self {
+        Self {
+            uses: shown.uses,
+            uses_max: shown.uses_max,
+            last_sealed: shown.last_sealed.map(|time| time.to_string()),
+            opened: shown.opened,
+            last_opened: shown.last_opened.map(|time| time.to_string()),
+            opened_since: shown.opened_since,
         }
     }
 }

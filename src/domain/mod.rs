@@ -24,6 +24,7 @@ pub mod frozen;
 pub mod gap;
 pub mod grant;
 pub mod id;
+pub mod key_uses;
 pub mod key_version;
 pub mod latency;
 pub mod life;

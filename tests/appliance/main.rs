@@ -22,6 +22,7 @@ mod exports;
 mod fixtures;
 mod gaps;
 mod journal;
+mod key_uses;
 mod key_verify;
 mod keyring;
 mod leases;

@@ -7,6 +7,7 @@ mod export;
 mod injective;
 mod inverse;
 mod journal;
+mod key_uses;
 mod oracles;
 mod statistics;
 mod testkit;
