@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::appliance::{Appliance, Leave, Target};
 use crate::crypto::hex::to_hex;
+use crate::desk::answer::KeysStatus;
 use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
@@ -92,6 +93,11 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "key": worn.key.to_string(),
                     "uses": worn.uses,
                     "uses_max": worn.uses_max,
+                })).collect::<Vec<_>>(),
+                "keys": health.keys.map(KeysStatus::from),
+                "due_keys": health.due_keys.into_iter().map(|due| json!({
+                    "key": due.key.to_string(),
+                    "why": due.due.name(),
                 })).collect::<Vec<_>>(),
                 "expiring": expiring,
                 "ca": health.ca.map(|ca| json!({

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::appliance::{
-    Appliance, Caller, Enrolled, Fault, FreezeWatch, InFlight, Issued, Operational, Recorder, Room, Stop,
+    Appliance, Caller, Enrolled, Fault, InFlight, Issued, Operational, Recorder, Room, Stop, Watch,
 };
 use crate::domain::access_record::{AccessRecord, Groups};
 use crate::domain::api_key::ApiKeyDigest;
@@ -50,8 +50,8 @@ pub(super) struct Line {
     room: Option<Room>,
     /// A request that is dropped before it was answered leaves a record too.
     outcome: Option<Code>,
-    /// Where something was opened that is somebody's.
-    watch: Option<FreezeWatch>,
+    /// Asked before the answer goes out.
+    watch: Watch,
 }
 
 /// A request's hold on the unlocked appliance. At work it has all of it until its record is left; while its body is on its
@@ -95,7 +95,7 @@ impl Line {
             is_recorded: false,
             room: None,
             outcome: Some(Code::ClientGone),
-            watch: None,
+            watch: Watch::default(),
         })
     }
 
@@ -208,12 +208,12 @@ impl Line {
     /// durable.
     ///
     /// # Errors
-    /// `journal-full` when it could not be made durable, `conflict` when a subject was frozen meanwhile: the answer must not go
-    /// out.
+    /// `journal-full` when it could not be made durable, `conflict` when a subject was frozen, or a key version closed,
+    /// meanwhile: the answer must not go out.
     pub(super) async fn close(mut self, outcome: Option<Code>) -> Result<(), Refusal> {
         self.outcome = outcome;
-        let watch = self.watch.take();
-        let goes_out = || watch.map_or(Ok(()), |watch| watch.check());
+        let watch = std::mem::take(&mut self.watch);
+        let goes_out = || watch.check();
         let Hold::AtWork(operational) = &self.hold else { return Ok(()) };
         let strict = self.operation.is_some_and(|operation| operational.recorder().is_strict(operation));
         if !strict || self.groups.is_empty() {

@@ -30,6 +30,8 @@ pub struct V1Body<'a> {
     #[serde(default, deserialize_with = "present")]
     force: Option<bool>,
     #[serde(borrow, default, deserialize_with = "present")]
+    field: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
     items: Option<Items<'a>>,
 }
 
@@ -49,6 +51,8 @@ struct V1Item<'a> {
     r#ref: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     force: Option<bool>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    field: Option<Text<'a>>,
 }
 
 /// A body of the published contract. What it does not know it ignores, as the published system did.
@@ -97,7 +101,7 @@ pub struct Work<'a> {
     pub items: Vec<Item<'a>>,
 }
 
-/// One value to encrypt, decrypt or reencrypt.
+/// One value to encrypt, decrypt, reencrypt or index.
 pub struct Item<'a> {
     /// Which object.
     pub object: Cow<'a, str>,
@@ -109,6 +113,8 @@ pub struct Item<'a> {
     pub reference: Option<Cow<'a, str>>,
     /// Of a reencrypt: also where the key version is compromised.
     pub force: bool,
+    /// Of an index: the declared field that it is a value of.
+    pub field: Option<Cow<'a, str>>,
 }
 
 /// Which member of a body holds the values.
@@ -120,6 +126,8 @@ pub enum Takes {
     Ciphertext,
     /// `ciphertext`, with `force` beside it
     Aged,
+    /// `plaintext`, with `field` beside it
+    FieldValue,
 }
 
 impl<'a> V1Body<'a> {
@@ -130,7 +138,7 @@ impl<'a> V1Body<'a> {
     pub fn parse(bytes: &'a [u8], takes: Takes, items_max: usize) -> Result<Work<'a>, Refusal> {
         let body: Self = parse(bytes)?;
         if let Some(Items(items)) = body.items {
-            let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref];
+            let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref, &body.field];
             let others = body.context.is_some() || body.force.is_some();
             if lone.iter().any(|member| member.is_some()) || others {
                 return Err(Refusal::new(Code::UnknownMember)
@@ -145,8 +153,8 @@ impl<'a> V1Body<'a> {
             return Ok(Work { is_batch: true, items });
         }
         let object = body.object.ok_or_else(|| missing("object"))?;
-        let V1Body { plaintext, ciphertext, context, r#ref, force, .. } = body;
-        let item = V1Item { object, plaintext, ciphertext, context, r#ref, force }.take(takes)?;
+        let V1Body { plaintext, ciphertext, context, r#ref, force, field, .. } = body;
+        let item = V1Item { object, plaintext, ciphertext, context, r#ref, force, field }.take(takes)?;
         Ok(Work { is_batch: false, items: vec![item] })
     }
 }
@@ -154,7 +162,9 @@ impl<'a> V1Body<'a> {
 impl<'a> V1Item<'a> {
     fn take(self, takes: Takes) -> Result<Item<'a>, Refusal> {
         let (value, other, wanted, unwanted) = match takes {
-            Takes::Plaintext => (self.plaintext, self.ciphertext, "plaintext", "ciphertext"),
+            Takes::Plaintext | Takes::FieldValue => {
+                (self.plaintext, self.ciphertext, "plaintext", "ciphertext")
+            }
             Takes::Ciphertext | Takes::Aged => (self.ciphertext, self.plaintext, "ciphertext", "plaintext"),
         };
         if other.is_some() {
@@ -164,12 +174,20 @@ impl<'a> V1Item<'a> {
         if self.force.is_some() && takes != Takes::Aged {
             return Err(Refusal::new(Code::UnknownMember).detail("Only reencrypt takes force."));
         }
+        let field = match (self.field, takes) {
+            (None, Takes::FieldValue) => return Err(missing("field")),
+            (Some(_), Takes::Plaintext | Takes::Ciphertext | Takes::Aged) => {
+                return Err(Refusal::new(Code::UnknownMember).detail("Only index takes field."));
+            }
+            (field, _) => field.map(|text| text.0),
+        };
         Ok(Item {
             object: self.object.0,
             value: value.ok_or_else(|| missing(wanted))?.0,
             context: self.context.map(|pairs| pairs.0).unwrap_or_default(),
             reference: self.r#ref.map(|text| text.0),
             force: self.force.unwrap_or(false),
+            field,
         })
     }
 }
@@ -189,7 +207,7 @@ impl<'a> PublishedBody<'a> {
     /// `missing-member`, `repeated-member` when both spellings of ciphertext are there.
     pub fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
         let value = match takes {
-            Takes::Plaintext => self.plaintext.ok_or_else(|| missing("plaintext"))?,
+            Takes::Plaintext | Takes::FieldValue => self.plaintext.ok_or_else(|| missing("plaintext"))?,
             Takes::Ciphertext | Takes::Aged => match (self.ciphertext, self.chiptext) {
                 (Some(_), Some(_)) => {
                     return Err(Refusal::new(Code::RepeatedMember)
@@ -199,7 +217,7 @@ impl<'a> PublishedBody<'a> {
             },
         };
         let (object, value) = (self.objek.0, value.0);
-        let item = Item { object, value, context: Vec::new(), reference: None, force: false };
+        let item = Item { object, value, context: Vec::new(), reference: None, force: false, field: None };
         Ok(Work { is_batch: false, items: vec![item] })
     }
 }

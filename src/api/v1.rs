@@ -5,10 +5,11 @@
 //! {"object":"karyawan","plaintext":"MzYwMg==","context":{"row":"7"},"ref":"nik"}   -> {"ciphertext":"R0IB…","ref":"nik"}
 //! {"items":[{…},{…}]}                                                              -> {"items":[{…},{…}],"failed":0}
 //! …/reencrypt {"object":"karyawan","ciphertext":"R0IB…"}                           -> {"ciphertext":"R0IB…","changed":true}
+//! …/index {"object":"karyawan","field":"nik","plaintext":"MzYwMg=="}               -> {"index":"00000001…"}
 //! ```
 //!
 //! Order of defence: certificate, enrolment, concurrency, API key, requests per second, bounded body, shape, grants, fields
-//! per second and, of a decrypt, its budgets. Whoever is refused after the key was proved has still used a request.
+//! per second and, of a decrypt and an index, their budgets. Whoever is refused after the key was proved has still used a request.
 
 use http::StatusCode;
 use serde::Serialize;

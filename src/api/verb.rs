@@ -95,7 +95,7 @@ impl Verb for Encrypt {
             let plaintext = field::decode(&item.value, bytes_max)?;
             Ok(Field { plaintext, context: field::context(item.context)? })
         });
-        let done = operational.encrypt(&admitted, &keys, fields.collect()).map_err(Stop::told)?;
+        let done = operational.encrypt(&admitted, &keys, fields.collect(), now).map_err(Stop::told)?;
         Ok(done.map(|envelope| STANDARD.encode(envelope)))
     }
 }
@@ -117,12 +117,12 @@ impl Verb for Decrypt {
         let keys = match operational.recall_opening_keys(&admitted, &sealed, now) {
             Some(keys) => keys,
             None => {
-                let versions = Operational::opening_versions(&admitted, &sealed);
+                let versions = Operational::opening_versions(&admitted, &sealed, now);
                 let operational = Arc::clone(operational);
                 hop(move || Ok(operational.load_opening_keys(versions, now))).await?
             }
         };
-        let done = operational.decrypt(&admitted, &keys, sealed).map_err(Stop::told)?;
+        let done = operational.decrypt(&admitted, &keys, sealed, now).map_err(Stop::told)?;
         Ok(done.map(|plaintext| STANDARD.encode(&*plaintext)))
     }
 }
@@ -144,7 +144,7 @@ impl Verb for Reencrypt {
             Ok(Aged { sealed: sealed(item, bytes_max)?, force })
         });
         let aged: Vec<Result<Aged<'_>, Refusal>> = aged.collect();
-        let needed = Operational::renewing_versions(&admitted, &aged);
+        let needed = Operational::renewing_versions(&admitted, &aged, now);
         let keys = match operational.recall_renewing_keys(&needed, now) {
             Some(keys) => keys,
             None => {
@@ -152,7 +152,7 @@ impl Verb for Reencrypt {
                 hop(move || operational.load_renewing_keys(&needed, now)).await?
             }
         };
-        let done = operational.reencrypt(&admitted, &keys, aged).map_err(Stop::told)?;
+        let done = operational.reencrypt(&admitted, &keys, aged, now).map_err(Stop::told)?;
         Ok(done.map(|renewed| GivenAnew {
             ciphertext: STANDARD.encode(renewed.envelope),
             is_changed: renewed.is_changed,

@@ -1,36 +1,38 @@
 //! Projects, objects and their first key version: what there is to protect.
 
-use std::sync::Arc;
-
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::envelope;
 use crate::crypto::kcv::Kcv;
 use crate::crypto::random;
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::{Binding, WrappingKey};
+use crate::crypto::wrapped_key::Binding;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
-use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::id::{ObjectId, ProjectId, UserId};
+use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::limits::PROJECTS_MADE_PER_USER_MAX;
 use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
-use crate::domain::project::{Kek, Project};
+use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Table};
 
+use super::approvals::user_of;
 use super::exhausted::UsesShown;
 use super::fault::{Fault, Stop};
-use super::keyring::{Held, kek_row_key};
+use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
-use super::schema::{checked, declared};
-use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
+use super::rewrap::Rewrapping;
+use super::roots::RootVersionView;
+use super::schema::{checked, declared, identify};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
@@ -49,6 +51,10 @@ pub struct ProjectView {
     pub description: Option<Description>,
     /// Since when it is retired, if it is.
     pub retired: Option<Timestamp>,
+    /// The version of its KEK that wraps.
+    pub kek_version: u32,
+    /// How far its keys are with that version, while older ones are left.
+    pub rewrapping: Option<Rewrapping>,
 }
 
 /// What is asked for when an object is made.
@@ -69,6 +75,8 @@ pub struct ObjectView {
     pub object: Object,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersionView>>,
+    /// Of its index root, oldest first; none where no field was ever indexed.
+    pub index_roots: Vec<Listed<RootVersionView>>,
 }
 
 /// A key version without its key.
@@ -85,8 +93,16 @@ pub struct KeyVersionView {
     pub is_worn: bool,
     /// Characters a database column needs for 16 bytes of plaintext.
     pub width_16: usize,
-    /// How often it was used, where that was asked.
-    pub uses: Option<UsesShown>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<Timestamp>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<Timestamp>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<Timestamp>,
+    /// How often it was used.
+    pub uses: UsesShown,
 }
 
 impl Operational {
@@ -104,14 +120,17 @@ impl Operational {
             kek_version_floor: None,
             description: None,
             retired: None,
+            maker: user_of(actor),
         };
         // Asked before the token is, and held again by the commit.
+        self.check_projects_made(project.maker)?;
         let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
         if self.store.get(Table::Names, &name_key)?.is_some() {
             return Err(Code::AlreadyExists.into());
         }
-        let kek = self.new_kek(actor, id, 1, now)?;
+        let (kek, _) = self.new_kek(actor, id, 1, now)?;
         self.change(now, |batch| {
+            self.check_projects_made(project.maker)?;
             let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
             let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
                 Table::Keks,
@@ -129,44 +148,25 @@ impl Operational {
                 (),
             ))
         })?;
-        Ok(ProjectView::of(project))
+        Ok(self.seen(project))
     }
 
-    /// A new KEK, wrapped by the token. The wrap is counted durably before it is made: what a crash or a fault interrupts stays
-    /// counted, so the stored number is never low.
-    fn new_kek(&self, actor: Actor, project: ProjectId, version: u32, now: Now) -> Result<Kek, Stop> {
-        let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
-        let generation = master_key.generation();
-        self.change(now, |batch| {
-            let row_key = token_wraps_key(generation);
-            let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;
-            if wraps > TOKEN_WRAPS_MAX {
-                return Err(Refusal::new(Code::KeyExhausted)
-                    .detail(format!(
-                        "MK generation {generation} has wrapped as many keys as it may; rotate the master key."
-                    ))
-                    .into());
-            }
-            if wraps >= TOKEN_WRAPS_ROTATE {
-                tracing::warn!(generation, wraps, "the MK has made half the wraps it may; rotate the master key");
-            }
-            let audit = AuditRecord::new(now.time, actor, "master-key.wrap")
-                .with("generation", generation)
-                .with("wraps", wraps);
-            Ok((batch.put(Table::Counters, &row_key, cbor::encode(&wraps)), audit, ()))
+    /// Refuses another project to a user who has made as many as there may be. Those count that are there, whoever is a member.
+    fn check_projects_made(&self, maker: Option<UserId>) -> Result<(), Stop> {
+        let Some(maker) = maker else { return Ok(()) };
+        let mut made = 0;
+        self.each_listed(Table::Projects, &[], |_, row| {
+            let project = row.decode::<Project>()?.sound();
+            made += usize::from(project.is_some_and(|project| project.maker == Some(maker)));
+            Ok(())
         })?;
-        let binding = Binding::kek(*project.as_bytes(), version, generation);
-        let wrapped = master_key.wrap(&SecretKey::generate()?, &binding)?;
-        Ok(Kek { master_key: generation, wrapped: wrapped.to_bytes(), created: now.time })
-    }
-
-    /// The KEK that wraps a project's new keys.
-    ///
-    /// # Errors
-    /// `token-away`; a fault when it does not open.
-    pub(super) fn load_kek(&self, project: &Project, now: Now) -> Result<Arc<Held<WrappingKey>>, Stop> {
-        let (store, master_keys) = (&self.store, &self.master_keys);
-        self.keyring.load_kek(project.id, project.kek_version, store, master_keys, now.instant)
+        if made < PROJECTS_MADE_PER_USER_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "There are {made} projects that this user has made; a user may make {PROJECTS_MADE_PER_USER_MAX}."
+        );
+        Err(Refusal::new(Code::TooManyProjects).detail(detail).into())
     }
 
     /// Makes an object with its first key version, which seals at once.
@@ -183,11 +183,13 @@ impl Operational {
     ) -> Result<ObjectView, Stop> {
         let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
-        let schema = checked(new.schema)?;
+        let mut schema = checked(new.schema)?;
+        identify(&mut schema, None)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
         let (object, version) = self.change(now, |batch| {
+            let (project, kek) = self.wrapping_now(project, kek, now)?;
             let key_id = self.draw_key_id()?;
             let object = Object {
                 id,
@@ -202,25 +204,20 @@ impl Operational {
                 is_unused: Some(true),
                 description: None,
                 retired: None,
+                rotate_after_days: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
-            let version = KeyVersion {
-                key_id,
-                version: 1,
-                algorithm,
-                state: KeyState::Active,
-                kek_version: project.kek_version,
-                wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
-                uses_reserved: 0,
-                created: now.time,
-            };
+            let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+            let because = Because::of(actor, now.time, None);
+            let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
             let batch = batch
                 .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
+            let batch = self.with_first_root(batch, &object, Some(kek.key()), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
                 .with("name", &object.name)
@@ -231,7 +228,7 @@ impl Operational {
             let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
-        Ok(view(object, vec![Listed::Sound(version)]))
+        self.view(object, vec![Listed::Sound(version)])
     }
 
     /// Projects by id; a damaged one by its row's name.
@@ -239,12 +236,14 @@ impl Operational {
     /// # Errors
     /// The store's.
     pub fn projects(&self, wanted: &PageWanted) -> Result<Page<ProjectView>, Stop> {
-        self.page(Table::Projects, &[], wanted, |_, row| Ok(Some(row.decode()?.map(ProjectView::of))))
+        self.page(Table::Projects, &[], wanted, |_, row| {
+            Ok(Some(row.decode()?.map(|project| self.seen(project))))
+        })
     }
 
     pub(super) fn project_view(&self, id: ProjectId) -> Result<Option<ProjectView>, Stop> {
         let project: Option<Project> = self.read(Table::Projects, id.as_bytes())?;
-        Ok(project.map(ProjectView::of))
+        Ok(project.map(|project| self.seen(project)))
     }
 
     /// The project of a name.
@@ -252,7 +251,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn project(&self, name: &str) -> Result<ProjectView, Stop> {
-        self.project_named(name).map(ProjectView::of)
+        self.project_named(name).map(|project| self.seen(project))
     }
 
     /// Objects of a project by id, without their versions; and those whose row is damaged, of whichever project they are.
@@ -276,21 +275,31 @@ impl Operational {
         let project = self.project_named(project)?;
         let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
         let versions = self.key_versions(&object)?;
-        let uses = versions.iter().map(|version| match version {
-            Listed::Sound(version) => self.key_uses(object.id, version).map(Some),
-            Listed::Damaged(_) => Ok(None),
+        self.view(object, versions)
+    }
+
+    pub(super) fn view(&self, object: Object, versions: Vec<Listed<KeyVersion>>) -> Result<ObjectView, Stop> {
+        let index_roots = self.root_versions(&object)?;
+        let index_roots = index_roots.into_iter().map(|root| root.map(RootVersionView::from)).collect();
+        let versions = versions.into_iter().map(|version| match version {
+            Listed::Sound(version) => Ok(Listed::Sound(self.version_view(object.id, &version)?)),
+            Listed::Damaged(row) => Ok(Listed::Damaged(row)),
         });
-        let uses = uses.collect::<Result<Vec<_>, Stop>>()?;
-        let mut shown = view(object, versions);
-        for (version, uses) in shown.versions.iter_mut().zip(uses) {
-            if let Listed::Sound(version) = version {
-                // Of those that are counted from the journal the stored count alone does not tell.
-                let is_worn = uses.is_some_and(|uses| uses.uses >= version.algorithm.rotate_at_uses());
-                version.is_worn |= is_worn && version.state == KeyState::Active;
-                version.uses = uses;
-            }
-        }
-        Ok(shown)
+        let versions = versions.collect::<Result<_, Stop>>()?;
+        Ok(ObjectView { object, versions, index_roots })
+    }
+
+    /// A key version of an object, with how often it was used.
+    pub(super) fn version_view(
+        &self,
+        object: ObjectId,
+        version: &KeyVersion,
+    ) -> Result<KeyVersionView, Stop> {
+        let uses = self.key_uses(object, version)?;
+        // Of those that are counted from the journal the stored count alone does not tell.
+        let is_worn = version.is_worn()
+            || version.state == KeyState::Active && uses.uses >= version.algorithm.rotate_at_uses();
+        Ok(KeyVersionView { is_worn, ..KeyVersionView::of(version, uses) })
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -300,6 +309,12 @@ impl Operational {
     pub fn master_key_kcv(&self) -> Result<Kcv, Stop> {
         let master_key = self.master_keys.last().ok_or_else(|| Fault::new("no MK generation is open"))?;
         Ok(master_key.kcv()?)
+    }
+
+    pub(super) fn seen(&self, project: Project) -> ProjectView {
+        let Project { id, name, created, description, retired, kek_version, .. } = project;
+        let rewrapping = self.rewrapping_of(id);
+        ProjectView { id, name, created, description, retired, kek_version, rewrapping }
     }
 
     pub(super) fn project_named(&self, name: &str) -> Result<Project, Stop> {
@@ -339,13 +354,6 @@ impl Operational {
     }
 }
 
-impl ProjectView {
-    fn of(project: Project) -> Self {
-        let Project { id, name, created, description, retired, .. } = project;
-        Self { id, name, created, description, retired }
-    }
-}
-
 /// The key of the last row of a full page: the next one begins behind it.
 /// Row key of the wraps of an MK generation in the counters.
 pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
@@ -357,17 +365,22 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
     Refusal::new(Code::NotFound).detail(format!("There is no {noun} {name:?}.")).into()
 }
 
-pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectView {
-    let told = |version: KeyVersion| KeyVersionView {
-        version: version.version,
-        algorithm: version.algorithm,
-        state: version.state,
-        uses_reserved: version.uses_reserved,
-        is_worn: version.is_worn(),
-        width_16: envelope::text_len(version.algorithm, 16),
-        uses: None,
-    };
-    ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
+impl KeyVersionView {
+    fn of(version: &KeyVersion, uses: UsesShown) -> Self {
+        Self {
+            version: version.version,
+            algorithm: version.algorithm,
+            state: version.state,
+            uses_reserved: version.uses_reserved,
+            is_worn: version.is_worn(),
+            width_16: envelope::text_len(version.algorithm, 16),
+            created: version.created,
+            encrypt_until: version.encrypt_until,
+            decrypt_until: version.decrypt_until,
+            uses,
+            destroy_at: version.doom.map(|doom| doom.at),
+        }
+    }
 }
 
 pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {

@@ -99,6 +99,11 @@ impl Stop {
         }
     }
 
+    /// Somebody else changed what was looked at; whoever looks again may find it well.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == Code::Conflict)
+    }
+
     pub(super) fn is_journal_full(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.code == Code::JournalFull)
     }

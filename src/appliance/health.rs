@@ -9,6 +9,8 @@ use crate::domain::timestamp::Timestamp;
 use super::ca_roll::CaView;
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
+use super::key_turns::DueKey;
+use super::keys_health::KeysHealth;
 use super::spending::Standing;
 use super::wear::WornKey;
 use super::witness::WitnessHealth;
@@ -71,6 +73,10 @@ pub struct Health {
     pub strained_budgets: Vec<(Spender, Standing)>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
+    /// Keys that are being replaced.
+    pub keys: Option<KeysHealth>,
+    /// Key versions whose next one is due and could not be made yet.
+    pub due_keys: Vec<DueKey>,
     /// When certificates and the CRL end, our own and the newest of each client.
     pub expiries: Vec<Expiry>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
@@ -158,6 +164,8 @@ impl Appliance {
             refused_locked: self.refused_locked.load(Ordering::Relaxed),
             strained_budgets: Vec::new(),
             worn_keys: Vec::new(),
+            keys: None,
+            due_keys: Vec::new(),
             expiries: self.expiries(),
             ca: None,
             time: (self.settings.clock)().time,
@@ -174,6 +182,8 @@ impl Appliance {
                 health.data_keys = operational.keyring.data_keys();
                 health.strained_budgets = operational.strained_budgets(operational.now());
                 health.worn_keys = operational.worn_keys();
+                health.keys = Some(operational.keys_health());
+                health.due_keys = operational.due_keys();
                 health.ca = operational.ca().ok();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),

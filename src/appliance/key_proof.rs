@@ -15,6 +15,7 @@ use super::fault::Stop;
 use super::operational::Operational;
 use super::proof_page::ProofPage;
 use super::proof_place::ProofPlace;
+use super::under_kek::KINDS;
 
 /// Keys of a page at most, and when nothing is said.
 pub(super) const PAGE_KEYS_MAX: usize = 1_000;
@@ -45,16 +46,25 @@ pub enum KeyKind {
     NameKey,
     /// Makes pseudonyms of subjects.
     SubjectKey,
-    /// Wraps the data keys of a project.
+    /// Wraps the data keys and index roots of a project.
     Kek,
     /// Seals fields.
     DataKey,
+    /// Makes index values.
+    IndexRoot,
 }
 
 impl KeyKind {
     /// All of them, from the top down.
-    pub const ALL: [Self; 6] =
-        [Self::MasterKey, Self::StoreKey, Self::NameKey, Self::SubjectKey, Self::Kek, Self::DataKey];
+    pub const ALL: [Self; 7] = [
+        Self::MasterKey,
+        Self::StoreKey,
+        Self::NameKey,
+        Self::SubjectKey,
+        Self::Kek,
+        Self::DataKey,
+        Self::IndexRoot,
+    ];
 
     /// The word in answers.
     #[must_use]
@@ -66,6 +76,7 @@ impl KeyKind {
             Self::SubjectKey => "subject-key",
             Self::Kek => "kek",
             Self::DataKey => "data-key",
+            Self::IndexRoot => "index-root",
         }
     }
 }
@@ -116,7 +127,7 @@ pub struct FailedKey {
 pub struct KeysProved {
     /// Keys that were unwrapped, by kind.
     pub proved: HashMap<KeyKind, u64>,
-    /// Versions whose key was destroyed: there is nothing to unwrap.
+    /// Keys that were destroyed, KEKs too: there is nothing to unwrap.
     pub destroyed: u64,
     /// The others, by name.
     pub failed: Vec<FailedKey>,
@@ -151,10 +162,16 @@ impl Operational {
         let next = match (place, &project) {
             (ProofPlace::Boot, _) => page.boot(&self.store.boot()?)?,
             (ProofPlace::Keks(after), of) => page.keks(after, of.as_ref())?,
-            (ProofPlace::KeyVersions(after), None) => page.key_versions(after)?,
+            (ProofPlace::KeyVersions(after), None) => match page.under_kek(&KINDS[0], after)? {
+                Some(after) => Some(ProofPlace::KeyVersions(after)),
+                None => Some(ProofPlace::IndexRoots(Vec::new())),
+            },
+            (ProofPlace::IndexRoots(after), None) => {
+                page.under_kek(&KINDS[1], after)?.map(ProofPlace::IndexRoots)
+            }
             (ProofPlace::Objects(after), Some(of)) => page.objects(after, of)?,
             // A cursor of another question.
-            (ProofPlace::KeyVersions(_) | ProofPlace::Objects(_), _) => {
+            (ProofPlace::KeyVersions(_) | ProofPlace::IndexRoots(_) | ProofPlace::Objects(_), _) => {
                 return Err(Refusal::new(Code::BadRequest)
                     .detail("after is of a verification with another project, or without one.")
                     .into());

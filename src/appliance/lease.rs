@@ -27,6 +27,8 @@ use super::wear::Worn;
 const FIRST_USES: u64 = 1 << 10;
 /// Uses of the longest.
 const USES_MAX: u64 = 1 << 20;
+/// Tries of a reservation whose row others write at the same time.
+const TRIES_MAX: u32 = 16;
 
 /// The leases of the key versions in use. A bounded number: what falls out is forfeited, as after a crash.
 pub(super) struct Leases {
@@ -45,6 +47,17 @@ impl Leases {
     #[must_use]
     pub(super) fn new(entries_max: usize) -> Self {
         Self { open: Cache::new(entries_max), worn: Worn::default(), granting: Mutex::new(()) }
+    }
+
+    /// Grants no lease while this is held: whoever writes a version's row anew loses none.
+    pub(super) fn hold(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.granting.lock()
+    }
+
+    /// What is left of a version's lease is forfeited: it seals no more.
+    pub(super) fn forget(&self, place: (u32, u32)) {
+        self.open.remove(&place);
+        self.worn.forget(place.0, place.1);
     }
 
     /// Takes `uses` out of what is reserved; `false` when more must be reserved first ([`Leases::grant`]).
@@ -73,6 +86,30 @@ impl Leases {
         if self.take(version, uses) {
             return Ok(());
         }
+        let mut tries = TRIES_MAX;
+        let (stored, lease, granted) = loop {
+            tries -= 1;
+            match self.reserve(version, uses, store, now) {
+                // The row was written anew meanwhile: its key was wrapped by another KEK, or a verb moved it.
+                Err(stop) if tries > 0 && stop.is_conflict() => {}
+                reserved => break reserved?,
+            }
+        };
+        self.worn.look(&stored);
+        lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
+        lease.left.fetch_add(granted - uses, Ordering::AcqRel);
+        self.open.insert((version.key_id, version.version), lease);
+        Ok(())
+    }
+
+    /// Makes a reservation durable: the version as it lies then, its lease, and the uses.
+    fn reserve(
+        &self,
+        version: &KeyVersion,
+        uses: u64,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(KeyVersion, Arc<Lease>, u64), Stop> {
         let row_key = KeyVersion::row_key(version.key_id, version.version);
         let row = store.get(Table::KeyVersions, &row_key)?.ok_or_else(|| {
             Fault::new(format!("version {} of key {:08x} is missing", version.version, version.key_id))
@@ -98,11 +135,7 @@ impl Leases {
             .put(Table::KeyVersions, &row_key, cbor::encode(&stored))
             .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
         store.commit(batch).map_err(|error| Stop::unreserved(error, "uses of a key version"))?;
-        self.worn.look(&stored);
-        lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
-        lease.left.fetch_add(granted - uses, Ordering::AcqRel);
-        self.open.insert(key, lease);
-        Ok(())
+        Ok((stored, lease, granted))
     }
 }
 
@@ -114,21 +147,13 @@ fn fit(algorithm: Algorithm, reserved: u64, wanted: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key_version::KeyState;
+    use crate::domain::key_move::Because;
     use crate::store::failing_disk::Failing;
 
     #[test]
     fn a_reservation_that_is_not_durable_is_journal_full_and_is_never_used() {
-        let version = KeyVersion {
-            key_id: 7,
-            version: 1,
-            algorithm: Algorithm::Aes256Gcm,
-            state: KeyState::Active,
-            kek_version: 1,
-            wrapped: vec![1; 79],
-            uses_reserved: 0,
-            created: Timestamp::from_seconds(1),
-        };
+        let made = Because::system(Timestamp::from_seconds(1), "");
+        let version = KeyVersion::made((7, 1), Algorithm::Aes256Gcm, 1, vec![1; 79], made);
         let row_key = KeyVersion::row_key(7, 1);
         let reserved = |store: &Store| {
             let row = store.get(Table::KeyVersions, &row_key).unwrap().unwrap();

@@ -25,6 +25,7 @@ use crate::store::{Batch, Boot, Store, StoreError, Table};
 use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
+use super::closed_keys::ClosedKeys;
 use super::disk_reserve::DiskReserve;
 use super::exclusive::Riding;
 use super::expiries::ClientExpiries;
@@ -33,6 +34,7 @@ use super::fault::Stop;
 use super::frozen::FrozenSubjects;
 use super::hashing::Hashing;
 use super::in_flight::Gauge;
+use super::key_turns::KeysDue;
 use super::keyring::Keyring;
 use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
@@ -42,6 +44,7 @@ use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
 use super::retention::Retention;
+use super::rewrap::Rewraps;
 use super::sessions::LastSeen;
 use super::tend::Absence;
 use super::walkers::Walkers;
@@ -65,6 +68,8 @@ pub struct Operational {
     pub(super) subject_key: SubjectKey,
     pub(super) frozen: Arc<FrozenSubjects>,
     pub(super) keyring: Keyring,
+    pub(super) closed_keys: Arc<ClosedKeys>,
+    pub(super) keys_due: KeysDue,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
@@ -78,6 +83,7 @@ pub struct Operational {
     pub(super) pki: Pki,
     pub(super) witness: Witness,
     pub(super) retention: Retention,
+    pub(super) rewraps: Rewraps,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
@@ -137,11 +143,14 @@ impl Operational {
             proving: Mutex::new(()),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
+            closed_keys: Arc::default(),
+            keys_due: KeysDue::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),
             client_expiries: Mutex::default(),
             retention: Retention::default(),
+            rewraps: Rewraps::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),

@@ -1,4 +1,4 @@
-//! A page of the proof of the stored keys: the boot row's first, then KEKs, then data keys, each unwrapped and dropped.
+//! A page of the proof of the stored keys: the boot row's first, then KEKs, then data keys and index roots, each unwrapped and dropped.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -7,7 +7,6 @@ use crate::crypto::kcv::Kcv;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::id::{ObjectId, ProjectId};
-use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::hsm::TokenError;
@@ -19,6 +18,7 @@ use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::proof_place::ProofPlace;
+use super::under_kek::{KINDS, Kind, UnderKek};
 
 /// Rows of other projects that a page passes over at most.
 const PASSED_OVER_MAX: usize = 20_000;
@@ -125,6 +125,10 @@ impl<'a> ProofPage<'a> {
         };
         let unwrapped = match row.decode::<Kek>()? {
             Listed::Damaged(_) => Err(Unproved::Damaged),
+            Listed::Sound(Kek { gone: Some(_), .. }) => {
+                self.count_destroyed();
+                return Ok(());
+            }
             Listed::Sound(kek) => self.by_token(&kek.wrapped, Some(kek.master_key), |mk| {
                 Binding::kek(*project.as_bytes(), version, mk)
             })?,
@@ -134,31 +138,31 @@ impl<'a> ProofPage<'a> {
         Ok(())
     }
 
-    /// Every key version there is, also one whose object is lost.
-    pub(super) fn key_versions(&mut self, after: Vec<u8>) -> Result<Option<ProofPlace>, Stop> {
+    /// Every key of a kind there is, also one whose object is lost; where to go on, if there is more.
+    pub(super) fn under_kek(&mut self, kind: &Kind, after: Vec<u8>) -> Result<Option<Vec<u8>>, Stop> {
         let mut after = after;
         let mut known: Option<(Vec<u8>, Option<Object>)> = None;
         loop {
-            let rows = self.scan(Table::KeyVersions, &[], &after)?;
+            let rows = self.scan(kind.table, &[], &after)?;
             if rows.is_empty() {
                 return Ok(None);
             }
             for (row_key, row) in rows {
                 if self.is_over() {
-                    return Ok(Some(ProofPlace::KeyVersions(after)));
+                    return Ok(Some(after));
                 }
                 let key_id = row_key.get(..4).unwrap_or_default();
                 if known.as_ref().is_none_or(|(of, _)| of != key_id) {
                     known = Some((key_id.to_vec(), self.owner(key_id)?));
                 }
                 let object = known.as_ref().and_then(|(_, object)| object.as_ref());
-                self.key_version(&row_key, Listed::of(row)?, object)?;
+                self.wrapped(kind, &row_key, Listed::of(row)?, object)?;
                 after = row_key;
             }
         }
     }
 
-    /// The key versions of the objects of a project. One whose row is lost is nobody's here, and named where all are proved.
+    /// The keys of the objects of a project. One whose row is lost is nobody's here, and named where all are proved.
     pub(super) fn objects(&mut self, after: Vec<u8>, of: &Project) -> Result<Option<ProofPlace>, Stop> {
         let mut after = after;
         let mut passed_over = 0;
@@ -173,16 +177,9 @@ impl<'a> ProofPage<'a> {
                 }
                 match Listed::of(row)?.decode::<Object>()? {
                     Listed::Sound(object) if object.project == of.id => {
-                        // All versions of an object or none: there is a bound to them.
-                        let prefix = object.key_id.to_be_bytes();
-                        let mut behind = Vec::new();
-                        loop {
-                            let versions = self.scan(Table::KeyVersions, &prefix, &behind)?;
-                            let Some((last, _)) = versions.last() else { break };
-                            behind.clone_from(last);
-                            for (row_key, row) in versions {
-                                self.key_version(&row_key, Listed::of(row)?, Some(&object))?;
-                            }
+                        // All keys of an object or none: there is a bound to them.
+                        for kind in &KINDS {
+                            self.of_object(kind, &object)?;
                         }
                     }
                     _ => passed_over += 1,
@@ -192,11 +189,30 @@ impl<'a> ProofPage<'a> {
         }
     }
 
-    fn key_version(&mut self, row_key: &[u8], row: Listed<Row>, object: Option<&Object>) -> Result<(), Stop> {
-        let name = RowName::new(Table::KeyVersions, row_key);
-        let version = row_key.get(4..).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
+    fn of_object(&mut self, kind: &Kind, object: &Object) -> Result<(), Stop> {
+        let prefix = object.key_id.to_be_bytes();
+        let mut behind = Vec::new();
+        loop {
+            let versions = self.scan(kind.table, &prefix, &behind)?;
+            let Some((last, _)) = versions.last() else { return Ok(()) };
+            behind.clone_from(last);
+            for (row_key, row) in versions {
+                self.wrapped(kind, &row_key, Listed::of(row)?, Some(object))?;
+            }
+        }
+    }
+
+    fn wrapped(
+        &mut self,
+        kind: &Kind,
+        row_key: &[u8],
+        row: Listed<Row>,
+        object: Option<&Object>,
+    ) -> Result<(), Stop> {
+        let place = |at: usize| row_key.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        let [key_id, version] = [0, 4].map(|at| place(at).map_or(0, u32::from_be_bytes));
         let key = StoredKey {
-            kind: KeyKind::DataKey,
+            kind: kind.of,
             project: match object {
                 Some(object) => self.project(object.project)?,
                 None => None,
@@ -204,41 +220,46 @@ impl<'a> ProofPage<'a> {
             object: object.map(|object| object.name.to_string()),
             version,
         };
-        let unwrapped = match (row.decode::<KeyVersion>()?, object) {
+        let unwrapped = match (row, object) {
             (Listed::Damaged(_), _) => Err(Unproved::Damaged),
-            (Listed::Sound(stored), _) if stored.state == KeyState::Destroyed => {
-                self.done.destroyed += 1;
-                self.left = self.left.saturating_sub(1);
-                return Ok(());
-            }
-            (Listed::Sound(_), None) => Err(Unproved::NoOwner),
-            (Listed::Sound(stored), Some(object)) => {
-                if KeyVersion::row_key(stored.key_id, stored.version) == row_key {
-                    self.data_key(&stored, object)?
-                } else {
-                    Err(Unproved::OfAnother)
+            (Listed::Sound(row), object) => {
+                let stored = (kind.read)(&row.value)?;
+                if stored.is_destroyed() {
+                    self.count_destroyed();
+                    return Ok(());
+                }
+                match object {
+                    None => Err(Unproved::NoOwner),
+                    Some(_) if (stored.key_id(), stored.version()) != (key_id, version) => {
+                        Err(Unproved::OfAnother)
+                    }
+                    Some(object) => self.unwrapped(&*stored, object)?,
                 }
             }
         };
-        self.note(&name, key, unwrapped);
+        self.note(&RowName::new(kind.table, row_key), key, unwrapped);
         Ok(())
     }
 
-    fn data_key(
+    /// One whose key was destroyed: there is nothing to unwrap.
+    fn count_destroyed(&mut self) {
+        self.done.destroyed += 1;
+        self.left = self.left.saturating_sub(1);
+    }
+
+    fn unwrapped(
         &mut self,
-        stored: &KeyVersion,
+        stored: &dyn UnderKek,
         object: &Object,
     ) -> Result<Result<SecretKey, Unproved>, Stop> {
-        let above = (object.project, stored.kek_version);
+        let above = (object.project, stored.kek_version());
         if !self.keks.contains_key(&above) {
             let unwrapped = self.unwrap_kek(above.0, above.1)?;
             self.keks.insert(above, unwrapped);
         }
         let Some(Ok(kek)) = self.keks.get(&above) else { return Ok(Err(Unproved::NoKeyAbove)) };
-        let (project, id) = (*object.project.as_bytes(), *object.id.as_bytes());
-        let (key_id, version) = (stored.key_id, stored.version);
-        let binding = Binding::data_key(stored.algorithm, project, id, key_id, version, stored.kek_version);
-        Ok(in_process(kek, &stored.wrapped, &binding))
+        let ids = (*object.project.as_bytes(), *object.id.as_bytes());
+        Ok(in_process(kek, stored.wrapped(), &stored.binding(ids.0, ids.1, stored.kek_version())))
     }
 
     fn unwrap_kek(&self, project: ProjectId, version: u32) -> Result<Result<WrappingKey, Unproved>, Stop> {

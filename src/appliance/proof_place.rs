@@ -8,6 +8,8 @@ use crate::crypto::hex::{from_hex, to_hex};
 const KEY_BYTES_MAX: usize = 20;
 /// Thousandths of the whole that KEKs are taken for: there are far fewer of them than of data keys.
 const KEKS_PERMILLE: u16 = 50;
+/// The same of index roots.
+const ROOTS_PERMILLE: u16 = 200;
 
 /// What comes next: the keys behind a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +20,9 @@ pub(super) enum ProofPlace {
     Keks(Vec<u8>),
     /// Data keys, by key id.
     KeyVersions(Vec<u8>),
-    /// Data keys of a project, by object.
+    /// Index roots, by key id.
+    IndexRoots(Vec<u8>),
+    /// Data keys and index roots of a project, by object.
     Objects(Vec<u8>),
 }
 
@@ -34,6 +38,7 @@ impl ProofPlace {
         match what {
             "keks" => Some(Self::Keks(key)),
             "key-versions" => Some(Self::KeyVersions(key)),
+            "index-roots" => Some(Self::IndexRoots(key)),
             "objects" => Some(Self::Objects(key)),
             _ => None,
         }
@@ -48,7 +53,9 @@ impl ProofPlace {
         match self {
             Self::Boot => 0,
             Self::Keks(key) => of(key, KEKS_PERMILLE),
-            Self::KeyVersions(key) | Self::Objects(key) => KEKS_PERMILLE + of(key, 1_000 - KEKS_PERMILLE),
+            Self::KeyVersions(key) => KEKS_PERMILLE + of(key, 1_000 - KEKS_PERMILLE - ROOTS_PERMILLE),
+            Self::IndexRoots(key) => 1_000 - ROOTS_PERMILLE + of(key, ROOTS_PERMILLE),
+            Self::Objects(key) => KEKS_PERMILLE + of(key, 1_000 - KEKS_PERMILLE),
         }
     }
 }
@@ -59,6 +66,7 @@ impl fmt::Display for ProofPlace {
             Self::Boot => ("boot", [].as_slice()),
             Self::Keks(key) => ("keks", key.as_slice()),
             Self::KeyVersions(key) => ("key-versions", key.as_slice()),
+            Self::IndexRoots(key) => ("index-roots", key.as_slice()),
             Self::Objects(key) => ("objects", key.as_slice()),
         };
         write!(out, "{what}:{}", to_hex(key))
@@ -77,6 +85,7 @@ mod tests {
             ProofPlace::Keks(vec![0xff; 20]),
             ProofPlace::KeyVersions(Vec::new()),
             ProofPlace::KeyVersions(vec![0x80; 8]),
+            ProofPlace::IndexRoots(vec![0x80; 8]),
             ProofPlace::Objects(vec![0xff; 16]),
         ] {
             assert_eq!(ProofPlace::parse(&place.to_string()), Some(place.clone()));

@@ -21,13 +21,15 @@ use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Operate};
+use super::admission::Admitted;
 use super::decrypt::{Sealed, cannot_open, version_of};
 use super::encrypt::{Done, require_context, sealing};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
+use super::operate::Operate;
 use super::operational::Operational;
 use super::served::Served;
+use super::watch::Watch;
 
 /// Leave to reencrypt.
 pub enum Reencrypt {}
@@ -96,12 +98,13 @@ impl Operational {
     pub fn renewing_versions(
         admitted: &Admitted<Reencrypt>,
         aged: &[Result<Aged<'_>, Refusal>],
+        now: Now,
     ) -> Vec<Result<Needed, Code>> {
         let needed = admitted.items().iter().zip(aged).map(|(served, aged)| {
             let served = served.as_ref().map_err(|denied| denied.code)?;
             let aged = aged.as_ref().map_err(|refusal| refusal.code)?;
-            let (version, _) = version_of(served, &aged.sealed.envelope)?;
-            let to = may_renew(served, version, aged.force)?.version;
+            let (version, _) = version_of(served, &aged.sealed.envelope, now)?;
+            let to = may_renew(served, version, aged.force, now)?.version;
             let to = (to != version.version).then_some(to);
             Ok(Needed { from: version.version, to, served: Arc::clone(served) })
         });
@@ -148,7 +151,8 @@ impl Operational {
             let object = &needed.served.object;
             let version = needed.version(number)?;
             let key = self.keyring.load(version, object, &self.store, &self.master_keys, now.instant);
-            key.map_err(|stop| stop.told().code)
+            let key = key.map_err(|stop| stop.told().code)?;
+            self.check_not_closed((version.key_id, version.version)).map(|()| key)
         };
         let keys = needed.iter().map(|needed| {
             let needed = needed.as_ref().map_err(|code| *code)?;
@@ -196,11 +200,14 @@ impl Operational {
         admitted: &Admitted<Reencrypt>,
         keys: &RenewingKeys,
         aged: Vec<Result<Aged<'_>, Refusal>>,
+        now: Now,
     ) -> Result<Done<Renewed>, Stop> {
         self.check_not_ended()?;
         let mut nonces = Nonces::draw(aged.len())?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(aged.len()), groups: Groups::new(), watch: None };
+        let mut done =
+            Done { items: Vec::with_capacity(aged.len()), groups: Groups::new(), watch: Watch::default() };
+        let mut key_watch = self.closed_keys.watch();
         for ((served, key), aged) in admitted.items().iter().zip(&keys.0).zip(aged) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut from, mut to, mut is_forced) = (0, 0, false);
@@ -211,18 +218,19 @@ impl Operational {
                 subject = self.subject_of(&served.object, &sealed.context)?;
                 if let Some(subject) = subject {
                     // Begun before the look, so that no freeze falls between them.
-                    done.watch.get_or_insert_with(|| self.frozen.watch(served.object.project));
+                    done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
                     self.frozen.check(served.object.project, subject)?;
                 }
                 let (version, envelope) =
-                    version_of(served, &sealed.envelope).map_err(|code| match code {
+                    version_of(served, &sealed.envelope, now).map_err(|code| match code {
                         Code::CannotOpen => cannot_open(served, &sealed.context),
                         told_apart => told_apart.into(),
                     })?;
                 from = version.version;
-                let current = may_renew(served, version, force)?;
+                let current = may_renew(served, version, force, now)?;
                 is_forced = version.state == KeyState::Compromised;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
+                key_watch.opens((version.key_id, from), served.revision);
                 let plaintext = open(&key.opens, &envelope, &served.object, &sealed.context, &mut binding)
                     .ok_or_else(|| cannot_open(served, &sealed.context))?;
                 bytes = plaintext.len() as u64;
@@ -249,6 +257,7 @@ impl Operational {
             }
             done.items.push(renewed);
         }
+        done.watch.keys = Some(key_watch);
         if done.items.len() == admitted.items().len() {
             Ok(done)
         } else {
@@ -258,9 +267,14 @@ impl Operational {
 }
 
 /// The version that is to seal what is under `version`: the object's current one, which may be the same.
-fn may_renew<'s>(served: &'s Served, version: &KeyVersion, force: bool) -> Result<&'s KeyVersion, Code> {
+fn may_renew<'s>(
+    served: &'s Served,
+    version: &KeyVersion,
+    force: bool,
+    now: Now,
+) -> Result<&'s KeyVersion, Code> {
     // First: what is compromised and current still goes nowhere before the key was rotated.
-    let current = sealing(served)?.version();
+    let current = sealing(served, now)?.version();
     // Whoever has such a key can make envelopes that open; sealed anew, nobody could tell them from the owner's.
     if version.state == KeyState::Compromised && !force {
         return Err(Code::KeyCompromised);

@@ -12,6 +12,7 @@ pairs! {
     UNCONFIRMED "UNCONFIRMED" "BELUM DIKONFIRMASI";
     MEMBER_SINCE "MEMBER SINCE" "ANGGOTA SEJAK";
     PROJECT "PROJECT" "PROYEK";
+    KEK "KEK" "KEK";
     RETIRED "RETIRED" "DIPENSIUNKAN";
     DESCRIPTION "DESCRIPTION" "KETERANGAN";
     OBJECT "OBJECT" "OBJEK";
@@ -22,11 +23,13 @@ pairs! {
     VERSION "VERSION" "VERSI";
     ALGORITHM "ALGORITHM" "ALGORITMA";
     STATE "STATE" "KEADAAN";
-    USES "USES" "PEMAKAIAN";
+    USES_MADE "USES" "PEMAKAIAN";
     LAST_ENCRYPTED "LAST ENCRYPTED" "TERAKHIR MENGENKRIPSI";
     LAST_DECRYPTED "LAST DECRYPTED" "TERAKHIR MENDEKRIPSI";
     OPENED_SINCE "DECRYPTED SINCE" "DIDEKRIPSI SEJAK ITU";
     WIDTH_16 "WIDTH OF 16 BYTES" "LEBAR 16 BYTE";
+    ENCRYPTS_UNTIL "ENCRYPTS UNTIL" "ENKRIPSI SAMPAI";
+    DECRYPTS_UNTIL "DECRYPTS UNTIL" "DEKRIPSI SAMPAI";
     ENDPOINT "ENDPOINT" "ENDPOINT";
     REVOKED "REVOKED" "DICABUT";
     OPERATION "OPERATION" "OPERASI";
@@ -72,6 +75,7 @@ pairs! {
     LENGTH "LENGTH" "PANJANG";
     DISTINCT "DISTINCT" "RAGAM";
     INDEX "INDEX" "INDEKS";
+    INDEX_ROOT "INDEX ROOT" "AKAR INDEKS";
     PSEUDONYM "PSEUDONYM" "PSEUDONIM";
     FROZEN_SINCE "FROZEN SINCE" "DIBEKUKAN SEJAK";
     DAMAGED "DAMAGED" "RUSAK";
@@ -103,12 +107,34 @@ pairs! {
     TURNED_AWAY "refused" "ditolak";
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
+    REWRAPPING "rewrapping" "pembungkusan";
+    DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";
     MEMORY "memory" "memori";
+    // lines of a key version
+    OF_OBJECT "object" "objek";
+    KEY_VERSION "version" "versi";
+    NEWEST "newest" "terbaru";
+    CIPHER "algorithm" "algoritma";
+    MADE "made" "dibuat";
+    USES "uses" "pemakaian";
+    ENCRYPTED "last sealed" "terakhir enk";
+    DECRYPTED "last opened" "terakhir dek";
+    DEPENDS "opened" "terbuka";
+    KEK_VERSION "KEK version" "versi KEK";
+    ENCRYPTS "encrypts to" "enkripsi s.d.";
+    DECRYPTS "decrypts to" "dekripsi s.d.";
+    DESTROYS "DESTROYED AT" "DIMUSNAHKAN";
+    DESTROYED "gone here" "hilang sejak";
+    UNRECOVERABLE "unrecoverable" "tak terpulih";
+    STANDS "not yet" "belum";
+    MOVE "move" "perubahan";
+    NEXT "next" "selanjutnya";
     // lines of an approval
     CREDENTIAL "credential" "kredensial";
     IN_PROJECT "project" "proyek";
+    DAYS "days" "hari";
     DECIDED "decided" "diputuskan";
     DECIDED_BY "decided by" "oleh";
 }

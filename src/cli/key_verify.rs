@@ -129,6 +129,7 @@ fn kind(word: &str) -> String {
             ("subject-key", fixed::SUBJECT_KEY),
             ("kek", fixed::KEK),
             ("data-key", fixed::DATA_KEY),
+            ("index-root", fixed::INDEX_ROOT),
         ],
     )
 }

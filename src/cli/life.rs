@@ -1,4 +1,4 @@
-//! What becomes of projects, objects and endpoints: the same five verbs for each.
+//! What becomes of projects, objects and endpoints: the same five verbs for each, and a project's next KEK.
 
 use clap::Subcommand;
 
@@ -15,6 +15,13 @@ pub(super) enum ProjectLife {
     Retire { name: String },
     /// Put it in service again
     Reinstate { name: String },
+    /// Make the next version of its KEK; all its keys are wrapped anew by it, then the ones before are destroyed
+    RotateKek {
+        name: String,
+        /// Why, for the audit trail
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// End it for good; only when it has neither objects nor endpoints
     Delete { name: String },
 }
@@ -100,6 +107,7 @@ impl From<ProjectLife> for request::Project {
             ProjectLife::Describe { name, text } => LifeOfProject::Describe { name, text },
             ProjectLife::Retire { name } => LifeOfProject::Retire { name },
             ProjectLife::Reinstate { name } => LifeOfProject::Reinstate { name },
+            ProjectLife::RotateKek { name, reason } => return Self::RotateKek { name, reason },
             ProjectLife::Delete { name } => LifeOfProject::Delete { name },
         })
     }

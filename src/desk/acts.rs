@@ -34,10 +34,7 @@ impl Request {
             Self::Certificate(verb) => Ok(vec![verb.act()]),
             Self::ServerNames(verb) => of_appliance(verb.act()),
             Self::Statistics(wanted) => Ok(vec![wanted.act()]),
-            Self::Key(request::Key::Rotate { project, object, .. }) => {
-                Ok(vec![(Act::KeyRotate, object_of(project, object))])
-            }
-            Self::Key(request::Key::Verify(wanted)) => Ok(vec![wanted.act()]),
+            Self::Key(verb) => Ok(vec![verb.act()]),
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Session(verb) => Ok(vec![verb.act()?]),
@@ -69,6 +66,7 @@ impl request::Project {
             Self::Create { .. } => (Act::ProjectCreate, Target::Appliance),
             Self::List { .. } => (Act::ProjectList, Target::Appliance),
             Self::Show { name } => (Act::ProjectShow, of(name)),
+            Self::RotateKek { name, .. } => (Act::ProjectRotateKek, of(name)),
             Self::Member(request::Member::Add { project, .. }) => (Act::MemberAdd, of(project)),
             Self::Member(request::Member::Propose { project, .. }) => (Act::MemberPropose, of(project)),
             Self::Member(request::Member::List { project, .. }) => (Act::MemberList, of(project)),
@@ -89,6 +87,7 @@ impl request::Object {
             Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
                 (Act::ObjectSetSchema, object_of(project, name))
             }
+            Self::Rotation { project, name, .. } => (Act::ObjectSetRotation, object_of(project, name)),
             Self::Life(life) => life.object_act(),
         }
     }
@@ -228,6 +227,6 @@ pub(super) fn endpoint_of(project: &str, name: &str) -> Target {
     Target::Endpoint { project: project.to_owned(), name: name.to_owned() }
 }
 
-fn object_of(project: &str, name: &str) -> Target {
+pub(super) fn object_of(project: &str, name: &str) -> Target {
     Target::Object { project: project.to_owned(), name: name.to_owned() }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
+pub use super::api_key::{ApiKeyShown as ApiKey, ApiKeyWhole, MadeApiKey, RotatedApiKey, ShownOnce};
 pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
@@ -11,11 +11,15 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
+pub use super::key::{KeyMoveLine, KeyVersionShown, StandsAgainst};
 pub use super::key_verify::{CheckValue, KeyShown, KeysOfKind, KeysVerified, UnprovedKey};
+pub use super::keys_answer::{KeysStatus, RewrappedKeys, RewrappingLine};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
-pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::status_answer::{
+    DueKey, Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey,
+};
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
@@ -48,6 +52,8 @@ pub struct Refused {
 pub enum Done {
     /// Of `api-key expire` and `api-key limits`.
     ApiKey(Box<ApiKey>),
+    /// Of `api-key show`.
+    ApiKeyShown(Box<ApiKeyWhole>),
     /// Of `api-key rotate`.
     ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
@@ -96,6 +102,10 @@ pub enum Done {
     Pruned(Pruned),
     /// Of `grant list`.
     Grants(Page<Grant>),
+    /// Of every verb on one key version.
+    KeyVersion(Box<KeyVersionShown>),
+    /// Of `key list`.
+    KeyVersions(Page<KeyVersion>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `user reset`, and of `user recover` once it was approved.
@@ -110,7 +120,7 @@ pub enum Done {
     Report(Box<super::report::Report>),
     /// Of every verb on the schema of an object.
     Schema(super::schema::Schema),
-    /// Of `project create`.
+    /// Of `project create` and `project rotate-kek`.
     Project(Project),
     /// Of `project show`.
     ProjectShown(ProjectShown),
@@ -208,6 +218,10 @@ pub struct Project {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// The version of its KEK that wraps its keys.
+    pub kek_version: u32,
+    /// How far its keys are with that version, while older ones are left.
+    pub rewrapping: Option<RewrappedKeys>,
 }
 
 /// A project with what belongs to it.
@@ -244,6 +258,9 @@ pub struct ObjectLine {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// How many days old its key may become, where that is not the policy's; 0 any age.
+    #[serde(default)]
+    pub rotate_after_days: Option<u32>,
 }
 
 /// An object with its key versions.
@@ -254,6 +271,19 @@ pub struct Object {
     pub object: ObjectLine,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersion>>,
+    /// Of its index root, oldest first: two while it is being rotated, none where no field was ever indexed.
+    #[serde(default)]
+    pub index_roots: Vec<Listed<IndexRootVersion>>,
+}
+
+/// A version of an index root without its key.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexRootVersion {
+    /// From 1; the first eight digits of an index value.
+    pub version: u32,
+    /// When it was made.
+    pub created: String,
 }
 
 /// A key version without its key.
@@ -272,9 +302,16 @@ pub struct KeyVersion {
     pub worn: bool,
     /// Characters a database column needs for a plaintext of 16 bytes.
     pub width_16: usize,
-    /// How often it was used, where that was asked: of `object show`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uses: Option<KeyUses>,
+    /// When it was made.
+    pub created: String,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<String>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<String>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<String>,
+    /// How often it was used.
+    pub uses: KeyUses,
 }
 
 /// How often a key version was used.

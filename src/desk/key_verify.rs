@@ -29,7 +29,7 @@ pub struct VerifyKeys {
 pub struct KeysVerified {
     /// By kind.
     pub keys: Vec<KeysOfKind>,
-    /// Key versions that were destroyed: there is nothing to unwrap.
+    /// Keys that were destroyed, KEKs too: there is nothing to unwrap.
     pub destroyed: u64,
     /// Those that are not proved.
     pub failed: Vec<UnprovedKey>,
@@ -45,7 +45,7 @@ pub struct KeysVerified {
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeysOfKind {
-    /// `master-key`, `store-key`, `name-key`, `subject-key`, `kek` or `data-key`.
+    /// `master-key`, `store-key`, `name-key`, `subject-key`, `kek`, `data-key` or `index-root`.
     pub kind: String,
     /// Unwrapped.
     pub proved: u64,

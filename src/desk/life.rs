@@ -165,7 +165,7 @@ impl LifeOf {
     }
 }
 
-fn description(text: Option<String>) -> Result<Option<Description>, Refusal> {
+pub(super) fn description(text: Option<String>) -> Result<Option<Description>, Refusal> {
     let told = |not: NotADescription| bad(format!("That is none: {not}."));
     text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(told)
 }

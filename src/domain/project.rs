@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::description::Description;
-use super::id::ProjectId;
+use super::id::{ProjectId, UserId};
 use super::name::Name;
 use super::timestamp::Timestamp;
 
@@ -32,6 +32,9 @@ pub struct Project {
     /// Since when none of its endpoints is served, and nothing new is made in it, if so.
     #[n(6)]
     pub retired: Option<Timestamp>,
+    /// The user that made it; none where that was the operator, or nobody wrote it down yet.
+    #[n(7)]
+    pub maker: Option<UserId>,
 }
 
 impl Project {
@@ -49,10 +52,13 @@ pub struct Kek {
     /// The MK generation it is wrapped under.
     #[n(0)]
     pub master_key: u32,
-    /// A wrapped key of kind 1.
+    /// A wrapped key of kind 1; empty once it is gone.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub wrapped: Vec<u8>,
     /// When it was made.
     #[n(2)]
     pub created: Timestamp,
+    /// Since when nothing was wrapped under it any more and it was destroyed here, if it was.
+    #[n(3)]
+    pub gone: Option<Timestamp>,
 }

@@ -49,7 +49,7 @@ pub enum Table {
     Revocations = 12,
     /// Counters: leases, CRL number, high-water marks.
     Counters = 13,
-    /// Budgets of decrypted fields, by API key and by endpoint.
+    /// Budgets of decrypted and of indexed fields, by API key and by endpoint.
     Budgets = 14,
     /// Members of projects, by project and user.
     Members = 15,
@@ -67,6 +67,8 @@ pub enum Table {
     Idempotency = 21,
     /// How often key versions were used, as far as the journal was folded.
     KeyUses = 22,
+    /// Wrapped index roots, by key id and version.
+    IndexRoots = 24,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -79,7 +81,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -103,6 +105,7 @@ impl Table {
         Self::Traces,
         Self::Idempotency,
         Self::KeyUses,
+        Self::IndexRoots,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -148,6 +151,7 @@ impl Table {
             Self::Traces => "traces",
             Self::Idempotency => "idempotency",
             Self::KeyUses => "key-uses",
+            Self::IndexRoots => "index-roots",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

@@ -17,6 +17,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::key_turns::by_hand;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::support::recount::{self, UseCount};
 use crate::support::softhsm::{SoftHsm, in_child};
@@ -172,6 +173,8 @@ fn a_version_that_is_used_up_seals_no_more_and_opens_still() {
         let batch = Batch::new(now.micros()).put(Table::KeyUses, &row_key, cbor::encode(&uses));
         vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
         drop(vault);
+        // By itself the next version would take over.
+        by_hand(&sandbox);
         let world = World { daemon: sandbox.resume(), sandbox };
         let absensi = world.absensi();
         let old = sealed(&absensi, OBJECT, 5);

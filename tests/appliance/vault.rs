@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use gembok::crypto::secret::SecretKey;
 use gembok::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
-use gembok::hsm::{Pin, PinBackoff, Token, TokenChoice, TokenConfig};
-use gembok::store::{Boot, Store, StoreFile, StoreKeys, Table, Verdict};
+use gembok::hsm::{MasterKey, Pin, PinBackoff, Token, TokenChoice, TokenConfig};
+use gembok::store::{Boot, Store, StoreFile, StoreKeyEntry, StoreKeys, Table, Verdict};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::support::daemon::Sandbox;
@@ -28,9 +28,9 @@ pub(crate) struct Vault {
 
 /// What opens a store, unwrapped by its token once: to open copies of it without one.
 pub(crate) struct Keys {
-    generation: u32,
     current: u32,
-    store: [u8; 32],
+    /// By generation.
+    store: Vec<(u32, [u8; 32])>,
     name: [u8; 32],
 }
 
@@ -44,36 +44,46 @@ impl Keys {
 
     /// The same of a token that is this process's already.
     fn unwrap_here(pin: &Path, boot: &Boot) -> Self {
-        let config = TokenConfig {
-            module: MODULE.into(),
-            choice: TokenChoice::Serial(boot.token_serial.clone()),
-            worker_sessions: 1,
-            deadline: Duration::from_secs(30),
-        };
-        let pin = Pin::from_bytes(fs::read_to_string(pin).unwrap().trim().as_bytes()).unwrap();
-        let token = Token::open(&config, pin, &mut PinBackoff::new(), Instant::now()).unwrap();
-        let master_key = token.master_key(boot.master_keys[0].generation).unwrap();
-        let entry = &boot.store_keys[0];
-        let wrapped = WrappedKey::parse(&entry.wrapped).unwrap();
-        let binding = Binding::store_key(entry.generation, master_key.generation());
-        let store_key = master_key.unwrap(&wrapped, &binding).unwrap();
-        let name_key = unwrap_name_key(&store_key, entry.generation, &boot.name_key);
-        drop(master_key);
-        token.close().unwrap();
-        Self {
-            generation: entry.generation,
-            current: boot.current_store_key,
-            store: *store_key.expose(),
-            name: *name_key.expose(),
-        }
+        with_master_key(pin, boot, |master_key| {
+            let unwrap = |entry: &StoreKeyEntry| {
+                let wrapped = WrappedKey::parse(&entry.wrapped).unwrap();
+                let binding = Binding::store_key(entry.generation, master_key.generation());
+                (entry.generation, master_key.unwrap(&wrapped, &binding).unwrap())
+            };
+            let store: Vec<(u32, SecretKey)> = boot.store_keys.iter().map(unwrap).collect();
+            let current = boot.current_store_key;
+            let (_, current_key) = store.iter().find(|(generation, _)| *generation == current).unwrap();
+            let name = *unwrap_name_key(current_key, current, &boot.name_key).expose();
+            let store = store.iter().map(|(generation, key)| (*generation, *key.expose())).collect();
+            Self { current, store, name }
+        })
     }
 
     /// For the store.
     pub(crate) fn of_store(&self) -> StoreKeys {
-        let (mut store, mut name) = (self.store, self.name);
-        let generations = [(self.generation, SecretKey::take(&mut store))];
+        let mut name = self.name;
+        let generations =
+            self.store.iter().map(|(generation, key)| (*generation, SecretKey::take(&mut key.clone())));
+        let generations: Vec<_> = generations.collect();
         StoreKeys::new(&generations, self.current, &SecretKey::take(&mut name)).unwrap()
     }
+}
+
+/// The current MK of this process's token.
+pub(crate) fn with_master_key<T>(pin: &Path, boot: &Boot, work: impl FnOnce(&MasterKey) -> T) -> T {
+    let config = TokenConfig {
+        module: MODULE.into(),
+        choice: TokenChoice::Serial(boot.token_serial.clone()),
+        worker_sessions: 1,
+        deadline: Duration::from_secs(30),
+    };
+    let pin = Pin::from_bytes(fs::read_to_string(pin).unwrap().trim().as_bytes()).unwrap();
+    let token = Token::open(&config, pin, &mut PinBackoff::new(), Instant::now()).unwrap();
+    let master_key = token.master_key(boot.master_keys[0].generation).unwrap();
+    let done = work(&master_key);
+    drop(master_key);
+    token.close().unwrap();
+    done
 }
 
 impl Vault {

@@ -13,6 +13,8 @@ mod compaction;
 mod desk;
 mod disks;
 mod floods;
+mod kek_kills;
+mod keys;
 mod kill;
 mod ledger;
 mod load;
@@ -22,6 +24,9 @@ mod proof;
 mod rot;
 mod rounds;
 mod snapshot;
+#[allow(dead_code, reason = "of other tests; a part of it is used here")]
+#[path = "../appliance/stuffed.rs"]
+mod stuffed;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;

@@ -4,6 +4,7 @@
 
 mod boot;
 mod export;
+mod index;
 mod injective;
 mod inverse;
 mod journal;

@@ -54,6 +54,7 @@ fn a_named_user_does_over_the_control_plane_what_the_socket_did() {
         format!("budget set {of} --fields 500"),
         format!("budget raise {of} --fields 900 --for 1h"),
         "project create gudang".to_owned(),
+        format!("project rotate-kek {PROJECT} --reason tahunan"),
         "endpoint create kasir --project gudang".to_owned(),
         "endpoint revoke kasir --project gudang".to_owned(),
     ] {
@@ -93,7 +94,28 @@ fn a_named_user_does_over_the_control_plane_what_the_socket_did() {
     let trail = sandbox.done(&["audit", "list", "--limit", "1000"]);
     let hers = trail["audit"]["entries"].as_array().unwrap().iter();
     let hers = hers.filter(|entry| entry["actor"] == format!("user:{id}"));
-    assert!(hers.count() >= 9);
+    assert!(hers.count() >= 10);
+    // An officer does the same for any project, and an admin does not.
+    sandbox.done(&["user", "create", "opsir", "--role", "officer"]);
+    sandbox.done(&["certificate", "issue", "--user", "opsir", "--out", "opsir"]);
+    let opsir = profile(&sandbox, &daemon, "opsir", "user");
+    assert_eq!(done(&sandbox, &opsir, "project rotate-kek gudang")["project"]["kek_version"], 2);
+    assert_eq!(refused(&sandbox, &admin, "project rotate-kek gudang"), "forbidden");
+    let reason = "a".repeat(201);
+    assert_eq!(
+        refused(&sandbox, &opsir, &format!("project rotate-kek gudang --reason {reason}")),
+        "bad-request"
+    );
+    let told = |language: &str| {
+        let output = sandbox.run(&["--language", language, "project", "list"]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    daemon.wait_until("both rotations are done", || !told("en").contains("rewrapping"));
+    assert!(
+        told("id").contains("KEK") && told("id").lines().skip(1).all(|line| line.ends_with("  2")),
+        "{}",
+        told("id")
+    );
     // What she may not do she may not do this way.
     assert_eq!(refused(&sandbox, &siti, "user list"), "forbidden");
     assert_eq!(refused(&sandbox, &admin, &format!("grant create decrypt {of} --object alamat")), "forbidden");

@@ -7,7 +7,7 @@ use crate::errors;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 
 /// What both languages call the same, and what the daemon calls an API key or a CA.
-const SAME: [&str; 8] = ["ID", "ENDPOINT", "LABEL", "P50", "P95", "P99", "API", "CA"];
+const SAME: [&str; 9] = ["ID", "ENDPOINT", "LABEL", "P50", "P95", "P99", "API", "CA", "KEK"];
 
 /// All that rows of statistics are told apart by.
 const GROUP: &str = "time,project,endpoint,object,operation,outcome";

@@ -3,6 +3,7 @@
 
 mod admittance;
 mod audit;
+mod broken_lines;
 mod bundles;
 mod certificates;
 mod control;

@@ -25,10 +25,11 @@ final class Problem
             'malformed-json', 'unknown-member', 'missing-member', 'repeated-member', 'bad-base64', 'bad-context',
             'context-required', 'unknown-action', 'bad-name', 'bad-request',
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
-            'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates', 'key-compromised',
+            'object-unknown', 'field-not-declared', 'field-not-indexed', 'value-unfit', 'not-found', 'already-exists', 'conflict',
+            'too-many-certificates', 'key-compromised',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
             'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state',
-            'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there',
+            'weak-password', 'link-ended', 'wrong-key-state', 'too-many-sessions', 'admin-is-there', 'too-many-projects',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
@@ -39,7 +40,7 @@ final class Problem
             'sign-in-failed', 'session-ended',
         ],
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
-        CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed'],
+        CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed', 'key-window-over'],
         Limited::class => [
             'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
             'renewal-limited', 'too-many-idempotency-keys',

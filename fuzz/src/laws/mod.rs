@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod envelope;
 pub mod json;
+pub mod normalise;
 pub mod record;
 pub mod signing_request;
 
@@ -20,7 +21,7 @@ pub struct Target {
 }
 
 /// All there are.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "envelope", law: envelope::hold, words: &[b"GB\x01", b"R0IB", b"\0\0\0\x01", b"="] },
     Target {
         name: "v1-body",
@@ -31,6 +32,7 @@ pub const TARGETS: [Target; 9] = [
             b"\"ciphertext\":\"R0IB\"",
             b"\"context\":{}",
             b"\"ref\":\"1\"",
+            b"\"field\":\"nik\"",
             b"\"items\":[]",
             b"null",
             b"\\u0000",
@@ -93,5 +95,21 @@ pub const TARGETS: [Target; 9] = [
         name: "signing-request",
         law: signing_request::hold,
         words: &[b"\x30\x82", b"\x30\x80", b"\x06\x08", b"\x03\x42\0\x04", b"\x02\x01\0", b"\xa0\0"],
+    },
+    Target {
+        name: "normalise",
+        law: normalise::hold,
+        words: &[
+            b"-",
+            b".",
+            b" ",
+            b"+62",
+            b"@",
+            b"2000-02-29",
+            b"\xc3\x9f",
+            b"\xe3\x80\x80",
+            b"\xcc\x81",
+            b"\xcd\x85",
+        ],
     },
 ];

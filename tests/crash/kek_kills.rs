@@ -1,0 +1,77 @@
+//! Killed while the keys of a project are wrapped anew: every key and every envelope opens afterwards, the rotation goes on
+//! where it was, and ends with one KEK.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::desk::{Desk, done};
+use crate::phase::Dice;
+use crate::rounds::PATIENCE;
+use crate::stuffed::{keks, stuff};
+use crate::support::daemon::{PROJECT, Sandbox};
+use crate::support::softhsm::in_child_aloud;
+use crate::tell;
+
+const KEYS: u32 = 20_000;
+const KILLS: usize = 8;
+/// Longer than a debug build needs for all of it.
+const SPAN_MS: u64 = 3_000;
+
+fn rewrapping(sandbox: &Sandbox) -> Value {
+    sandbox.done(&["project", "show", PROJECT])["project-shown"]["project"]["rewrapping"].clone()
+}
+
+#[test]
+fn a_killed_rotation_of_a_kek_ends_and_loses_no_key() {
+    in_child_aloud("kek_kills::a_killed_rotation_of_a_kek_ends_and_loses_no_key", |softhsm| {
+        let mut dice = Dice::new();
+        let mut desk = Desk::new(Sandbox::new(), Sandbox::start);
+        desk.sandbox.done(&["object", "create", "gudang", "--project", PROJECT]);
+        assert_eq!((desk.seal(), desk.open()), (done(), done()));
+        desk.daemon.signal(Signal::TERM);
+        assert!(desk.daemon.wait().success());
+        stuff(&desk.sandbox, softhsm, "gudang", KEYS);
+        desk.restart();
+        let (mut version, mut middle) = (1u64, 0);
+        for kill in 0..KILLS {
+            if rewrapping(&desk.sandbox).is_null() {
+                let rotated = desk.sandbox.done(&["project", "rotate-kek", PROJECT]);
+                version += 1;
+                assert_eq!(rotated["project"]["kek_version"], version);
+            }
+            assert_eq!(desk.seal(), done());
+            sleep(Duration::from_millis(dice.below(SPAN_MS)));
+            let owed = rewrapping(&desk.sandbox);
+            middle += usize::from(owed["done"].as_u64().is_some_and(|done| done > 0));
+            desk.daemon.signal(Signal::KILL);
+            desk.daemon.wait();
+            let found = keks(&desk.sandbox, softhsm, "gudang");
+            assert_eq!(
+                found.keys.values().sum::<usize>(),
+                KEYS as usize + 2,
+                "kill {kill}: {:?}",
+                found.keys
+            );
+            assert!(found.live.len() <= 2, "{:?}", found.live);
+            desk.restart();
+            desk.nothing_is_lost();
+        }
+        let start = Instant::now();
+        while !rewrapping(&desk.sandbox).is_null() {
+            assert!(start.elapsed() < PATIENCE, "it does not end; {}", desk.daemon.log());
+            sleep(Duration::from_millis(50));
+        }
+        desk.nothing_is_lost();
+        desk.daemon.signal(Signal::TERM);
+        assert!(desk.daemon.wait().success());
+        let found = keks(&desk.sandbox, softhsm, "gudang");
+        let version = u32::try_from(version).unwrap();
+        assert_eq!(found.live, [version]);
+        assert_eq!(found.keys.into_iter().collect::<Vec<_>>(), [(version, KEYS as usize + 2)]);
+        tell(format_args!("{KILLS} kills, {middle} of them among the pages, {} rotations", version - 1));
+        assert!(middle > 0, "no kill fell among the pages");
+    });
+}
