@@ -167,6 +167,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::TooManyProjects
         | Code::CaInUse
         | Code::CaRollState
+        | Code::RotationUnderWay
         | Code::AdminIsThere
         | Code::TooManySessions
         | Code::NotEmpty
@@ -175,6 +176,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ObjectRetired
         | Code::ShownOnce
         | Code::FieldNotIndexed
+        | Code::IndexRotationState
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed | Code::LinkEnded => StatusCode::GONE,

@@ -43,7 +43,7 @@ impl Operational {
     }
 
     /// Counts a wrap by an MK generation before it is made.
-    fn count_wrap(&self, actor: Actor, generation: u32, now: Now) -> Result<(), Stop> {
+    pub(super) fn count_wrap(&self, actor: Actor, generation: u32, now: Now) -> Result<(), Stop> {
         self.change(now, |batch| {
             let row_key = token_wraps_key(generation);
             let wraps = self.read::<u64>(Table::Counters, &row_key)?.unwrap_or(0) + 1;

@@ -2,18 +2,22 @@
 
 use super::operational::Operational;
 use super::rewrap::Rewrapping;
+use super::store_key::StoreKeyHealth;
 
 /// How keys that are being replaced are.
 pub struct KeysHealth {
     /// Projects whose keys are being wrapped anew, and how far that is.
     pub rewrapping: Vec<(String, Rewrapping)>,
-    /// Why that does not go on at present.
+    /// How the store key is; none where that cannot be read.
+    pub store_key: Option<StoreKeyHealth>,
+    /// Why any of that does not go on at present.
     pub trouble: Option<String>,
 }
 
 impl Operational {
     pub(super) fn keys_health(&self) -> KeysHealth {
         let (rewrapping, trouble) = self.rewrappings();
-        KeysHealth { rewrapping, trouble }
+        let trouble = trouble.or_else(|| self.resealing_trouble());
+        KeysHealth { rewrapping, store_key: self.store_key_health().ok(), trouble }
     }
 }

@@ -27,7 +27,7 @@ use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
 use super::closed_keys::ClosedKeys;
 use super::disk_reserve::DiskReserve;
-use super::exclusive::Riding;
+use super::exclusive::Turn;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
@@ -43,9 +43,11 @@ use super::pki::Pki;
 use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
+use super::reseal::Reseals;
 use super::retention::Retention;
 use super::rewrap::Rewraps;
 use super::sessions::LastSeen;
+use super::store_key::StoreKeyRing;
 use super::tend::Absence;
 use super::walkers::Walkers;
 use super::witness::Witness;
@@ -63,7 +65,7 @@ pub struct Operational {
     /// Every MK generation that still unwraps; the current one is last.
     pub(super) master_keys: Vec<MasterKey>,
     /// To be compared with what the token unwraps after it was away.
-    pub(super) store_key: SecretKey,
+    pub(super) store_keys: StoreKeyRing,
     /// Of pseudonyms.
     pub(super) subject_key: SubjectKey,
     pub(super) frozen: Arc<FrozenSubjects>,
@@ -84,13 +86,14 @@ pub struct Operational {
     pub(super) witness: Witness,
     pub(super) retention: Retention,
     pub(super) rewraps: Rewraps,
+    pub(super) reseals: Reseals,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
     pub(super) revision: AtomicU64,
     ended: AtomicBool,
-    pub(super) changing: ReentrantMutex<Riding>,
+    pub(super) changing: ReentrantMutex<Turn>,
     pub(super) signing_crl: ReentrantMutex<()>,
     pub(super) exchanging_server: ReentrantMutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
@@ -105,7 +108,7 @@ pub(super) struct Parts {
     pub store: Store,
     pub token: Token,
     pub master_keys: Vec<MasterKey>,
-    pub store_key: SecretKey,
+    pub store_keys: Vec<(u32, SecretKey)>,
     pub subject_key: SubjectKey,
     pub pki: Pki,
     pub checkpoint_signer: Signer,
@@ -119,7 +122,7 @@ impl Operational {
             store,
             token,
             master_keys,
-            store_key,
+            store_keys,
             subject_key,
             pki,
             checkpoint_signer,
@@ -151,6 +154,7 @@ impl Operational {
             client_expiries: Mutex::default(),
             retention: Retention::default(),
             rewraps: Rewraps::default(),
+            reseals: Reseals::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),
@@ -166,7 +170,7 @@ impl Operational {
             store,
             token,
             master_keys,
-            store_key,
+            store_keys: StoreKeyRing::new(store_keys),
             subject_key,
             pki,
             witness,
@@ -259,7 +263,7 @@ impl Operational {
     ) -> Result<T, Stop> {
         let one_at_a_time = self.changing.lock();
         let (batch, audit, value) = change(Batch::new(now.time.micros()))?;
-        let batch = match one_at_a_time.borrow_mut().take() {
+        let batch = match one_at_a_time.riding.borrow_mut().take() {
             Some(rider) => rider.ride(batch, &audit),
             None => batch,
         };

@@ -231,7 +231,6 @@ impl Appliance {
 
         let generations = [(FIRST, store_key)];
         let store_keys = StoreKeys::new(&generations, FIRST, &name_key)?;
-        let [(_, store_key)] = generations;
         let named = store_keys.name_key(Table::Users, &[0; 16], user.name.as_str());
         let first = Batch::new(now.time.micros())
             .put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
@@ -270,7 +269,7 @@ impl Appliance {
             store,
             token,
             master_keys,
-            store_key,
+            store_keys: generations.into(),
             subject_key: SubjectKey::of(&subject_key),
             pki,
             checkpoint_signer,

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use subtle::ConstantTimeEq;
-
 use crate::domain::expiry::{Expiry, Told};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Class, TokenError};
@@ -79,6 +77,7 @@ impl Appliance {
         operational.tend_rewraps(now);
         operational.turn_worn(now);
         operational.sweep_keys(&mut tending.keys, now);
+        operational.tend_store_key(now);
         self.tend_token(operational, tending, now);
     }
 
@@ -232,14 +231,15 @@ impl Operational {
     /// must unwrap to the one in memory.
     fn heal(&self) -> Result<(), Stop> {
         let healing = self.token.heal().map_err(said)?;
-        let current = self.boot.current_store_key;
-        let entry = self.boot.store_keys.iter().find(|entry| entry.generation == current);
+        let boot = self.store.boot()?;
+        let current = boot.current_store_key;
+        let entry = boot.store_keys.iter().find(|entry| entry.generation == current);
         let entry = entry.ok_or_else(|| Fault::new("the boot row lacks the store key it calls current"))?;
         let master_keys =
             self.master_keys.iter().map(|key| healing.master_key(key.generation()).map_err(said));
         let master_keys: Vec<_> = master_keys.collect::<Result<_, _>>()?;
         let unwrapped = unwrap_store_key(&master_keys, current, &entry.wrapped)?;
-        if !bool::from(unwrapped.expose().ct_eq(self.store_key.expose())) {
+        if !self.store_keys.is(current, &unwrapped) {
             return Err(
                 Fault::new("the token came back with another master key; put the right one in").into()
             );

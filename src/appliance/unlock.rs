@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
+use crate::crypto::wrapped_key::{Binding, WrappedKey};
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
@@ -32,6 +32,7 @@ use super::operational::{Operational, Parts};
 use super::pki::{Pki, PkiFiles};
 use super::recorder::FIELDS_UNRECORDED_MAX;
 use super::rollback::{Acceptance, Finding, WentPast};
+use super::store_key::store_keys;
 use super::tenure;
 use super::{Appliance, LockReason, State, Transition};
 
@@ -127,7 +128,7 @@ impl Appliance {
             tracing::warn!(pending, "half-made master keys of an abandoned ceremony were destroyed");
         }
         let master_keys = open_master_keys(&token, boot)?;
-        let (keys, store_key, subject_key) = unwrap_store_keys(&master_keys, boot)?;
+        let (keys, store_keys, subject_key) = unwrap_store_keys(&master_keys, boot)?;
         let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
         let boot = store.boot().map_err(Stop::from)?;
         let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
@@ -166,7 +167,7 @@ impl Appliance {
             store,
             token,
             master_keys,
-            store_key,
+            store_keys,
             subject_key,
             pki,
             checkpoint_signer,
@@ -237,31 +238,18 @@ fn open_checkpoint_key(token: &Token, boot: &Boot) -> Result<Signer, Stop> {
     Ok(signer)
 }
 
+/// The store's keys, its generations, and the subject key.
+type Unwrapped = (StoreKeys, Vec<(u32, SecretKey)>, SubjectKey);
+
 /// Unwraps the store keys, the name key and the subject key. That they open is what proves the master key; a KCV would not.
-fn unwrap_store_keys(
-    master_keys: &[MasterKey],
-    boot: &Boot,
-) -> Result<(StoreKeys, SecretKey, SubjectKey), Stop> {
+fn unwrap_store_keys(master_keys: &[MasterKey], boot: &Boot) -> Result<Unwrapped, Stop> {
     let mut generations = Vec::with_capacity(boot.store_keys.len());
     for entry in &boot.store_keys {
         generations
             .push((entry.generation, unwrap_store_key(master_keys, entry.generation, &entry.wrapped)?));
     }
-    let current = boot.current_store_key;
-    let at = generations.iter().position(|(generation, _)| *generation == current);
-    let at = at.ok_or_else(|| Fault::new("the boot row lacks the store key it calls current"))?;
-    let wrapping = WrappingKey::new(current, &generations[at].1);
-    let unwrap = |what: &str, wrapped: &[u8], binding: &Binding| {
-        let wrapped = WrappedKey::parse(wrapped)
-            .map_err(|_| Fault::new(format!("the boot row's {what} is malformed")))?;
-        wrapping
-            .unwrap(&wrapped, binding)
-            .map_err(|_| Fault::new(format!("the boot row's {what} does not open under the store key")))
-    };
-    let name_key = unwrap("name key", &boot.name_key, &Binding::name_key(current))?;
-    let subject_key = unwrap("subject key", &boot.subject_key, &Binding::subject_key(current))?;
-    let keys = StoreKeys::new(&generations, current, &name_key)?;
-    Ok((keys, generations.swap_remove(at).1, SubjectKey::of(&subject_key)))
+    let (keys, subject_key) = store_keys(boot, &generations, boot.current_store_key)?;
+    Ok((keys, generations, subject_key))
 }
 
 /// Unwraps one store key generation through the token.

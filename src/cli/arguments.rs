@@ -14,9 +14,11 @@ use super::control::Options;
 use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
+use super::index::Index;
 use super::issue::{NewBundle, NewCertificate};
 use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
+pub(super) use super::machine::{Clock, Store, StoreKey};
 use super::own::Own;
 use super::page::Page;
 use super::people::{Member, User};
@@ -97,6 +99,9 @@ pub(super) enum Command {
     /// Keys of objects
     #[command(subcommand)]
     Key(Key),
+    /// Index roots of objects: their rotation
+    #[command(subcommand)]
+    Index(Index),
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
@@ -127,6 +132,9 @@ pub(super) enum Command {
     /// The store's file
     #[command(subcommand)]
     Store(Store),
+    /// The key that seals the store
+    #[command(subcommand)]
+    StoreKey(StoreKey),
     /// The machine's clock
     #[command(subcommand)]
     Clock(Clock),
@@ -141,18 +149,6 @@ pub(super) enum Command {
         #[arg(value_parser = ["bash", "zsh", "fish"])]
         shell: String,
     },
-}
-
-#[derive(Subcommand)]
-pub(super) enum Clock {
-    /// Say that the clock is right: changes are made again, and budgets refill
-    Acknowledge,
-}
-
-#[derive(Subcommand)]
-pub(super) enum Store {
-    /// Give unused space back to the disk; requests wait a moment and none is refused
-    Compact,
 }
 
 #[derive(Args)]
@@ -219,15 +215,6 @@ pub(super) enum Object {
     /// What an object declares of its data: whose it is, and which fields it has
     #[command(subcommand)]
     Schema(SchemaVerb),
-    /// Let an object's key become so old and no older; then the next version takes over by itself
-    Rotation {
-        name: String,
-        #[arg(long)]
-        project: String,
-        /// Days; 0 for any age, the policy's without
-        #[arg(long)]
-        after_days: Option<u32>,
-    },
     #[command(flatten)]
     Life(ObjectLife),
 }
@@ -359,9 +346,6 @@ impl Object {
             }
             Self::Show { name, project } => request::Object::Show { project, name },
             Self::Schema(verb) => return verb.into_request(),
-            Self::Rotation { name, project, after_days } => {
-                request::Object::Rotation { project, name, after_days }
-            }
             Self::Life(verb) => verb.into(),
         }))
     }

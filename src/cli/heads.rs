@@ -107,6 +107,7 @@ pairs! {
     TURNED_AWAY "refused" "ditolak";
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
+    STORE_KEY "store key" "kunci simpan";
     REWRAPPING "rewrapping" "pembungkusan";
     DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";

@@ -1,6 +1,6 @@
 //! Keys that are being replaced, for eyes.
 
-use crate::desk::answer::{KeysStatus, Project, RewrappedKeys, RewrappingLine};
+use crate::desk::answer::{KeysStatus, Project, RewrappedKeys, RewrappingLine, StoreKeyStatus};
 
 use super::heads;
 use super::say_answer as say;
@@ -16,6 +16,18 @@ pub(super) fn kek(project: &Project) -> String {
     }
 }
 
+/// How the store key is.
+pub(super) fn store_key(key: &StoreKeyStatus) -> String {
+    let StoreKeyStatus { generation, coming, older, resealed } = key;
+    let older = older.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match (coming, resealed) {
+        (Some(coming), _) => say::store_key_coming(generation, coming).into(),
+        (None, Some(rows)) => say::store_key_resealing(generation, rows.done, rows.of, older).into(),
+        (None, None) if !older.is_empty() => say::store_key_resealing(generation, 0, "?", older).into(),
+        (None, None) => say::store_key(generation).into(),
+    }
+}
+
 /// Lines of the status.
 pub(super) fn lines(keys: &KeysStatus) -> Vec<(Pair, String)> {
     let rewrapping = keys.rewrapping.iter().map(|line| {
@@ -26,6 +38,7 @@ pub(super) fn lines(keys: &KeysStatus) -> Vec<(Pair, String)> {
         };
         (heads::REWRAPPING, said.into())
     });
+    let store_key = keys.store_key.iter().map(|key| (heads::STORE_KEY, store_key(key)));
     let trouble = keys.trouble.iter().map(|trouble| (heads::TROUBLE, trouble.clone()));
-    rewrapping.chain(trouble).collect()
+    store_key.chain(rewrapping).chain(trouble).collect()
 }

@@ -107,6 +107,12 @@ sentences! {
     rewrapping(project, done, of) "{project}: {done} of {of} keys are wrapped by its newest KEK"
         "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
     rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
+    store_key(generation) "generation {generation}" "generasi {generation}";
+    store_key_coming(generation, coming) "generation {generation}; {coming} seals as soon as every row is added up for it"
+        "generasi {generation}; {coming} menyegel begitu semua baris dijumlahkan untuknya";
+    store_key_resealing(generation, done, of, older)
+        "generation {generation}; {done} of {of} rows are sealed anew, then {older} is destroyed"
+        "generasi {generation}; {done} dari {of} baris sudah disegel ulang, lalu {older} dimusnahkan";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
     days_left(days) ", {days} days left" ", tersisa {days} hari";
@@ -130,6 +136,9 @@ sentences! {
     second_factor(uri, codes)
         "{uri}\n\nrecovery codes, each good once in place of a code:\n{codes}\nthis is shown once; give the address to your telephone, keep the codes elsewhere, then: gembok totp confirm"
         "{uri}\n\nkode pemulihan, masing-masing berlaku sekali sebagai pengganti kode:\n{codes}\nini hanya ditunjukkan sekali; berikan alamatnya kepada ponsel, simpan kodenya di tempat lain, lalu: gembok totp confirm";
+    other_ca(path)
+        "ca.pem is another than the appliance's, and was left as it is; the appliance's is in {path}"
+        "ca.pem berbeda dari milik perangkat dan dibiarkan; milik perangkat ada di {path}";
     ca_key_left(generation)
         "KEY LEFT      the key of generation {generation} is still in the token, which was away or refused\n              it is tried again each hour, and by: gembok certificate roll-ca finish"
         "SISA KUNCI    kunci generasi {generation} masih ada di token, yang sedang pergi atau menolak\n              dicoba lagi setiap jam, dan dengan: gembok certificate roll-ca finish";

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::{KeysHealth, Rewrapping};
+use crate::appliance::{KeysHealth, Rewrapping, StoreKeyHealth};
 
 /// What is under way among the keys.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -11,8 +11,42 @@ use crate::appliance::{KeysHealth, Rewrapping};
 pub struct KeysStatus {
     /// Projects whose keys are being wrapped anew by the newest version of their KEK.
     pub rewrapping: Vec<RewrappingLine>,
-    /// Why that does not go on at present.
+    /// How the store key is; none where that cannot be read.
+    pub store_key: Option<StoreKeyStatus>,
+    /// Why any of that does not go on at present.
     pub trouble: Option<String>,
+}
+
+/// How the key that seals the store is.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreKeyStatus {
+    /// The generation that seals.
+    pub generation: u32,
+    /// The one that will, once every row is added up for it.
+    pub coming: Option<u32>,
+    /// Those that rows still name.
+    pub older: Vec<u32>,
+    /// How many rows are sealed anew, of those there were when the generation began.
+    pub resealed: Option<ResealedRows>,
+}
+
+/// How far the sealing anew is.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResealedRows {
+    /// Sealed anew.
+    pub done: u64,
+    /// Of so many; what is written meanwhile need not be.
+    pub of: u64,
+}
+
+impl From<StoreKeyHealth> for StoreKeyStatus {
+    fn from(health: StoreKeyHealth) -> Self {
+        let StoreKeyHealth { generation, coming, older, resealed } = health;
+        let resealed = resealed.map(|(done, of)| ResealedRows { done, of });
+        Self { generation, coming, older, resealed }
+    }
 }
 
 /// A project whose keys are being wrapped anew.
@@ -45,6 +79,8 @@ impl From<Rewrapping> for RewrappedKeys {
 impl From<KeysHealth> for KeysStatus {
     fn from(health: KeysHealth) -> Self {
         let line = |(project, keys): (String, Rewrapping)| RewrappingLine { project, keys: keys.into() };
-        Self { rewrapping: health.rewrapping.into_iter().map(line).collect(), trouble: health.trouble }
+        let KeysHealth { rewrapping, store_key, trouble } = health;
+        let store_key = store_key.map(StoreKeyStatus::from);
+        Self { rewrapping: rewrapping.into_iter().map(line).collect(), store_key, trouble }
     }
 }

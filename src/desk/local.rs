@@ -41,6 +41,8 @@ impl Request {
             | Self::Certificate(_)
             | Self::ServerNames(_)
             | Self::Key(_)
+            | Self::StoreKey(_)
+            | Self::Index(_)
             | Self::User(_)
             | Self::Policy(_)
             | Self::Budget(_)

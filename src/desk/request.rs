@@ -9,6 +9,7 @@ pub use super::approval::Approval;
 pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
+pub use super::index::Index;
 pub use super::key::{Key, KeyMoved, KeyVersionOf};
 pub use super::key_verify::VerifyKeys;
 pub use super::life::{LifeOf, LifeOfProject};
@@ -17,6 +18,7 @@ pub use super::report::ReportWanted;
 pub use super::schema::{ObjectSchema, Schema};
 pub use super::session::Session;
 pub use super::statistics::Statistics;
+pub use super::store_key::StoreKey;
 pub use super::subject::{Subject, SubjectOf};
 
 /// Bytes of a request's line at most; the largest part of one is a signing request.
@@ -64,6 +66,8 @@ pub enum Request {
     ServerNames(ServerNames),
     /// Keys of objects.
     Key(Key),
+    /// Index roots of objects.
+    Index(Index),
     /// People with an account.
     User(User),
     /// What the law on personal data asks for.
@@ -84,6 +88,8 @@ pub enum Request {
     Statistics(Statistics),
     /// The file everything is in.
     Store(Store),
+    /// What seals it.
+    StoreKey(StoreKey),
     /// The wall's clock.
     Clock(Clock),
 }

@@ -200,6 +200,8 @@ codes! {
         "Delete projects that are empty and not wanted any more, or ask another user to make it.";
     155 KeyCompromised "key-compromised", "The key version this was encrypted under is compromised.",
         "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
+    160 RotationUnderWay "rotation-under-way", "A rotation of the store key is under way already.",
+        "Wait until it has ended: gembok status tells how far it is.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
         "Ask as a named user over the control plane: with --profile, or --control and what goes with it.";
     // Blind indexes.
@@ -209,6 +211,8 @@ codes! {
         "Search by another field, or ask the owner of the project to declare an index of it.";
     147 ValueUnfit "value-unfit", "The value is not written as its field declares.",
         "Correct the value: the detail names the rule that it breaks.";
+    148 IndexRotationState "index-rotation-state", "That step is none of the rotation of the index root as it is.",
+        "Do what the detail names; gembok object show tells which versions there are.";
 }
 
 impl Code {

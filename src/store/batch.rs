@@ -7,6 +7,7 @@ use super::Revision;
 use super::boot::Boot;
 use super::error::StoreError;
 use super::table::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, KEY_BYTES_MAX, RowName, Table, VALUE_BYTES_MAX};
+use super::turn::{Resealed, ResealedRow};
 use crate::crypto::block::{self, Leaf, Leaves};
 
 /// Collected changes; nothing happens before [`super::Store::commit`].
@@ -16,6 +17,9 @@ pub struct Batch {
     pub(super) changes: Vec<Change>,
     pub(super) boot: Option<Boot>,
     pub(super) leaves: Vec<u8>,
+    /// Whether it is the one that the next generation of the store key begins with.
+    pub(super) turns: bool,
+    pub(super) resealed: Vec<ResealedRow>,
     count: u64,
 }
 
@@ -51,6 +55,8 @@ impl Batch {
             changes: Vec::new(),
             boot: None,
             leaves: Vec::new(),
+            turns: false,
+            resealed: Vec::new(),
             count: 0,
         }
     }
@@ -87,6 +93,21 @@ impl Batch {
     #[must_use]
     pub fn put_boot(mut self, boot: Boot) -> Self {
         self.boot = Some(boot);
+        self
+    }
+
+    /// Begins with the next generation of the store key, for which [`super::Store::turn_on`] has added up every row. Its boot
+    /// row names that one.
+    #[must_use]
+    pub fn turn(mut self, boot: Boot) -> Self {
+        self.turns = true;
+        self.put_boot(boot)
+    }
+
+    /// Puts rows that were sealed anew in their place, but those that were written meanwhile.
+    #[must_use]
+    pub fn reseal(mut self, resealed: Resealed) -> Self {
+        self.resealed = resealed.rows;
         self
     }
 

@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] names its header or its body, [`StoreError::Disk`].
     pub fn block(&self, sequence: u64) -> Result<Option<Block>, StoreError> {
-        guarded("read a block", || journal::block_of(&self.0.disk.read()?, &self.0.keys, sequence))
+        guarded("read a block", || journal::block_of(&self.0.disk.read()?, &self.0.keys(), sequence))
     }
 
     /// Blocks whose first sequence is `from` or later, in order, at most `limit` and [`SCAN_ROWS_MAX`].
@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Disk`]; a damaged block stands in its place as the error that names it.
     pub fn blocks(&self, from: u64, limit: usize) -> Result<Vec<Result<Block, StoreError>>, StoreError> {
-        guarded("read blocks", || journal::blocks(&self.0.disk.read()?, &self.0.keys, from, limit))
+        guarded("read blocks", || journal::blocks(&self.0.disk.read()?, &self.0.keys(), from, limit))
     }
 
     /// The first sequence of the block at or before record `sequence`, by its place alone; `None` when there is none.
@@ -55,7 +55,7 @@ impl Store {
         from: u64,
         limit: usize,
     ) -> Result<Vec<(u64, Result<BlockHeader, StoreError>)>, StoreError> {
-        guarded("read block headers", || journal::headers(&self.0.disk.read()?, &self.0.keys, from, limit))
+        guarded("read block headers", || journal::headers(&self.0.disk.read()?, &self.0.keys(), from, limit))
     }
 
     /// The leaves of the block that `header` heads, checked against it; `None` once they were pruned.
@@ -64,7 +64,7 @@ impl Store {
     /// [`StoreError::Damaged`] names the body, [`StoreError::Disk`].
     pub fn leaves(&self, header: &BlockHeader) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         guarded("read a block", || {
-            journal::with_leaves(&self.0.disk.read()?, &self.0.keys, *header).map(|block| block.leaves)
+            journal::with_leaves(&self.0.disk.read()?, &self.0.keys(), *header).map(|block| block.leaves)
         })
     }
 
@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Disk`].
     pub fn newest_checkpoint(&self) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-        guarded("read a checkpoint", || journal::newest_checkpoint(&self.0.disk.read()?, &self.0.keys))
+        guarded("read a checkpoint", || journal::newest_checkpoint(&self.0.disk.read()?, &self.0.keys()))
     }
 
     /// How the chain's head descends from one that was noted before: the header that `hash` is of must be in the chain and
@@ -84,7 +84,7 @@ impl Store {
     pub fn descent(&self, epoch: u32, next_sequence: u64, hash: [u8; 32]) -> Result<Descent, StoreError> {
         let noted = Head { chain: self.head().chain, epoch, next_sequence, hash, time_us: 0 };
         guarded("read block headers", || {
-            journal::descent(&self.0.disk.read()?, &self.0.keys, &noted, &self.head())
+            journal::descent(&self.0.disk.read()?, &self.0.keys(), &noted, &self.head())
         })
     }
 }

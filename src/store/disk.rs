@@ -11,7 +11,8 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use redb::backends::FileBackend;
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadTransaction,
-    ReadableDatabase, StorageBackend, StorageError, TableDefinition, TransactionError, WriteTransaction,
+    ReadableDatabase, ReadableTableMetadata, StorageBackend, StorageError, TableDefinition, TransactionError,
+    WriteTransaction,
 };
 
 use super::error::StoreError;
@@ -155,6 +156,11 @@ impl Disk {
         Ok(Some(damaged))
     }
 
+    /// Whether there is a file to read and write.
+    pub(super) fn is_open(&self) -> bool {
+        self.database.read().is_some()
+    }
+
     /// Copies every row to a new file, which takes the place of the old one; that is written over and taken away. So nothing is
     /// left that a row held before: a database keeps in its free pages, and in corners of others, what was written there once.
     /// Whoever wants to read or write waits.
@@ -177,6 +183,12 @@ impl Disk {
         *open = Some((self.open)()?);
         wipe_old(&self.path)?;
         Ok(Compacted { before_bytes, after_bytes: length_of(&self.path)? })
+    }
+
+    /// Does `work` while nobody reads or writes.
+    pub(super) fn alone(&self, work: impl FnOnce()) {
+        let _nobody = self.database.write();
+        work();
     }
 
     /// Gives unused space back to the file system. Whoever wants to read or write waits.
@@ -279,6 +291,11 @@ impl Rows<'_> {
     /// The stored bytes at `place`.
     pub(super) fn at(&self, place: &[u8]) -> Result<Option<Guard<'_>>, StoreError> {
         self.table.get(place).map_err(StoreError::disk("read a record"))
+    }
+
+    /// How many rows there are.
+    pub(super) fn count(&self) -> Result<u64, StoreError> {
+        self.table.len().map_err(StoreError::disk("read records"))
     }
 
     /// Rows between two places, in order of place; can be walked from its end.

@@ -76,6 +76,8 @@ pub enum StoreError {
     },
     /// Unlocking found the state digest wrong, and nobody has accepted that yet.
     Disputed,
+    /// Every row was read for another generation of the store key, and they are not those that the last block describes.
+    Altered,
     /// A write failed, so nobody knows what is on the disk; the reason. Reads go on.
     Stopped {
         /// The failure that stopped it.
@@ -174,6 +176,10 @@ impl fmt::Display for StoreError {
             Self::Disputed => out.write_str(
                 "the store is not in the state its last block describes. Nothing is written until that is \
                  accepted or a backup is restored",
+            ),
+            Self::Altered => out.write_str(
+                "rows of the store are not those that its last block describes: they were changed behind the appliance's back while \
+                 it ran. Lock it and unlock it again: that tells which, as far as anybody can",
             ),
             Self::Stopped { why } => write!(
                 out,

@@ -45,7 +45,7 @@ impl Failing {
         (disk, file, store)
     }
 
-    fn open(&self) -> StoreFile {
+    pub(crate) fn open(&self) -> StoreFile {
         let disk = self.clone();
         let disk = Disk::over(move || Ok(disk.clone()), Path::new("failing"), 1 << 20, Ladder::OURS);
         StoreFile::on(disk.unwrap())

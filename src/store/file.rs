@@ -90,7 +90,7 @@ impl StoreFile {
             return Err(StoreError::AlreadyInitialised);
         }
         let head = Head::genesis(boot.appliance_id, boot.epoch);
-        let store = self.store(keys, Chain { digest: StateDigest::default(), gate: Gate::Open }, head);
+        let store = self.store(keys, Chain::new(StateDigest::default(), Gate::Open), head);
         store.commit(first.put_boot(boot))?;
         *unlocked = Arc::downgrade(&store.0);
         Ok(store)
@@ -111,7 +111,7 @@ impl StoreFile {
         }
         let (head, digest, found) = guarded("read records", || self.examine(&keys))?;
         let gate = if found.verdict == Verdict::Intact { Gate::Open } else { Gate::Disputed };
-        let store = self.store(keys, Chain { digest, gate }, head);
+        let store = self.store(keys, Chain::new(digest, gate), head);
         *unlocked = Arc::downgrade(&store.0);
         Ok((store, found))
     }

@@ -11,6 +11,7 @@
 //! | `commit` | one commit, from sealing to durable |
 //! | `journal` | the chain of blocks |
 //! | `digest` | the state digest recomputed, and the verdict |
+//! | `turn` | from one generation of the store key to the next |
 //! | `migration` | the way up from older layouts |
 //! | `disk`, `settled` | redb, and a damaged file of its that is only read |
 //! | `error` | what can go wrong, and what to do |
@@ -37,6 +38,9 @@ mod making;
 mod migration;
 mod settled;
 mod table;
+mod turn;
+#[cfg(test)]
+mod turned_on_failing_disk;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -61,8 +65,10 @@ pub use table::{
     BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, KEY_BYTES_MAX, RowName, SCAN_ROWS_MAX, Table, VALUE_BYTES_MAX,
 };
 
+pub use turn::Resealed;
+
 use crate::crypto::record::NONCE_LEN;
-use commit::{Chain, Failed, Gate, Sealed};
+use commit::{Chain, Failed, Gate, Landing, Sealed};
 use disk::{Disk, guarded};
 
 /// The unlocked store. Clones share one; the keys are wiped with the last.
@@ -71,7 +77,8 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     disk: Arc<Disk>,
-    keys: StoreKeys,
+    /// Exchanged by a turn to another generation, with `chain` held.
+    keys: RwLock<Arc<StoreKeys>>,
     /// Held through a commit: one writer at a time.
     chain: Mutex<Chain>,
     /// Apart from `chain`, so that nobody waits for a disk to learn where the chain stands.
@@ -81,7 +88,13 @@ struct Inner {
 
 impl Inner {
     fn new(disk: Arc<Disk>, keys: StoreKeys, chain: Chain, head: Head) -> Self {
+        let keys = RwLock::new(Arc::new(keys));
         Self { disk, keys, chain: Mutex::new(chain), head: RwLock::new(head), recoveries: AtomicU64::new(0) }
+    }
+
+    /// The keys in force. To be asked behind a look at the disk, never before it: then they open whatever was seen.
+    fn keys(&self) -> Arc<StoreKeys> {
+        Arc::clone(&self.keys.read())
     }
 }
 
@@ -109,6 +122,13 @@ pub struct Scan<'a> {
     pub limit: usize,
 }
 
+impl Row {
+    fn open(keys: &StoreKeys, place: &[u8], stored: &[u8]) -> Result<Self, StoreError> {
+        let opened = keys.open(place, stored)?;
+        Ok(Self { revision: Revision(opened.nonce), value: opened.value })
+    }
+}
+
 impl Store {
     /// Reads one row; `None` when it is not there.
     ///
@@ -121,7 +141,8 @@ impl Store {
         guarded("read a record", || {
             let rows = self.0.disk.read()?;
             let stored = rows.at(&place)?;
-            stored.map(|stored| self.open(&place, stored.value())).transpose()
+            let keys = self.0.keys();
+            stored.map(|stored| Row::open(&keys, &place, stored.value())).transpose()
         })
     }
 
@@ -144,6 +165,7 @@ impl Store {
         let from = after.as_deref().map_or(Bound::Included(prefix.as_slice()), Bound::Excluded);
         guarded("read records", || {
             let rows = self.0.disk.read()?;
+            let keys = self.0.keys();
             let mut found = Vec::new();
             for row in rows.between(from, Bound::Unbounded)?.take(range.limit.min(SCAN_ROWS_MAX)) {
                 let (place, stored) = row?;
@@ -151,7 +173,7 @@ impl Store {
                     break;
                 }
                 let (_, key) = table::split(place.value());
-                found.push((key.to_vec(), self.open(place.value(), stored.value())));
+                found.push((key.to_vec(), Row::open(&keys, place.value(), stored.value())));
             }
             Ok(found)
         })
@@ -179,7 +201,7 @@ impl Store {
         guarded("read records", || {
             if self.0.disk.rebuild()?.is_some() {
                 // A row under a key that rotted lies elsewhere now.
-                let (digest, _) = digest::recompute(&self.0.disk.read()?, &self.0.keys.state)?;
+                let (digest, _) = digest::recompute(&self.0.disk.read()?, &self.0.keys().state)?;
                 self.0.chain.lock().digest = digest;
             }
             Ok(())
@@ -212,14 +234,14 @@ impl Store {
         guarded("read the boot row", || {
             let rows = self.0.disk.read()?;
             let row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
-            Boot::authentic(row.value(), &self.0.keys.boot)
+            Boot::authentic(row.value(), &self.0.keys().boot)
         })
     }
 
     /// The row key that stands for `name`, as [`StoreKeys::name_key`].
     #[must_use]
     pub fn name_key(&self, table: Table, parent: &[u8; 16], name: &str) -> [u8; 16] {
-        self.0.keys.name_key(table, parent, name)
+        self.0.keys().name_key(table, parent, name)
     }
 
     /// Where the chain stands. Never waits for a commit.
@@ -237,27 +259,33 @@ impl Store {
     pub fn recover(&self) -> Result<Option<Committed>, StoreError> {
         let mut chain = self.0.chain.lock();
         guarded("open the file again", || self.0.disk.reopen())?;
-        let end = guarded("read records", || journal::end(&self.0.disk.read()?, &self.0.keys))?;
+        let end = guarded("read records", || journal::end(&self.0.disk.read()?, &self.0.keys()))?;
         let last = end.and_then(|end| end.header).map_or([0; 32], |header| header.hash());
         let (pending, disputed) = match &chain.gate {
             Gate::Open => (None, false),
             Gate::Disputed => (None, true),
-            Gate::Stopped(failed) => (failed.pending, failed.disputed),
+            Gate::Stopped(failed) => (failed.pending.clone(), failed.disputed),
         };
-        let landed = pending.filter(|(_, committed)| committed.hash == last);
+        let landed = pending.as_ref().filter(|landing| landing.committed.hash == last);
         if landed.is_none() && last != self.0.head.read().hash {
             let why = "its last block is not the one this process wrote; restart the service".to_owned();
             return Err(StoreError::Stopped { why });
         }
         let disputed = disputed && landed.is_none();
-        if let Some((digest, committed)) = landed {
+        let committed = landed.map(|landing| landing.committed);
+        if let Some(Landing { digest, committed, keys }) = landed.cloned() {
             chain.digest = digest;
             *self.0.head.write() = Head::after(&committed.header);
+            if let Some(keys) = keys {
+                *self.0.keys.write() = keys;
+            }
         }
+        // What it has added up may be of before the failure.
+        chain.turn = None;
         // What was read since the failure may not hold.
         self.0.recoveries.fetch_add(1, Ordering::AcqRel);
         chain.gate = if disputed { Gate::Disputed } else { Gate::Open };
-        Ok(landed.map(|(_, committed)| committed))
+        Ok(committed)
     }
 
     /// Whether a write failed and [`Store::recover`] has not succeeded since. Waits for a commit under way.
@@ -276,11 +304,21 @@ impl Store {
     /// takes, and as much room is needed beside as the rows take.
     ///
     /// # Errors
-    /// As [`Store::compact`]; the file is the old one then, or the new one.
+    /// As [`Store::compact`], save that commits go on where the file could not be copied; it is the old one then, or the new one.
     pub fn rewrite(&self) -> Result<Compacted, StoreError> {
         let mut chain = self.0.chain.lock();
         chain.gate.admit(true)?;
-        guarded("rewrite", || self.0.disk.rewrite()).inspect_err(|error| {
+        let mut came_back = false;
+        let rewritten = guarded("rewrite", || {
+            let rewritten = self.0.disk.rewrite();
+            came_back = true;
+            rewritten
+        });
+        // Where there was no room for another file, the old one is open still and as good as before.
+        if came_back && self.0.disk.is_open() {
+            return rewritten;
+        }
+        rewritten.inspect_err(|error| {
             let disputed = matches!(chain.gate, Gate::Disputed);
             chain.gate = Gate::Stopped(Box::new(Failed { why: error.to_string(), pending: None, disputed }));
         })
@@ -301,19 +339,22 @@ impl Store {
         })
     }
 
-    fn open(&self, place: &[u8], stored: &[u8]) -> Result<Row, StoreError> {
-        let opened = self.0.keys.open(place, stored)?;
-        Ok(Row { revision: Revision(opened.nonce), value: opened.value })
-    }
-
     fn write(&self, batch: Batch, accepts: bool) -> Result<Committed, StoreError> {
-        let batch = Sealed::of(batch, &self.0.keys)?;
+        let keys = if batch.turns { self.0.chain.lock().turned_keys()? } else { self.0.keys() };
+        let turns = batch.turns.then(|| Arc::clone(&keys));
+        let mut batch = Sealed::of(batch, keys)?;
         let mut chain = self.0.chain.lock();
         chain.gate.admit(accepts)?;
+        if turns.is_none() {
+            batch.catch_up(&self.0.keys())?;
+        }
         let mut pending = None;
-        match guarded("commit", || self.0.apply(batch, chain.digest, &mut pending)) {
-            Ok((digest, committed)) => {
-                *chain = Chain { digest, gate: Gate::Open };
+        match guarded("commit", || self.0.apply(batch, &chain, turns, &mut pending)) {
+            Ok((Landing { digest, committed, keys }, sums)) => {
+                chain.landed(digest, sums, keys.is_some());
+                if let Some(keys) = keys {
+                    *self.0.keys.write() = keys;
+                }
                 *self.0.head.write() = Head::after(&committed.header);
                 Ok(committed)
             }

@@ -24,6 +24,7 @@ mod proof;
 mod rot;
 mod rounds;
 mod snapshot;
+mod store_key_kills;
 #[allow(dead_code, reason = "of other tests; a part of it is used here")]
 #[path = "../appliance/stuffed.rs"]
 mod stuffed;

@@ -10,6 +10,7 @@ mod inverse;
 mod journal;
 mod key_uses;
 mod oracles;
+mod people;
 mod statistics;
 mod testkit;
 mod vectors;

@@ -106,6 +106,8 @@ acts! {
     GrantRevoke "grant.revoke", Endpoint;
     HealthRead "health.read", Appliance;
     Index "index", Object;
+    IndexFinishRotation "index.finish-rotation", Object;
+    IndexRotateRoot "index.rotate-root", Object;
     KeyCancelDestruction "key.cancel-destruction", Object;
     KeyCompromise "key.compromise", Object;
     KeyDisable "key.disable", Object;
@@ -150,6 +152,7 @@ acts! {
     StatisticsReadAll "statistics.read-all", Appliance;
     StatusRead "status.read", Appliance;
     StoreCompact "store.compact", Appliance;
+    StoreKeyRotate "store-key.rotate", Appliance;
     SubjectFreeze "subject.freeze", Project;
     SubjectList "subject.list", Project;
     SubjectUnfreeze "subject.unfreeze", Project;

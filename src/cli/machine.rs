@@ -1,0 +1,34 @@
+//! Verbs on what the appliance itself rests on: its clock, its file, the key that seals it.
+
+use clap::Subcommand;
+
+use crate::desk::request;
+
+#[derive(Subcommand)]
+pub(super) enum Clock {
+    /// Say that the clock is right: changes are made again, and budgets refill
+    Acknowledge,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Store {
+    /// Give unused space back to the disk; requests wait a moment and none is refused
+    Compact,
+}
+
+#[derive(Subcommand)]
+pub(super) enum StoreKey {
+    /// Make the next generation; every row is sealed anew under it, then the one before is destroyed
+    Rotate {
+        /// Why, for the audit trail
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+impl From<StoreKey> for request::Request {
+    fn from(verb: StoreKey) -> Self {
+        let StoreKey::Rotate { reason } = verb;
+        Self::StoreKey(request::StoreKey::Rotate { reason })
+    }
+}
