@@ -24,6 +24,7 @@ use crate::store::{Batch, Table};
 
 use super::ahead::NewKek;
 use super::approvals::user_of;
+use super::exhausted::UsesShown;
 use super::fault::{Fault, Stop};
 use super::keyring::kek_row_key;
 use super::listed::Listed;
@@ -100,6 +101,8 @@ pub struct KeyVersionView {
     pub decrypt_until: Option<Timestamp>,
     /// When its scheduled destruction falls due.
     pub destroy_at: Option<Timestamp>,
+    /// How often it was used.
+    pub uses: UsesShown,
 }
 
 impl Operational {
@@ -268,9 +271,25 @@ impl Operational {
     pub(super) fn view(&self, object: Object, versions: Vec<Listed<KeyVersion>>) -> Result<ObjectView, Stop> {
         let index_roots = self.root_versions(&object)?;
         let index_roots = index_roots.into_iter().map(|root| root.map(RootVersionView::from)).collect();
-        let versions =
-            versions.into_iter().map(|version| version.map(|version| KeyVersionView::of(&version))).collect();
+        let versions = versions.into_iter().map(|version| match version {
+            Listed::Sound(version) => Ok(Listed::Sound(self.version_view(object.id, &version)?)),
+            Listed::Damaged(row) => Ok(Listed::Damaged(row)),
+        });
+        let versions = versions.collect::<Result<_, Stop>>()?;
         Ok(ObjectView { object, versions, index_roots })
+    }
+
+    /// A key version of an object, with how often it was used.
+    pub(super) fn version_view(
+        &self,
+        object: ObjectId,
+        version: &KeyVersion,
+    ) -> Result<KeyVersionView, Stop> {
+        let uses = self.key_uses(object, version)?;
+        // Of those that are counted from the journal the stored count alone does not tell.
+        let is_worn = version.is_worn()
+            || version.state == KeyState::Active && uses.uses >= version.algorithm.rotate_at_uses();
+        Ok(KeyVersionView { is_worn, ..KeyVersionView::of(version, uses) })
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -337,7 +356,7 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
 }
 
 impl KeyVersionView {
-    pub(super) fn of(version: &KeyVersion) -> Self {
+    fn of(version: &KeyVersion, uses: UsesShown) -> Self {
         Self {
             version: version.version,
             algorithm: version.algorithm,
@@ -348,6 +367,7 @@ impl KeyVersionView {
             created: version.created,
             encrypt_until: version.encrypt_until,
             decrypt_until: version.decrypt_until,
+            uses,
             destroy_at: version.doom.map(|doom| doom.at),
         }
     }

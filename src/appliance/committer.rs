@@ -13,7 +13,6 @@ use super::block::Block;
 use super::disk_reserve::DiskReserve;
 use super::last_uses::LastUses;
 use super::recorder::{Shared, Waiting};
-use super::tenure;
 
 /// How long to wait before a commit that failed is tried again, and between two looks at the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -22,10 +21,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const RECORDS_KEPT: usize = 4_096;
 
 pub(super) struct Committer {
-    shared: Arc<Shared>,
-    store: Store,
-    reserve: DiskReserve,
-    clock: fn() -> Now,
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Store,
+    pub(super) reserve: DiskReserve,
+    pub(super) clock: fn() -> Now,
 }
 
 impl Committer {
@@ -47,28 +46,34 @@ impl Committer {
                 self.look_at_disk();
                 self.look_at_store(&records);
             }
+            if self.shared.folds_now.swap(false, Ordering::AcqRel) {
+                self.fold_now();
+            }
             while !records.is_empty() {
                 let block = Block::gather(records.iter().map(|waiting| &waiting.record));
                 let count = block.count;
-                let (failed, was_written) = match block.into_batch(&self.store, (self.clock)()) {
-                    Ok(batch) => match self
+                let batch = block.into_batch(&self.store, (self.clock)());
+                let (failed, was_written, folding) = match batch.and_then(|batch| self.fold(batch)) {
+                    Ok((batch, folding)) => match self
                         .store
                         .commit(last_uses.note(batch, records[..count].iter().map(|waiting| &waiting.record)))
                     {
                         Ok(_) => {
                             last_uses.keep();
+                            self.folded(folding, &records[..count]);
                             self.committed(records.drain(..count));
                             continue;
                         }
-                        Err(failed) => (failed, true),
+                        Err(failed) => (failed, true, folding),
                     },
-                    Err(unread) => (unread, false),
+                    Err(unread) => (unread, false, None),
                 };
                 tracing::error!(records = records.len(), %failed, "access records could not be committed");
                 // Nobody waits through a recovery for an answer that will be no.
                 records.iter_mut().for_each(Waiting::fail);
                 // What landed of a block that was never written is another's write.
                 if self.recover(&failed) && was_written {
+                    self.folded(folding, &records[..count]);
                     self.committed(records.drain(..count));
                 } else {
                     catching_up = None;
@@ -109,44 +114,8 @@ impl Committer {
         open.closing
     }
 
-    fn look_at_disk(&self) {
-        match self.reserve.measure() {
-            Ok(disk) => {
-                let mut open = self.shared.open();
-                let was_short = open.disk.is_some_and(super::DiskSpace::is_short);
-                open.disk = Some(disk);
-                drop(open);
-                let (free_mib, reserve_mib) = (disk.free_bytes >> 20, disk.reserve_bytes >> 20);
-                match (was_short, disk.is_short()) {
-                    (false, true) => {
-                        tracing::error!(
-                            free_mib,
-                            reserve_mib,
-                            "the disk is down to its reserve: requests on data are refused"
-                        );
-                    }
-                    (true, false) => tracing::info!(free_mib, reserve_mib, "the disk has room again"),
-                    _ => {}
-                }
-            }
-            Err(error) => tracing::error!(%error, "the free space of the disk cannot be measured"),
-        }
-    }
-
-    /// A change by the operator may have failed while no record waited.
-    fn look_at_store(&self, records: &[Waiting]) {
-        if !records.is_empty() || !self.store.is_stopped() {
-            return;
-        }
-        let failed = self.store.recover().err().map(|error| error.to_string());
-        if let Some(why) = &failed {
-            tracing::error!(%why, "the store cannot be opened again yet");
-        }
-        self.shared.open().trouble = failed;
-    }
-
     /// Opens the store again after a commit that failed. `true` when that commit had become durable all the same.
-    fn recover(&self, failed: &StoreError) -> bool {
+    pub(super) fn recover(&self, failed: &StoreError) -> bool {
         if !matches!(failed, StoreError::Disk { .. } | StoreError::Stopped { .. }) {
             return false;
         }
@@ -217,7 +186,7 @@ impl Committer {
         late.iter_mut().for_each(Waiting::fail);
         if owed > 0 {
             tracing::warn!(fields = owed, "the journal ends before every request did");
-        } else if let Err(error) = tenure::close(&self.store, (self.clock)()) {
+        } else if let Err(error) = self.close_tenure() {
             tracing::error!(%error, "the end of the journal could not be journalled");
         }
     }

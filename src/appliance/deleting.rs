@@ -102,7 +102,8 @@ impl Operational {
                 Listed::Damaged(_) => None,
             });
             let batch = numbers.fold(batch, |batch, number| {
-                batch.delete(Table::KeyVersions, &KeyVersion::row_key(object.key_id, number))
+                let row_key = KeyVersion::row_key(object.key_id, number);
+                batch.delete(Table::KeyVersions, &row_key).delete(Table::KeyUses, &row_key)
             });
             let batch = self.without_roots(batch, &object)?;
             let mut grants = Vec::new();

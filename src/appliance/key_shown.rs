@@ -60,6 +60,7 @@ impl Operational {
         let stands_against = self.stands_against(&found)?;
         let (next, is_current) = (next(&found), found.is_current());
         let FoundKey { project, object, version } = found;
+        let shown = self.version_view(object.id, &version)?;
         Ok(KeyShown {
             project: project.name.to_string(),
             object: object.name.to_string(),
@@ -70,7 +71,7 @@ impl Operational {
             gone: version.gone,
             stands_against,
             next,
-            version: KeyVersionView::of(&version),
+            version: shown,
             moves: version.moves.unwrap_or_default(),
         })
     }

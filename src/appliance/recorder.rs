@@ -22,12 +22,17 @@ use crate::store::Store;
 use super::committer::Committer;
 use super::disk_reserve::{DiskReserve, DiskSpace};
 use super::fault::{Fault, Stop};
+use super::key_uses::Uses;
 use super::pause::{Compaction, Pause, PauseWait};
 use super::tenure;
 
 /// Most fields carried out whose records are not yet durable: what an unclean end can lose, and a gap states. Half a second
 /// at full speed.
 pub const FIELDS_UNRECORDED_MAX: u64 = 1 << 18;
+
+/// How long whoever prunes waits for a fold, and between two looks whether it is done.
+const FOLD_WAIT: Duration = Duration::from_secs(10);
+const FOLD_LOOK: Duration = Duration::from_millis(5);
 
 /// How records are gathered.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +61,10 @@ pub(super) struct Shared {
     /// Fields that have room: carried out, or about to be, and not yet durable.
     pub(super) fields: AtomicU64,
     pub(super) pause: Pause,
+    /// Uses of key versions, folded from what is durable.
+    pub(super) uses: Mutex<Uses>,
+    /// Somebody waits until they are folded.
+    pub(super) folds_now: AtomicBool,
 }
 
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
@@ -187,6 +196,7 @@ impl Recorder {
         reserve: DiskReserve,
         clock: fn() -> Now,
     ) -> Result<Self, Stop> {
+        let uses = Uses::load(&store, clock())?;
         tenure::open(&store, FIELDS_UNRECORDED_MAX, clock())?;
         let shared = Arc::new(Shared {
             limits,
@@ -196,6 +206,8 @@ impl Recorder {
             totals: Mutex::default(),
             fields: AtomicU64::new(0),
             pause: Pause::default(),
+            uses: Mutex::new(uses),
+            folds_now: AtomicBool::new(false),
         });
         let committer = Committer::new(Arc::clone(&shared), store, reserve, clock);
         let thread = std::thread::Builder::new()
@@ -315,6 +327,28 @@ impl Recorder {
     #[must_use]
     pub fn disk(&self) -> Option<DiskSpace> {
         self.shared.open.lock().disk
+    }
+
+    /// Uses of key versions, as far as they are folded and beyond.
+    pub(super) fn uses(&self) -> MutexGuard<'_, Uses> {
+        self.shared.uses.lock()
+    }
+
+    /// Waits until the uses in every record before `to` are folded: then its record may go. Blocks.
+    ///
+    /// # Errors
+    /// `journal-full` when that does not come to be.
+    pub(super) fn fold_uses(&self, to: u64) -> Result<(), Refusal> {
+        let start = Instant::now();
+        while !self.uses().are_folded(to) {
+            if start.elapsed() >= FOLD_WAIT {
+                return Err(Code::JournalFull.into());
+            }
+            self.shared.folds_now.store(true, Ordering::Release);
+            self.shared.news.notify_one();
+            std::thread::sleep(FOLD_LOOK);
+        }
+        Ok(())
     }
 
     /// What was committed since the start.

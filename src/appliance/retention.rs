@@ -224,6 +224,7 @@ impl Operational {
 
     /// One commit: bodies of blocks go, the row moves on, the audit record says so.
     fn prune_some(&self, actor: Actor, to: u64, now: Now) -> Result<(u64, u64), Stop> {
+        self.recorder().fold_uses(to)?;
         self.change(now, |mut batch| {
             let from = self.pruned_to()?;
             let mut headers = self.store.headers(from, PRUNED_BLOCKS_MAX + 1)?;

@@ -71,6 +71,7 @@ impl Appliance {
         operational.budget_time(now);
         Self::tend_crl(&operational, tending, now);
         operational.tend_witness(now);
+        operational.tend_worn(now);
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
         operational.tend_rewraps(now);

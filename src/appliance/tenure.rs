@@ -65,13 +65,13 @@ pub(super) fn open(store: &Store, fields_max: u64, now: Now) -> Result<(), Store
     store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit))).map(drop)
 }
 
-/// Says that everything carried out is durable, and nothing more will be.
+/// Says that everything carried out is durable, and nothing more will be, in a commit with `batch`.
 ///
 /// # Errors
 /// The store's.
-pub(super) fn close(store: &Store, now: Now) -> Result<(), StoreError> {
+pub(super) fn close(store: &Store, batch: Batch, now: Now) -> Result<(), StoreError> {
     let audit = AuditRecord::new(now.time, Actor::System, "journal.close");
-    let batch = Batch::new(now.time.micros()).delete(Table::Counters, ROW);
+    let batch = batch.delete(Table::Counters, ROW);
     store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit))).map(drop)
 }
 
@@ -99,7 +99,7 @@ mod tests {
         // A store of before this was known.
         unlock(10);
         assert_eq!(since(&store), Some(Timestamp::from_seconds(10)));
-        close(&store, at(11)).unwrap();
+        close(&store, Batch::new(11_000_000), at(11)).unwrap();
         unlock(20);
         assert_eq!(since(&store), Some(Timestamp::from_seconds(10)), "nothing was lost");
         unlock(30);

@@ -23,7 +23,10 @@ pairs! {
     VERSION "VERSION" "VERSI";
     ALGORITHM "ALGORITHM" "ALGORITMA";
     STATE "STATE" "KEADAAN";
-    USES_RESERVED "USES RESERVED" "PEMAKAIAN DICADANGKAN";
+    USES_MADE "USES" "PEMAKAIAN";
+    LAST_ENCRYPTED "LAST ENCRYPTED" "TERAKHIR MENGENKRIPSI";
+    LAST_DECRYPTED "LAST DECRYPTED" "TERAKHIR MENDEKRIPSI";
+    OPENED_SINCE "DECRYPTED SINCE" "DIDEKRIPSI SEJAK ITU";
     WIDTH_16 "WIDTH OF 16 BYTES" "LEBAR 16 BYTE";
     ENCRYPTS_UNTIL "ENCRYPTS UNTIL" "ENKRIPSI SAMPAI";
     DECRYPTS_UNTIL "DECRYPTS UNTIL" "DEKRIPSI SAMPAI";
@@ -117,6 +120,9 @@ pairs! {
     CIPHER "algorithm" "algoritma";
     MADE "made" "dibuat";
     USES "uses" "pemakaian";
+    ENCRYPTED "last sealed" "terakhir enk";
+    DECRYPTED "last opened" "terakhir dek";
+    DEPENDS "opened" "terbuka";
     KEK_VERSION "KEK version" "versi KEK";
     ENCRYPTS "encrypts to" "enkripsi s.d.";
     DECRYPTS "decrypts to" "dekripsi s.d.";

@@ -157,7 +157,10 @@ pub(super) fn versions<'a>(listed: impl IntoIterator<Item = Line<'a, KeyVersion>
         heads::VERSION,
         heads::ALGORITHM,
         heads::STATE,
-        heads::USES_RESERVED,
+        heads::USES_MADE,
+        heads::LAST_ENCRYPTED,
+        heads::LAST_DECRYPTED,
+        heads::OPENED_SINCE,
         heads::WIDTH_16,
         heads::CREATED,
         heads::ENCRYPTS_UNTIL,
@@ -168,7 +171,10 @@ pub(super) fn versions<'a>(listed: impl IntoIterator<Item = Line<'a, KeyVersion>
             version.version.to_string(),
             version.algorithm.clone(),
             state(version),
-            version.uses_reserved.to_string(),
+            version.uses.uses.to_string(),
+            version.uses.last_sealed.clone().unwrap_or_default(),
+            version.uses.last_opened.clone().unwrap_or_default(),
+            version.uses.opened_since.to_string(),
             version.width_16.to_string(),
             version.created.clone(),
             version.encrypt_until.clone().unwrap_or_default(),
@@ -198,7 +204,15 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
     }
     line(heads::CIPHER, &version.algorithm);
     line(heads::MADE, &version.created);
-    line(heads::USES, &String::from(say::uses(version.uses_reserved, shown.uses_max)));
+    line(heads::USES, &String::from(say::uses(version.uses.uses, shown.uses_max)));
+    for (name, value) in
+        [(heads::ENCRYPTED, &version.uses.last_sealed), (heads::DECRYPTED, &version.uses.last_opened)]
+    {
+        if let Some(value) = value {
+            line(name, value);
+        }
+    }
+    line(heads::DEPENDS, &String::from(say::depends(version.uses.opened_since)));
     line(heads::KEK_VERSION, &shown.kek_version.to_string());
     for (name, value) in [
         (heads::ENCRYPTS, &version.encrypt_until),

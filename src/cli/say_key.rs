@@ -25,6 +25,7 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    depends(fields) "{fields} fields since it last encrypted" "{fields} nilai sejak terakhir mengenkripsi";
     number(number, key_id) "{number} of key {key_id}" "{number} dari kunci {key_id}";
     uses(reserved, most) "{reserved} reserved of {most}" "{reserved} dicadangkan dari {most}";
     age(days) "its key becomes {days} days old at most" "kuncinya berumur paling lama {days} hari";

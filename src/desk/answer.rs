@@ -312,6 +312,26 @@ pub struct KeyVersion {
     pub decrypt_until: Option<String>,
     /// When its scheduled destruction falls due.
     pub destroy_at: Option<String>,
+    /// How often it was used.
+    pub uses: KeyUses,
+}
+
+/// How often a key version was used.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyUses {
+    /// Seals at most: what a crash or a restore may have cost counts, too.
+    pub uses: u64,
+    /// Seals after which it stops encrypting.
+    pub uses_max: u64,
+    /// When it last encrypted.
+    pub last_sealed: Option<String>,
+    /// Fields that were opened under it.
+    pub opened: u64,
+    /// When the last of them was.
+    pub last_opened: Option<String>,
+    /// Fields that were opened since it last encrypted: of an older version, how much still depends on it.
+    pub opened_since: u64,
 }
 
 /// An endpoint.

@@ -348,6 +348,7 @@ impl From<appliance::KeyVersionView> for KeyVersion {
             state: view.state.name().into(),
             uses_reserved: view.uses_reserved,
             worn: view.is_worn,
+            uses: view.uses.into(),
             width_16: view.width_16,
             created: view.created.to_string(),
             encrypt_until: told(view.encrypt_until),

@@ -113,6 +113,19 @@ impl From<appliance::ObjectView> for answer::Object {
     }
 }
 
+impl From<appliance::UsesShown> for answer::KeyUses {
+    fn from(shown: appliance::UsesShown) -> Self {
+        Self {
+            uses: shown.uses,
+            uses_max: shown.uses_max,
+            last_sealed: shown.last_sealed.map(|time| time.to_string()),
+            opened: shown.opened,
+            last_opened: shown.last_opened.map(|time| time.to_string()),
+            opened_since: shown.opened_since,
+        }
+    }
+}
+
 impl From<appliance::RootVersionView> for answer::IndexRootVersion {
     fn from(view: appliance::RootVersionView) -> Self {
         Self { version: view.version, created: view.created.to_string() }

@@ -96,7 +96,7 @@ pub struct KeyVersion {
     #[cbor(n(5), with = "minicbor::bytes")]
     pub wrapped: Vec<u8>,
     /// Seals reserved by leases so far: never less than were made. For algorithms that are not leased, those that the journal
-    /// cannot show: 2^36 for each epoch that was opened since.
+    /// cannot show: 2^36 for each epoch that was opened since; and all there are, once the journal showed that it is used up.
     #[n(6)]
     pub uses_reserved: u64,
     /// When it was made.
@@ -166,6 +166,12 @@ impl KeyVersion {
         matches!(self.state, KeyState::Active) && self.uses_reserved >= self.algorithm.rotate_at_uses()
     }
 
+    /// Whether it was found used up by folding the journal. One that is leased is used up when no lease is left.
+    #[must_use]
+    pub const fn is_used_up(&self) -> bool {
+        !self.algorithm.is_leased() && self.uses_reserved >= self.algorithm.uses_max()
+    }
+
     /// The header of what it seals.
     #[must_use]
     pub const fn header(&self) -> Header {
@@ -178,6 +184,7 @@ impl KeyVersion {
     /// The code to refuse with when its state does not seal, or its window to seal is over.
     pub fn sealing(&self, now: Timestamp) -> Result<Sealing<'_>, Code> {
         match self.state {
+            KeyState::Active if self.is_used_up() => Err(Code::KeyExhausted),
             KeyState::Active if self.encrypt_until.is_none_or(|until| now < until) => Ok(Sealing(self)),
             _ => Err(Code::KeyNotSealing),
         }
@@ -261,6 +268,20 @@ mod tests {
             let opens = state.seals() || matches!(state, KeyState::DecryptOnly | KeyState::Compromised);
             assert_eq!(version.opening(NOW).is_ok(), opens, "{state:?}");
         }
+    }
+
+    #[test]
+    fn one_that_is_counted_from_the_journal_stops_when_it_is_used_up() {
+        let of = |algorithm, uses_reserved| {
+            let version = KeyVersion { algorithm, uses_reserved, ..version(KeyState::Active) };
+            (version.sealing(NOW).err(), version.opening(NOW).is_ok())
+        };
+        for algorithm in [Algorithm::Xaes256Gcm, Algorithm::XChaCha20Poly1305] {
+            assert_eq!(of(algorithm, (1 << 40) - 1), (None, true));
+            assert_eq!(of(algorithm, 1 << 40), (Some(Code::KeyExhausted), true));
+        }
+        // What is leased may have uses left that are reserved already.
+        assert_eq!(of(Algorithm::Aes256Gcm, 1 << 32), (None, true));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod id;
 pub mod key_due;
 pub mod key_move;
 mod key_moves;
+pub mod key_uses;
 pub mod key_version;
 pub mod latency;
 pub mod life;

@@ -65,6 +65,8 @@ pub enum Table {
     Traces = 20,
     /// Requests that made something under a key of their asker's, by user and key; for a day.
     Idempotency = 21,
+    /// How often key versions were used, as far as the journal was folded.
+    KeyUses = 22,
     /// Wrapped index roots, by key id and version.
     IndexRoots = 24,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
@@ -79,7 +81,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -102,6 +104,7 @@ impl Table {
         Self::FrozenSubjects,
         Self::Traces,
         Self::Idempotency,
+        Self::KeyUses,
         Self::IndexRoots,
         Self::Blocks,
         Self::BlockBodies,
@@ -147,6 +150,7 @@ impl Table {
             Self::FrozenSubjects => "frozen-subjects",
             Self::Traces => "traces",
             Self::Idempotency => "idempotency",
+            Self::KeyUses => "key-uses",
             Self::IndexRoots => "index-roots",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",

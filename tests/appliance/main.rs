@@ -30,6 +30,7 @@ mod key_destruction;
 mod key_life;
 mod key_model;
 mod key_turns;
+mod key_uses;
 mod key_verify;
 mod key_world;
 mod keyring;

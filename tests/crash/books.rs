@@ -103,7 +103,12 @@ impl Books {
                 Some(algorithm) => algorithm.starts_with("aes-256-gcm"),
                 None => object.ends_with("-1"),
             };
-            let reserved = found.reserved[object];
+            let (reserved, sealed) = (found.reserved[object], found.sealed[object]);
+            assert!(
+                sealed + found.gaps >= *uses,
+                "{object}: {sealed} and {} counted, {uses} used",
+                found.gaps
+            );
             assert!(reserved >= *uses || !is_leased, "{object}: {reserved} reserved, {uses} used");
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use gembok::crypto::block::Leaves;
-use gembok::domain::access_record;
+use gembok::domain::access_record::{self, AccessRecord};
 use gembok::domain::audit_record;
 use gembok::domain::budget::{Budget, Spender};
 use gembok::domain::cbor;
@@ -17,7 +17,7 @@ use gembok::domain::statistics::{Counters, Fold};
 use gembok::store::{Scan, Store, StoreFile, Table, Verdict};
 use minicbor::Decode;
 
-use crate::support::recount::{kept, read_access, rows_kept};
+use crate::support::recount::{UseCount, kept, read_access, rows_kept, uses_folded};
 use crate::vault::Keys;
 
 /// The row that says that the journal is open.
@@ -35,6 +35,11 @@ pub(crate) struct Chain {
     previous: [u8; 32],
     time_us: u64,
     fold: Fold,
+    /// Uses of key versions up to where the store has folded them, and the records behind.
+    uses: UseCount,
+    unfolded: Vec<(u64, AccessRecord)>,
+    /// What gaps may have cost each key version.
+    gaps: u64,
     /// At the last look the journal was open, and promised to leave no more fields than these unrecorded.
     open: Option<u64>,
 }
@@ -46,6 +51,9 @@ pub(crate) struct Found {
     pub(crate) recorded: HashMap<ApiKeyId, Vec<u32>>,
     /// Uses reserved of the key versions of objects, by name.
     pub(crate) reserved: HashMap<String, u64>,
+    /// Fields that the journal shows as sealed for objects, by name; and what gaps may have cost each of them.
+    pub(crate) sealed: HashMap<String, u64>,
+    pub(crate) gaps: u64,
     /// Every object that is there with its key versions.
     pub(crate) objects: Vec<String>,
     /// Access records since the last look.
@@ -60,7 +68,17 @@ pub(crate) struct Found {
 
 impl Chain {
     pub(crate) fn new(keys: Keys) -> Self {
-        Self { keys, next: 0, previous: [0; 32], time_us: 0, fold: Fold::default(), open: None }
+        Self {
+            keys,
+            next: 0,
+            previous: [0; 32],
+            time_us: 0,
+            fold: Fold::default(),
+            uses: UseCount::default(),
+            unfolded: Vec::new(),
+            gaps: 0,
+            open: None,
+        }
     }
 
     /// Opens the copy at `path`: the rows are those the last block describes, the chain goes on from where it was and is
@@ -73,6 +91,7 @@ impl Chain {
         self.walk(&store, &mut found);
         self.recount(&store);
         look_at_keys(&store, &mut found);
+        self.look_at_uses(&store, &mut found);
         for (key, value) in rows(&store, Table::Budgets) {
             let budget: Budget = cbor::decode(&value).unwrap();
             let fields = budget.hours.iter().map(|hour| hour.fields).sum();
@@ -84,6 +103,8 @@ impl Chain {
                 fields_max
             });
         found.is_open = self.open.is_some();
+        // What the next start will add for this end.
+        found.gaps = self.gaps + self.open.unwrap_or(0);
         found
     }
 
@@ -112,6 +133,7 @@ impl Chain {
                         access_record::KIND => {
                             let record = read_access(leaf.body);
                             self.fold.count(&record);
+                            self.unfolded.push((at, record.clone()));
                             found.records += 1;
                             if let (Some(api_key), None) = (record.api_key, record.outcome) {
                                 let fields = record.groups.iter().map(|group| group.fields).sum();
@@ -123,6 +145,7 @@ impl Chain {
                             let gap: Gap = cbor::decode(leaf.body).unwrap();
                             let told = (gap.last_block.micros(), Some(gap.fields_max));
                             assert_eq!(told, (last_block, self.open), "the end before was another one");
+                            self.gaps += gap.fields_max;
                             found.gap = Some(gap);
                         }
                         other => panic!("a record of kind {other}"),
@@ -131,6 +154,24 @@ impl Chain {
             }
         }
         assert_eq!((self.next, self.previous), (head.next_sequence, head.hash), "the chain was cut");
+    }
+
+    /// The rows of uses are a recount up to where they say, and with the records behind it they are all uses there were.
+    fn look_at_uses(&mut self, store: &Store, found: &mut Found) {
+        let folded = uses_folded(store);
+        assert!(folded <= self.next, "{folded} of {}", self.next);
+        let (before, behind): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.unfolded).into_iter().partition(|(at, _)| *at < folded);
+        before.iter().for_each(|(_, record)| self.uses.count(record));
+        self.uses.is_stored(store);
+        let mut all = UseCount(self.uses.0.clone());
+        behind.iter().for_each(|(_, record)| all.count(record));
+        self.unfolded = behind;
+        for (_, value) in rows(store, Table::Objects) {
+            let object: Object = cbor::decode(&value).unwrap();
+            let of = all.0.iter().filter(|((id, _), _)| *id == object.id);
+            found.sealed.insert(object.name.to_string(), of.map(|(_, uses)| uses.sealed).sum());
+        }
     }
 
     fn recount(&self, store: &Store) {

@@ -8,6 +8,7 @@ mod index;
 mod injective;
 mod inverse;
 mod journal;
+mod key_uses;
 mod oracles;
 mod people;
 mod statistics;

@@ -9,6 +9,7 @@ use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
 use gembok::domain::id::{ApiKeyId, EndpointId, ObjectId};
+use gembok::domain::key_uses::KeyUses;
 use gembok::domain::operation::Operation;
 use gembok::domain::refusal::Code;
 use gembok::domain::roll_up::KeptFrom;
@@ -90,6 +91,55 @@ pub(crate) fn statistics(store: &Store) -> BTreeMap<Vec<u8>, Counters> {
         }
     }
     stored
+}
+
+/// Uses of key versions, counted record by record.
+#[derive(Default)]
+pub(crate) struct UseCount(pub(crate) BTreeMap<(ObjectId, u32), KeyUses>);
+
+impl UseCount {
+    pub(crate) fn count(&mut self, record: &AccessRecord) {
+        for group in record.groups.iter().filter(|group| group.outcome.is_none()) {
+            let (Some(object), fields, at) = (group.object, u64::from(group.fields), Some(record.time))
+            else {
+                continue;
+            };
+            let sealed_by = match record.operation {
+                Some(Operation::Encrypt) => Some(group.key_version),
+                _ => group.anew.map(|anew| anew.key_version),
+            };
+            if record.operation != Some(Operation::Encrypt) {
+                let of = self.0.entry((object, group.key_version)).or_default();
+                (of.opened, of.opened_since) = (of.opened + fields, of.opened_since + fields);
+                of.last_opened = of.last_opened.max(at);
+            }
+            if let Some(version) = sealed_by.filter(|version| *version > 0) {
+                let of = self.0.entry((object, version)).or_default();
+                (of.sealed, of.opened_since) = (of.sealed + fields, 0);
+                of.last_sealed = of.last_sealed.max(at);
+            }
+        }
+    }
+
+    /// The rows of the store are this count; and up to which record they say so.
+    pub(crate) fn is_stored(&self, store: &Store) {
+        let mut stored = BTreeMap::new();
+        let all = Scan { prefix: b"", after: None, limit: 10_000 };
+        for (key, row) in store.scan(Table::KeyUses, all).unwrap() {
+            let (key_id, version) = key.split_at(4);
+            let object = store.get(Table::KeyIds, key_id).unwrap().unwrap();
+            let object = ObjectId::from_bytes(object.value.as_slice().try_into().unwrap());
+            let version = u32::from_be_bytes(version.try_into().unwrap());
+            stored.insert((object, version), cbor::decode::<KeyUses>(&row.unwrap().value).unwrap());
+        }
+        assert_eq!(stored, self.0, "the uses are not a recount of the journal");
+    }
+}
+
+/// The first record that is not in the rows of uses.
+pub(crate) fn uses_folded(store: &Store) -> u64 {
+    let row = store.get(Table::Counters, b"uses-folded").unwrap();
+    row.map_or(0, |row| cbor::decode(&row.value).unwrap())
 }
 
 /// Every record, after the chain was verified: links, sequences, times; roots and counts are checked by the reading.

@@ -782,6 +782,31 @@ def journal():
         yield [("case", f"malformed gap: {why}"), ("kind", 3), ("body", malformed), ("expect", "malformed")]
 
 
+def key_uses():
+    start = 1_795_000_000_000_000
+
+    def row(sealed, last_sealed, opened, last_opened, since):
+        return {0: sealed, 1: last_sealed or Omitted, 2: opened, 3: last_opened or Omitted, 4: since}
+
+    for label, sealed, last_sealed, opened, last_opened, since in [
+            ("never used", 0, 0, 0, 0, 0), ("sealed alone", 7, start, 0, 0, 0),
+            ("sealed and opened", 2**40, start, 1_000_000, start + 5, 40),
+            ("opened alone", 0, 0, 2**64 - 1, start, 2**64 - 1)]:
+        told = [("last-sealed-us", last_sealed)] if last_sealed else []
+        told += [("last-opened-us", last_opened)] if last_opened else []
+        members = {key: value for key, value in row(sealed, last_sealed, opened, last_opened, since).items()
+                   if value is not Omitted}
+        yield [("case", label), ("sealed", sealed), ("opened", opened), ("opened-since", since), *told,
+               ("row", cbor(members)), ("expect", "parses")]
+    good = cbor({0: 7, 1: start, 2: 0, 4: 0})
+    for why, malformed in [("a byte less", good[:-1]), ("a byte more", good + b"\x00"), ("nothing at all", b""),
+                           ("a member less", cbor({0: 7, 1: start, 2: 0}))]:
+        yield [("case", f"malformed: {why}"), ("row", malformed), ("expect", "malformed")]
+    for label, gaps in [("one gap", [(start, 1 << 18)]), ("three gaps", [(start + at, at * 10) for at in (1, 2, 9)])]:
+        told = [line for found, fields in gaps for line in [("found-us", found), ("fields-max", fields)]]
+        yield [("case", label), *told, ("row", cbor({0: [list(gap) for gap in gaps]}))]
+
+
 EDGES = [(4 + step) * 2 ** octave for octave in range(2, 22) for step in range(4)] + [2 ** 24]
 
 
@@ -1127,6 +1152,13 @@ Statistics rows, big-endian key and deterministic CBOR:
 Keys are of operation 2, outcome 52, and of the bucket in which `time` (s since 1970) is. `latency` is a bucket and its requests;
 without any member 5 is left out. Bucket 0 holds latencies up to 16 us, bucket i those above edge i-1 up to edge i, the
 edges being 16, 20, 24, 28, 32, 40, ... 2^24 us, four an octave; bucket 81 holds the rest."""),
+    "key_uses.txt": (key_uses, """
+Uses of key versions, deterministic CBOR:
+
+    row    {0: sealed, 1: last sealed us, 2: opened, 3: last opened us, 4: opened since it last sealed}
+    gaps   {0: [[found us, most fields] ...]}
+
+Moments that there were none of are left out. `expect` is `parses` or `malformed`."""),
     "checkpoint.txt": (checkpoints, """
 Checkpoints: seven lines, each ended by LF, numbers decimal, hex lower-case:
 
