@@ -172,7 +172,7 @@ impl Operational {
                 key_id,
                 version: 1,
                 algorithm,
-                state: KeyState::Active,
+                state: if self.keeps_escrow() { KeyState::PreActive } else { KeyState::Active },
                 kek_version: project.kek_version,
                 wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
                 uses_reserved: 0,
@@ -184,6 +184,7 @@ impl Operational {
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
+            let batch = if self.keeps_escrow() { self.wait_for_escrow(batch, &version) } else { batch };
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
                 .with("name", &object.name)
@@ -194,7 +195,19 @@ impl Operational {
             let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
+        if self.keeps_escrow() {
+            self.tend_escrow(now);
+            return self.object_view(object.id);
+        }
         Ok(view(object, vec![Listed::Sound(version)]))
+    }
+
+    /// An object as it is stored now, with its key versions.
+    pub(super) fn object_view(&self, id: ObjectId) -> Result<ObjectView, Stop> {
+        let missing = || not_found("object", &id.to_string());
+        let object: Object = self.read(Table::Objects, id.as_bytes())?.ok_or_else(missing)?;
+        let versions = self.key_versions(&object)?;
+        Ok(view(object, versions))
     }
 
     /// Projects by id; a damaged one by its row's name.

@@ -141,6 +141,7 @@ impl Operational {
         })?;
         // Not before it is durable.
         self.keyring.hold_kek(id, WrappingKey::new(version, &key), now.instant);
+        self.tend_escrow(now);
         Ok(rotated)
     }
 }

@@ -16,6 +16,7 @@
 
 mod access;
 mod accounts;
+mod activating;
 mod admission;
 mod api_keys;
 mod approvals;
@@ -37,6 +38,8 @@ mod encrypt;
 mod endpoint_shown;
 mod enrollment;
 mod epoch;
+mod escrow;
+mod escrow_file;
 mod exclusive;
 mod expiries;
 mod explain;
@@ -147,6 +150,8 @@ pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
 pub use endpoint_shown::EndpointShown;
 pub use enrollment::EndpointView;
+pub use escrow::EscrowHealth;
+pub use escrow_file::{EscrowRead, read_escrow};
 pub use exclusive::{Once, OnceKey};
 pub use explain::{Asker, Wondering};
 pub use export::{Export, ExportWanted, Exported, Selection};
@@ -197,6 +202,8 @@ pub struct Settings {
     pub state_directory: PathBuf,
     /// Bytes of the store kept in memory.
     pub cache_bytes: usize,
+    /// Where every wrapped key is kept a second time, if it is.
+    pub escrow_path: Option<PathBuf>,
     /// Which token, through which module.
     pub token: TokenConfig,
     /// The file that holds the token's PIN; made at init.

@@ -26,6 +26,7 @@ use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
 use super::disk_reserve::DiskReserve;
+use super::escrow::Escrow;
 use super::exclusive::Riding;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
@@ -81,6 +82,7 @@ pub struct Operational {
     pub(super) retention: Retention,
     pub(super) rewraps: Rewraps,
     pub(super) reseals: Reseals,
+    pub(super) escrow: Escrow,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
@@ -146,6 +148,7 @@ impl Operational {
             retention: Retention::default(),
             rewraps: Rewraps::default(),
             reseals: Reseals::default(),
+            escrow: Escrow::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),

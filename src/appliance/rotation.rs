@@ -59,6 +59,14 @@ impl Operational {
                     .into());
             }
             let (key_id, number) = (object.key_id, object.next_version());
+            if let Some(waits) = versions.iter().find_map(|version| match version {
+                Listed::Sound(version) if version.state == KeyState::PreActive => Some(version.version),
+                _ => None,
+            }) {
+                return Err(Refusal::new(Code::NotInEscrow)
+                    .detail(format!("Key version {waits} of the object is not in the escrow log yet."))
+                    .into());
+            }
             let before = versions.iter_mut().find_map(|version| match version {
                 Listed::Sound(version) if version.version == object.current_version => Some(version),
                 _ => None,
@@ -66,7 +74,8 @@ impl Operational {
             let algorithm = algorithm
                 .or(before.as_ref().map(|version| version.algorithm))
                 .unwrap_or(self.policies().default_algorithm);
-            if let Some(before) = before.filter(|version| version.state == KeyState::Active) {
+            let waits = self.keeps_escrow();
+            if let Some(before) = before.filter(|version| version.state == KeyState::Active && !waits) {
                 let row_key = KeyVersion::row_key(key_id, before.version);
                 // As it lies now: a lease granted meanwhile would be lost.
                 let row = self.store.get(Table::KeyVersions, &row_key)?.ok_or(Code::Conflict)?;
@@ -83,7 +92,7 @@ impl Operational {
                 key_id,
                 version: number,
                 algorithm,
-                state: KeyState::Active,
+                state: if waits { KeyState::PreActive } else { KeyState::Active },
                 kek_version: project.kek_version,
                 wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
                 uses_reserved: 0,
@@ -95,14 +104,26 @@ impl Operational {
                 .with("version", number)
                 .with("algorithm", algorithm.name());
             let row_key = KeyVersion::row_key(key_id, number);
-            let object = Object { current_version: number, version_floor: None, ..object };
-            let batch = batch
-                .expect_absent(Table::KeyVersions, &row_key)
-                .put(Table::KeyVersions, &row_key, cbor::encode(&version))
-                .put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
+            let mut batch = batch.expect_absent(Table::KeyVersions, &row_key).put(
+                Table::KeyVersions,
+                &row_key,
+                cbor::encode(&version),
+            );
+            let object = if waits {
+                // The version before seals on until this one is in the log.
+                batch = self.wait_for_escrow(batch, &version);
+                object
+            } else {
+                Object { current_version: number, version_floor: None, ..object }
+            };
+            let batch = batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
             versions.push(Listed::Sound(version));
             Ok((batch, audit, (object, versions)))
         })?;
+        if self.keeps_escrow() {
+            self.tend_escrow(now);
+            return self.object_view(object.id);
+        }
         let sound = versions.iter().filter_map(|version| match version {
             Listed::Sound(version) => Some(version),
             Listed::Damaged(_) => None,

@@ -72,6 +72,7 @@ impl Appliance {
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
         operational.tend_rewraps(now);
+        operational.tend_escrow(now);
         operational.tend_store_key(now);
         self.tend_token(operational, tending, now);
     }

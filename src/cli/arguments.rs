@@ -14,6 +14,7 @@ use super::control::Options;
 use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
+use super::escrow::Escrow;
 use super::issue::{NewBundle, NewCertificate};
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
 pub(super) use super::machine::{Clock, Store, StoreKey};
@@ -139,6 +140,9 @@ pub(super) enum Command {
     /// The machine's clock
     #[command(subcommand)]
     Clock(Clock),
+    /// The escrow log: a second place for every wrapped key
+    #[command(subcommand)]
+    Escrow(Escrow),
     /// The configuration
     #[command(subcommand)]
     Config(Config),

@@ -96,6 +96,7 @@ pairs! {
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
     STORE_KEY "store key" "kunci simpan";
+    ESCROW "escrow log" "log escrow";
     REWRAPPING "rewrapping" "pembungkusan";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";

@@ -55,6 +55,8 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    broken_escrow(path, entries, bytes, why) "{path} is not as it was written: {entries} entries are sound, and from byte {bytes} on: {why}"
+        "{path} tidak seperti saat ditulis: {entries} entri benar, dan mulai byte {bytes}: {why}";
     fault(what) "the appliance met a fault: {what}" "perangkat mengalami gangguan: {what}";
     unreached(url, why)
         "the control plane at {url} cannot be asked: {why}\n  see that the URL is right, that ca is the appliance's, and that your certificate still counts"

@@ -27,7 +27,7 @@ final class Problem
             'body-too-large', 'field-too-large', 'too-many-items', 'batch-over-burst', 'batch-over-budget',
             'object-unknown', 'not-found', 'already-exists', 'conflict', 'too-many-certificates',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
-            'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'rotation-under-way',
+            'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'rotation-under-way', 'not-in-escrow',
             'weak-password', 'link-ended', 'too-many-sessions', 'admin-is-there',
         ],
         Denied::class => [

@@ -1,0 +1,108 @@
+//! `pre_active → active`: a key version that waited for the escrow log begins to seal, and the one that sealed until then only opens.
+
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::object::Object;
+use crate::domain::timestamp::Now;
+use crate::store::{Batch, Scan, StoreError, Table};
+
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+
+/// What row keys in the counters begin with that say which key version waits; its row key follows.
+const WAITS: &[u8] = b"escrow-waits";
+/// Key versions that are looked at in one go.
+const WAITING_ROWS: usize = 1_000;
+/// Tries of an activation whose rows others write at the same time.
+const TRIES_MAX: usize = 16;
+
+impl Operational {
+    /// Notes within a change that a key version which it makes waits to be in the log.
+    pub(super) fn wait_for_escrow(&self, batch: Batch, version: &KeyVersion) -> Batch {
+        let row_key = KeyVersion::row_key(version.key_id, version.version);
+        batch.put(Table::Counters, &[WAITS, &row_key].concat(), cbor::encode(&version.created))
+    }
+
+    /// Row keys of the key versions that wait.
+    pub(super) fn waiting_for_escrow(&self) -> Result<Vec<Vec<u8>>, Stop> {
+        let range = Scan { prefix: WAITS, after: None, limit: WAITING_ROWS };
+        let notes = self.store.scan(Table::Counters, range)?;
+        Ok(notes.into_iter().filter_map(|(note, _)| note.get(WAITS.len()..).map(<[u8]>::to_vec)).collect())
+    }
+
+    /// Activates what is in the log, or where there is none.
+    pub(super) fn activate_all(&self, row_keys: &[Vec<u8>], now: Now) -> Result<(), Stop> {
+        for row_key in row_keys {
+            let mut tries = TRIES_MAX;
+            loop {
+                tries -= 1;
+                match self.activate(row_key, now) {
+                    Err(stop) if tries > 0 && stop.is_conflict() => {}
+                    done => break done?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn activate(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
+        let mut before = None;
+        self.change_if_any(now, |batch| {
+            let batch = batch.delete(Table::Counters, &[WAITS, row_key].concat());
+            let audit = AuditRecord::new(now.time, Actor::System, "key.activate");
+            let row = match self.store.get(Table::KeyVersions, row_key) {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(Some((batch, audit.with("left", "no key version")))),
+                Err(StoreError::Damaged { row, .. }) => {
+                    return Ok(Some((batch, audit.with("left", format!("{row} is damaged")))));
+                }
+                Err(other) => return Err(other.into()),
+            };
+            let version: KeyVersion = cbor::decode(&row.value)?;
+            let audit =
+                audit.with("key-id", format!("{:08x}", version.key_id)).with("version", version.version);
+            if version.state != KeyState::PreActive {
+                return Ok(Some((batch, audit.with("left", version.state.name()))));
+            }
+            let Some((id, _)) = self.owner(version.key_id)? else { return Ok(None) };
+            let object = self.look_up::<Object>(Table::Objects, id.as_bytes())?.and_then(Listed::sound);
+            // One that is damaged is named in the log, and its key waits.
+            let Some(object) = object else { return Ok(None) };
+            let mut batch = batch.expect_at(Table::KeyVersions, row_key, row.revision);
+            if object.current_version < version.version {
+                (batch, before) = self.end_sealing(batch, &object)?;
+                let object = Object { current_version: version.version, version_floor: None, ..object };
+                batch = batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
+            }
+            let active = KeyVersion { state: KeyState::Active, ..version };
+            let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&active));
+            Ok(Some((batch, audit.with("object", id))))
+        })?;
+        if let (Some(before), Some(key_id)) = (before, row_key.first_chunk()) {
+            self.leases.worn.forget(u32::from_be_bytes(*key_id), before);
+        }
+        Ok(())
+    }
+
+    /// The version that seals only opens from now on, and which that was.
+    fn end_sealing(&self, batch: Batch, object: &Object) -> Result<(Batch, Option<u32>), Stop> {
+        let row_key = KeyVersion::row_key(object.key_id, object.current_version);
+        let row = match self.store.get(Table::KeyVersions, &row_key) {
+            Ok(Some(row)) => row,
+            // What does not open does not seal.
+            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok((batch, None)),
+            Err(other) => return Err(other.into()),
+        };
+        let sealing: KeyVersion = cbor::decode(&row.value)?;
+        if sealing.state != KeyState::Active {
+            return Ok((batch, None));
+        }
+        let number = sealing.version;
+        let opens = KeyVersion { state: KeyState::DecryptOnly, ..sealing };
+        let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
+        Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(number)))
+    }
+}
