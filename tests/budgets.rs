@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gembok::appliance::{Budgets, Purse, Stop};
-use gembok::domain::budget::{Budget, DefaultBudgets, HOUR_S, Hour, Raise, Spender};
+use gembok::domain::budget::{Budget, Counted, DefaultBudgets, HOUR_S, Hour, Raise, Spender};
 use gembok::domain::budget_time::BudgetTime;
 use gembok::domain::cbor;
 use gembok::domain::id::{ApiKeyId, EndpointId};
@@ -42,7 +42,8 @@ const fn minute(of_hour: u64, number: u64) -> Timestamp {
 impl Process {
     fn new(api_key_fields_per_day: u64, endpoint_fields_per_day: u64, time: Timestamp) -> Self {
         let (rig, file, store) = Rig::initialised();
-        let defaults = DefaultBudgets { api_key_fields_per_day, endpoint_fields_per_day };
+        let defaults =
+            DefaultBudgets { api_key_fields_per_day, endpoint_fields_per_day, ..DefaultBudgets::default() };
         let now = Now { time, instant: Instant::now() };
         let budgets = Budgets::load(&store, now, false, defaults).unwrap();
         Self { rig, _file: file, store, budgets, defaults }
@@ -59,7 +60,7 @@ impl Process {
     }
 
     fn purse(&self, key: ApiKeyId) -> Purse {
-        self.budgets.purse(ENDPOINT, key)
+        self.budgets.purse(ENDPOINT, key, Counted::Decrypted)
     }
 
     /// As the admission does it: from memory, or by way of the store.

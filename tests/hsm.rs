@@ -602,7 +602,14 @@ fn a_signer_signs_and_proves_that_its_halves_belong_together() {
             "a private key could be made extractable"
         );
 
-        token.generate_signer("gembok-other").unwrap();
+        let other = token.generate_signer("gembok-other").unwrap();
+        // Both halves go, and no other pair; what is gone is gone.
+        token.generate_signer("gembok-gone").unwrap();
+        assert_eq!(token.destroy_signer("gembok-gone").unwrap(), true);
+        assert_eq!(token.destroy_signer("gembok-gone").unwrap(), false);
+        assert!(matches!(token.signer("gembok-gone"), Err(TokenError::NotFound(_))));
+        token.generate_signer("gembok-gone").unwrap();
+        other.sign_digest(&[2; 32]).unwrap();
         session.destroy_object(class(ObjectClass::PUBLIC_KEY, "gembok-ca")).unwrap();
         let foreign = class(ObjectClass::PUBLIC_KEY, "gembok-other");
         session.copy_object(foreign, &[Attribute::Label(b"gembok-ca".to_vec())]).unwrap();

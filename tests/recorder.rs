@@ -44,8 +44,16 @@ fn record(operation: Operation, object: u8) -> AccessRecord {
         operation: Some(operation),
         latency_us: 10,
         outcome: None,
-        groups: [Group { object, key_version: 1, outcome: None, fields: 2, bytes: 32, subjects: None }]
-            .into(),
+        groups: [Group {
+            object,
+            key_version: 1,
+            outcome: None,
+            fields: 2,
+            bytes: 32,
+            subjects: None,
+            anew: None,
+        }]
+        .into(),
         repeated: None,
     }
 }

@@ -77,7 +77,8 @@ replay!(
     config: "config",
     block: "block",
     checkpoint: "checkpoint",
-    signing_request: "signing-request"
+    signing_request: "signing-request",
+    normalise: "normalise"
 );
 
 #[test]

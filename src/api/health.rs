@@ -95,6 +95,10 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "uses_max": worn.uses_max,
                 })).collect::<Vec<_>>(),
                 "keys": health.keys.map(KeysStatus::from),
+                "due_keys": health.due_keys.into_iter().map(|due| json!({
+                    "key": due.key.to_string(),
+                    "why": due.due.name(),
+                })).collect::<Vec<_>>(),
                 "expiring": expiring,
                 "ca": health.ca.map(|ca| json!({
                     "generation": ca.generation,

@@ -1,13 +1,20 @@
-//! What anybody may know: limits, algorithms, column widths, and what each code means.
+//! What anybody may know: limits, algorithms, column widths, index values, and what each code means.
+
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::Appliance;
+use crate::appliance::{Appliance, Decrypt, Encrypt, Operate, Reencrypt};
 use crate::crypto::algorithm::Algorithm;
+use crate::crypto::blind_index;
 use crate::crypto::envelope;
+use crate::domain::normalise;
+use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::schema::{Normaliser, UNIQUE_BITS};
 
+use super::line::hop;
 use super::{Answer, problem};
 
 /// `GET /v1/info`.
@@ -28,9 +35,11 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
             })
         })
         .collect();
+    let operations = [Encrypt::OPERATION, Decrypt::OPERATION, Reencrypt::OPERATION];
     let info = json!({
         "name": "gembok",
         "version": env!("CARGO_PKG_VERSION"),
+        "operations": operations.map(Operation::name),
         "limits": {
             "body_bytes_max": limits.body_bytes_max,
             "published_body_bytes_max": limits.published_body_bytes_max,
@@ -39,11 +48,31 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
             "context_bytes_max": crate::crypto::aad::CONTEXT_BYTES_MAX,
             "requests_in_flight_per_certificate_max": policies.in_flight_per_certificate_max,
         },
+        "index": {
+            "text_width": "8 + 2 * ceil(bits / 8) characters of lower-case hex",
+            "text_width_unique": blind_index::text_len(UNIQUE_BITS),
+            "unicode": normalise::UNICODE,
+            "normalisers": Normaliser::ALL.map(Normaliser::name),
+            "api_key_fields_per_day": policies.budgets.api_key_indexed_per_day,
+            "endpoint_fields_per_day": policies.budgets.endpoint_indexed_per_day,
+        },
         "default_algorithm": policies.default_algorithm.name(),
         "algorithms": algorithms,
         "text_width": "4 * ceil((n + envelope_overhead_bytes) / 3) characters for n bytes",
     });
     problem::respond(StatusCode::OK, "application/json", info.to_string().into_bytes())
+}
+
+/// What a chain of certificates in PEM is (RFC 8555 section 9.1).
+pub(super) const PEM_CHAIN: &str = "application/pem-certificate-chain";
+
+/// `GET /v1/ca.pem`: so that whoever checks this connection by the old CA can fetch the new one during a roll.
+pub(super) async fn ca(appliance: Arc<Appliance>) -> Answer {
+    let read = hop(move || appliance.ca_pem()).await;
+    read.map_or_else(
+        |refusal| problem::answer(&refusal),
+        |pem| problem::respond(StatusCode::OK, PEM_CHAIN, pem.into_bytes()),
+    )
 }
 
 /// `GET /problems/{code}`.

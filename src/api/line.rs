@@ -4,15 +4,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::appliance::{
-    Admitted, Appliance, Caller, Decrypt, Done, Encrypt, Enrolled, Fault, Field, FreezeWatch, InFlight,
-    Issued, Operate, Operational, Recorder, Room, Sealed, Stop,
+    Appliance, Caller, Enrolled, Fault, InFlight, Issued, Operational, Recorder, Room, Stop, Watch,
 };
 use crate::domain::access_record::{AccessRecord, Groups};
 use crate::domain::api_key::ApiKeyDigest;
@@ -24,17 +21,15 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
 use super::credentials::Arrival;
-use super::request::{Item, Takes};
-use super::{Incoming, body, field};
-
-/// Bytes an envelope has beyond its plaintext, at most.
-const ENVELOPE_OVERHEAD: usize = 52;
+use super::request::Item;
+use super::verb::Verb;
+use super::{Incoming, body};
 
 /// Between two looks whether a compaction is over.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// The results of a request's items, base64, in order.
-pub(super) type Results = Vec<Result<String, Refusal>>;
+/// The results of a request's items, in order.
+pub(super) type Results<T> = Vec<Result<T, Refusal>>;
 
 /// A request from an enrolled certificate.
 pub(super) struct Line {
@@ -55,8 +50,8 @@ pub(super) struct Line {
     room: Option<Room>,
     /// A request that is dropped before it was answered leaves a record too.
     outcome: Option<Code>,
-    /// Where something was opened that is somebody's.
-    watch: Option<FreezeWatch>,
+    /// Asked before the answer goes out.
+    watch: Watch,
 }
 
 /// A request's hold on the unlocked appliance. At work it has all of it until its record is left; while its body is on its
@@ -100,7 +95,7 @@ impl Line {
             is_recorded: false,
             room: None,
             outcome: Some(Code::ClientGone),
-            watch: None,
+            watch: Watch::default(),
         })
     }
 
@@ -177,7 +172,7 @@ impl Line {
         &mut self,
         mut caller: Caller,
         work: Vec<Item<'_>>,
-    ) -> Result<Results, Refusal> {
+    ) -> Result<Results<Op::Given>, Refusal> {
         let Hold::AtWork(operational) = &self.hold else { return Err(Code::Locked.into()) };
         let now = self.now;
         if !operational.is_current(&caller) {
@@ -213,12 +208,12 @@ impl Line {
     /// durable.
     ///
     /// # Errors
-    /// `journal-full` when it could not be made durable, `conflict` when a subject was frozen meanwhile: the answer must not go
-    /// out.
+    /// `journal-full` when it could not be made durable, `conflict` when a subject was frozen, or a key version closed,
+    /// meanwhile: the answer must not go out.
     pub(super) async fn close(mut self, outcome: Option<Code>) -> Result<(), Refusal> {
         self.outcome = outcome;
-        let watch = self.watch.take();
-        let goes_out = || watch.map_or(Ok(()), |watch| watch.check());
+        let watch = std::mem::take(&mut self.watch);
+        let goes_out = || watch.check();
         let Hold::AtWork(operational) = &self.hold else { return Ok(()) };
         let strict = self.operation.is_some_and(|operation| operational.recorder().is_strict(operation));
         if !strict || self.groups.is_empty() {
@@ -306,82 +301,6 @@ async fn patiently<T>(
             Err(_) if recorder.is_paused() => tokio::time::sleep(ASK_AGAIN_AFTER).await,
             answer => return answer,
         }
-    }
-}
-
-/// An operation as the edge performs it.
-pub(super) trait Verb: Operate + Send + Sized + 'static {
-    /// Which member holds its values.
-    const TAKES: Takes;
-    /// Which member its answers go into.
-    const GIVES: &'static str;
-
-    /// Does the work it was admitted for, and gives the results as base64.
-    fn perform(
-        operational: &Arc<Operational>,
-        now: Now,
-        admitted: Admitted<Self>,
-        work: Vec<Item<'_>>,
-    ) -> impl Future<Output = Result<Done<String>, Refusal>> + Send;
-}
-
-impl Verb for Encrypt {
-    const TAKES: Takes = Takes::Plaintext;
-    const GIVES: &'static str = "ciphertext";
-
-    async fn perform(
-        operational: &Arc<Operational>,
-        now: Now,
-        admitted: Admitted<Self>,
-        work: Vec<Item<'_>>,
-    ) -> Result<Done<String>, Refusal> {
-        let (admitted, keys) = match operational.recall_sealing_keys(&admitted, now) {
-            Some(keys) => (admitted, keys),
-            None => {
-                let operational = Arc::clone(operational);
-                hop(move || {
-                    let keys = operational.load_sealing_keys(&admitted, now)?;
-                    Ok((admitted, keys))
-                })
-                .await?
-            }
-        };
-        let bytes_max = operational.policies().request_limits.field_bytes_max;
-        let fields = work.into_iter().map(|item| {
-            let plaintext = field::decode(&item.value, bytes_max)?;
-            Ok(Field { plaintext, context: field::context(item.context)? })
-        });
-        let done = operational.encrypt(&admitted, &keys, fields.collect()).map_err(Stop::told)?;
-        Ok(done.map(|envelope| STANDARD.encode(envelope)))
-    }
-}
-
-impl Verb for Decrypt {
-    const TAKES: Takes = Takes::Ciphertext;
-    const GIVES: &'static str = "plaintext";
-
-    async fn perform(
-        operational: &Arc<Operational>,
-        now: Now,
-        admitted: Admitted<Self>,
-        work: Vec<Item<'_>>,
-    ) -> Result<Done<String>, Refusal> {
-        let bytes_max = operational.policies().request_limits.field_bytes_max + ENVELOPE_OVERHEAD;
-        let sealed = work.into_iter().map(|item| {
-            let envelope = field::decode(&item.value, bytes_max)?;
-            Ok(Sealed { envelope, context: field::context(item.context)? })
-        });
-        let sealed: Vec<Result<Sealed<'_>, Refusal>> = sealed.collect();
-        let keys = match operational.recall_opening_keys(&admitted, &sealed, now) {
-            Some(keys) => keys,
-            None => {
-                let versions = Operational::opening_versions(&admitted, &sealed);
-                let operational = Arc::clone(operational);
-                hop(move || Ok(operational.load_opening_keys(versions, now))).await?
-            }
-        };
-        let done = operational.decrypt(&admitted, &keys, sealed).map_err(Stop::told)?;
-        Ok(done.map(|plaintext| STANDARD.encode(&*plaintext)))
     }
 }
 

@@ -6,11 +6,14 @@
 //! |---|---|---|---|
 //! | data | `POST /v1/endpoints/{endpoint}/encrypt` | certificate and API key | `v1` |
 //! | data | `POST /v1/endpoints/{endpoint}/decrypt` | certificate and API key | `v1` |
+//! | data | `POST /v1/endpoints/{endpoint}/reencrypt` | certificate and API key | `v1` |
+//! | data | `POST /v1/endpoints/{endpoint}/index` | certificate and API key | `v1`, `index` |
 //! | data | `POST /v1/endpoints/{endpoint}/certificate` | certificate and API key | `renewal` |
 //! | data | `POST /cryptAPI/Crypt/{endpoint}[/]`, `/CryptAPI/…` | certificate and API key (in the body) | `published` |
 //! | both | `GET /v1/info` | any | `info` |
 //! | both | `GET /problems/{code}` | any | `info` |
 //! | both | `GET /v1/openapi.json` | any | [`openapi`] |
+//! | control | `GET /v1/ca.pem` | any | `info` |
 //! | control | `GET /health/alive`, `/health/ready` | any | `health` |
 //! | control | `GET /health/state` | a user | `health` |
 //! | control | `GET /v1/statistics` | a user: one's projects', or everyone's | `statistics` |
@@ -31,7 +34,9 @@ pub mod control;
 mod credentials;
 mod field;
 mod health;
+mod index;
 mod info;
+mod json;
 mod line;
 mod metrics;
 pub mod openapi;
@@ -45,6 +50,7 @@ mod statistics;
 mod statistics_csv;
 mod unmatched;
 mod v1;
+mod verb;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -60,7 +66,7 @@ use warp::reject::Rejection;
 
 use credentials::Arrival;
 
-use crate::appliance::{Appliance, Decrypt, Encrypt};
+use crate::appliance::{Appliance, Decrypt, Encrypt, Index, Reencrypt};
 
 /// A listener's requests on their way in, answers on their way out.
 pub trait Plane:
@@ -126,6 +132,13 @@ pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<i
                 DataRoute::Decrypt { endpoint } => {
                     v1::answer::<Decrypt>(appliance, endpoint, arrival, body).await
                 }
+                DataRoute::Reencrypt { endpoint } => {
+                    v1::answer::<Reencrypt>(appliance, endpoint, arrival, body).await
+                }
+                // Boxed, so that the future of every request need not have room for it.
+                DataRoute::Index { endpoint } => {
+                    Box::pin(v1::answer::<Index>(appliance, endpoint, arrival, body)).await
+                }
                 DataRoute::Certificate { endpoint } => {
                     renewal::answer(appliance, endpoint, arrival, body).await
                 }
@@ -143,6 +156,8 @@ pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<i
 enum DataRoute<'a> {
     Encrypt { endpoint: &'a str },
     Decrypt { endpoint: &'a str },
+    Reencrypt { endpoint: &'a str },
+    Index { endpoint: &'a str },
     Certificate { endpoint: &'a str },
     Published { endpoint: &'a str },
 }
@@ -158,6 +173,10 @@ impl<'a> DataRoute<'a> {
                 (Self::Encrypt { endpoint }, endpoint)
             } else if let Some(endpoint) = rest.strip_suffix("/decrypt") {
                 (Self::Decrypt { endpoint }, endpoint)
+            } else if let Some(endpoint) = rest.strip_suffix("/reencrypt") {
+                (Self::Reencrypt { endpoint }, endpoint)
+            } else if let Some(endpoint) = rest.strip_suffix("/index") {
+                (Self::Index { endpoint }, endpoint)
             } else {
                 let endpoint = rest.strip_suffix("/certificate")?;
                 (Self::Certificate { endpoint }, endpoint)
@@ -178,8 +197,11 @@ fn other_data_routes(
 ) -> impl Filter<Extract = (Answer,), Error = Infallible> + Clone + Send + Sync + 'static {
     let encrypt_path = warp::path!("v1" / "endpoints" / String / "encrypt");
     let decrypt_path = warp::path!("v1" / "endpoints" / String / "decrypt");
+    let reencrypt_path = warp::path!("v1" / "endpoints" / String / "reencrypt");
     let certificate_path = warp::path!("v1" / "endpoints" / String / "certificate");
-    let posts = encrypt_path.or(decrypt_path).unify().or(certificate_path).unify().map(drop).untuple_one();
+    let index_path = warp::path!("v1" / "endpoints" / String / "index");
+    let data = encrypt_path.or(decrypt_path).unify().or(reencrypt_path).unify().or(index_path).unify();
+    let posts = data.or(certificate_path).unify().map(drop).untuple_one();
     let wrong_method = posts.and(warp::body::stream()).then(|body| unmatched::method("POST", body));
     let published_prefix = warp::path("cryptAPI").or(warp::path("CryptAPI")).unify();
     let wrong_path = published_prefix.and(warp::body::stream()).then(published::unmatched);
@@ -225,10 +247,13 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
         .and(with.clone())
         .then(|arrival, appliance| async move { metrics::answer(appliance, arrival).await });
 
+    let ca_path = warp::path!("v1" / "ca.pem");
+    let ca = ca_path.and(warp::get()).and(with.clone()).then(info::ca);
+
     let health = alive.or(ready).unify().or(state).unify();
-    let read = statistics.or(metrics).unify();
+    let read = statistics.or(metrics).unify().or(ca).unify();
     let health_paths = alive_path.or(ready_path).unify().or(state_path).unify();
-    let gets = health_paths.or(statistics_path).unify().or(metrics_path).unify();
+    let gets = health_paths.or(statistics_path).unify().or(metrics_path).unify().or(ca_path).unify();
     let wrong_method = gets.and(warp::body::stream()).then(|body| unmatched::method("GET", body));
 
     let served = health.or(read).unify().or(open(with)).unify();
@@ -323,6 +348,8 @@ mod tests {
             assert_eq!(DataRoute::of(&Method::PUT, path), None, "{path}");
         }
         assert_eq!(of("/v1/endpoints/absensi/decrypt"), Some(DataRoute::Decrypt { endpoint }));
+        assert_eq!(of("/v1/endpoints/absensi/reencrypt"), Some(DataRoute::Reencrypt { endpoint }));
+        assert_eq!(of("/v1/endpoints/absensi/index"), Some(DataRoute::Index { endpoint }));
         assert_eq!(of("/v1/endpoints/absensi/certificate"), Some(DataRoute::Certificate { endpoint }));
         for path in ["/cryptAPI/Crypt/absensi", "/CryptAPI/Crypt/absensi/"] {
             assert_eq!(of(path), Some(DataRoute::Published { endpoint }), "{path}");

@@ -147,11 +147,16 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::PolicyDenied
         | Code::SubjectFrozen
         | Code::NotGranted => StatusCode::FORBIDDEN,
-        Code::EndpointUnknown | Code::ObjectUnknown | Code::NotFound | Code::NoSuchRoute => {
-            StatusCode::NOT_FOUND
-        }
+        Code::EndpointUnknown
+        | Code::ObjectUnknown
+        | Code::FieldNotDeclared
+        | Code::NotFound
+        | Code::NoSuchRoute => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::KeyDisabled
+        | Code::KeyCompromised
+        | Code::KeyWindowOver
+        | Code::WrongKeyState
         | Code::KeyNotSealing
         | Code::KeyExhausted
         | Code::AlreadyExists
@@ -159,6 +164,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::LastAdmin
         | Code::ApprovalEnded
         | Code::TooManyApprovals
+        | Code::TooManyProjects
         | Code::CaInUse
         | Code::CaRollState
         | Code::RotationUnderWay
@@ -170,6 +176,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ObjectInUse
         | Code::ObjectRetired
         | Code::ShownOnce
+        | Code::FieldNotIndexed
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed | Code::LinkEnded => StatusCode::GONE,
@@ -180,7 +187,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::TooManyItems
         | Code::BatchOverBurst
         | Code::BatchOverBudget => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::CannotOpen | Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::CannotOpen | Code::IdempotencyKeyReused | Code::ValueUnfit => StatusCode::UNPROCESSABLE_ENTITY,
         Code::RequestsLimited
         | Code::FieldsLimited
         | Code::TooManyIdempotencyKeys

@@ -20,8 +20,9 @@ use crate::appliance::{Appliance, Caller, Decrypt, Encrypt, Operate};
 use crate::domain::refusal::{Code, Refusal};
 
 use super::credentials::{self, Arrival};
-use super::line::{Line, Verb};
+use super::line::Line;
 use super::request::PublishedBody;
+use super::verb::Verb;
 use super::{Answer, Incoming, body, problem};
 
 /// Answers one request.
@@ -86,7 +87,7 @@ async fn serve(
     }
 }
 
-async fn carry_out<Op: Verb>(
+async fn carry_out<Op: Verb<Given = String>>(
     line: &mut Line,
     caller: Caller,
     request: PublishedBody<'_>,

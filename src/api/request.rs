@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 
 use crate::domain::refusal::{Code, Refusal};
+
+use super::json::{Members, Pairs, Text, present};
 
 /// Items the parser takes at most, whatever the configured limit: bounds memory before the limit is asked.
 const ITEMS_PARSED_MAX: usize = 100_000;
@@ -27,6 +27,10 @@ pub struct V1Body<'a> {
     context: Option<Pairs<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     r#ref: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    force: Option<bool>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    field: Option<Text<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     items: Option<Items<'a>>,
 }
@@ -45,6 +49,10 @@ struct V1Item<'a> {
     context: Option<Pairs<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     r#ref: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    force: Option<bool>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    field: Option<Text<'a>>,
 }
 
 /// A body of the published contract. What it does not know it ignores, as the published system did.
@@ -93,7 +101,7 @@ pub struct Work<'a> {
     pub items: Vec<Item<'a>>,
 }
 
-/// One value to encrypt or decrypt.
+/// One value to encrypt, decrypt, reencrypt or index.
 pub struct Item<'a> {
     /// Which object.
     pub object: Cow<'a, str>,
@@ -103,6 +111,10 @@ pub struct Item<'a> {
     pub context: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// What the caller calls it.
     pub reference: Option<Cow<'a, str>>,
+    /// Of a reencrypt: also where the key version is compromised.
+    pub force: bool,
+    /// Of an index: the declared field that it is a value of.
+    pub field: Option<Cow<'a, str>>,
 }
 
 /// Which member of a body holds the values.
@@ -112,6 +124,10 @@ pub enum Takes {
     Plaintext,
     /// `ciphertext`
     Ciphertext,
+    /// `ciphertext`, with `force` beside it
+    Aged,
+    /// `plaintext`, with `field` beside it
+    FieldValue,
 }
 
 impl<'a> V1Body<'a> {
@@ -122,8 +138,9 @@ impl<'a> V1Body<'a> {
     pub fn parse(bytes: &'a [u8], takes: Takes, items_max: usize) -> Result<Work<'a>, Refusal> {
         let body: Self = parse(bytes)?;
         if let Some(Items(items)) = body.items {
-            let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref];
-            if lone.iter().any(|member| member.is_some()) || body.context.is_some() {
+            let lone = [&body.object, &body.plaintext, &body.ciphertext, &body.r#ref, &body.field];
+            let others = body.context.is_some() || body.force.is_some();
+            if lone.iter().any(|member| member.is_some()) || others {
                 return Err(Refusal::new(Code::UnknownMember)
                     .detail("Beside items there may be no other member: each item carries its own."));
             }
@@ -136,8 +153,8 @@ impl<'a> V1Body<'a> {
             return Ok(Work { is_batch: true, items });
         }
         let object = body.object.ok_or_else(|| missing("object"))?;
-        let V1Body { plaintext, ciphertext, context, r#ref, .. } = body;
-        let item = V1Item { object, plaintext, ciphertext, context, r#ref }.take(takes)?;
+        let V1Body { plaintext, ciphertext, context, r#ref, force, field, .. } = body;
+        let item = V1Item { object, plaintext, ciphertext, context, r#ref, force, field }.take(takes)?;
         Ok(Work { is_batch: false, items: vec![item] })
     }
 }
@@ -145,18 +162,32 @@ impl<'a> V1Body<'a> {
 impl<'a> V1Item<'a> {
     fn take(self, takes: Takes) -> Result<Item<'a>, Refusal> {
         let (value, other, wanted, unwanted) = match takes {
-            Takes::Plaintext => (self.plaintext, self.ciphertext, "plaintext", "ciphertext"),
-            Takes::Ciphertext => (self.ciphertext, self.plaintext, "ciphertext", "plaintext"),
+            Takes::Plaintext | Takes::FieldValue => {
+                (self.plaintext, self.ciphertext, "plaintext", "ciphertext")
+            }
+            Takes::Ciphertext | Takes::Aged => (self.ciphertext, self.plaintext, "ciphertext", "plaintext"),
         };
         if other.is_some() {
             return Err(Refusal::new(Code::UnknownMember)
                 .detail(format!("This route takes {wanted}, not {unwanted}.")));
         }
+        if self.force.is_some() && takes != Takes::Aged {
+            return Err(Refusal::new(Code::UnknownMember).detail("Only reencrypt takes force."));
+        }
+        let field = match (self.field, takes) {
+            (None, Takes::FieldValue) => return Err(missing("field")),
+            (Some(_), Takes::Plaintext | Takes::Ciphertext | Takes::Aged) => {
+                return Err(Refusal::new(Code::UnknownMember).detail("Only index takes field."));
+            }
+            (field, _) => field.map(|text| text.0),
+        };
         Ok(Item {
             object: self.object.0,
             value: value.ok_or_else(|| missing(wanted))?.0,
             context: self.context.map(|pairs| pairs.0).unwrap_or_default(),
             reference: self.r#ref.map(|text| text.0),
+            force: self.force.unwrap_or(false),
+            field,
         })
     }
 }
@@ -176,8 +207,8 @@ impl<'a> PublishedBody<'a> {
     /// `missing-member`, `repeated-member` when both spellings of ciphertext are there.
     pub fn into_work(self, takes: Takes) -> Result<Work<'a>, Refusal> {
         let value = match takes {
-            Takes::Plaintext => self.plaintext.ok_or_else(|| missing("plaintext"))?,
-            Takes::Ciphertext => match (self.ciphertext, self.chiptext) {
+            Takes::Plaintext | Takes::FieldValue => self.plaintext.ok_or_else(|| missing("plaintext"))?,
+            Takes::Ciphertext | Takes::Aged => match (self.ciphertext, self.chiptext) {
                 (Some(_), Some(_)) => {
                     return Err(Refusal::new(Code::RepeatedMember)
                         .detail("ciphertext and chiptext are two spellings of one member."));
@@ -185,7 +216,8 @@ impl<'a> PublishedBody<'a> {
                 (one, other) => one.or(other).ok_or_else(|| missing("ciphertext"))?,
             },
         };
-        let item = Item { object: self.objek.0, value: value.0, context: Vec::new(), reference: None };
+        let (object, value) = (self.objek.0, value.0);
+        let item = Item { object, value, context: Vec::new(), reference: None, force: false, field: None };
         Ok(Work { is_batch: false, items: vec![item] })
     }
 }
@@ -226,87 +258,8 @@ pub(super) fn shape(error: &serde_json::Error) -> Refusal {
     Refusal::new(code).detail(format!("{} Line {}, column {}.", code.title(), error.line(), error.column()))
 }
 
-/// A JSON object. Without it a list of values in the order of the members would do as well.
-struct Members<T>(T);
-
-/// A member that is there: `null` is no value of any, or a client's bug could seal without the context it meant to give.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
-}
-
-/// A JSON string, borrowed from the body where it has no escapes.
-pub struct Text<'a>(
-    /// What it says.
-    pub Cow<'a, str>,
-);
-
-/// A JSON object of strings, in the order sent; repeated names are found when it becomes a context.
-struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
 /// A JSON array of items.
 struct Items<'a>(Vec<V1Item<'a>>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Maps<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Maps<T> {
-            type Value = T;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        from.deserialize_map(Maps(PhantomData)).map(Self)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Strings;
-        impl<'de> Visitor<'de> for Strings {
-            type Value = Text<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        from.deserialize_str(Strings)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Maps;
-        impl<'de> Visitor<'de> for Maps {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object of strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Text(name), Text(value))) = map.next_entry()? {
-                    pairs.push((name, value));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        from.deserialize_map(Maps)
-    }
-}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -4,10 +4,12 @@
 //! POST /v1/endpoints/absensi/encrypt      Authorization: Bearer gbk_…
 //! {"object":"karyawan","plaintext":"MzYwMg==","context":{"row":"7"},"ref":"nik"}   -> {"ciphertext":"R0IB…","ref":"nik"}
 //! {"items":[{…},{…}]}                                                              -> {"items":[{…},{…}],"failed":0}
+//! …/reencrypt {"object":"karyawan","ciphertext":"R0IB…"}                           -> {"ciphertext":"R0IB…","changed":true}
+//! …/index {"object":"karyawan","field":"nik","plaintext":"MzYwMg=="}               -> {"index":"00000001…"}
 //! ```
 //!
 //! Order of defence: certificate, enrolment, concurrency, API key, requests per second, bounded body, shape, grants, fields
-//! per second and, of a decrypt, its budgets. Whoever is refused after the key was proved has still used a request.
+//! per second and, of a decrypt and an index, their budgets. Whoever is refused after the key was proved has still used a request.
 
 use http::StatusCode;
 use serde::Serialize;
@@ -16,8 +18,9 @@ use crate::appliance::Appliance;
 use crate::domain::refusal::{Code, Refusal};
 
 use super::credentials::Arrival;
-use super::line::{Line, Results, Verb};
+use super::line::{Line, Results};
 use super::request::V1Body;
+use super::verb::{Given, Verb};
 use super::{Answer, Incoming, body, problem};
 
 /// Answers one request.
@@ -76,14 +79,19 @@ fn respond(body: Vec<u8>) -> Answer {
     problem::respond(StatusCode::OK, "application/json", body)
 }
 
-fn single(gives: &str, value: &str, reference: Option<&str>) -> Vec<u8> {
-    let mut out =
-        Vec::with_capacity(gives.len() + value.len() + 8 + reference.map_or(0, |text| text.len() + 10));
+fn single(gives: &str, value: &impl Given, reference: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(
+        gives.len() + value.value().len() + 24 + reference.map_or(0, |text| text.len() + 10),
+    );
     write_item(&mut out, gives, value, reference);
     out
 }
 
-fn batch(gives: &str, results: &Results, references: &[Option<std::borrow::Cow<'_, str>>]) -> Vec<u8> {
+fn batch<T: Given>(
+    gives: &str,
+    results: &Results<T>,
+    references: &[Option<std::borrow::Cow<'_, str>>],
+) -> Vec<u8> {
     let mut failed = 0;
     let mut out = b"{\"items\":[".to_vec();
     for (at, (result, reference)) in results.iter().zip(references).enumerate() {
@@ -103,12 +111,13 @@ fn batch(gives: &str, results: &Results, references: &[Option<std::borrow::Cow<'
 }
 
 /// Base64 needs no escaping; a reference does.
-fn write_item(out: &mut Vec<u8>, gives: &str, value: &str, reference: Option<&str>) {
+fn write_item(out: &mut Vec<u8>, gives: &str, value: &impl Given, reference: Option<&str>) {
     out.extend_from_slice(b"{\"");
     out.extend_from_slice(gives.as_bytes());
     out.extend_from_slice(b"\":\"");
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(value.value().as_bytes());
     out.push(b'"');
+    value.write_more(out);
     if let Some(reference) = reference {
         out.extend_from_slice(b",\"ref\":");
         write_json(out, reference);

@@ -274,7 +274,8 @@ impl Operational {
     fn note_policies(&self, rules: &AccessRules) {
         let now = self.now();
         let digest = to_hex(&Sha256::digest(rules.text().as_bytes()));
-        let noted = self.change(now, |batch| {
+        // What they allow no more is taken away.
+        let noted = self.withdraw(now, |batch| {
             Ok((batch, AuditRecord::new(now.time, Actor::System, "policy.load").with("digest", &digest), ()))
         });
         if let Err(stop) = noted {

@@ -3,7 +3,7 @@
 //! ```text
 //! Peer + endpoint name ── enrolled? ─> Enrolled
 //! Enrolled + API key   ── proved, and one request taken ─> Caller
-//! Caller + objects     ── granted, not denied by the access policies, and the fields taken ─> Admitted<Op>       (a decrypt's from the budgets, too)
+//! Caller + objects     ── granted, not denied by the access policies, and the fields taken ─> Admitted<Op>       (of a decrypt and an index from their budgets, too)
 //! ```
 //!
 //! Nobody else can make a [`Caller`] or an [`Admitted`]; the verbs take nothing else. Everything believed here is good for
@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 
 use crate::domain::access::Tenant;
 use crate::domain::api_key::{ApiKey, ApiKeyDigest};
+use crate::domain::budget::Counted;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::ObjectId;
@@ -31,6 +32,7 @@ use super::fault::{Fault, Stop};
 use super::in_flight::Gauge;
 use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
+use super::operate::Operate;
 use super::operational::Operational;
 use super::served::Served;
 use super::spending::Purse;
@@ -40,26 +42,6 @@ use super::verdicts::{Coming, Verdicts};
 const API_KEYS_REMEMBERED_MAX: usize = 64;
 /// Objects remembered per endpoint.
 const OBJECTS_REMEMBERED_MAX: usize = 16_384;
-
-/// An operation as a type: [`Admitted<Encrypt>`] cannot be spent on a decrypt.
-pub trait Operate {
-    /// Which.
-    const OPERATION: Operation;
-}
-
-/// Leave to encrypt.
-pub enum Encrypt {}
-
-/// Leave to decrypt.
-pub enum Decrypt {}
-
-impl Operate for Encrypt {
-    const OPERATION: Operation = Operation::Encrypt;
-}
-
-impl Operate for Decrypt {
-    const OPERATION: Operation = Operation::Decrypt;
-}
 
 /// An endpoint whose certificate is enrolled, as the catalog had it at one revision.
 pub struct Enrolled {
@@ -82,6 +64,18 @@ struct KnownKey {
     api_key: ApiKey,
     meters: Arc<Meters>,
     purse: Purse,
+    index_purse: Purse,
+}
+
+impl KnownKey {
+    /// What an operation spends from, if it is one that has a budget.
+    fn purse<Op: Operate>(&self) -> Option<&Purse> {
+        match Op::OPERATION {
+            Operation::Decrypt => Some(&self.purse),
+            Operation::Index => Some(&self.index_purse),
+            Operation::Encrypt | Operation::Reencrypt => None,
+        }
+    }
 }
 
 /// A certificate and an API key of one endpoint, both proved, and one request taken from the key's meter.
@@ -261,13 +255,14 @@ impl Operational {
     ) -> Result<Arc<KnownKey>, Stop> {
         let api_key: ApiKey = self.read(Table::ApiKeys, digest)?.ok_or(Code::ApiKeyUnknown)?;
         let meters = self.meters(api_key.id, api_key.limits, now.instant);
-        let purse = self.budgets.purse(enrolled.endpoint.id, api_key.id);
-        let known = KnownKey { digest: *digest, api_key, meters, purse };
+        let [purse, index_purse] =
+            Counted::ALL.map(|counted| self.budgets.purse(enrolled.endpoint.id, api_key.id, counted));
+        let known = KnownKey { digest: *digest, api_key, meters, purse, index_purse };
         Ok(enrolled.api_keys.keep(*digest, enrolled.revision, known))
     }
 
-    /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision and, for a decrypt, has
-    /// enough of both budgets at hand; `None` costs the caller nothing.
+    /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision and, for a decrypt or an
+    /// index, has enough of both budgets at hand; `None` costs the caller nothing.
     pub fn recall_admitted<'a, Op: Operate>(
         &self,
         caller: &Caller,
@@ -293,13 +288,12 @@ impl Operational {
             };
             items.push(item);
         }
-        let KnownKey { meters, purse, .. } = &*caller.known;
-        let taken = match Op::OPERATION {
-            Operation::Decrypt => Some(purse.take(items.len(), self.budgets.clock_time(now))?),
-            _ => None,
+        let taken = match caller.known.purse::<Op>() {
+            Some(purse) => Some((purse, purse.take(items.len(), self.budgets.clock_time(now))?)),
+            None => None,
         };
-        let metered = meters.take_fields(items.len(), now.instant).map_err(|refusal| {
-            if let Some(taken) = &taken {
+        let metered = caller.known.meters.take_fields(items.len(), now.instant).map_err(|refusal| {
+            if let Some((purse, taken)) = &taken {
                 purse.put_back(taken);
             }
             Stop::from(refusal)
@@ -310,7 +304,8 @@ impl Operational {
     /// Leave for `Op` on the objects of a request, with the objects from the store.
     ///
     /// # Errors
-    /// `fields-limited`, `batch-over-burst`, and for a decrypt `budget-exhausted`, `batch-over-budget`: for the whole request.
+    /// `fields-limited`, `batch-over-burst`, and for a decrypt or an index `budget-exhausted`, `batch-over-budget`: for the
+    /// whole request.
     /// What is wrong with one item stands in its place.
     pub fn load_admitted<Op: Operate>(
         &self,
@@ -328,9 +323,8 @@ impl Operational {
                 Err(stop) => Err(Denied { code: stop.told().code, object: None }),
             })
             .collect();
-        let KnownKey { meters, purse, .. } = &*caller.known;
-        meters.take_fields(items.len(), now.instant)?;
-        if Op::OPERATION == Operation::Decrypt {
+        caller.known.meters.take_fields(items.len(), now.instant)?;
+        if let Some(purse) = caller.known.purse::<Op>() {
             self.charge(purse, items.len(), now)?;
         }
         Ok(Admitted { items, operation: PhantomData })

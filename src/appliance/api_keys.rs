@@ -165,6 +165,7 @@ impl Operational {
         expires: Option<Timestamp>,
         now: Now,
     ) -> Result<ApiKeyView, Stop> {
+        // Another end may be an earlier one.
         let told = |end: Option<Timestamp>| end.map_or_else(|| "never".to_owned(), |end| end.to_string());
         self.amend_api_key(id, now, |api_key| {
             let audit = AuditRecord::new(now.time, actor, "api-key.expire")
@@ -203,7 +204,7 @@ impl Operational {
         amend: impl FnOnce(ApiKey) -> (AuditRecord, ApiKey),
     ) -> Result<ApiKeyView, Stop> {
         let mut amended = None;
-        self.change_if_any(now, |batch| {
+        self.withdraw_if_any(now, |batch| {
             let (digest, row, api_key) = self.api_key_by_id(id)?;
             if api_key.revoked.is_some() {
                 return Err(Code::ApiKeyRevoked.into());
@@ -222,7 +223,7 @@ impl Operational {
     }
 
     /// The newest API key that takes the place of another.
-    fn newest_after(&self, replaced: ApiKeyId) -> Result<Option<ApiKeyId>, Stop> {
+    pub(super) fn newest_after(&self, replaced: ApiKeyId) -> Result<Option<ApiKeyId>, Stop> {
         let mut newest = None;
         self.each(Table::ApiKeys, &[], |_, row| {
             let api_key: ApiKey = cbor::decode(&row.value)?;

@@ -6,11 +6,13 @@ use crate::crypto::random;
 use crate::domain::access::Asked;
 use crate::domain::actor::Actor;
 use crate::domain::approval::{
-    APPROVAL_WAITS_MAX, APPROVALS_KEPT_MAX, APPROVALS_WAITING_MAX, Approval, Kind, State,
+    APPROVAL_WAITS_MAX, APPROVALS_KEPT_MAX, APPROVALS_WAITING_MAX, APPROVALS_WAITING_PER_REQUESTER_MAX,
+    Approval, Destruction, Kind, State,
 };
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::id::{ApprovalId, ProjectId, UserId};
+use crate::domain::object::Object;
 use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
@@ -23,6 +25,7 @@ use super::fault::Stop;
 use super::listed::Listed;
 use super::members::check_owner;
 use super::operational::Operational;
+use super::wanted::Wanted;
 
 /// An approval in a list, with names for ids where there still are any.
 pub struct ApprovalView {
@@ -38,14 +41,8 @@ pub struct ApprovalView {
     pub requester: String,
     /// Of a confirmation: the credential that it is about.
     pub credential: Option<String>,
-}
-
-/// What is asked of a second person.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted {
-    pub kind: Kind,
-    pub subject: UserId,
-    pub project: Option<ProjectId>,
+    /// Of a destruction: the object whose key it is about.
+    pub object: Option<String>,
 }
 
 /// Every row, with its key.
@@ -71,17 +68,35 @@ impl Operational {
             if self.member(project, user.id)?.is_some() {
                 return Err(taken("This user is a member already."));
             }
-            let wanted = Wanted { kind: Kind::Member, subject: user.id, project: Some(project) };
-            if let Some(same) = self.waiting_for(wanted, now.time)? {
+            let wanted = Wanted::of(Kind::Member, user.id, Some(project));
+            if let Some(same) = self.waiting_for(&wanted, now.time)? {
                 let id = same.id;
                 return Err(taken(format!("The same was asked for already, and waits: approval {id}.")));
             }
+            self.check_asks(user_of(leave.actor()), now)?;
             let (batch, asked) =
                 self.ask(batch, wanted, user_of(leave.actor()), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "member.propose", now);
             Ok((batch, audit, asked))
         })?;
         self.approval_view(asked, now.time)
+    }
+
+    /// Refuses a further request to whoever has so many that wait. What waits because a link was used or a certificate issued is
+    /// nobody's request: it would else be another who is kept out.
+    pub(super) fn check_asks(&self, requester: Option<UserId>, now: Now) -> Result<(), Stop> {
+        let Some(requester) = requester else { return Ok(()) };
+        let sound = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
+        let own =
+            |approval: &Approval| approval.requester == Some(requester) && approval.is_waiting(now.time);
+        let waiting = sound.filter(own).count();
+        if waiting < APPROVALS_WAITING_PER_REQUESTER_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "{waiting} requests of yours wait for a second person; there may be {APPROVALS_WAITING_PER_REQUESTER_MAX} of one requester."
+        );
+        Err(Refusal::new(Code::TooManyApprovals).detail(detail).into())
     }
 
     /// Puts a request into a batch, and takes out those that were kept long enough.
@@ -108,7 +123,7 @@ impl Operational {
         if waiting >= APPROVALS_WAITING_MAX || kept >= APPROVALS_KEPT_MAX {
             return Err(Code::TooManyApprovals.into());
         }
-        let Wanted { kind, subject, project } = wanted;
+        let Wanted { kind, subject, project, destruction } = wanted;
         let approval = Approval {
             id: ApprovalId::from_random(random::bytes()?),
             kind,
@@ -121,6 +136,7 @@ impl Operational {
             state: State::Waiting,
             decided: None,
             decided_by: None,
+            destruction,
         };
         Ok((put(batch, &approval), approval))
     }
@@ -176,7 +192,8 @@ impl Operational {
         act: &'static str,
         now: Now,
     ) -> Result<ApprovalView, Stop> {
-        let ended = self.change(now, |batch| {
+        // What was approved and not yet done is a right, too.
+        let ended = self.withdraw(now, |batch| {
             let approval = self.approval_row(id)?;
             // A recovery may be stopped until it is used.
             let is_stopped = approval.kind == Kind::Recovery && approval.is_open(now.time);
@@ -222,17 +239,13 @@ impl Operational {
     }
 
     /// What waits of the same kind about the same.
-    pub(super) fn waiting_for(&self, wanted: Wanted, now: Timestamp) -> Result<Option<Approval>, Stop> {
+    pub(super) fn waiting_for(&self, wanted: &Wanted, now: Timestamp) -> Result<Option<Approval>, Stop> {
         let mut all = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
-        Ok(all.find(|approval| {
-            let same = (approval.kind, approval.subject, approval.project)
-                == (wanted.kind, wanted.subject, wanted.project);
-            same && approval.is_waiting(now)
-        }))
+        Ok(all.find(|approval| wanted.is_same(approval) && approval.is_waiting(now)))
     }
 
     /// What was approved of that kind about the same, and is still open.
-    pub(super) fn approved(&self, wanted: Wanted, now: Timestamp) -> Result<Option<Approval>, Stop> {
+    pub(super) fn approved(&self, wanted: &Wanted, now: Timestamp) -> Result<Option<Approval>, Stop> {
         let mut all = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
         Ok(all.find(|approval| {
             (approval.kind, approval.subject) == (wanted.kind, wanted.subject) && approval.is_open(now)
@@ -253,7 +266,7 @@ impl Operational {
     pub(super) fn asked(&self, id: ApprovalId) -> Result<Asked, Stop> {
         let Approval { kind, subject, requester, project, .. } = self.approval_row(id)?;
         let projects = match (kind, project) {
-            (Kind::Member, project) => project.into_iter().collect(),
+            (Kind::Member | Kind::Destruction, project) => project.into_iter().collect(),
             (Kind::Confirmation, _) => self.memberships(subject)?.into_iter().collect(),
             (Kind::Recovery, _) => Vec::new(),
         };
@@ -309,7 +322,15 @@ impl Operational {
             }
             None => None,
         };
+        let object = match &approval.destruction {
+            Some(Destruction { object, .. }) => {
+                let row = self.look_up::<Object>(Table::Objects, object.as_bytes())?.and_then(Listed::sound);
+                Some(row.map_or_else(|| object.to_string(), |object| object.name.to_string()))
+            }
+            None => None,
+        };
         Ok(ApprovalView {
+            object,
             standing: approval.standing(now),
             subject: name(approval.subject)?,
             requester: approval.requester.map_or_else(|| Ok(approval.asked_by.clone()), name)?,
@@ -347,8 +368,16 @@ pub(super) fn ask_audit(approval: &Approval, actor: Actor, act: &'static str, no
         .with("kind", approval.kind)
         .with("user", approval.subject)
         .with("asked-by", &approval.asked_by);
-    match approval.project {
+    let audit = match approval.project {
         Some(project) => audit.with("project", project),
+        None => audit,
+    };
+    match &approval.destruction {
+        Some(Destruction { object, key_id, version, days, .. }) => audit
+            .with("object", object)
+            .with("key-id", format!("{key_id:08x}"))
+            .with("version", version)
+            .with("days", days),
         None => audit,
     }
 }

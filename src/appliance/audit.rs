@@ -37,8 +37,8 @@ pub struct AuditQuery {
     pub newest_first: bool,
     /// Which kind; audit records without.
     pub kind: AuditKind,
-    /// Who, as records say it.
-    pub actor: Option<String>,
+    /// Who.
+    pub actor: Option<AuditedActor>,
     /// What its act begins with; of an access record that is the operation.
     pub act: Option<String>,
     /// On what, or by what.
@@ -63,6 +63,22 @@ pub enum AuditKind {
     Audit,
     /// Both.
     All,
+}
+
+/// Who is to have acted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditedActor {
+    /// As records say it, also of whoever was deleted.
+    Recorded(String),
+    /// A user, as it is called now.
+    User(String),
+    /// An endpoint, as it is called now.
+    Endpoint {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// What records are to be about.
@@ -173,7 +189,11 @@ fn in_words(record: &AccessRecord) -> AuditRecord {
     }
     let groups = record.groups.iter().map(|group| {
         let object = group.object.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        format!("{object} {} {} {}", group.key_version, outcome(group.outcome), group.fields)
+        let anew = group.anew.map_or_else(String::new, |anew| {
+            let forced = if anew.forced { " forced" } else { "" };
+            if anew.key_version > 0 { format!(" under {}{forced}", anew.key_version) } else { forced.into() }
+        });
+        format!("{object} {} {} {}{anew}", group.key_version, outcome(group.outcome), group.fields)
     });
     told = told
         .with("groups", groups.collect::<Vec<_>>().join(", "))

@@ -6,18 +6,20 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::domain::access::On;
+use crate::domain::actor::Actor;
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{EndpointId, ObjectId, ProjectId};
+use crate::domain::id::{EndpointId, ObjectId, ProjectId, UserId};
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Timestamp;
 use crate::store::Table;
 
-use super::audit::{AuditQuery, AuditedThing, is_refused};
+use super::audit::{AuditQuery, AuditedActor, AuditedThing, is_refused};
+use super::catalog::not_found;
 use super::certificates::unhex;
 use super::fault::Stop;
 use super::listed::Listed;
@@ -31,6 +33,8 @@ const REMEMBERED_MAX: usize = 100_000;
 pub(super) struct Sieve<'a> {
     appliance: &'a Operational,
     query: &'a AuditQuery,
+    /// Who has to have acted, as records say it.
+    actor: Option<String>,
     /// What a record has to have one of, in its actor or its details.
     on: Option<Vec<String>>,
     project: Option<Project>,
@@ -95,13 +99,15 @@ impl<'a> Sieve<'a> {
                 Some(vec![id, target.to_string()])
             }
         };
-        Ok(Self { appliance, query, on, project })
+        let own = project.as_ref().map(|project| (project.id, project.name.as_str()));
+        let actor = query.actor.as_ref().map(|actor| appliance.recorded_actor(actor, own)).transpose()?;
+        Ok(Self { appliance, query, actor, on, project })
     }
 
     /// Whether a record, in the words of an audit record, is one of those asked for.
     pub(super) fn takes(&mut self, is_access: bool, record: &AuditRecord) -> Result<bool, Stop> {
-        let AuditQuery { actor, act, outcome, since, until, .. } = self.query;
-        let is_one = actor.as_ref().is_none_or(|actor| *actor == record.actor)
+        let AuditQuery { act, outcome, since, until, .. } = self.query;
+        let is_one = self.actor.as_ref().is_none_or(|actor| *actor == record.actor)
             && act.as_ref().is_none_or(|act| acts(record).any(|word| word.starts_with(act.as_str())))
             && since.is_none_or(|since: Timestamp| record.time >= since)
             && until.is_none_or(|until: Timestamp| record.time < until)
@@ -114,6 +120,37 @@ impl<'a> Sieve<'a> {
         }
         let Some(project) = &mut self.project else { return Ok(true) };
         project.concerns(self.appliance, record)
+    }
+}
+
+impl Operational {
+    /// Who is meant, as records say it. Who may read of one project learns of nobody else whether it is there.
+    fn recorded_actor(&self, actor: &AuditedActor, own: Option<(ProjectId, &str)>) -> Result<String, Stop> {
+        let elsewhere = || -> Stop {
+            let detail =
+                "Of one project, name a member or an endpoint in it, or write the id as records have it.";
+            Refusal::new(Code::BadRequest).detail(detail).into()
+        };
+        match actor {
+            AuditedActor::Recorded(text) => Ok(text.clone()),
+            AuditedActor::Endpoint { project, .. } if own.is_some_and(|(_, own)| own != project) => {
+                Err(elsewhere())
+            }
+            AuditedActor::Endpoint { project, name } => {
+                Ok(Actor::Endpoint(self.endpoint_thing(project, name)?.id).to_string())
+            }
+            AuditedActor::User(name) => {
+                let id = self.id_of(Table::Users, &[0; 16], name)?.map(UserId::from_bytes);
+                let Some((project, _)) = own else {
+                    return Ok(Actor::User(id.ok_or_else(|| not_found("user", name))?).to_string());
+                };
+                let id = id.ok_or_else(elsewhere)?;
+                if self.member(project, id)?.is_none() {
+                    return Err(elsewhere());
+                }
+                Ok(Actor::User(id).to_string())
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Budgets of decrypted fields: what bounds the loss when an API key and its certificate are stolen. A decrypt is charged to
-//! the budgets of its API key and of its endpoint, both of which must allow all of its fields, before the first is opened.
+//! Budgets of decrypted and of indexed fields: what bounds the loss when an API key and its certificate are stolen. A decrypt is
+//! charged to the budgets of its API key and of its endpoint, both of which must allow all of its fields, before the first is
+//! opened; an index to two others of theirs.
 //!
 //! What is charged is durable before it is used: fields are reserved in the store in leases that grow with use, and used up
 //! in memory. A crash forfeits what is left of a lease and never gives back what was used; an end in order (`give_back.rs`)
@@ -15,25 +16,22 @@ use parking_lot::Mutex;
 
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
-use crate::domain::budget::{
-    Budget, DefaultBudgets, FIELDS_PER_DAY_MAX, HOUR_S, RAISE_MAX, Raise, Spender, WARNING_PERCENT,
-};
+use crate::domain::budget::{Budget, Counted, DefaultBudgets, HOUR_S, Spender};
 use crate::domain::budget_time::{BudgetTime, trusted_time};
 use crate::domain::cbor;
 use crate::domain::id::{ApiKeyId, EndpointId};
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Scan, Store, StoreError, Table};
 
 use super::fault::Stop;
-use super::listed::Listed;
 use super::operational::Operational;
-use super::spending::{Plan, Purse, Spending, Standing};
+use super::spending::{Plan, Purse, Spending};
 
 /// Rows read at a time when the appliance is unlocked.
 const PAGE_ROWS: usize = 1_000;
 
-/// The budgets of every API key and endpoint that ever decrypted. As many as the catalog has of those, and no more.
+/// The budgets of every API key and endpoint that ever decrypted or indexed. As many as the catalog has of those, and no more.
 pub struct Budgets {
     known: Mutex<HashMap<Spender, Arc<Spending>>>,
     /// One reservation at a time.
@@ -42,33 +40,6 @@ pub struct Budgets {
     /// is right. Every decrypt asks it, so without a lock; it is changed under that of `refilled_to`.
     started: ArcSwap<Now>,
     refilled_to: Mutex<Timestamp>,
-}
-
-/// Whose budget an operator speaks of.
-pub enum BudgetOf<'a> {
-    /// An endpoint's, by the names of its project and its own.
-    Endpoint {
-        /// Its project's name.
-        project: &'a str,
-        /// Its name.
-        name: &'a str,
-    },
-    /// An API key's.
-    ApiKey(ApiKeyId),
-}
-
-/// A budget in a list.
-pub struct BudgetView {
-    /// Whose.
-    pub spender: Spender,
-    /// What an operator calls it: the endpoint's name or the API key's label.
-    pub name: String,
-    /// Its size now, and how much of it is used.
-    pub standing: Standing,
-    /// Its own size; none where the policy's counts.
-    pub own_fields_per_day: Option<u64>,
-    /// When the raise in force ends.
-    pub raised_until: Option<Timestamp>,
 }
 
 impl Budgets {
@@ -157,8 +128,11 @@ impl Budgets {
 
     /// What a request with this API key of this endpoint spends from.
     #[must_use]
-    pub fn purse(&self, endpoint: EndpointId, api_key: ApiKeyId) -> Purse {
-        Purse { endpoint: self.of(Spender::Endpoint(endpoint)), api_key: self.of(Spender::ApiKey(api_key)) }
+    pub fn purse(&self, endpoint: EndpointId, api_key: ApiKeyId, counted: Counted) -> Purse {
+        Purse {
+            endpoint: self.of(Spender::endpoint(endpoint, counted)),
+            api_key: self.of(Spender::api_key(api_key, counted)),
+        }
     }
 
     /// All of them.
@@ -204,9 +178,17 @@ impl Budgets {
         }
         let audit = AuditRecord::new(time.at, Actor::System, "budget.lease");
         let audit = plans.iter().fold(audit, |audit, plan| match plan.spender() {
-            Spender::ApiKey(id) => audit.with("api-key", id).with("api-key-fields", plan.reserved()),
-            Spender::Endpoint(id) => audit.with("endpoint", id).with("endpoint-fields", plan.reserved()),
+            Spender::ApiKey(id) | Spender::ApiKeyIndexes(id) => {
+                audit.with("api-key", id).with("api-key-fields", plan.reserved())
+            }
+            Spender::Endpoint(id) | Spender::EndpointIndexes(id) => {
+                audit.with("endpoint", id).with("endpoint-fields", plan.reserved())
+            }
         });
+        let audit = match purse.counted() {
+            Counted::Decrypted => audit,
+            counted @ Counted::Indexed => audit.with("operation", counted.operation()),
+        };
         let batch = Batch::new(time.at.micros()).record(
             audit_record::KIND,
             audit_record::VERSION,
@@ -214,7 +196,7 @@ impl Budgets {
         );
         let batch = plans.iter().fold(batch, |batch, plan| put(batch, plan));
         // After a failure the leases stay empty: what they held counts as used.
-        store.commit(batch).map_err(|error| Stop::unreserved(error, "decrypted fields"))?;
+        store.commit(batch).map_err(|error| Stop::unreserved(error, purse.counted().fields()))?;
         plans.into_iter().for_each(Plan::install);
         Ok(())
     }
@@ -230,14 +212,15 @@ impl Operational {
         self.budgets.time(now, self.clock_is_trusted())
     }
 
-    /// Takes a decrypt's fields from both its budgets, by way of the store. Where that cannot be made durable, nothing else can.
+    /// Takes a request's fields from both its budgets, by way of the store. Where that cannot be made durable, nothing else can.
     pub(super) fn charge(&self, purse: &Purse, fields: usize, now: Now) -> Result<(), Stop> {
         // Nothing is reserved any more once what was leased goes back.
         self.check_not_ended()?;
         let (time, default_of) = (self.budget_time(now), |spender| self.default_budget(spender));
         let charged = self.budgets.charge(purse, fields, default_of, time, &self.store);
         if charged.as_ref().is_err_and(Stop::is_journal_full) {
-            self.recorder().report_trouble("decrypted fields could not be reserved in their budgets".into());
+            let fields = purse.counted().fields();
+            self.recorder().report_trouble(format!("{fields} could not be reserved in their budgets"));
         }
         charged
     }
@@ -246,155 +229,4 @@ impl Operational {
     pub(super) fn default_budget(&self, spender: Spender) -> u64 {
         spender.default_of(self.policies().budgets)
     }
-
-    /// The budgets of an endpoint and of its API keys, the endpoint's first.
-    ///
-    /// # Errors
-    /// `not-found`.
-    pub fn budgets(&self, project: &str, endpoint: &str, now: Now) -> Result<Vec<BudgetView>, Stop> {
-        let endpoint_id = self.endpoint_id(project, endpoint)?;
-        let mut views = vec![self.budget_view(Spender::Endpoint(endpoint_id), endpoint.to_owned(), now)];
-        for key in self.api_keys(project, endpoint)?.into_iter().filter_map(Listed::sound) {
-            views.push(self.budget_view(Spender::ApiKey(key.id), key.label.to_string(), now));
-        }
-        Ok(views)
-    }
-
-    /// Gives a spender a budget of its own, or with none the policy's again.
-    ///
-    /// # Errors
-    /// `not-found`; `bad-request` for 0 or more than [`FIELDS_PER_DAY_MAX`].
-    pub fn set_budget(
-        &self,
-        actor: Actor,
-        of: &BudgetOf<'_>,
-        fields_per_day: Option<u64>,
-        now: Now,
-    ) -> Result<BudgetView, Stop> {
-        let (spender, name) = self.spender(of)?;
-        if let Some(fields) = fields_per_day {
-            check_size(fields)?;
-        }
-        let said = fields_per_day.map_or_else(|| "default".to_owned(), |fields| fields.to_string());
-        let audit =
-            AuditRecord::new(now.time, actor, "budget.set").with("of", spender).with("fields-per-day", said);
-        self.amend_budget(spender, audit, now, |budget| budget.fields_per_day = fields_per_day)?;
-        Ok(self.budget_view(spender, name, now))
-    }
-
-    /// Gives a spender more for a time. It ends by itself; a further raise takes its place.
-    ///
-    /// # Errors
-    /// `not-found`; `bad-request` for one that is no more than what there is without it, longer than [`RAISE_MAX`], or more
-    /// than [`FIELDS_PER_DAY_MAX`].
-    pub fn raise_budget(
-        &self,
-        actor: Actor,
-        of: &BudgetOf<'_>,
-        fields_per_day: u64,
-        lasts: Duration,
-        now: Now,
-    ) -> Result<BudgetView, Stop> {
-        let (spender, name) = self.spender(of)?;
-        check_size(fields_per_day)?;
-        if lasts.is_zero() || lasts > RAISE_MAX {
-            let days = RAISE_MAX.as_secs() / 86_400;
-            return Err(bad(format!(
-                "A raise lasts between a second and {days} days; for longer, give the {} a budget of its own with \
-                 gembok budget set.",
-                spender.kind()
-            )));
-        }
-        let base = self.budgets.of(spender).budget().fields_per_day;
-        let base = base.unwrap_or_else(|| self.default_budget(spender));
-        if fields_per_day <= base {
-            return Err(bad(format!(
-                "{fields_per_day} fields are no raise: the {}'s budget is {base} fields in 24 hours already.",
-                spender.kind()
-            )));
-        }
-        // In whole seconds, as leases are.
-        let until = Timestamp::from_seconds(self.budget_time(now).at.plus(lasts).seconds());
-        let audit = AuditRecord::new(now.time, actor, "budget.raise")
-            .with("of", spender)
-            .with("fields-per-day", fields_per_day)
-            .with("until", until);
-        let raise = Some(Raise { fields_per_day, until });
-        self.amend_budget(spender, audit, now, |budget| budget.raise = raise)?;
-        Ok(self.budget_view(spender, name, now))
-    }
-
-    /// The budgets of which four fifths are used or more.
-    pub(super) fn strained_budgets(&self, now: Now) -> Vec<(Spender, Standing)> {
-        let time = self.budget_time(now);
-        let standings = self.budgets.all().into_iter().map(|spending| {
-            (spending.spender, spending.standing(self.default_budget(spending.spender), time))
-        });
-        let mut strained: Vec<_> = standings
-            .filter(|(_, Standing { fields_per_day, used })| {
-                used.saturating_mul(100) >= fields_per_day.saturating_mul(WARNING_PERCENT)
-            })
-            .collect();
-        strained.sort_unstable_by_key(|(spender, _)| *spender);
-        strained
-    }
-
-    fn amend_budget(
-        &self,
-        spender: Spender,
-        audit: AuditRecord,
-        now: Now,
-        change: impl FnOnce(&mut Budget),
-    ) -> Result<(), Stop> {
-        let spending = self.budgets.of(spender);
-        let _one_at_a_time = self.budgets.reserving.lock();
-        let plan = spending.amend(self.budget_time(now), change);
-        match self.change(now, |batch| Ok((put(batch, &plan), audit, ()))) {
-            Ok(()) => plan.install(),
-            // Refused before anything was written: who decrypts loses nothing by it.
-            Err(refused @ Stop::Refused(_)) => {
-                plan.abandon();
-                return Err(refused);
-            }
-            Err(fault) => return Err(fault),
-        }
-        Ok(())
-    }
-
-    fn budget_view(&self, spender: Spender, name: String, now: Now) -> BudgetView {
-        let spending = self.budgets.of(spender);
-        let (budget, time) = (spending.budget(), self.budget_time(now));
-        BudgetView {
-            spender,
-            name,
-            standing: spending.standing(self.default_budget(spender), time),
-            own_fields_per_day: budget.fields_per_day,
-            raised_until: budget.raise_at(time.at).map(|raise| raise.until),
-        }
-    }
-
-    fn spender(&self, of: &BudgetOf<'_>) -> Result<(Spender, String), Stop> {
-        match of {
-            BudgetOf::Endpoint { project, name } => {
-                Ok((Spender::Endpoint(self.endpoint_named(project, name)?.id), (*name).to_owned()))
-            }
-            BudgetOf::ApiKey(id) => {
-                let (_, _, api_key) = self.api_key_by_id(*id)?;
-                Ok((Spender::ApiKey(*id), api_key.label.to_string()))
-            }
-        }
-    }
-}
-
-fn check_size(fields: u64) -> Result<(), Stop> {
-    if (1..=FIELDS_PER_DAY_MAX).contains(&fields) {
-        return Ok(());
-    }
-    Err(bad(format!(
-        "A budget is between 1 and {FIELDS_PER_DAY_MAX} fields in 24 hours; to forbid decrypting, revoke the grant."
-    )))
-}
-
-fn bad(detail: String) -> Stop {
-    Refusal::new(Code::BadRequest).detail(detail).into()
 }

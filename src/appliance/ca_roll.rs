@@ -26,6 +26,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Signer, Token, TokenError};
 use crate::store::{CaKeyEntry, Row, Store, Table};
 
+use super::ca_keys;
 use super::certificates::revoke;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
@@ -33,29 +34,32 @@ use super::pki::{Authorities, Authority, PkiFiles, write_file};
 use super::unlock::said;
 
 /// The row in the counters.
-const ROW: &[u8] = b"authorities";
+pub(super) const ROW: &[u8] = b"authorities";
 /// For how long both are trusted at most; then the roll finishes by itself.
 pub const CA_OVERLAP: Duration = Duration::from_secs(90 * 86_400);
 
 /// The CAs as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-struct Stored {
+pub(super) struct Stored {
     /// Which generation signs.
     #[n(0)]
-    generation: u32,
+    pub generation: u32,
     /// Its certificate, DER.
     #[cbor(n(1), with = "minicbor::bytes")]
-    certificate: Vec<u8>,
+    pub certificate: Vec<u8>,
     /// The one before, while both are trusted.
     #[n(2)]
-    retiring: Option<Retiring>,
+    pub retiring: Option<Retiring>,
+    /// Generations that are trusted no more and whose keys are to go from the token; absent where there are none.
+    #[n(3)]
+    pub condemned: Option<Vec<u32>>,
 }
 
 /// A CA on its way out.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
-struct Retiring {
+pub(super) struct Retiring {
     #[n(0)]
     generation: u32,
     #[cbor(n(1), with = "minicbor::bytes")]
@@ -71,6 +75,8 @@ pub struct CaView {
     pub generation: u32,
     /// The one before, while both are trusted.
     pub retiring: Option<RetiringView>,
+    /// Generations that are trusted no more and whose keys are still in the token.
+    pub keys_left: Vec<u32>,
 }
 
 /// A CA on its way out.
@@ -86,23 +92,26 @@ pub struct RetiringView {
 }
 
 /// What a CA's key is called in the token.
-fn label(generation: u32) -> String {
+pub(super) fn label(generation: u32) -> String {
     format!("gembok-ca-{generation}")
 }
 
 /// The CAs of a store: their keys opened in the token. A store that never rolled has the one of its boot row.
 pub(super) fn open(store: &Store, token: &Token, first: &str) -> Result<Authorities, Stop> {
-    let authority = |generation, label: &str| {
-        Ok::<_, Stop>(Authority { generation, signer: token.signer(label).map_err(said)? })
-    };
     let Some(Stored { generation, retiring, .. }) = stored(store)? else {
-        return Ok(Authorities { current: authority(1, first)?, retiring: None });
+        return Ok(Authorities { current: ca_keys::current(token, 1, first).map_err(said)?, retiring: None });
     };
-    let retiring = retiring.map(|old| authority(old.generation, &label(old.generation))).transpose()?;
-    Ok(Authorities { current: authority(generation, &label(generation))?, retiring })
+    let current = ca_keys::current(token, generation, &label(generation)).map_err(said)?;
+    let retiring = match retiring.filter(|_| current.generation == generation) {
+        Some(old) => ca_keys::retiring(token, old.generation)
+            .map_err(said)?
+            .map(|signer| Authority { generation: old.generation, signer }),
+        None => None,
+    };
+    Ok(Authorities { current, retiring })
 }
 
-fn stored(store: &Store) -> Result<Option<Stored>, Stop> {
+pub(super) fn stored(store: &Store) -> Result<Option<Stored>, Stop> {
     let row = store.get(Table::Counters, ROW)?;
     row.map(|row| cbor::decode(&row.value).map_err(Stop::from)).transpose()
 }
@@ -115,7 +124,8 @@ impl Operational {
     pub fn roll_ca(&self, actor: Actor, now: Now) -> Result<CaView, Stop> {
         let _one_at_a_time = self.pki.rolling.lock();
         let before = self.pki.authorities();
-        if before.retiring.is_some() {
+        let known = stored(&self.store)?;
+        if known.as_ref().is_some_and(|known| known.retiring.is_some()) {
             let detail = "A roll is under way already: finish it with gembok certificate roll-ca finish.";
             return Err(Refusal::new(Code::CaRollState).detail(detail).into());
         }
@@ -133,7 +143,8 @@ impl Operational {
             certificate: self.pki.files().authority_of(&before.current.signer)?,
             since: now.time,
         };
-        let rolled = Stored { generation, certificate, retiring: Some(retiring) };
+        let condemned = known.and_then(|known| known.condemned);
+        let rolled = Stored { generation, certificate, retiring: Some(retiring), condemned };
         self.change(now, |batch| {
             let mut boot = self.store.boot()?;
             boot.ca_key = CaKeyEntry { label: label(generation), escrow: None };
@@ -150,14 +161,20 @@ impl Operational {
         self.ca()
     }
 
-    /// Trusts the old CA no more. Certificates of it that count keep that from being done; with `force` they are revoked.
+    /// Trusts the old CA no more, and destroys its key in the token. Certificates of it that count keep that from being done; with
+    /// `force` they are revoked. Where a key could not be destroyed before, that is tried again.
     ///
     /// # Errors
-    /// `ca-roll-state` when no roll is under way, `ca-in-use`, `token-away`.
+    /// `ca-roll-state` when no roll is under way and no key is to go, `ca-in-use`, `token-away`.
     pub fn finish_ca_roll(&self, actor: Actor, force: bool, now: Now) -> Result<CaView, Stop> {
         let _one_at_a_time = self.pki.rolling.lock();
         let before = self.pki.authorities();
-        let Some(old) = &before.retiring else {
+        let known = stored(&self.store)?;
+        let Some(old) = known.as_ref().and_then(|known| known.retiring.as_ref()) else {
+            if known.is_some_and(|known| known.condemned.is_some()) {
+                self.destroy_condemned_keys(actor, now);
+                return self.ca();
+            }
             let detail = "No roll is under way: begin one with gembok certificate roll-ca start.";
             return Err(Refusal::new(Code::CaRollState).detail(detail).into());
         };
@@ -168,7 +185,10 @@ impl Operational {
                 return Err(Refusal::new(Code::CaInUse).detail(detail).into());
             }
             let missing = || Fault::new("the store does not know of the roll that is under way");
-            let finished = Stored { retiring: None, ..stored(&self.store)?.ok_or_else(missing)? };
+            let finished = stored(&self.store)?.ok_or_else(missing)?;
+            let mut condemned = finished.condemned.clone().unwrap_or_default();
+            condemned.push(old.generation);
+            let finished = Stored { retiring: None, condemned: Some(condemned), ..finished };
             let audit = AuditRecord::new(now.time, actor, "ca.roll-finish")
                 .with("generation", before.current.generation)
                 .with("retired", old.generation)
@@ -183,6 +203,7 @@ impl Operational {
         tracing::info!(generation = old.generation, "the old CA is trusted no more");
         self.renew_server_certificate(now);
         self.publish_authorities(now)?;
+        self.destroy_condemned_keys(actor, now);
         self.ca()
     }
 
@@ -195,6 +216,7 @@ impl Operational {
                     tracing::error!(%stop, "a roll of the CA is over and could not be finished");
                 }
             }
+            Ok(view) if !view.keys_left.is_empty() => self.destroy_condemned_keys(Actor::System, now),
             Ok(_) => {}
             Err(stop) => tracing::error!(%stop, "nobody knows how the CA is"),
         }
@@ -205,7 +227,9 @@ impl Operational {
     /// # Errors
     /// The store's.
     pub fn ca(&self) -> Result<CaView, Stop> {
-        let retiring = match stored(&self.store)?.and_then(|stored| stored.retiring) {
+        let (retiring, condemned) =
+            stored(&self.store)?.map_or((None, None), |stored| (stored.retiring, stored.condemned));
+        let retiring = match retiring {
             None => None,
             Some(Retiring { generation, since, .. }) => Some(RetiringView {
                 generation,
@@ -214,7 +238,8 @@ impl Operational {
                 certificates: self.counting_of(generation, self.now().time)?.len() as u64,
             }),
         };
-        Ok(CaView { generation: self.pki.authorities().current.generation, retiring })
+        let generation = self.pki.authorities().current.generation;
+        Ok(CaView { generation, retiring, keys_left: condemned.unwrap_or_default() })
     }
 
     /// Writes CA certificates and lists as the store says they are, and tells the listeners.
@@ -235,11 +260,13 @@ impl Operational {
 
     fn write_authorities(&self) -> Result<(), Stop> {
         let files = self.pki.files();
+        // Without its key an old one can sign no list, and a CA without its list is none.
+        let signs = self.pki.authorities().retiring.is_some();
         match stored(&self.store)? {
-            Some(Stored { certificate, retiring: None, .. }) => files.write_authorities(&[&certificate]),
-            Some(Stored { certificate, retiring: Some(old), .. }) => {
+            Some(Stored { certificate, retiring: Some(old), .. }) if signs => {
                 files.write_authorities(&[&certificate, &old.certificate])
             }
+            Some(Stored { certificate, .. }) => files.write_authorities(&[&certificate]),
             // It never rolled, and other CAs' certificates in the file are those of a roll that was put back.
             None => match files.authority_of(&self.pki.authorities().current.signer) {
                 Ok(own) => files.write_authorities(&[&own]),
@@ -297,7 +324,7 @@ impl PkiFiles {
 }
 
 /// The first bytes of SHA-256 of a CA's public key: enough to compare by eye.
-fn fingerprint(signer: &Signer) -> String {
+pub(super) fn fingerprint(signer: &Signer) -> String {
     use sha2::{Digest, Sha256};
     to_hex(&Sha256::digest(signer.spki())[..8])
 }

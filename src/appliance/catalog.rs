@@ -10,8 +10,10 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
-use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::id::{ObjectId, ProjectId, UserId};
+use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::limits::PROJECTS_MADE_PER_USER_MAX;
 use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
@@ -21,13 +23,15 @@ use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Table};
 
+use super::approvals::user_of;
 use super::fault::{Fault, Stop};
 use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
 use super::rewrap::Rewrapping;
-use super::schema::{checked, declared};
+use super::roots::RootVersionView;
+use super::schema::{checked, declared, identify};
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
@@ -70,6 +74,8 @@ pub struct ObjectView {
     pub object: Object,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersionView>>,
+    /// Of its index root, oldest first; none where no field was ever indexed.
+    pub index_roots: Vec<Listed<RootVersionView>>,
 }
 
 /// A key version without its key.
@@ -86,6 +92,14 @@ pub struct KeyVersionView {
     pub is_worn: bool,
     /// Characters a database column needs for 16 bytes of plaintext.
     pub width_16: usize,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<Timestamp>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<Timestamp>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<Timestamp>,
 }
 
 impl Operational {
@@ -103,20 +117,24 @@ impl Operational {
             kek_version_floor: None,
             description: None,
             retired: None,
+            maker: user_of(actor),
         };
         // Asked before the token is, and held again by the commit.
+        self.check_projects_made(project.maker)?;
         let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
         if self.store.get(Table::Names, &name_key)?.is_some() {
             return Err(Code::AlreadyExists.into());
         }
         let (kek, _) = self.new_kek(actor, id, 1, now)?;
         self.change(now, |batch| {
+            self.check_projects_made(project.maker)?;
             let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
             let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
                 Table::Keks,
                 &kek_row_key(id, 1),
                 cbor::encode(&kek),
             );
+            let batch = self.wait_for_escrow(batch, Table::Keks, &kek_row_key(id, 1));
             let audit = AuditRecord::new(now.time, actor, "project.create")
                 .with("id", id)
                 .with("name", &project.name);
@@ -129,6 +147,24 @@ impl Operational {
             ))
         })?;
         Ok(self.seen(project))
+    }
+
+    /// Refuses another project to a user who has made as many as there may be. Those count that are there, whoever is a member.
+    fn check_projects_made(&self, maker: Option<UserId>) -> Result<(), Stop> {
+        let Some(maker) = maker else { return Ok(()) };
+        let mut made = 0;
+        self.each_listed(Table::Projects, &[], |_, row| {
+            let project = row.decode::<Project>()?.sound();
+            made += usize::from(project.is_some_and(|project| project.maker == Some(maker)));
+            Ok(())
+        })?;
+        if made < PROJECTS_MADE_PER_USER_MAX {
+            return Ok(());
+        }
+        let detail = format!(
+            "There are {made} projects that this user has made; a user may make {PROJECTS_MADE_PER_USER_MAX}."
+        );
+        Err(Refusal::new(Code::TooManyProjects).detail(detail).into())
     }
 
     /// Makes an object with its first key version, which seals at once.
@@ -145,7 +181,8 @@ impl Operational {
     ) -> Result<ObjectView, Stop> {
         let project = self.live_project(project)?;
         let required_context = check_required(new.required_context)?;
-        let schema = checked(new.schema)?;
+        let mut schema = checked(new.schema)?;
+        identify(&mut schema, None)?;
         let id = ObjectId::from_random(random::bytes()?);
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
@@ -165,26 +202,22 @@ impl Operational {
                 is_unused: Some(true),
                 description: None,
                 retired: None,
+                rotate_after_days: None,
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
-            let version = KeyVersion {
-                key_id,
-                version: 1,
-                algorithm,
-                state: if self.keeps_escrow() { KeyState::PreActive } else { KeyState::Active },
-                kek_version: project.kek_version,
-                wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
-                uses_reserved: 0,
-                created: now.time,
-            };
+            let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+            let because = Because::of(actor, now.time, None);
+            let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
+            let version = if self.keeps_escrow() { version.await_copy() } else { version };
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
             let batch = batch
                 .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
-            let batch = if self.keeps_escrow() { self.wait_for_escrow(batch, &version) } else { batch };
+            let batch = self.wait_for_escrow(batch, Table::KeyVersions, &KeyVersion::row_key(key_id, 1));
+            let batch = self.with_first_root(batch, &object, Some(kek.key()), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
                 .with("name", &object.name)
@@ -195,11 +228,11 @@ impl Operational {
             let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
-        if self.keeps_escrow() {
-            self.tend_escrow(now);
-            return self.object_view(object.id);
+        if !self.keeps_escrow() {
+            return self.view(object, vec![Listed::Sound(version)]);
         }
-        Ok(view(object, vec![Listed::Sound(version)]))
+        self.tend_escrow(now);
+        self.object_view(object.id)
     }
 
     /// An object as it is stored now, with its key versions.
@@ -207,7 +240,7 @@ impl Operational {
         let missing = || not_found("object", &id.to_string());
         let object: Object = self.read(Table::Objects, id.as_bytes())?.ok_or_else(missing)?;
         let versions = self.key_versions(&object)?;
-        Ok(view(object, versions))
+        self.view(object, versions)
     }
 
     /// Projects by id; a damaged one by its row's name.
@@ -254,7 +287,15 @@ impl Operational {
         let project = self.project_named(project)?;
         let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
         let versions = self.key_versions(&object)?;
-        Ok(view(object, versions))
+        self.view(object, versions)
+    }
+
+    pub(super) fn view(&self, object: Object, versions: Vec<Listed<KeyVersion>>) -> Result<ObjectView, Stop> {
+        let index_roots = self.root_versions(&object)?;
+        let index_roots = index_roots.into_iter().map(|root| root.map(RootVersionView::from)).collect();
+        let versions =
+            versions.into_iter().map(|version| version.map(|version| KeyVersionView::of(&version))).collect();
+        Ok(ObjectView { object, versions, index_roots })
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -320,16 +361,21 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
     Refusal::new(Code::NotFound).detail(format!("There is no {noun} {name:?}.")).into()
 }
 
-pub(super) fn view(object: Object, versions: Vec<Listed<KeyVersion>>) -> ObjectView {
-    let told = |version: KeyVersion| KeyVersionView {
-        version: version.version,
-        algorithm: version.algorithm,
-        state: version.state,
-        uses_reserved: version.uses_reserved,
-        is_worn: version.is_worn(),
-        width_16: envelope::text_len(version.algorithm, 16),
-    };
-    ObjectView { versions: versions.into_iter().map(|version| version.map(told)).collect(), object }
+impl KeyVersionView {
+    pub(super) fn of(version: &KeyVersion) -> Self {
+        Self {
+            version: version.version,
+            algorithm: version.algorithm,
+            state: version.state,
+            uses_reserved: version.uses_reserved,
+            is_worn: version.is_worn(),
+            width_16: envelope::text_len(version.algorithm, 16),
+            created: version.created,
+            encrypt_until: version.encrypt_until,
+            decrypt_until: version.decrypt_until,
+            destroy_at: version.doom.map(|doom| doom.at),
+        }
+    }
 }
 
 pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {

@@ -1,20 +1,25 @@
 //! Issuing and enrolling client certificates. What makes a certificate count is its enrolment, which ends with a revocation
 //! ([`super::revoking`]); the CRL ([`super::revocations`]) says the same to TLS.
 
+use std::path::PathBuf;
+
 use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::certificate::{Certificate, OUTSIDE};
+use crate::domain::id::UserId;
 use crate::domain::peer::Identity;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
+use super::Appliance;
 use super::fault::Stop;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
-use super::pki::{Pki, Signed};
+use super::pki::{Pki, PkiFiles, Signed};
+use super::reset::UNCONFIRMED;
 use super::signing_request::RequestedKey;
 
 /// Row key of the CRL number in the counters.
@@ -86,13 +91,45 @@ impl Operational {
     fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {
         let signed = self.sign_requested(identity, &RequestedKey::from_csr(csr_pem)?, now)?;
         let certificate = enrolment(identity, &signed);
-        self.change(now, |batch| {
+        self.give_credential(identity, now, |batch| {
             let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);
             let (batch, audit) = self.credential_given(batch, audit, (identity, signed.spki), actor, now)?;
-            Ok((enrol(batch, &signed, &certificate), audit, ()))
-        })
-        .map_err(key_is_taken)?;
+            Ok((enrol(batch, &signed, &certificate), audit))
+        })?;
         self.pki.issued(&signed)
+    }
+
+    /// Commits what gives somebody a certificate. Where that makes another of an account, its rights and what was handed over
+    /// before are taken away by the same commit: that is witnessed, and the lists say it.
+    pub(super) fn give_credential(
+        &self,
+        identity: Identity,
+        now: Now,
+        give: impl FnOnce(Batch) -> Result<(Batch, AuditRecord), Stop>,
+    ) -> Result<(), Stop> {
+        let withdrawn = self
+            .change(now, |batch| {
+                let before = match identity {
+                    Identity::User(id) => self.live_serials(id.into(), now.time)?,
+                    Identity::Endpoint(_) => Vec::new(),
+                };
+                let (batch, audit) = give(batch)?;
+                let takes_away = audit.details.value(UNCONFIRMED).is_some();
+                Ok((batch, audit, takes_away.then_some(before)))
+            })
+            .map_err(key_is_taken)?;
+        let (Some(before), Identity::User(id)) = (withdrawn, identity) else { return Ok(()) };
+        self.witness_withdrawal(now);
+        let left = self.live_serials(id.into(), now.time)?;
+        let ended: Vec<Vec<u8>> = before.into_iter().filter(|serial| !left.contains(serial)).collect();
+        self.publish_revocations(&ended, now)
+    }
+
+    /// Serial numbers of a user's certificates that count.
+    pub(super) fn live_serials(&self, user: UserId, now: Timestamp) -> Result<Vec<Vec<u8>>, Stop> {
+        let enrolments = self.enrolments(user)?;
+        let live = enrolments.iter().filter(|(_, _, certificate)| certificate.revoked.is_none());
+        Ok(live.filter_map(|(_, _, certificate)| certificate.listed_serial(now)).collect())
     }
 
     /// A certificate for `identity` over a requested key; it counts for nothing until it is enrolled.
@@ -134,20 +171,36 @@ impl CertificateView {
     }
 }
 
+impl Appliance {
+    /// The CAs that clients are to trust, PEM: both while a roll is under way, and that of the server's certificate where it comes
+    /// from outside. Public, and there whatever state we are in.
+    ///
+    /// # Errors
+    /// A fault where a file cannot be read.
+    pub fn ca_pem(&self) -> Result<String, Stop> {
+        let settings = self.settings();
+        let of_server = settings.outside.server_certificate.as_ref().and(settings.outside.ca.as_ref());
+        trusted(&PkiFiles::below(&settings.state_directory), of_server)
+    }
+}
+
+/// Whoever signed the server's certificate has to be known to its clients.
+fn trusted(files: &PkiFiles, of_server: Option<&PathBuf>) -> Result<String, Stop> {
+    let mut pem = String::new();
+    for file in std::iter::once(&files.ca()).chain(of_server) {
+        pem.push_str(&std::fs::read_to_string(file).map_err(|error| {
+            super::Fault::new(format!("{} cannot be read: {error}; put it there again", file.display()))
+        })?);
+    }
+    Ok(pem)
+}
+
 impl Pki {
     /// What the holder of a certificate just signed is given.
     pub(super) fn issued(&self, signed: &Signed) -> Result<Issued, Stop> {
-        let mut ca_pem = String::new();
-        // Whoever signed the server's certificate has to be known to its clients.
-        for file in [Some(self.files().ca()), self.of_server().cloned()].into_iter().flatten() {
-            let text = std::fs::read_to_string(&file).map_err(|error| {
-                super::Fault::new(format!("{} cannot be read: {error}; put it there again", file.display()))
-            })?;
-            ca_pem.push_str(&text);
-        }
         Ok(Issued {
             certificate_pem: signed.pem.clone(),
-            ca_pem,
+            ca_pem: trusted(self.files(), self.of_server())?,
             spki: to_hex(&signed.spki),
             not_after: signed.not_after,
         })

@@ -158,6 +158,8 @@ impl Operational {
             || act.ends_with(".revoke")
             || [
                 "appliance.lock",
+                "key.compromise",
+                "key.disable",
                 "clock.acknowledge",
                 "member.remove",
                 "subject.freeze",

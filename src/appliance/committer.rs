@@ -276,8 +276,16 @@ mod tests {
             operation: Some(Operation::Decrypt),
             latency_us: 10,
             outcome: None,
-            groups: [Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16, subjects: None }]
-                .into(),
+            groups: [Group {
+                object,
+                key_version: 1,
+                outcome: None,
+                fields: 1,
+                bytes: 16,
+                subjects: None,
+                anew: None,
+            }]
+            .into(),
             repeated: None,
         }
     }

@@ -1,5 +1,5 @@
 //! Decrypt: envelopes in, fields out. Every way in which an envelope fails to open gives one answer, `cannot-open`; only a
-//! disabled and a destroyed version say so, and only to one who was granted the object and holds an envelope of its key.
+//! version that is disabled or destroyed, or whose time is over, says so, and only to one who was granted the object and holds an envelope of its key.
 
 use std::sync::Arc;
 
@@ -14,12 +14,14 @@ use crate::domain::key_version::{KeyVersion, Opening};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Decrypt};
+use super::admission::Admitted;
 use super::encrypt::Done;
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
+use super::operate::Decrypt;
 use super::operational::Operational;
 use super::served::Served;
+use super::watch::Watch;
 
 /// One envelope to open.
 pub struct Sealed<'a> {
@@ -41,7 +43,7 @@ impl Operational {
         sealed: &[Result<Sealed<'_>, Refusal>],
         now: Now,
     ) -> Option<OpeningKeys> {
-        let wanted = wanted(admitted, sealed);
+        let wanted = wanted(admitted, sealed, now);
         let keys = wanted.map(|version| match version {
             Ok((_, version)) => self.keyring.recall(version, now.instant).map(Ok),
             Err(code) => Some(Err(code)),
@@ -54,8 +56,9 @@ impl Operational {
     pub fn opening_versions(
         admitted: &Admitted<Decrypt>,
         sealed: &[Result<Sealed<'_>, Refusal>],
+        now: Now,
     ) -> Vec<Result<(Arc<Served>, u32), Code>> {
-        let wanted = wanted(admitted, sealed);
+        let wanted = wanted(admitted, sealed, now);
         wanted.map(|wanted| wanted.map(|(served, version)| (Arc::clone(served), version.version))).collect()
     }
 
@@ -70,7 +73,8 @@ impl Operational {
             let (served, number) = wanted?;
             let version = served.version(number)?.ok_or(Code::CannotOpen)?;
             let key = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant);
-            key.map_err(|stop| stop.told().code)
+            let key = key.map_err(|stop| stop.told().code)?;
+            self.check_not_closed((version.key_id, version.version)).map(|()| key)
         });
         OpeningKeys(keys.collect())
     }
@@ -84,10 +88,13 @@ impl Operational {
         admitted: &Admitted<Decrypt>,
         keys: &OpeningKeys,
         sealed: Vec<Result<Sealed<'_>, Refusal>>,
+        now: Now,
     ) -> Result<Done<Zeroizing<Vec<u8>>>, Stop> {
         self.check_not_ended()?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new(), watch: None };
+        let mut done =
+            Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new(), watch: Watch::default() };
+        let mut key_watch = self.closed_keys.watch();
         for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut number, mut subject) = (0, None);
@@ -97,16 +104,17 @@ impl Operational {
                 subject = self.subject_of(&served.object, &sealed.context)?;
                 if let Some(subject) = subject {
                     // Begun before the look, so that no freeze falls between them.
-                    done.watch.get_or_insert_with(|| self.frozen.watch(served.object.project));
+                    done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
                     self.frozen.check(served.object.project, subject)?;
                 }
                 let (version, envelope) =
-                    version_of(served, &sealed.envelope).map_err(|code| match code {
+                    version_of(served, &sealed.envelope, now).map_err(|code| match code {
                         Code::CannotOpen => cannot_open(served, &sealed.context),
                         told_apart => told_apart.into(),
                     })?;
                 number = version.version;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
+                key_watch.opens((version.key_id, number), served.revision);
                 let (header, object) = (envelope.header.to_bytes(), &served.object);
                 aad::write(
                     &mut binding,
@@ -125,6 +133,7 @@ impl Operational {
             }
             done.items.push(opened);
         }
+        done.watch.keys = Some(key_watch);
         if done.items.len() == admitted.items().len() {
             Ok(done)
         } else {
@@ -137,19 +146,21 @@ impl Operational {
 fn wanted<'a>(
     admitted: &'a Admitted<Decrypt>,
     sealed: &'a [Result<Sealed<'_>, Refusal>],
+    now: Now,
 ) -> impl Iterator<Item = Result<(&'a Arc<Served>, &'a KeyVersion), Code>> {
-    admitted.items().iter().zip(sealed).map(|(served, sealed)| {
+    admitted.items().iter().zip(sealed).map(move |(served, sealed)| {
         let served = served.as_ref().map_err(|denied| denied.code)?;
         let sealed = sealed.as_ref().map_err(|refusal| refusal.code)?;
-        version_of(served, &sealed.envelope).map(|(version, _)| (served, version))
+        version_of(served, &sealed.envelope, now).map(|(version, _)| (served, version))
     })
 }
 
 /// Takes the envelope apart and finds its version, before any key is fetched: its key id must be the object's, the version
-/// must exist, the algorithm must be that version's.
-fn version_of<'s, 'e>(
+/// must exist, the algorithm must be that version's, and it must open at `now`.
+pub(super) fn version_of<'s, 'e>(
     served: &'s Served,
     envelope: &'e [u8],
+    now: Now,
 ) -> Result<(&'s KeyVersion, Envelope<'e>), Code> {
     let envelope = Envelope::parse(envelope).map_err(|_| Code::CannotOpen)?;
     if envelope.header.key_id != served.object.key_id {
@@ -159,12 +170,12 @@ fn version_of<'s, 'e>(
     if version.algorithm != envelope.header.algorithm {
         return Err(Code::CannotOpen);
     }
-    version.opening().map(|opening: Opening<'_>| (opening.version(), envelope))
+    version.opening(now.time).map(|opening: Opening<'_>| (opening.version(), envelope))
 }
 
 /// The one answer. Where the object requires context names that were not given, it says so beside: the names are in the
 /// catalog, not in the envelope, so that tells nothing about it.
-fn cannot_open(served: &Served, context: &Context<'_>) -> Refusal {
+pub(super) fn cannot_open(served: &Served, context: &Context<'_>) -> Refusal {
     let refusal = Refusal::new(Code::CannotOpen);
     match served.object.required_context.iter().find(|name| context.value(name).is_none()) {
         Some(name) => refusal

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::domain::actor::Actor;
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::AuditRecord;
-use crate::domain::budget::Spender;
+use crate::domain::budget::{Counted, Spender};
 use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
@@ -46,11 +46,13 @@ impl Operational {
                 Table::Names,
                 &self.store.name_key(Table::Endpoints, endpoint.project.as_bytes(), name),
             );
-            let mut spenders = vec![Spender::Endpoint(endpoint.id)];
+            let mut spenders = Counted::ALL.map(|counted| Spender::endpoint(endpoint.id, counted)).to_vec();
+            let mut api_keys = 0u32;
             for (digest, key) in self.keys_of(&endpoint)? {
                 batch =
                     batch.delete(Table::ApiKeys, &digest).delete(Table::Traces, &LastUse::row_key(key.id));
-                spenders.push(Spender::ApiKey(key.id));
+                spenders.extend(Counted::ALL.map(|counted| Spender::api_key(key.id, counted)));
+                api_keys += 1;
             }
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, endpoint.id.as_bytes(), |row_key, _| {
@@ -65,7 +67,7 @@ impl Operational {
                 .with("id", endpoint.id)
                 .with("name", name)
                 .with("project", endpoint.project)
-                .with("api-keys", spenders.len() - 1)
+                .with("api-keys", api_keys)
                 .with("grants", grants.len())
                 .with("certificates", serials.len());
             let audit = if is_damaged { audit.with("row", "damaged") } else { audit };
@@ -102,6 +104,7 @@ impl Operational {
             let batch = numbers.fold(batch, |batch, number| {
                 batch.delete(Table::KeyVersions, &KeyVersion::row_key(object.key_id, number))
             });
+            let batch = self.without_roots(batch, &object)?;
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {
                 let of = Grant::from_row_key(row_key);

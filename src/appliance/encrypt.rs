@@ -13,12 +13,13 @@ use crate::domain::key_version::{KeyVersion, Sealing};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::admission::{Admitted, Denied, Encrypt};
+use super::admission::{Admitted, Denied};
 use super::fault::{Fault, Stop};
-use super::frozen::FreezeWatch;
 use super::keyring::Held;
+use super::operate::Encrypt;
 use super::operational::Operational;
 use super::served::Served;
+use super::watch::Watch;
 
 /// One field to seal.
 pub struct Field<'a> {
@@ -34,8 +35,8 @@ pub struct Done<T> {
     pub items: Vec<Result<T, Refusal>>,
     /// The same, counted.
     pub groups: Groups,
-    /// Where something was opened that is somebody's: to be asked before it goes out.
-    pub watch: Option<FreezeWatch>,
+    /// To be asked before it goes out.
+    pub watch: Watch,
 }
 
 impl<T> Done<T> {
@@ -57,16 +58,17 @@ impl Operational {
         let mut keys: SmallVec<[Result<Arc<Held<DataKey>>, Code>; 1]> =
             SmallVec::with_capacity(admitted.items().len());
         for (served, run) in runs(admitted.items()) {
-            let key = match served.as_ref().map_err(|denied| denied.code).and_then(|served| sealing(served)) {
-                Err(code) => Err(code),
-                Ok(sealing) => {
-                    let held = self.keyring.recall(sealing.version(), now.instant)?;
-                    if !self.leases.take(sealing.version(), run as u64) {
-                        return None;
+            let key =
+                match served.as_ref().map_err(|denied| denied.code).and_then(|served| sealing(served, now)) {
+                    Err(code) => Err(code),
+                    Ok(sealing) => {
+                        let held = self.keyring.recall(sealing.version(), now.instant)?;
+                        if !self.leases.take(sealing.version(), run as u64) {
+                            return None;
+                        }
+                        Ok(held)
                     }
-                    Ok(held)
-                }
-            };
+                };
             keys.extend(std::iter::repeat_n(key, run));
         }
         Some(SealingKeys(keys))
@@ -96,8 +98,9 @@ impl Operational {
     }
 
     fn load_sealing_key(&self, served: &Served, uses: u64, now: Now) -> Result<Arc<Held<DataKey>>, Stop> {
-        let version: &KeyVersion = sealing(served)?.version();
+        let version: &KeyVersion = sealing(served, now)?.version();
         let held = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant)?;
+        self.check_not_closed((version.key_id, version.version))?;
         self.leases.grant(version, uses, &self.store, now.time)?;
         Ok(held)
     }
@@ -111,11 +114,13 @@ impl Operational {
         admitted: &Admitted<Encrypt>,
         keys: &SealingKeys,
         fields: Vec<Result<Field<'_>, Refusal>>,
+        now: Now,
     ) -> Result<Done<Vec<u8>>, Stop> {
         self.check_not_ended()?;
         let mut nonces = Nonces::draw(fields.len())?;
         let mut binding = Vec::new();
-        let mut done = Done { items: Vec::with_capacity(fields.len()), groups: Groups::new(), watch: None };
+        let mut done =
+            Done { items: Vec::with_capacity(fields.len()), groups: Groups::new(), watch: Watch::default() };
         for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut version, mut bytes, mut subject) = (0, 0, None);
@@ -125,7 +130,7 @@ impl Operational {
                 subject = self.subject_of(&served.object, &field.context)?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 require_context(served, &field.context)?;
-                let header = sealing(served)?.version().header();
+                let header = sealing(served, now)?.version().header();
                 (version, bytes) = (header.key_version, field.plaintext.len() as u64);
                 let (header, object) = (header.to_bytes(), &served.object);
                 aad::write(
@@ -167,11 +172,11 @@ fn runs(
     items.chunk_by(alike).map(|run| (&run[0], run.len()))
 }
 
-fn sealing(served: &Served) -> Result<Sealing<'_>, Code> {
-    served.current()?.ok_or(Code::KeyNotSealing)?.sealing()
+pub(super) fn sealing(served: &Served, now: Now) -> Result<Sealing<'_>, Code> {
+    served.current()?.ok_or(Code::KeyNotSealing)?.sealing(now.time)
 }
 
-fn require_context(served: &Served, context: &Context<'_>) -> Result<(), Refusal> {
+pub(super) fn require_context(served: &Served, context: &Context<'_>) -> Result<(), Refusal> {
     let missing = served.object.required_context.iter().find(|name| context.value(name).is_none());
     missing.map_or(Ok(()), |name| {
         Err(Refusal::new(Code::ContextRequired)

@@ -4,7 +4,7 @@ use crate::domain::network::Network;
 use crate::domain::timestamp::Now;
 
 use super::api_keys::ApiKeyView;
-use super::budgets::BudgetView;
+use super::budget_verbs::BudgetView;
 use super::certificates::CertificateView;
 use super::enrollment::EndpointView;
 use super::fault::Stop;

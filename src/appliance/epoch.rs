@@ -6,9 +6,9 @@
 //! sessions, approvals, one-time links        gone: they may have been ended or used
 //! key versions of AES-GCM and AES-GCM-SIV    decrypt_only: seals under them were not counted
 //! key versions of the other two              2^36 uses more
-//! objects, projects                          the next key version, the next KEK version: 1,000 higher
+//! objects, projects, index roots             the next key version, KEK version, root version: 1,000 higher
 //! CRL number, wraps by each MK generation    2^20 higher
-//! budgets of endpoints and API keys          spent: what was decrypted was not counted
+//! budgets of endpoints and API keys          spent: what was decrypted and indexed was not counted
 //! ```
 //!
 //! What is damaged and can be told from other rows is written anew on the way: names, and how far the journal was pruned.
@@ -23,13 +23,14 @@ use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::{self, AuditRecord};
-use crate::domain::budget::{Budget, DefaultBudgets, Spender};
+use crate::domain::budget::{Budget, Counted, DefaultBudgets, Spender};
 use crate::domain::cbor;
 use crate::domain::credentials::Credentials;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::project::Project;
+use crate::domain::root_version::RootVersion;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::User;
 use crate::hsm::{Anchor, Token, TokenError};
@@ -59,7 +60,7 @@ const EPOCHS_SKIPPED_MAX: u32 = 1_000;
 const OWED: &[u8] = b"epoch-jumps";
 
 /// The tables whose rows jump, in this order: first those that let somebody in.
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     Table::Users,
     Table::Endpoints,
     Table::ApiKeys,
@@ -67,6 +68,7 @@ const TABLES: [Table; 7] = [
     Table::Objects,
     Table::Projects,
     Table::Credentials,
+    Table::IndexRoots,
 ];
 
 /// How far the jumps have come.
@@ -231,7 +233,7 @@ fn jump_page(
             batch = batch.put(table, &key, jumped);
             changed += 1;
         }
-        if let Some(spender) = spender(table, &row.value)? {
+        for spender in spenders(table, &row.value)?.into_iter().flatten() {
             let budget = spent(store, spender, budgets, now)?;
             batch = batch.put(Table::Budgets, &spender.row_key(), cbor::encode(&budget));
         }
@@ -265,6 +267,11 @@ fn jump(table: Table, row: &[u8], now: Timestamp) -> Result<Option<Vec<u8>>, Sto
             let version_floor = Some(object.next_version().saturating_add(VERSIONS_JUMP));
             Some(cbor::encode(&Object { version_floor, ..object }))
         }
+        Table::IndexRoots => {
+            let root: RootVersion = cbor::decode(row)?;
+            let next_floor = Some(root.next().saturating_add(VERSIONS_JUMP));
+            Some(cbor::encode(&RootVersion { next_floor, ..root }))
+        }
         Table::Projects => {
             let project: Project = cbor::decode(row)?;
             let kek_version_floor = Some(project.next_kek_version().saturating_add(VERSIONS_JUMP));
@@ -274,11 +281,17 @@ fn jump(table: Table, row: &[u8], now: Timestamp) -> Result<Option<Vec<u8>>, Sto
     })
 }
 
-/// Whose budget goes with a row.
-fn spender(table: Table, row: &[u8]) -> Result<Option<Spender>, Stop> {
+/// Whose budgets go with a row.
+fn spenders(table: Table, row: &[u8]) -> Result<Option<[Spender; 2]>, Stop> {
     Ok(match table {
-        Table::Endpoints => Some(Spender::Endpoint(cbor::decode::<Endpoint>(row)?.id)),
-        Table::ApiKeys => Some(Spender::ApiKey(cbor::decode::<ApiKey>(row)?.id)),
+        Table::Endpoints => {
+            let id = cbor::decode::<Endpoint>(row)?.id;
+            Some(Counted::ALL.map(|counted| Spender::endpoint(id, counted)))
+        }
+        Table::ApiKeys => {
+            let id = cbor::decode::<ApiKey>(row)?.id;
+            Some(Counted::ALL.map(|counted| Spender::api_key(id, counted)))
+        }
         _ => None,
     })
 }
@@ -302,8 +315,7 @@ fn jump_version(version: KeyVersion) -> Option<KeyVersion> {
         return (version.state != KeyState::Destroyed).then_some(KeyVersion { uses_reserved, ..version });
     }
     // One that is not active yet may have been in the time that is lost.
-    let may_have_sealed = matches!(version.state, KeyState::PreActive | KeyState::Active);
-    may_have_sealed.then_some(KeyVersion { state: KeyState::DecryptOnly, ..version })
+    version.after_lost_count()
 }
 
 /// A key pair for the first epoch after `known` that never had one.

@@ -66,9 +66,8 @@ struct CatchingUp {
 
 struct Ready {
     file: EscrowFile,
-    keks: HashSet<Vec<u8>>,
-    /// Row keys of key versions that waited.
-    versions: HashSet<Vec<u8>>,
+    /// What waited, and is in it.
+    appended: HashSet<(Table, Vec<u8>)>,
 }
 
 #[derive(Default)]
@@ -105,7 +104,7 @@ pub struct EscrowHealth {
 }
 
 /// Tables whose rows are in the log, beside the boot row.
-fn tables() -> impl Iterator<Item = Table> {
+pub(super) fn tables() -> impl Iterator<Item = Table> {
     std::iter::once(Table::Keks).chain(KINDS.iter().map(|kind| kind.table))
 }
 
@@ -132,7 +131,8 @@ impl Operational {
     /// How it is.
     pub(super) fn escrow_health(&self) -> EscrowHealth {
         let told = self.escrow.told.lock();
-        let waiting = self.waiting_for_escrow().map_or(0, |waiting| waiting.len() as u64);
+        let waiting = self.waiting_for_escrow().unwrap_or_default();
+        let waiting = waiting.iter().filter(|(table, _)| *table == Table::KeyVersions).count() as u64;
         let path = self.settings.escrow_path.as_ref().map(|path| path.display().to_string());
         let only_here = if path.is_some() && told.trouble.is_none() { Some(waiting) } else { told.only_here };
         EscrowHealth { entries: told.entries, waiting, only_here, trouble: told.trouble.clone(), path }
@@ -197,7 +197,7 @@ impl Operational {
     /// Reads what there is. The first entry says whose it is.
     fn read_log(&self) -> Result<CatchingUp, Stop> {
         let path = self.settings.escrow_path.clone().unwrap_or_default();
-        let (mut logged, mut keks, mut generations) = (HashSet::new(), HashSet::new(), BTreeSet::new());
+        let (mut logged, mut generations) = (HashSet::new(), BTreeSet::new());
         let mut is_first = true;
         let file = EscrowFile::open(&path, |entry| {
             let boot = (entry.table == Table::Boot.number()).then(|| Boot::logged(entry.value)).flatten();
@@ -210,14 +210,11 @@ impl Operational {
             }
             is_first = false;
             generations.extend(boot.iter().flat_map(|boot| &boot.store_keys).map(|key| key.generation));
-            if entry.table == Table::Keks.number() {
-                keks.insert(entry.key.to_vec());
-            }
             logged.insert(fingerprint(entry.table, entry.key));
             Ok(())
         })?;
         self.escrow.told.lock().generations = generations;
-        let mut ready = Ready { file, keks, versions: HashSet::new() };
+        let mut ready = Ready { file, appended: HashSet::new() };
         // First of all what opens the rest.
         self.log_boot(&mut ready)?;
         Ok(CatchingUp { ready, logged, at: (0, Vec::new()) })
@@ -277,29 +274,20 @@ impl Operational {
             key: row_key,
             value: stored,
         }))?;
-        let keks = found.into_iter().filter(|(table, ..)| *table == Table::Keks);
-        ready.keks.extend(keks.map(|(_, row_key, _)| row_key));
         self.escrow.told.lock().entries = ready.file.entries;
         Ok(())
     }
 
-    /// Appends what is new: boot row, KEKs, and the key versions that wait, whose row keys are returned.
-    fn log_new(&self, ready: &mut Ready) -> Result<Vec<Vec<u8>>, Stop> {
+    /// Appends what is new: boot row, and what waits, which is returned.
+    fn log_new(&self, ready: &mut Ready) -> Result<Vec<(Table, Vec<u8>)>, Stop> {
         self.log_boot(ready)?;
-        let mut new = Vec::new();
-        self.each_listed(Table::Keks, &[], |row_key, row| {
-            let Listed::Sound(row) = row else { return Ok(()) };
-            if !ready.keks.contains(row_key) && has_key(Table::Keks, &row.value)? {
-                new.push((Table::Keks, row_key.to_vec()));
-            }
-            Ok(())
-        })?;
         let waiting = self.waiting_for_escrow()?;
-        let fresh = waiting.iter().filter(|row_key| !ready.versions.contains(*row_key)).cloned();
-        new.extend(fresh.map(|row_key| (Table::KeyVersions, row_key)));
-        self.log_rows(ready, new)?;
-        ready.versions.clear();
-        ready.versions.extend(waiting.iter().cloned());
+        let new = waiting.iter().filter(|row| !ready.appended.contains(*row)).cloned();
+        // A KEK first: what it wraps leads nowhere without it.
+        let (keks, others): (Vec<_>, Vec<_>) = new.partition(|(table, _)| *table == Table::Keks);
+        self.log_rows(ready, [keks, others].concat())?;
+        ready.appended.clear();
+        ready.appended.extend(waiting.iter().cloned());
         Ok(waiting)
     }
 

@@ -64,7 +64,18 @@ impl Operational {
                 if user.disabled.is_some() {
                     but.push(format!("The user {name} is disabled."));
                 }
-                Who::User(self.person(&user)?)
+                let person = self.person(&user)?;
+                if let (Act::ApprovalGive, Target::Approval(id)) = (act, target) {
+                    but.extend(self.objection(person.id, *id, *time)?);
+                } else if let (Act::ApprovalRefuse | Act::ApprovalWithdraw, Target::Approval(id)) =
+                    (act, target)
+                {
+                    let standing = self.approval_row(*id)?.standing(*time);
+                    if standing != "waiting" {
+                        but.push(format!("The request is {standing}."));
+                    }
+                }
+                Who::User(person)
             }
             Asker::Endpoint { project, name } => {
                 let endpoint = self.endpoint_thing(project, name)?;
@@ -87,7 +98,7 @@ impl Operational {
                         but.push(format!("The endpoint {name} has no grant to {operation} {}.", object.name));
                     }
                     let row: Option<Object> = self.read(Table::Objects, object.id.as_bytes())?;
-                    if operation.seals() && row.is_some_and(|row| row.retired.is_some()) {
+                    if operation.takes_in() && row.is_some_and(|row| row.retired.is_some()) {
                         but.push(format!("The object {} is retired.", object.name));
                     }
                 }

@@ -60,7 +60,7 @@ impl FreezeWatch {
         if self.frozen.freezes(self.project) == self.began {
             return Ok(());
         }
-        Err(Refusal::new(Code::Conflict).detail("A subject was frozen while this was decrypted."))
+        Err(Refusal::new(Code::Conflict).detail("A subject was frozen while this was opened."))
     }
 }
 

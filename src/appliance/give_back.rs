@@ -1,4 +1,4 @@
-//! What was leased of decrypt budgets and not used goes back when an unlocked time ends in order. So only a crash forfeits
+//! What was leased of budgets and not used goes back when an unlocked time ends in order. So only a crash forfeits
 //! any of it, and an operator who locks and unlocks takes nothing from anybody's day.
 
 use crate::domain::actor::Actor;
@@ -34,18 +34,18 @@ impl Budgets {
             &cbor::encode(&audit),
         );
         let batch = plans.iter().fold(batch, put);
-        store.commit(batch).map_err(|error| Stop::unreserved(error, "decrypted fields"))?;
+        store.commit(batch).map_err(|error| Stop::unreserved(error, "what goes back to budgets"))?;
         plans.into_iter().for_each(Plan::install);
         Ok(())
     }
 }
 
 impl Operational {
-    /// Gives back what was leased of decrypt budgets and not used.
+    /// Gives back what was leased of budgets and not used.
     pub(super) fn give_back_budgets(&self) {
         let time = self.budget_time(self.now());
         if let Err(stop) = self.budgets.give_back(time, &self.store) {
-            tracing::warn!(%stop, "what was leased of decrypt budgets did not go back; it counts as used");
+            tracing::warn!(%stop, "what was leased of budgets did not go back; it counts as used");
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::timestamp::Timestamp;
 use super::ca_roll::CaView;
 use super::clock::ClockVerdict;
 use super::disk_reserve::DiskSpace;
+use super::key_turns::DueKey;
 use super::keys_health::KeysHealth;
 use super::spending::Standing;
 use super::wear::WornKey;
@@ -74,6 +75,8 @@ pub struct Health {
     pub worn_keys: Vec<WornKey>,
     /// Keys that are being replaced.
     pub keys: Option<KeysHealth>,
+    /// Key versions whose next one is due and could not be made yet.
+    pub due_keys: Vec<DueKey>,
     /// When certificates and the CRL end, our own and the newest of each client.
     pub expiries: Vec<Expiry>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
@@ -162,6 +165,7 @@ impl Appliance {
             strained_budgets: Vec::new(),
             worn_keys: Vec::new(),
             keys: None,
+            due_keys: Vec::new(),
             expiries: self.expiries(),
             ca: None,
             time: (self.settings.clock)().time,
@@ -179,6 +183,7 @@ impl Appliance {
                 health.strained_budgets = operational.strained_budgets(operational.now());
                 health.worn_keys = operational.worn_keys();
                 health.keys = Some(operational.keys_health());
+                health.due_keys = operational.due_keys();
                 health.ca = operational.ca().ok();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! token: MK ── unwraps ──> project KEK ── unwraps ──> data key ── seals, opens ──> fields
+//!                                       └─ unwraps ──> index root ── makes ──> index values
 //! ```
 //!
-//! A key's time runs from its unwrapping and is never extended by use; a data key's ends no later than that of the KEK it
+//! A key's time runs from its unwrapping and is never extended by use; that of a data key or a root ends no later than that of the KEK it
 //! came from, so no key is used longer than one lifetime after the token last agreed. The number of keys is bounded; keys
 //! that fall out are wiped when their last user is done.
 //!
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
+use crate::crypto::blind_index::IndexRoot;
 use crate::crypto::data_key::DataKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::cbor;
@@ -24,6 +26,7 @@ use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::Kek;
 use crate::domain::refusal::Code;
+use crate::domain::root_version::RootVersion;
 use crate::hsm::{MasterKey, TokenError};
 use crate::store::{Store, Table};
 
@@ -33,7 +36,7 @@ use super::single_flight::SingleFlight;
 /// How many keys are kept, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyringLimits {
-    /// Data keys, and KEKs, at most.
+    /// Data keys, KEKs, and index roots, each at most.
     pub entries_max: usize,
     /// From unwrapping.
     pub ttl: Duration,
@@ -41,11 +44,12 @@ pub struct KeyringLimits {
 
 type Unwrapped = Result<Arc<Held<WrappingKey>>, Stop>;
 
-/// Unwrapped KEKs and data keys.
+/// Unwrapped KEKs, data keys and index roots.
 pub(super) struct Keyring {
     ttl: Duration,
     keks: Cache<(ProjectId, u32), Arc<Held<WrappingKey>>>,
     data_keys: Cache<(u32, u32), Arc<Held<DataKey>>>,
+    roots: Cache<(u32, u32), Arc<Held<IndexRoot>>>,
     unwrapping: SingleFlight<(ProjectId, u32), Unwrapped>,
 }
 
@@ -72,6 +76,7 @@ impl Keyring {
             ttl: limits.ttl,
             keks: Cache::new(limits.entries_max),
             data_keys: Cache::new(limits.entries_max),
+            roots: Cache::new(limits.entries_max),
             unwrapping: SingleFlight::new(patience),
         }
     }
@@ -130,16 +135,70 @@ impl Keyring {
         Ok(held)
     }
 
+    /// A version of an index root, if it is in memory and its time is not over.
+    #[must_use]
+    pub(super) fn recall_root(&self, version: &RootVersion, now: Instant) -> Option<Arc<Held<IndexRoot>>> {
+        self.roots.get(&(version.key_id, version.version)).filter(|held| now < held.until)
+    }
+
+    /// A version of an object's index root, unwrapped if need be. Blocks, as [`Keyring::load`] does.
+    ///
+    /// # Errors
+    /// As [`Keyring::load`].
+    pub(super) fn load_root(
+        &self,
+        version: &RootVersion,
+        object: &Object,
+        store: &Store,
+        master_keys: &[MasterKey],
+        now: Instant,
+    ) -> Result<Arc<Held<IndexRoot>>, Stop> {
+        if let Some(held) = self.recall_root(version, now) {
+            return Ok(held);
+        }
+        let again;
+        let (version, kek) =
+            match self.find_kek(object.project, version.kek_version, store, master_keys, now)? {
+                Some(kek) => (version, kek),
+                // As with data keys.
+                None => {
+                    again = root_as_it_lies(version, store)?;
+                    let number = again.kek_version;
+                    (&again, self.load_kek(object.project, number, store, master_keys, now)?)
+                }
+            };
+        let ids = (*object.project.as_bytes(), *object.id.as_bytes());
+        let binding = Binding::index_root(ids.0, ids.1, version.key_id, version.version, version.kek_version);
+        let damaged = || {
+            Fault::new(format!(
+                "version {} of the index root of object {} does not open; restore it from a backup",
+                version.version, object.id
+            ))
+        };
+        let wrapped = WrappedKey::parse(&version.wrapped).map_err(|_| damaged())?;
+        let key = kek.key.unwrap(&wrapped, &binding).map_err(|_| damaged())?;
+        let held = Arc::new(Held { key: IndexRoot::new(version.version, key), until: kek.until });
+        self.roots.insert((version.key_id, version.version), Arc::clone(&held));
+        Ok(held)
+    }
+
     /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
     pub(super) fn forget_expired(&self, now: Instant) {
         self.keks.retain(|_, held| now < held.until);
         self.data_keys.retain(|_, held| now < held.until);
+        self.roots.retain(|_, held| now < held.until);
+    }
+
+    /// Forgets the data key of one version.
+    pub(super) fn forget(&self, place: (u32, u32)) {
+        self.data_keys.remove(&place);
     }
 
     /// Forgets everything.
     pub(super) fn forget_all(&self) {
         self.keks.clear();
         self.data_keys.clear();
+        self.roots.clear();
     }
 
     /// How many data keys are in memory.
@@ -238,8 +297,16 @@ impl Keyring {
 fn as_it_lies(version: &KeyVersion, store: &Store) -> Result<KeyVersion, Stop> {
     let row = store.get(Table::KeyVersions, &KeyVersion::row_key(version.key_id, version.version))?;
     let again: KeyVersion = cbor::decode(&row.ok_or(Code::KeyDestroyed)?.value)?;
-    again.opening()?;
+    if again.wrapped.is_empty() {
+        return Err(Code::KeyDestroyed.into());
+    }
     Ok(again)
+}
+
+/// A version of an index root as it is stored now.
+fn root_as_it_lies(root: &RootVersion, store: &Store) -> Result<RootVersion, Stop> {
+    let row = store.get(Table::IndexRoots, &RootVersion::row_key(root.key_id, root.version))?;
+    Ok(cbor::decode(&row.ok_or(Code::FieldNotIndexed)?.value)?)
 }
 
 /// `project id 16 | version u32`.

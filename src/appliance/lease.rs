@@ -49,6 +49,17 @@ impl Leases {
         Self { open: Cache::new(entries_max), worn: Worn::default(), granting: Mutex::new(()) }
     }
 
+    /// Grants no lease while this is held: whoever writes a version's row anew loses none.
+    pub(super) fn hold(&self) -> parking_lot::MutexGuard<'_, ()> {
+        self.granting.lock()
+    }
+
+    /// What is left of a version's lease is forfeited: it seals no more.
+    pub(super) fn forget(&self, place: (u32, u32)) {
+        self.open.remove(&place);
+        self.worn.forget(place.0, place.1);
+    }
+
     /// Takes `uses` out of what is reserved; `false` when more must be reserved first ([`Leases::grant`]).
     #[must_use]
     pub(super) fn take(&self, version: &KeyVersion, uses: u64) -> bool {
@@ -136,21 +147,13 @@ fn fit(algorithm: Algorithm, reserved: u64, wanted: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key_version::KeyState;
+    use crate::domain::key_move::Because;
     use crate::store::failing_disk::Failing;
 
     #[test]
     fn a_reservation_that_is_not_durable_is_journal_full_and_is_never_used() {
-        let version = KeyVersion {
-            key_id: 7,
-            version: 1,
-            algorithm: Algorithm::Aes256Gcm,
-            state: KeyState::Active,
-            kek_version: 1,
-            wrapped: vec![1; 79],
-            uses_reserved: 0,
-            created: Timestamp::from_seconds(1),
-        };
+        let made = Because::system(Timestamp::from_seconds(1), "");
+        let version = KeyVersion::made((7, 1), Algorithm::Aes256Gcm, 1, vec![1; 79], made);
         let row_key = KeyVersion::row_key(7, 1);
         let reserved = |store: &Store| {
             let row = store.get(Table::KeyVersions, &row_key).unwrap().unwrap();

@@ -11,23 +11,27 @@
 //! [`Operational`], and no verb on data outside it either. `Degraded` is `Operational` without its token: keys in memory
 //! serve until their time is over, everything else is refused until the token is back.
 //!
-//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`] and
-//! [`Operational::decrypt`], which look in memory only and may run on an async worker.
+//! Everything here may block, except the functions named `recall_*`, [`Operational::encrypt`], [`Operational::decrypt`],
+//! [`Operational::reencrypt`] and [`Operational::index`], which look in memory only and may run on an async worker.
 
 mod access;
 mod accounts;
 mod activating;
 mod admission;
+mod api_key_shown;
 mod api_keys;
 mod approvals;
 mod audit;
 mod audit_filter;
 mod block;
+mod budget_verbs;
 mod budgets;
+mod ca_keys;
 mod ca_roll;
 mod catalog;
 mod certificates;
 mod clock;
+mod closed_keys;
 mod committer;
 mod compact;
 mod decrypt;
@@ -52,8 +56,15 @@ mod grants;
 mod hashing;
 mod health;
 mod in_flight;
+mod index;
 mod kek;
+mod key_destruction;
+mod key_life;
+mod key_proof;
+mod key_shown;
 mod key_summary;
+mod key_sweep;
+mod key_turns;
 mod keyring;
 mod keys_health;
 mod last_uses;
@@ -66,15 +77,19 @@ mod memo;
 mod meters;
 mod networks;
 mod never_sealed;
+mod operate;
 mod operational;
 mod outside;
 mod own;
 mod page;
 mod pause;
 mod pki;
+mod proof_page;
+mod proof_place;
 mod provision;
 mod recorder;
 mod recovery;
+mod reencrypt;
 mod refused;
 mod renewal;
 mod repeats;
@@ -87,6 +102,7 @@ mod rewrap;
 mod rewrap_page;
 mod roll_up;
 mod rollback;
+mod roots;
 mod rotating;
 mod rotation;
 mod schema;
@@ -112,6 +128,8 @@ mod users;
 mod verdicts;
 mod walk;
 mod walkers;
+mod wanted;
+mod watch;
 mod wear;
 mod witness;
 
@@ -136,15 +154,18 @@ use crate::store::StoreFile;
 pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
-pub use admission::{Admitted, Caller, Decrypt, Denied, Encrypt, Enrolled, Operate};
+pub use admission::{Admitted, Caller, Denied, Enrolled};
+pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
-pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedThing};
-pub use budgets::{BudgetOf, BudgetView, Budgets};
+pub use audit::{AuditEntry, AuditKind, AuditPage, AuditQuery, AuditedActor, AuditedThing};
+pub use budget_verbs::{BudgetOf, BudgetView};
+pub use budgets::Budgets;
 pub use ca_roll::{CA_OVERLAP, CaView, RetiringView};
 pub use catalog::{KeyVersionView, NewObject, ObjectView, ProjectView};
 pub use certificates::{CertificateView, Issued};
 pub use clock::ClockVerdict;
+pub use closed_keys::KeyWatch;
 pub use decrypt::{OpeningKeys, Sealed};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
@@ -160,12 +181,18 @@ pub use frozen::{FreezeWatch, FrozenView};
 pub use grants::GrantView;
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
+pub use index::{Indexed, RootKeys, ToIndex};
+pub use key_life::{KeyOf, Window, Windows};
+pub use key_proof::{FailedKey, KeyKind, KeysProved, ProofWanted, StoredKey, Unproved};
+pub use key_shown::{KeyShown, StandsAgainst};
 pub use key_summary::{KeyAges, KeySummary};
+pub use key_turns::DueKey;
 pub use keyring::KeyringLimits;
 pub use keys_health::KeysHealth;
 pub use listed::Listed;
 pub use lives::{Life, Place};
 pub use members::MemberView;
+pub use operate::{Decrypt, Encrypt, Index, Operate};
 pub use operational::Operational;
 pub use outside::Outside;
 pub use own::ShownAgain;
@@ -174,13 +201,16 @@ pub use pki::PkiFiles;
 pub use provision::Provisioned;
 pub use recorder::{FIELDS_UNRECORDED_MAX, JournalLimits, Recorder, Room, Tell, Totals};
 pub use recovery::Recovery;
+pub use reencrypt::{Aged, Needed, Reencrypt, Renewed, RenewingKeys};
 pub use refused::{REFUSED_ACT, RefusedAct};
 pub use reset::{LinkMade, LinkUsed, SecondFactor};
 pub use retention::{PruneUntil, Pruned};
 pub use revoking::{Reach, Withdrawn};
 pub use rewrap::Rewrapping;
 pub use rollback::{Acceptance, Rollback, WentPast};
+pub use roots::RootVersionView;
 pub use rotating::{Rotated, Rotation};
+pub use rotation::NextKey;
 pub use served::Served;
 pub use server_names::ServerNames;
 pub use sessions::{SessionView, Showing};
@@ -193,6 +223,7 @@ pub use target::Target;
 pub use tend::Tending;
 pub use trace::{Detail, Trace, TraceWanted, UseOf, Used};
 pub use users::UserShown;
+pub use watch::Watch;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
 
@@ -247,12 +278,23 @@ pub struct Policies {
     pub request_limits: RequestLimits,
     /// What an API key may do unless it says otherwise.
     pub rate_limits: RateLimits,
-    /// How many fields an API key and an endpoint may decrypt in 24 hours unless they say otherwise.
+    /// How many fields an API key and an endpoint may decrypt, and index, in 24 hours unless they say otherwise.
     pub budgets: DefaultBudgets,
     /// Requests one certificate may have under way.
     pub in_flight_per_certificate_max: usize,
     /// What a key version is made with unless its maker says otherwise.
     pub default_algorithm: Algorithm,
+    /// When the next key version takes over by itself.
+    pub rotation: RotationPolicy,
+}
+
+/// When the next key version takes over by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationPolicy {
+    /// Whether it does; health names what is due where not.
+    pub automatic: bool,
+    /// How many days old a version may become, unless its object says otherwise; 0 any age.
+    pub after_days: u32,
 }
 
 /// Why the appliance is locked.

@@ -25,6 +25,7 @@ use crate::store::{Batch, Boot, Store, StoreError, Table};
 use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
+use super::closed_keys::ClosedKeys;
 use super::disk_reserve::DiskReserve;
 use super::escrow::Escrow;
 use super::exclusive::Riding;
@@ -34,6 +35,7 @@ use super::fault::Stop;
 use super::frozen::FrozenSubjects;
 use super::hashing::Hashing;
 use super::in_flight::Gauge;
+use super::key_turns::KeysDue;
 use super::keyring::Keyring;
 use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
@@ -69,12 +71,16 @@ pub struct Operational {
     pub(super) subject_key: SubjectKey,
     pub(super) frozen: Arc<FrozenSubjects>,
     pub(super) keyring: Keyring,
+    pub(super) closed_keys: Arc<ClosedKeys>,
+    pub(super) keys_due: KeysDue,
     pub(super) leases: Leases,
     pub(super) budgets: Budgets,
     pub(super) failures: Failures,
     pub(super) hashing: Hashing,
     pub(super) last_seen: LastSeen,
     pub(super) walkers: Walkers,
+    /// Held by whoever proves stored keys: one page at a time.
+    pub(super) proving: Mutex<()>,
     repeats: Repeats<AccessRecord>,
     pub(super) refused_acts: Repeats<RefusedActs>,
     pub(super) pki: Pki,
@@ -139,8 +145,11 @@ impl Operational {
             hashing: Hashing::default(),
             last_seen: LastSeen::default(),
             walkers: Walkers::default(),
+            proving: Mutex::new(()),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),
+            closed_keys: Arc::default(),
+            keys_due: KeysDue::default(),
             keyring: Keyring::new(settings.keyring, settings.token.deadline),
             leases: Leases::new(settings.keyring.entries_max),
             enrolled: Memo::new(ENROLLED_REMEMBERED_MAX),

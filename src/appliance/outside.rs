@@ -21,7 +21,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::Table;
 
-use super::certificates::{CertificateView, key_is_taken};
+use super::certificates::CertificateView;
 use super::expiries::moment;
 use super::fault::Stop;
 use super::operational::Operational;
@@ -84,7 +84,7 @@ impl Operational {
             return Err(Refusal::new(Code::WrongState).detail(detail).into());
         }
         let (spki, certificate) = read(identity, certificate_pem, now.time)?;
-        self.change(now, |batch| {
+        self.give_credential(identity, now, |batch| {
             let audit = AuditRecord::new(now.time, actor, "certificate.enrol")
                 .with("identity", identity.to_uri())
                 .with("spki", to_hex(&spki))
@@ -93,9 +93,8 @@ impl Operational {
             let (batch, audit) = self.credential_given(batch, audit, (identity, spki), actor, now)?;
             let batch = batch.expect_absent(Table::Certificates, &spki);
             let batch = batch.put(Table::Certificates, &spki, cbor::encode(&certificate));
-            Ok((batch, audit, ()))
-        })
-        .map_err(key_is_taken)?;
+            Ok((batch, audit))
+        })?;
         Ok(CertificateView::of(&spki, &certificate))
     }
 }

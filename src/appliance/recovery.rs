@@ -14,12 +14,13 @@ use crate::domain::user::{Role, User};
 use crate::store::Table;
 
 use super::access::Leave;
-use super::approvals::{ApprovalView, Wanted, ask_audit, put};
+use super::approvals::{ApprovalView, ask_audit, put};
 use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::reset::{Handed, LinkMade, link};
+use super::wanted::Wanted;
 
 /// How long an admin who could sign in has to refuse a recovery that an officer has approved.
 const ADMIN_MAY_REFUSE: Duration = Duration::from_secs(24 * 3_600);
@@ -45,11 +46,11 @@ impl Operational {
     /// # Errors
     /// `not-found`; `admin-is-there` while an admin who can sign in may refuse it.
     pub fn recover_user(&self, leave: Leave, name: &str, now: Now) -> Result<Recovery, Stop> {
-        let mut waits = None;
+        let (mut waits, mut before) = (None, None);
         let found = self.change(now, |batch| {
             let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
-            let wanted = Wanted { kind: Kind::Recovery, subject: user.id, project: None };
-            if let Some(given) = self.approved(wanted, now.time)? {
+            let wanted = Wanted::of(Kind::Recovery, user.id, None);
+            if let Some(given) = self.approved(&wanted, now.time)? {
                 self.check_no_admin_stops(&given, now.time)?;
                 let token = LinkToken::generate()?;
                 credentials.link = Some(link(&token, leave.actor(), true, true, now));
@@ -62,6 +63,7 @@ impl Operational {
                 }
                 let batch = self.end_sessions_of(batch, user.id)?;
                 let id = user.id;
+                before = Some(self.live_serials(id, now.time)?);
                 let admin = User {
                     role: Role::Admin,
                     disabled: None,
@@ -77,7 +79,7 @@ impl Operational {
                 );
                 return Ok((batch, audit, Found::Link(token)));
             }
-            if let Some(same) = self.waiting_for(wanted, now.time)? {
+            if let Some(same) = self.waiting_for(&wanted, now.time)? {
                 waits = Some(same);
                 return Err(Code::Conflict.into());
             }
@@ -91,6 +93,14 @@ impl Operational {
             Some(same) => Found::Waits(same),
             None => found?,
         };
+        if let Some(before) = before {
+            // Sessions, a password, a certificate that waited for confirmation: what the account had of another's hand is gone.
+            self.witness_withdrawal(now);
+            let user = self.user_named(name)?.id;
+            let left = self.live_serials(user, now.time)?;
+            let ended: Vec<Vec<u8>> = before.into_iter().filter(|serial| !left.contains(serial)).collect();
+            self.publish_revocations(&ended, now)?;
+        }
         Ok(match found {
             Found::Waits(approval) => Recovery::Asked(Box::new(self.approval_view(approval, now.time)?)),
             Found::Link(token) => {

@@ -119,7 +119,7 @@ impl Operational {
     fn go_on_resealing(&self, now: Now) -> Result<bool, Stop> {
         let boot = self.store.boot()?;
         match coming(&boot) {
-            Some(next) => self.turn(&boot, next, now),
+            Some(next) => self.turn_store_key(&boot, next, now),
             None if boot.store_keys.len() > 1 => self.reseal_page(&boot, now),
             None => Ok(false),
         }

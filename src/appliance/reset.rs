@@ -23,7 +23,7 @@ use crate::domain::user::{Role, User};
 use crate::store::{Batch, Table};
 
 use super::access::Leave;
-use super::approvals::{ApprovalView, Wanted, ask_audit, put, taken, user_of};
+use super::approvals::{ApprovalView, ask_audit, put, taken, user_of};
 use super::catalog::not_found;
 use super::certificates::revoke;
 use super::failures::Failing;
@@ -33,7 +33,10 @@ use super::operational::Operational;
 use super::refused::RefusedAct;
 use super::second_person::record;
 use super::sign_in::recovery_digest;
+use super::wanted::Wanted;
 
+/// What is recorded of an account that waits for confirmation from then on.
+pub(super) const UNCONFIRMED: &str = "unconfirmed";
 /// Recovery codes of a second factor.
 const RECOVERY_CODES: usize = 10;
 /// Random bytes of a recovery code: 16 characters of base32, 80 bits.
@@ -103,7 +106,7 @@ impl Operational {
     /// # Errors
     /// `not-found`.
     pub fn enforce_totp(&self, leave: Leave, name: &str, is_demanded: bool, now: Now) -> Result<(), Stop> {
-        self.change_if_any(now, |batch| {
+        self.withdraw_if_any(now, |batch| {
             let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
             if credentials.totp_enforced.is_some() == is_demanded {
                 return Ok(None);
@@ -219,7 +222,7 @@ impl Operational {
         }
         let batch =
             self.hand_over(batch, user, Handed::Certificate(spki), (maker, actor.to_string()), now)?;
-        Ok((batch, audit.with("unconfirmed", "from now on")))
+        Ok((batch, audit.with(UNCONFIRMED, "from now on")))
     }
 
     /// Puts into a batch that an account waits for confirmation, and asks for it. What was asked about it before counts no more,
@@ -233,8 +236,8 @@ impl Operational {
         now: Now,
     ) -> Result<Batch, Stop> {
         let batch = self.withdraw_handed(batch, &user, handed, now)?;
-        let wanted = Wanted { kind: Kind::Confirmation, subject: user.id, project: None };
-        let batch = match self.waiting_for(wanted, now.time)? {
+        let wanted = Wanted::of(Kind::Confirmation, user.id, None);
+        let batch = match self.waiting_for(&wanted, now.time)? {
             Some(before) => put(batch, &before.decide(State::Withdrawn, Actor::System, now.time)),
             None => batch,
         };
@@ -288,12 +291,13 @@ impl Operational {
             if user.unconfirmed.is_none() {
                 return Err(taken("The account is confirmed already."));
             }
-            let wanted = Wanted { kind: Kind::Confirmation, subject: user.id, project: None };
-            if let Some(same) = self.waiting_for(wanted, now.time)? {
+            let wanted = Wanted::of(Kind::Confirmation, user.id, None);
+            if let Some(same) = self.waiting_for(&wanted, now.time)? {
                 let id = same.id;
                 return Err(taken(format!("That waits already: approval {id}.")));
             }
             let by = leave.actor();
+            self.check_asks(user_of(by), now)?;
             let (batch, asked) = self.ask(batch, wanted, user_of(by), by.to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "user.ask-confirmation", now);
             Ok((batch, audit, asked))

@@ -1,4 +1,4 @@
-//! Replacing an API key without a gap: a new one with the same label, limits and budget, while the old one goes on for a time
+//! Replacing an API key without a gap: a new one with the same label, limits and budgets, while the old one goes on for a time
 //! and then ends by itself. Which came from which stays written down.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::crypto::random;
 use crate::domain::actor::Actor;
 use crate::domain::api_key::{ApiKey, ApiKeyText};
-use crate::domain::budget::Spender;
+use crate::domain::budget::{Budget, Counted, Spender};
 use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::ApiKeyId;
@@ -63,14 +63,18 @@ impl Operational {
         }
         let text = ApiKeyText::generate()?;
         let new_id = ApiKeyId::from_random(random::bytes()?);
-        let (of_old, of_new) =
-            (self.budgets.of(Spender::ApiKey(id)), self.budgets.of(Spender::ApiKey(new_id)));
-        let _nothing_is_reserved = self.budgets.reserving.lock();
-        let size = of_old.budget();
-        let plan = of_new.amend(self.budget_time(now), |budget| {
-            (budget.fields_per_day, budget.raise) = (size.fields_per_day, size.raise);
+        let accounts = Counted::ALL.map(|counted| {
+            let [of_old, of_new] = [id, new_id].map(|id| self.budgets.of(Spender::api_key(id, counted)));
+            (of_old, of_new)
         });
-        let has_own = size.fields_per_day.is_some() || size.raise.is_some();
+        let nothing_is_reserved = self.budgets.reserving.lock();
+        let plans = accounts.each_ref().map(|(of_old, of_new)| {
+            let Budget { fields_per_day, raise, .. } = of_old.budget();
+            let plan = of_new.amend(self.budget_time(now), |budget| {
+                (budget.fields_per_day, budget.raise) = (fields_per_day, raise);
+            });
+            (plan, fields_per_day.is_some() || raise.is_some())
+        });
         let changed = self.change(now, |batch| {
             let (digest, row, old) = self.api_key_by_id(id)?;
             self.check_rotatable(&old, now)?;
@@ -89,19 +93,27 @@ impl Operational {
                 .with("overlap-until", old.expires.unwrap_or(end));
             let batch = batch.expect_at(Table::ApiKeys, &digest, row.revision);
             let batch = put_new(batch.put(Table::ApiKeys, &digest, cbor::encode(&old)), &text, &new);
-            let batch = if has_own { put(batch, &plan) } else { batch };
+            let own = plans.iter().filter(|(_, is_own)| *is_own);
+            let batch = own.fold(batch, |batch, (plan, _)| put(batch, plan));
             Ok((batch, audit, (new, old)))
         });
         let (new, old) = match changed {
             Ok(both) => {
-                plan.install();
+                for (plan, _) in plans {
+                    plan.install();
+                }
                 both
             }
             Err(stop) => {
-                plan.abandon();
+                for (plan, _) in plans {
+                    plan.abandon();
+                }
                 return Err(stop);
             }
         };
+        // Nobody who decrypts waits for the token; the old one has an end now.
+        drop(nothing_is_reserved);
+        self.witness_withdrawal(now);
         let mut old = ApiKeyView::of(old);
         (old.replaced_by, old.last_used) = (Some(new.id), self.last_use(id)?);
         Ok(Rotated { new: ApiKeyView::of(new), text, old })

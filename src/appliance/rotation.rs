@@ -2,23 +2,51 @@
 
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::Binding;
+use crate::crypto::wrapped_key::{Binding, WrappingKey};
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
+use crate::domain::description::Description;
+use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
+use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::timestamp::Now;
-use crate::store::{Scan, Table};
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::{Batch, Scan, Table};
 
-use super::catalog::{ObjectView, not_found, view};
+use super::catalog::{ObjectView, not_found};
 use super::fault::Stop;
+use super::keyring::Held;
 use super::listed::Listed;
 use super::operational::Operational;
 
 /// Key versions of one object.
 const KEY_VERSIONS_MAX: usize = 4_096;
+
+/// What the next key version is to be.
+#[derive(Debug, Clone, Default)]
+pub struct NextKey {
+    /// That of the one before without.
+    pub algorithm: Option<Algorithm>,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<Timestamp>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<Timestamp>,
+    /// In the words of whoever asks.
+    pub why: Option<Description>,
+}
+
+/// A key version that was put into a batch, and seals once that is committed.
+pub(super) struct Turned {
+    pub batch: Batch,
+    pub object: Object,
+    /// The one before, unless it seals on until there is a copy of the next.
+    pub before: Option<KeyVersion>,
+    /// The number of the next.
+    pub version: u32,
+    algorithm: Algorithm,
+}
 
 impl Operational {
     /// Every key version of an object, oldest first; a damaged one by its row's name.
@@ -35,102 +63,128 @@ impl Operational {
     /// unless another is named.
     ///
     /// # Errors
-    /// `not-found`, `bad-request` for an object with as many versions as it may have, `conflict` when a lease was granted at
-    /// the same time, `token-away`.
+    /// `not-found`, `bad-request` for an object with as many versions as it may have and for windows that cannot be, `token-away`.
     pub fn rotate_key(
         &self,
         actor: Actor,
         project: &str,
         name: &str,
-        algorithm: Option<Algorithm>,
+        next: NextKey,
         now: Now,
     ) -> Result<ObjectView, Stop> {
         let project = self.project_named(project)?;
         let kek = self.load_kek(&project, now)?;
-        let (object, versions) = self.change(now, |mut batch| {
+        let (object, retired) = self.change_keys(now, |batch| {
             let (project, kek) = self.wrapping_now(project, kek, now)?;
             let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
-            let mut versions = self.key_versions(&object)?;
-            if versions.len() >= KEY_VERSIONS_MAX {
-                return Err(Refusal::new(Code::BadRequest)
-                    .detail(format!(
-                        "The object has {KEY_VERSIONS_MAX} key versions, as many as it may have."
-                    ))
-                    .into());
-            }
-            let (key_id, number) = (object.key_id, object.next_version());
-            if let Some(waits) = versions.iter().find_map(|version| match version {
-                Listed::Sound(version) if version.state == KeyState::PreActive => Some(version.version),
-                _ => None,
-            }) {
-                return Err(Refusal::new(Code::NotInEscrow)
-                    .detail(format!("Key version {waits} of the object is not in the escrow log yet."))
-                    .into());
-            }
-            let before = versions.iter_mut().find_map(|version| match version {
-                Listed::Sound(version) if version.version == object.current_version => Some(version),
-                _ => None,
-            });
-            let algorithm = algorithm
-                .or(before.as_ref().map(|version| version.algorithm))
-                .unwrap_or(self.policies().default_algorithm);
-            let waits = self.keeps_escrow();
-            if let Some(before) = before.filter(|version| version.state == KeyState::Active && !waits) {
-                let row_key = KeyVersion::row_key(key_id, before.version);
-                // As it lies now: a lease granted meanwhile would be lost.
-                let row = self.store.get(Table::KeyVersions, &row_key)?.ok_or(Code::Conflict)?;
-                *before = KeyVersion { state: KeyState::DecryptOnly, ..cbor::decode(&row.value)? };
-                batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision).put(
-                    Table::KeyVersions,
-                    &row_key,
-                    cbor::encode(&*before),
-                );
-            }
-            let ids = (*project.id.as_bytes(), *object.id.as_bytes());
-            let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, number, project.kek_version);
-            let version = KeyVersion {
-                key_id,
-                version: number,
-                algorithm,
-                state: if waits { KeyState::PreActive } else { KeyState::Active },
-                kek_version: project.kek_version,
-                wrapped: kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
-                uses_reserved: 0,
-                created: now.time,
-            };
-            let audit = AuditRecord::new(now.time, actor, "key.rotate")
-                .with("object", object.id)
-                .with("key-id", format!("{key_id:08x}"))
-                .with("version", number)
-                .with("algorithm", algorithm.name());
-            let row_key = KeyVersion::row_key(key_id, number);
-            let mut batch = batch.expect_absent(Table::KeyVersions, &row_key).put(
-                Table::KeyVersions,
-                &row_key,
-                cbor::encode(&version),
-            );
-            let object = if waits {
-                // The version before seals on until this one is in the log.
-                batch = self.wait_for_escrow(batch, &version);
-                object
-            } else {
-                Object { current_version: number, version_floor: None, ..object }
-            };
-            let batch = batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
-            versions.push(Listed::Sound(version));
-            Ok((batch, audit, (object, versions)))
+            let before = self.current_version(&object)?;
+            let because = Because::of(actor, now.time, next.why.clone());
+            let turned = self.turn(batch, (&project, &kek), object, before, &next, because)?;
+            let audit = turned.audit(AuditRecord::new(now.time, actor, "key.rotate"));
+            Ok((turned.batch, because_of(audit, next.why.as_ref()), (turned.object, turned.before)))
         })?;
-        if self.keeps_escrow() {
-            self.tend_escrow(now);
-            return self.object_view(object.id);
+        if let Some(before) = retired {
+            self.leases.forget((before.key_id, before.version));
+            self.keys_due.forget((before.key_id, before.version));
         }
-        let sound = versions.iter().filter_map(|version| match version {
-            Listed::Sound(version) => Some(version),
-            Listed::Damaged(_) => None,
-        });
-        for version in sound.filter(|version| version.version != object.current_version) {
-            self.leases.worn.forget(version.key_id, version.version);
+        self.tend_escrow(now);
+        self.object_view(object.id)
+    }
+
+    /// Makes one change of key versions. No lease is granted meanwhile, so that neither loses what the other writes.
+    pub(super) fn change_keys<T>(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<(Batch, AuditRecord, T), Stop>,
+    ) -> Result<T, Stop> {
+        let _changes = self.changing.lock();
+        let _no_lease = self.leases.hold();
+        self.change(now, change)
+    }
+
+    /// The version that seals, or did; none where its row is damaged.
+    pub(super) fn current_version(&self, object: &Object) -> Result<Option<KeyVersion>, Stop> {
+        let row_key = KeyVersion::row_key(object.key_id, object.current_version);
+        Ok(self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound))
+    }
+
+    /// Puts the next key version of an object into a change of key versions. `before` is the one that seals, as it lies or as
+    /// the same change leaves it.
+    pub(super) fn turn(
+        &self,
+        mut batch: Batch,
+        (project, kek): (&Project, &Held<WrappingKey>),
+        object: Object,
+        before: Option<KeyVersion>,
+        next: &NextKey,
+        because: Because,
+    ) -> Result<Turned, Stop> {
+        let versions = self.key_versions(&object)?;
+        if let Some(waits) = versions.iter().find_map(|version| match version {
+            Listed::Sound(version) if version.state == KeyState::PreActive => Some(version.version),
+            _ => None,
+        }) {
+            let why = format!("Key version {waits} of the object is not in the escrow log yet.");
+            return Err(Refusal::new(Code::NotInEscrow).detail(why).into());
         }
-        Ok(view(object, versions))
+        if versions.len() >= KEY_VERSIONS_MAX {
+            let why = format!("The object has {KEY_VERSIONS_MAX} key versions, as many as it may have.");
+            return Err(Refusal::new(Code::BadRequest).detail(why).into());
+        }
+        let (key_id, number) = (object.key_id, object.next_version());
+        let algorithm = next
+            .algorithm
+            .or(before.as_ref().map(|version| version.algorithm))
+            .unwrap_or(self.policies().default_algorithm);
+        let waits = self.keeps_escrow();
+        // One that waits for its copy lets the one before seal on.
+        if let Some(before) = before.as_ref().filter(|_| !waits) {
+            let stepped = before.clone().step_down(because.clone());
+            if stepped != *before {
+                let row_key = KeyVersion::row_key(key_id, before.version);
+                batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&stepped));
+            }
+        }
+        let ids = (*project.id.as_bytes(), *object.id.as_bytes());
+        let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, number, project.kek_version);
+        let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+        let made =
+            KeyVersion::made((key_id, number), algorithm, project.kek_version, wrapped, because.clone());
+        let made = if next.encrypt_until.is_some() || next.decrypt_until.is_some() {
+            made.set_windows(next.encrypt_until, next.decrypt_until, because)?
+        } else {
+            made
+        };
+        let row_key = KeyVersion::row_key(key_id, number);
+        let (made, object, before) = if waits {
+            batch = self.wait_for_escrow(batch, Table::KeyVersions, &row_key);
+            (made.await_copy(), object, None)
+        } else {
+            (made, Object { current_version: number, version_floor: None, ..object }, before)
+        };
+        let batch = batch
+            .expect_absent(Table::KeyVersions, &row_key)
+            .put(Table::KeyVersions, &row_key, cbor::encode(&made))
+            .put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
+        Ok(Turned { batch, object, before, version: number, algorithm })
+    }
+}
+
+impl Turned {
+    /// What is recorded of it.
+    pub(super) fn audit(&self, audit: AuditRecord) -> AuditRecord {
+        audit
+            .with("object", self.object.id)
+            .with("key-id", format!("{:08x}", self.object.key_id))
+            .with("version", self.version)
+            .with("algorithm", self.algorithm.name())
+    }
+}
+
+/// The same with the reason that was given.
+pub(super) fn because_of(audit: AuditRecord, why: Option<&Description>) -> AuditRecord {
+    match why {
+        Some(why) => audit.with("reason", why),
+        None => audit,
     }
 }

@@ -1,11 +1,16 @@
 //! What an object declares of its data, and how that may change. Names that are bound into ciphertexts are settled once
 //! there may be some: from the first grant to encrypt on.
 
+use std::sync::Arc;
+
+use crate::crypto::random;
+use crate::crypto::wrapped_key::WrappingKey;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
-use crate::domain::id::ObjectId;
+use crate::domain::id::{IndexId, ObjectId};
 use crate::domain::object::Object;
+use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::schema::Schema;
 use crate::domain::timestamp::Now;
@@ -13,6 +18,7 @@ use crate::store::{Batch, Table};
 
 use super::catalog::{check_required, not_found};
 use super::fault::Stop;
+use super::keyring::Held;
 use super::listed::Listed;
 use super::operational::Operational;
 
@@ -22,7 +28,7 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found`; `bad-request`, `bad-context` for what does not hold together; `conflict` when subject or required names
-    /// would change of an object that an endpoint was ever let encrypt on.
+    /// would change of an object that an endpoint was ever let encrypt on; `token-away` for its first indexed field.
     pub fn set_schema(
         &self,
         actor: Actor,
@@ -35,9 +41,12 @@ impl Operational {
         let project = self.project_named(project)?;
         let schema = checked(schema)?;
         let required_context = required_context.map(check_required).transpose()?;
+        let kek = self.kek_of_first_root(&project, name, schema.as_ref(), now)?;
         let mut after = None;
         self.change_if_any(now, |batch| {
             let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
+            let mut schema = schema.clone();
+            identify(&mut schema, object.schema.as_ref())?;
             let required_context = required_context.unwrap_or_else(|| object.required_context.clone());
             let changed = Object { required_context, schema, ..object.clone() };
             after = Some(changed.clone());
@@ -60,9 +69,29 @@ impl Operational {
                 .with("project", project.id)
                 .with("required-context", format!("{:?}", changed.required_context));
             let audit = declared(audit, &changed);
+            let batch = self.with_first_root(batch, &changed, kek.as_ref().map(|kek| kek.key()), now)?;
             Ok(Some((batch.put(Table::Objects, changed.id.as_bytes(), cbor::encode(&changed)), audit)))
         })?;
         after.ok_or_else(|| not_found("object", name))
+    }
+
+    /// What wraps the index root that an object gets with this schema, where it gets one. Had before the change, because it may
+    /// have to wait for the token.
+    fn kek_of_first_root(
+        &self,
+        project: &Project,
+        name: &str,
+        schema: Option<&Schema>,
+        now: Now,
+    ) -> Result<Option<Arc<Held<WrappingKey>>>, Stop> {
+        if !schema.is_some_and(Schema::has_index) {
+            return Ok(None);
+        }
+        let has_one = match self.object_named(project.id, name)? {
+            Some(object) => !self.root_versions(&object)?.is_empty(),
+            None => true,
+        };
+        if has_one { Ok(None) } else { self.load_kek(project, now).map(Some) }
     }
 
     /// Says with the commit of a first grant to encrypt that there may be ciphertexts from now on. A damaged object is left as
@@ -82,6 +111,12 @@ impl Operational {
 /// A schema that holds together; none where nothing is declared.
 pub(super) fn checked(schema: Schema) -> Result<Option<Schema>, Refusal> {
     schema.checked().map_err(|flaw| Refusal::new(Code::BadRequest).detail(flaw.0))
+}
+
+/// Gives each indexed field its index, as far as it has not one `before`.
+pub(super) fn identify(schema: &mut Option<Schema>, before: Option<&Schema>) -> Result<(), Stop> {
+    let Some(schema) = schema else { return Ok(()) };
+    schema.identify(before, || Ok(IndexId::from_random(random::bytes()?)))
 }
 
 /// An audit record with what the object declares.

@@ -30,14 +30,23 @@ pub(super) struct Seconded {
     subject: User,
 }
 
+impl Seconded {
+    /// What they want, to be done now.
+    pub(super) fn spend(self) -> Approval {
+        self.approval
+    }
+}
+
 impl Operational {
     /// The second person says yes, and it is done in the same commit; what its requester has to fetch stays open for it.
     ///
     /// # Errors
-    /// `not-found`; `approval-ended`, also where the account has changed hands since; `not-a-second-person`.
+    /// `not-found`; `approval-ended`, also where the account has changed hands since; `not-a-second-person`; `wrong-key-state` where
+    /// a key version cannot be destroyed from where it stands now.
     pub fn give_approval(&self, leave: Leave, id: ApprovalId, now: Now) -> Result<ApprovalView, Stop> {
-        let given = self.change(now, |batch| {
-            let seconded = self.second(&leave, id, now)?;
+        let mut doomed = None;
+        let given = self.change_keys(now, |batch| {
+            let seconded = self.second(leave.actor(), id, now.time)?;
             let given = seconded.approval.clone();
             let audit = ask_audit(&given, leave.actor(), "approval.give", now);
             let batch = put(batch, &given);
@@ -45,16 +54,41 @@ impl Operational {
                 Kind::Member => self.let_in(batch, seconded, leave.actor(), now)?,
                 Kind::Confirmation => confirm(batch, seconded, leave.actor(), now),
                 Kind::Recovery => batch,
+                Kind::Destruction => {
+                    let (batch, version) = self.schedule_destruction(batch, seconded, leave.actor(), now)?;
+                    doomed = Some(version);
+                    batch
+                }
             };
             Ok((batch, audit, given))
         })?;
+        if let Some(version) = doomed {
+            self.witness_withdrawal(now);
+            self.follow(&version);
+        }
         self.approval_view(given, now.time)
     }
 
+    /// Why an approval could not be given by a user now, beside what the access policies say; none where it could.
+    pub(super) fn objection(
+        &self,
+        by: UserId,
+        id: ApprovalId,
+        now: Timestamp,
+    ) -> Result<Option<String>, Stop> {
+        match self.second(Actor::User(by), id, now) {
+            Ok(_) => Ok(None),
+            Err(Stop::Refused(refusal)) => {
+                Ok(Some(refusal.detail.map_or_else(|| refusal.code.title().to_owned(), Into::into)))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Makes sure of the second person.
-    fn second(&self, leave: &Leave, id: ApprovalId, now: Now) -> Result<Seconded, Stop> {
-        let approval = self.waiting(id, now.time)?;
-        let Actor::User(approver) = leave.actor() else {
+    fn second(&self, actor: Actor, id: ApprovalId, now: Timestamp) -> Result<Seconded, Stop> {
+        let approval = self.waiting(id, now)?;
+        let Actor::User(approver) = actor else {
             return Err(no("A second person signs in to the control plane."));
         };
         if approval.requester == Some(approver) || approval.subject == approver {
@@ -71,7 +105,7 @@ impl Operational {
             return Err(ended("Whoever asked may not come in any more."));
         }
         self.check_standing(&approver, &approval)?;
-        let approval = approval.decide(State::Approved, leave.actor(), now.time);
+        let approval = approval.decide(State::Approved, actor, now);
         Ok(Seconded { approval, subject })
     }
 
@@ -85,8 +119,8 @@ impl Operational {
                     return Err(no("This project has members; one of them decides."));
                 }
             }
-            (Role::Officer, Kind::Confirmation | Kind::Recovery) => {}
-            (Role::User, Kind::Member) => {
+            (Role::Officer, Kind::Confirmation | Kind::Recovery | Kind::Destruction) => {}
+            (Role::User, Kind::Member | Kind::Destruction) => {
                 self.check_members_before(approver.id, project, approval.asked)?;
             }
             (Role::User, Kind::Confirmation) => {
@@ -170,10 +204,10 @@ pub(super) fn record(batch: Batch, audit: &AuditRecord) -> Batch {
     batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(audit))
 }
 
-fn no(detail: &'static str) -> Stop {
+pub(super) fn no(detail: &'static str) -> Stop {
     Refusal::new(Code::NotASecondPerson).detail(detail).into()
 }
 
-fn ended(detail: &'static str) -> Stop {
+pub(super) fn ended(detail: &'static str) -> Stop {
     Refusal::new(Code::ApprovalEnded).detail(detail).into()
 }

@@ -8,23 +8,30 @@ use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::Code;
+use crate::domain::root_version::RootVersion;
 use crate::store::{RowName, Table};
 
-use super::admission::{Denied, Enrolled, Operate};
+use super::admission::{Denied, Enrolled};
 use super::fault::Stop;
 use super::listed::Listed;
+use super::memo::CatalogRevision;
+use super::operate::Operate;
 use super::operational::Operational;
 
 /// An object as one endpoint may use it.
 pub struct Served {
     /// The object.
     pub object: Object,
+    /// What it was read at.
+    pub(super) revision: CatalogRevision,
     pub(super) granted: Operations,
     /// Those whose grant does not open: nobody knows whether they are granted.
     pub(super) lost: Operations,
     /// Those granted that the access policies deny, whatever the circumstances.
     pub(super) denied: Operations,
     pub(super) versions: Vec<Listed<KeyVersion>>,
+    /// Of its index root, oldest first; none where no field is indexed.
+    pub(super) roots: Vec<Listed<RootVersion>>,
 }
 
 impl Served {
@@ -32,7 +39,7 @@ impl Served {
         let code = if self.granted.has(Op::OPERATION) {
             if self.denied.has(Op::OPERATION) {
                 Code::PolicyDenied
-            } else if Op::OPERATION.seals() && self.object.retired.is_some() {
+            } else if Op::OPERATION.takes_in() && self.object.retired.is_some() {
                 Code::ObjectRetired
             } else {
                 return Ok(self);
@@ -43,6 +50,20 @@ impl Served {
             Code::NotGranted
         };
         Err(Denied { code, object: Some(self.object.id) })
+    }
+
+    /// The version of the index root that values are made under, and the one before while it is being rotated.
+    ///
+    /// # Errors
+    /// `field-not-indexed` where there is none; `fault` when the row of the newest is damaged; the log names it.
+    pub(super) fn roots(&self) -> Result<(&RootVersion, Option<&RootVersion>), Code> {
+        let mut newest_first = self.roots.iter().rev().map(|root| match root {
+            Listed::Sound(root) => Ok(root),
+            Listed::Damaged(_) => Err(Code::Fault),
+        });
+        let current = newest_first.next().ok_or(Code::FieldNotIndexed)??;
+        // Where the one before is lost, nothing is found by it any more.
+        Ok((current, newest_first.next().and_then(Result::ok)))
     }
 
     /// The key version that seals, if there is one in the catalog.
@@ -88,15 +109,24 @@ impl Operational {
                 None => {}
             }
         }
-        let versions = self.key_versions(&object)?;
-        for version in &versions {
-            if let Listed::Damaged(row) = version {
+        let mut versions = self.key_versions(&object)?;
+        for version in &mut versions {
+            match version {
+                // Nobody on the way of a request asks what became of it.
+                Listed::Sound(version) => version.moves = None,
+                Listed::Damaged(row) => harmed(row),
+            }
+        }
+        let roots = if object.is_indexed() { self.root_versions(&object)? } else { Vec::new() };
+        for root in &roots {
+            if let Listed::Damaged(row) = root {
                 harmed(row);
             }
         }
         let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
         let (granted, lost) = (granted.without(broken), lost.and(broken));
-        let served = Served { object, granted, lost, denied, versions };
+        let revision = enrolled.revision;
+        let served = Served { object, revision, granted, lost, denied, versions, roots };
         Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
     }
 }

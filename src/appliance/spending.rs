@@ -1,4 +1,4 @@
-//! What one API key or endpoint may still decrypt without asking the store: fields of its budget that were reserved durably
+//! What one API key or endpoint may still decrypt, or index, without asking the store: fields of its budget that were reserved durably
 //! and not used yet, good until the hour they were reserved in is over.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::domain::budget::{Budget, HOUR_S, Spender, WARNING_PERCENT, WINDOW_S};
+use crate::domain::budget::{Budget, Counted, HOUR_S, Spender, WARNING_PERCENT, WINDOW_S};
 use crate::domain::budget_time::BudgetTime;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 use crate::domain::timestamp::Timestamp;
@@ -152,24 +152,27 @@ impl Spending {
 
     fn refusal(&self, fields: u64, left: u64, budget: &Budget, default: u64, time: BudgetTime) -> Refusal {
         let (of, limit, base) = (self.spender.kind(), budget.limit(default, time.at), budget.base(default));
+        let what = self.spender.counted().fields();
         let met = |quota: u64| {
             let (name, window_s) = (self.spender.limit_name(), Some(WINDOW_S));
             Some(Box::new(LimitMet { name, quota, unit: None, window_s, left: Some(left.min(quota)) }))
         };
         if fields > limit {
             return Refusal { limit: met(limit), ..Refusal::new(Code::BatchOverBudget) }.detail(format!(
-                "The batch has {fields} fields; the {of}'s budget is {limit} decrypted fields in 24 hours."
+                "The batch has {fields} fields; the {of}'s budget is {limit} {what} in 24 hours."
             ));
         }
         let Some(wait) = budget.fits_in(fields, default, time) else {
             return Refusal { limit: met(base), ..Refusal::new(Code::BatchOverBudget) }.detail(format!(
                 "The batch has {fields} fields; of the {of}'s raised budget {left} are left, and before more are free \
-                 the raise is over and the budget is {base} decrypted fields in 24 hours."
+                 the raise is over and the budget is {base} {what} in 24 hours."
             ));
         };
-        Refusal { limit: met(limit), ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }.detail(format!(
-            "The {of}'s budget of {limit} decrypted fields in 24 hours has {left} left; the request has {fields}."
-        ))
+        Refusal { limit: met(limit), ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }.detail(
+            format!(
+                "The {of}'s budget of {limit} {what} in 24 hours has {left} left; the request has {fields}."
+            ),
+        )
     }
 }
 
@@ -200,7 +203,7 @@ impl Plan<'_> {
             kept.next_fields = kept.next_fields.max(self.reserved).saturating_mul(2);
             if warning && !kept.warned {
                 let of = self.spending.spender;
-                tracing::warn!(%of, used, fields_per_day, "a decrypt budget is four fifths used");
+                tracing::warn!(%of, used, fields_per_day, "a budget is four fifths used");
             }
             kept.warned = warning;
         }
@@ -232,6 +235,11 @@ impl Purse {
     pub fn put_back(&self, taken: &Taken) {
         self.endpoint.lease.put_back(taken.fields, taken.ends[0]);
         self.api_key.lease.put_back(taken.fields, taken.ends[1]);
+    }
+
+    /// What it is spent on.
+    pub(super) fn counted(&self) -> Counted {
+        self.api_key.spender.counted()
     }
 
     /// Both.
@@ -318,7 +326,7 @@ mod tests {
             let (disk, _file, store) = Failing::store(Batch::new(1).record(2, 1, b"made"));
             let budgets =
                 Budgets::load(&store, Now { time, instant: Instant::now() }, true, defaults).unwrap();
-            let purse = budgets.purse(EndpointId::from_bytes([1; 16]), KEY);
+            let purse = budgets.purse(EndpointId::from_bytes([1; 16]), KEY, Counted::Decrypted);
             let charge =
                 |fields| budgets.charge(&purse, fields, |of| of.default_of(defaults), time.into(), &store);
             charge(1).unwrap();

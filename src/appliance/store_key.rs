@@ -160,7 +160,7 @@ impl Operational {
     }
 
     /// Adds up rows for the generation that comes, and lets it begin when all are. Whether there is more to do.
-    pub(super) fn turn(&self, boot: &Boot, next: u32, now: Now) -> Result<bool, Stop> {
+    pub(super) fn turn_store_key(&self, boot: &Boot, next: u32, now: Now) -> Result<bool, Stop> {
         if !self.is_in_escrow(next) {
             self.tend_escrow(now);
         }

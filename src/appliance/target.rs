@@ -136,14 +136,19 @@ impl Operational {
         Ok(Tenant { id: ProjectId::from_bytes(id), name: name.to_owned() })
     }
 
-    fn id_of(&self, table: Table, parent: &[u8; 16], name: &str) -> Result<Option<[u8; 16]>, Stop> {
+    pub(super) fn id_of(
+        &self,
+        table: Table,
+        parent: &[u8; 16],
+        name: &str,
+    ) -> Result<Option<[u8; 16]>, Stop> {
         let name_key = self.store.name_key(table, parent, name);
         let Some(row) = self.store.get(Table::Names, &name_key)? else { return Ok(None) };
         let id = row.value.as_slice().try_into();
         Ok(Some(id.map_err(|_| Fault::new("a name leads to something that is no id"))?))
     }
 
-    fn endpoint_of_key(&self, id: ApiKeyId) -> Result<Option<Thing<EndpointId>>, Stop> {
+    pub(super) fn endpoint_of_key(&self, id: ApiKeyId) -> Result<Option<Thing<EndpointId>>, Stop> {
         let mut found = None;
         self.each(Table::ApiKeys, &[], |_, row| {
             let api_key: ApiKey = cbor::decode(&row.value)?;

@@ -9,6 +9,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Class, TokenError};
 
 use super::fault::{Fault, Stop};
+use super::key_sweep::KeySweep;
 use super::operational::Operational;
 use super::pki::CRL_VALID_FOR;
 use super::unlock::{said, unwrap_store_key};
@@ -35,6 +36,7 @@ pub struct Tending {
     crl_signed: Option<Timestamp>,
     pruned: Option<Instant>,
     statistics_pruned: Option<Instant>,
+    keys: KeySweep,
     expiries: ExpiryWatch,
 }
 
@@ -74,6 +76,8 @@ impl Appliance {
         operational.tend_rewraps(now);
         operational.tend_escrow(now);
         operational.tend_store_key(now);
+        operational.turn_worn(now);
+        operational.sweep_keys(&mut tending.keys, now);
         self.tend_token(operational, tending, now);
     }
 

@@ -3,13 +3,17 @@
 
 use crate::crypto::wrapped_key::Binding;
 use crate::domain::cbor;
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::root_version::RootVersion;
 use crate::store::Table;
 
 use super::fault::Stop;
+use super::key_proof::KeyKind;
 
-/// A table of such rows. Their row keys begin with the key id of an object.
+/// A table of such rows. Their row keys are `key id u32 | version u32`.
 pub(super) struct Kind {
+    /// What the keys are for.
+    pub(super) of: KeyKind,
     /// Where they lie.
     pub(super) table: Table,
     /// Reads one.
@@ -20,13 +24,27 @@ type Read = fn(&[u8]) -> Result<Box<dyn UnderKek>, Stop>;
 
 /// Every table that holds keys wrapped under a KEK, in the order in which they are gone through. The numbers of the places are
 /// stored while a rotation is under way: new ones come at the end.
-pub(super) const KINDS: [Kind; 1] =
-    [Kind { table: Table::KeyVersions, read: |row| Ok(Box::new(cbor::decode::<KeyVersion>(row)?)) }];
+pub(super) const KINDS: [Kind; 2] = [
+    Kind {
+        of: KeyKind::DataKey,
+        table: Table::KeyVersions,
+        read: |row| Ok(Box::new(cbor::decode::<KeyVersion>(row)?)),
+    },
+    Kind {
+        of: KeyKind::IndexRoot,
+        table: Table::IndexRoots,
+        read: |row| Ok(Box::new(cbor::decode::<RootVersion>(row)?)),
+    },
+];
 
 /// A row with a key that a KEK wraps.
 pub(super) trait UnderKek {
     /// Its object's.
     fn key_id(&self) -> u32;
+    /// Its own version.
+    fn version(&self) -> u32;
+    /// Whether its key was destroyed.
+    fn is_destroyed(&self) -> bool;
     /// The KEK version it names.
     fn kek_version(&self) -> u32;
     /// The wrapped key; empty where there is none any more.
@@ -42,6 +60,14 @@ impl UnderKek for KeyVersion {
         self.key_id
     }
 
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn is_destroyed(&self) -> bool {
+        self.state == KeyState::Destroyed
+    }
+
     fn kek_version(&self) -> u32 {
         self.kek_version
     }
@@ -52,6 +78,37 @@ impl UnderKek for KeyVersion {
 
     fn binding(&self, project: [u8; 16], object: [u8; 16], kek_version: u32) -> Binding {
         Binding::data_key(self.algorithm, project, object, self.key_id, self.version, kek_version)
+    }
+
+    fn rewrapped(&mut self, kek_version: u32, wrapped: Vec<u8>) -> Vec<u8> {
+        (self.kek_version, self.wrapped) = (kek_version, wrapped);
+        cbor::encode(self)
+    }
+}
+
+impl UnderKek for RootVersion {
+    fn key_id(&self) -> u32 {
+        self.key_id
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn is_destroyed(&self) -> bool {
+        false
+    }
+
+    fn kek_version(&self) -> u32 {
+        self.kek_version
+    }
+
+    fn wrapped(&self) -> &[u8] {
+        &self.wrapped
+    }
+
+    fn binding(&self, project: [u8; 16], object: [u8; 16], kek_version: u32) -> Binding {
+        Binding::index_root(project, object, self.key_id, self.version, kek_version)
     }
 
     fn rewrapped(&mut self, kek_version: u32, wrapped: Vec<u8>) -> Vec<u8> {

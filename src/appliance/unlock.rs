@@ -172,6 +172,7 @@ impl Appliance {
             pki,
             checkpoint_signer,
         })?;
+        operational.settle_ca(now)?;
         operational.renew_server_certificate(now);
         operational.publish_authorities(now)?;
         operational.bear_witness(now)?;

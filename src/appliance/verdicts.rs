@@ -15,8 +15,9 @@ use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
 
 use super::access::{Access, broken};
-use super::admission::{Denied, Operate};
+use super::admission::Denied;
 use super::memo::{CatalogRevision, Memo};
+use super::operate::Operate;
 use super::served::Served;
 
 /// Verdicts remembered per endpoint, where they depend on where or when.

@@ -79,6 +79,11 @@ impl Worn {
         }
     }
 
+    /// Which they are.
+    pub(super) fn places(&self) -> Vec<(u32, u32)> {
+        self.0.lock().keys().copied().collect()
+    }
+
     /// It seals no more: another version does.
     pub(super) fn forget(&self, key_id: u32, version: u32) {
         self.0.lock().remove(&(key_id, version));
@@ -115,22 +120,16 @@ fn token_wraps(store: &Store, generation: u32) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
+    use crate::domain::key_move::Because;
     use crate::domain::key_version::KeyState;
     use crate::domain::timestamp::Timestamp;
 
     #[test]
     fn a_version_is_worn_from_half_its_uses_until_it_is_rotated() {
         let worn = Worn::default();
-        let version = |uses_reserved| KeyVersion {
-            key_id: 7,
-            version: 1,
-            algorithm: Algorithm::Aes256GcmSiv,
-            state: KeyState::Active,
-            kek_version: 1,
-            wrapped: Vec::new(),
-            uses_reserved,
-            created: Timestamp::from_seconds(1),
-        };
+        let made = Because::system(Timestamp::from_seconds(1), "");
+        let made = KeyVersion::made((7, 1), Algorithm::Aes256GcmSiv, 1, Vec::new(), made);
+        let version = |uses_reserved| KeyVersion { uses_reserved, ..made.clone() };
         worn.look(&version((1 << 31) - 1));
         assert!(worn.0.lock().is_empty());
         for uses in [1 << 31, 1 << 32] {

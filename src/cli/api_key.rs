@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
-use crate::desk::answer::{self, Answer, ApiKey as Shown, Done, Listed, ShownOnce};
+use crate::desk::answer::{self, Answer, ApiKey as Shown, ApiKeyWhole, Done, Listed, ShownOnce};
 use crate::desk::request::{self, Request};
 
 use super::budget::seconds;
@@ -17,6 +17,7 @@ use super::heads;
 use super::page::Page;
 use super::run::Session;
 use super::say_answer::{self as say, fixed};
+use super::show::budgets;
 
 #[derive(Subcommand)]
 pub(super) enum ApiKey {
@@ -31,6 +32,8 @@ pub(super) enum ApiKey {
         #[command(flatten)]
         page: Page,
     },
+    /// Show an API key with its endpoint and its budget
+    Show { id: String },
     /// Let an API key count again that a new epoch disabled
     Enable { id: String },
     /// Refuse an API key from now on
@@ -128,6 +131,7 @@ impl Session {
             ApiKey::List { project, endpoint, page: Page { after, limit } } => {
                 request::ApiKey::List { project, endpoint, after, limit }
             }
+            ApiKey::Show { id } => request::ApiKey::Show { id },
             ApiKey::Enable { id } => request::ApiKey::Enable { id },
             ApiKey::Revoke { id } => request::ApiKey::Revoke { id },
             ApiKey::Expire { id, at, never: _ } => request::ApiKey::Expire { id, expires: at },
@@ -192,6 +196,15 @@ pub(super) fn table<'a>(listed: impl IntoIterator<Item = Line<'a, Shown>>) -> St
         ]
     });
     table.text()
+}
+
+/// The same with what belongs to it.
+pub(super) fn whole(shown: &ApiKeyWhole) -> String {
+    let of = [&shown.project, &shown.endpoint].map(|name| name.clone().unwrap_or_default());
+    let mut endpoint = Table::new([heads::PROJECT, heads::ENDPOINT]);
+    endpoint.row(of);
+    let budget = budgets(std::slice::from_ref(&shown.budget));
+    format!("{}\n{}\n{budget}", table([Ok(&shown.api_key)]), endpoint.text())
 }
 
 impl From<Limits> for request::Limits {

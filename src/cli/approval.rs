@@ -51,11 +51,12 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
     ]);
     table.rows(all(listed), |line| {
         let ApprovalLine { id, kind, user, project, requester, asked, expires, state, .. } = line;
-        let project = project.clone().unwrap_or_default();
+        let project = format!("{}{}", project.as_deref().unwrap_or_default(), of_key(line));
         let what = match kind.as_str() {
             "member" => fixed::BECOME_MEMBER.text(),
             "confirmation" => fixed::BE_CONFIRMED.text(),
             "recovery" => fixed::BECOME_ADMIN.text(),
+            "destruction" => fixed::DESTROY_KEY.text(),
             other => other,
         };
         [
@@ -72,6 +73,14 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
     table.text()
 }
 
+/// Of a destruction, behind its project: the object and the version.
+fn of_key(line: &ApprovalLine) -> String {
+    match (&line.object, line.version) {
+        (Some(object), Some(version)) => format!("/{object} {version}"),
+        _ => String::new(),
+    }
+}
+
 /// One approval.
 pub(super) fn one(line: &ApprovalLine) -> String {
     let ApprovalLine {
@@ -86,11 +95,19 @@ pub(super) fn one(line: &ApprovalLine) -> String {
         decided,
         decided_by,
         credential,
+        object,
+        version,
+        days,
+        reason,
     } = line;
     let mut text = String::from(say::approval(id, state, kind, user, requester, asked, expires));
     for (name, value) in [
         (heads::IN_PROJECT, project),
         (heads::CREDENTIAL, credential),
+        (heads::OF_OBJECT, object),
+        (heads::KEY_VERSION, &version.map(|version| version.to_string())),
+        (heads::DAYS, &days.map(|days| days.to_string())),
+        (heads::WHY, reason),
         (heads::DECIDED, decided),
         (heads::DECIDED_BY, decided_by),
     ] {

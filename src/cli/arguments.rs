@@ -16,12 +16,14 @@ use super::enrol::Enrol;
 use super::error::CliError;
 use super::escrow::Escrow;
 use super::issue::{NewBundle, NewCertificate};
+use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
-pub(super) use super::machine::{Clock, Store, StoreKey};
+pub(super) use super::machine::{Clock, Config, Store, StoreKey};
+use super::own::Own;
 use super::page::Page;
 use super::people::{Member, User};
 use super::policy::Policy;
-use super::renewal::{Acceptance, Key};
+use super::renewal::Acceptance;
 use super::report_verb::ReportVerb;
 use super::roll_ca::RollCa;
 use super::schema::{self, SchemaVerb};
@@ -111,15 +113,8 @@ pub(super) enum Command {
     /// What waits for a second person
     #[command(subcommand)]
     Approval(Approval),
-    /// Sign in by password; asked on the terminal, or read from standard input: the password, then a code of the second factor
-    SignIn {
-        /// Of the account
-        name: String,
-    },
-    /// End the session that sign-in began
-    SignOut,
-    /// Change your own password; asked, or read from standard input: the present one, the new one, then a code
-    Password,
+    #[command(flatten)]
+    Own(Own),
     /// People signed in by password
     #[command(subcommand)]
     Session(Session),
@@ -220,6 +215,15 @@ pub(super) enum Object {
     /// What an object declares of its data: whose it is, and which fields it has
     #[command(subcommand)]
     Schema(SchemaVerb),
+    /// Let an object's key become so old and no older; then the next version takes over by itself
+    Rotation {
+        name: String,
+        #[arg(long)]
+        project: String,
+        /// Days; 0 for any age, the policy's without
+        #[arg(long)]
+        after_days: Option<u32>,
+    },
     #[command(flatten)]
     Life(ObjectLife),
 }
@@ -317,15 +321,6 @@ pub(super) enum Certificate {
     RollCa(RollCa),
 }
 
-#[derive(Subcommand)]
-pub(super) enum Config {
-    /// Say what is wrong, where, and what to do
-    Check {
-        /// Another file than --config names
-        file: Option<PathBuf>,
-    },
-}
-
 /// Verbs whose request is nothing but their words.
 impl From<Project> for request::Request {
     fn from(verb: Project) -> Self {
@@ -351,6 +346,9 @@ impl Object {
             }
             Self::Show { name, project } => request::Object::Show { project, name },
             Self::Schema(verb) => return verb.into_request(),
+            Self::Rotation { name, project, after_days } => {
+                request::Object::Rotation { project, name, after_days }
+            }
             Self::Life(verb) => verb.into(),
         }))
     }

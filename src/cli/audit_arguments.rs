@@ -52,7 +52,7 @@ pub(super) struct List {
     /// audit, access or all; audit without
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Who, as the list shows it: user:UUID, local:0, endpoint:UUID, system
+    /// Who: a user's name, PROJECT/ENDPOINT, or as the list shows it: user:UUID, endpoint:UUID, local:0, system
     #[arg(long, value_name = "WHO")]
     actor: Option<String>,
     /// What an act begins with, such as user.; of requests on data the operation

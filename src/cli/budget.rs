@@ -1,4 +1,4 @@
-//! `gembok budget`: how much may be decrypted in 24 hours.
+//! `gembok budget`: how much may be decrypted, and indexed, in 24 hours.
 
 use clap::{Args, Subcommand};
 
@@ -17,6 +17,9 @@ pub(super) enum Budget {
     Set {
         #[command(flatten)]
         of: BudgetOf,
+        /// Of which fields
+        #[arg(long, value_name = "OPERATION", value_parser = ["decrypt", "index"])]
+        operation: Option<String>,
         /// Fields in 24 hours
         #[arg(long, value_name = "N", required_unless_present = "default")]
         fields: Option<u64>,
@@ -28,6 +31,9 @@ pub(super) enum Budget {
     Raise {
         #[command(flatten)]
         of: BudgetOf,
+        /// Of which fields
+        #[arg(long, value_name = "OPERATION", value_parser = ["decrypt", "index"])]
+        operation: Option<String>,
         /// Fields in 24 hours while it lasts
         #[arg(long, value_name = "N")]
         fields: u64,
@@ -53,11 +59,11 @@ impl From<Budget> for request::Request {
     fn from(verb: Budget) -> Self {
         Self::Budget(match verb {
             Budget::Show { project, endpoint } => request::Budget::Show { project, endpoint },
-            Budget::Set { of, fields, default: _ } => {
-                request::Budget::Set { of: of.into(), fields_per_day: fields }
+            Budget::Set { of, operation, fields, default: _ } => {
+                request::Budget::Set { of: of.into(), operation, fields_per_day: fields }
             }
-            Budget::Raise { of, fields, seconds } => {
-                request::Budget::Raise { of: of.into(), fields_per_day: fields, seconds }
+            Budget::Raise { of, operation, fields, seconds } => {
+                request::Budget::Raise { of: of.into(), operation, fields_per_day: fields, seconds }
             }
         })
     }

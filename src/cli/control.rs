@@ -35,6 +35,9 @@ use zeroize::Zeroizing;
 
 use crate::api::control::Way;
 use crate::config::read_secret;
+use crate::crypto::hex::to_hex;
+use crate::crypto::random;
+use crate::domain::refusal::Code;
 
 use super::client::ANSWER_BYTES_MAX;
 use super::download::Download;
@@ -174,7 +177,25 @@ impl Control {
         let token = self.token()?;
         let sent = way.body().unwrap_or_default();
         let token = token.as_ref().map(|token| token.as_str());
-        let (status, body) = self.send(way.method(), way.target(), sent, token)?;
+        let send = |key: Option<&str>| self.send_once(way.method(), way.target(), sent, (token, key));
+        let (status, body) = match way.makes_something().then(once_key).transpose()? {
+            None => send(None).map_err(Broken::into_error)?,
+            Some(key) => {
+                let answered = send(Some(&key)).or_else(|broken| match broken {
+                    // It may have been made: by the same key it is not made again.
+                    Broken::Asked(_) => send(Some(&key)),
+                    Broken::Before(_) => Err(broken),
+                });
+                let (status, body) = answered.map_err(Broken::into_error)?;
+                let has_too_many = Way::refused(&body)
+                    .is_some_and(|refused| refused.code == Code::TooManyIdempotencyKeys.as_str());
+                if status == 429 && has_too_many {
+                    send(None).map_err(Broken::into_error)?
+                } else {
+                    (status, body)
+                }
+            }
+        };
         way.line(status, &body).ok_or(CliError::Answer)
     }
 
@@ -182,8 +203,9 @@ impl Control {
     pub(super) fn download(&self, way: &Way) -> Result<Result<Download, Zeroizing<String>>, CliError> {
         let (token, runtime) = (self.token()?, runtime()?);
         let token = token.as_ref().map(|token| token.as_str());
-        let request = self.request(way.method(), way.target(), way.body().unwrap_or_default(), token)?;
-        let (sender, answer) = runtime.block_on(self.begin(request))?;
+        let sent = way.body().unwrap_or_default();
+        let request = self.request(way.method(), way.target(), sent, (token, None))?;
+        let (sender, answer) = runtime.block_on(self.begin(request)).map_err(Broken::into_error)?;
         let (head, body) = answer.into_parts();
         if let Some(id) = way.export(head.status, &head.headers) {
             return Ok(Ok(Download::new(id, body, runtime, sender)));
@@ -210,11 +232,22 @@ impl Control {
         body: &[u8],
         token: Option<&str>,
     ) -> Result<(u16, Zeroizing<Vec<u8>>), CliError> {
-        let request = self.request(method, target, body, token)?;
-        let runtime = runtime()?;
+        self.send_once(method, target, body, (token, None)).map_err(Broken::into_error)
+    }
+
+    /// The same, under a key by which it is made once however often it is sent.
+    fn send_once(
+        &self,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        credentials: (Option<&str>, Option<&str>),
+    ) -> Result<(u16, Zeroizing<Vec<u8>>), Broken> {
+        let request = self.request(method, target, body, credentials).map_err(Broken::Before)?;
+        let runtime = runtime().map_err(Broken::Before)?;
         let (_sender, answer) = runtime.block_on(self.begin(request))?;
         let status = answer.status().as_u16();
-        Ok((status, self.whole(&runtime, answer.into_body())?))
+        Ok((status, self.whole(&runtime, answer.into_body()).map_err(Broken::Asked)?))
     }
 
     fn request(
@@ -222,7 +255,7 @@ impl Control {
         method: &str,
         target: &str,
         body: &[u8],
-        token: Option<&str>,
+        (token, key): (Option<&str>, Option<&str>),
     ) -> Result<Request<Full<Bytes>>, CliError> {
         let unsendable = |error: http::Error| CliError::Own(say::no_asking(error));
         let mut request = Request::builder()
@@ -230,6 +263,9 @@ impl Control {
             .uri(target)
             .header(header::HOST, format!("{}:{}", self.host, self.port))
             .header(header::CONTENT_TYPE, "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         if let Some(token) = token {
             let bearer = Zeroizing::new(format!("Bearer {token}"));
             let mut bearer =
@@ -254,16 +290,17 @@ impl Control {
     async fn begin(
         &self,
         request: Request<Full<Bytes>>,
-    ) -> Result<(SendRequest<Full<Bytes>>, Response<Incoming>), CliError> {
+    ) -> Result<(SendRequest<Full<Bytes>>, Response<Incoming>), Broken> {
         let unreached = |why: String| CliError::Unreached(self.url.clone(), why);
+        let before = |why: String| Broken::Before(unreached(why));
         let connected = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
             let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
             TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await
         };
         let stream = timeout(CONNECT_TIMEOUT, connected).await;
-        let stream = stream.map_err(|_| unreached(fixed::LATE.to_string()))?;
-        let stream = stream.map_err(|error| unreached(error.to_string()))?;
+        let stream = stream.map_err(|_| before(fixed::LATE.to_string()))?;
+        let stream = stream.map_err(|error| before(error.to_string()))?;
         let asked = async {
             let (mut sender, connection) =
                 hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
@@ -272,8 +309,32 @@ impl Control {
             Ok::<_, String>((sender, answer))
         };
         let answered = timeout(ANSWER_TIMEOUT, asked).await;
-        answered.map_err(|_| unreached(fixed::LATE.to_string()))?.map_err(unreached)
+        // Whoever has waited so long waits no second time.
+        let answered = answered.map_err(|_| before(fixed::LATE.to_string()))?;
+        answered.map_err(|why| Broken::Asked(unreached(why)))
     }
+}
+
+/// Where a request broke off.
+enum Broken {
+    /// Before it was asked, or in a way that asking again does not mend.
+    Before(CliError),
+    /// Behind that: nobody knows whether it was carried out.
+    Asked(CliError),
+}
+
+impl Broken {
+    fn into_error(self) -> CliError {
+        match self {
+            Self::Before(error) | Self::Asked(error) => error,
+        }
+    }
+}
+
+/// What a making is called, so that it is known again.
+fn once_key() -> Result<String, CliError> {
+    let random = random::bytes::<16>().map_err(|_| CliError::Own(fixed::NO_RANDOM.into()))?;
+    Ok(to_hex(&random))
 }
 
 fn runtime() -> Result<Runtime, CliError> {

@@ -25,6 +25,8 @@ pairs! {
     STATE "STATE" "KEADAAN";
     USES_RESERVED "USES RESERVED" "PEMAKAIAN DICADANGKAN";
     WIDTH_16 "WIDTH OF 16 BYTES" "LEBAR 16 BYTE";
+    ENCRYPTS_UNTIL "ENCRYPTS UNTIL" "ENKRIPSI SAMPAI";
+    DECRYPTS_UNTIL "DECRYPTS UNTIL" "DEKRIPSI SAMPAI";
     ENDPOINT "ENDPOINT" "ENDPOINT";
     REVOKED "REVOKED" "DICABUT";
     OPERATION "OPERATION" "OPERASI";
@@ -59,10 +61,18 @@ pairs! {
     ACT "ACT" "TINDAKAN";
     DETAILS "DETAILS" "RINCIAN";
     FIELD "FIELD" "KOLOM";
+    KEY "KEY" "KUNCI";
+    FAILED "FAILED" "GAGAL";
+    PROVED "PROVED" "TERBUKTI";
+    REASON "WHY" "SEBAB";
+    UNPROVED "NOT PROVED" "TIDAK TERBUKTI";
+    ROW "ROW" "BARIS";
+    CHECK_VALUE "KCV" "KCV";
     NORMALISER "NORMALISER" "PENORMAL";
     LENGTH "LENGTH" "PANJANG";
     DISTINCT "DISTINCT" "RAGAM";
     INDEX "INDEX" "INDEKS";
+    INDEX_ROOT "INDEX ROOT" "AKAR INDEKS";
     PSEUDONYM "PSEUDONYM" "PSEUDONIM";
     FROZEN_SINCE "FROZEN SINCE" "DIBEKUKAN SEJAK";
     DAMAGED "DAMAGED" "RUSAK";
@@ -71,7 +81,6 @@ pairs! {
     REQUESTS "REQUESTS" "PERMINTAAN";
     REFUSED "REFUSED" "DITOLAK";
     FIELDS "FIELDS" "NILAI";
-    FAILED "FAILED" "GAGAL";
     BYTES "BYTES" "BYTE";
     P50 "P50" "P50";
     P95 "P95" "P95";
@@ -98,12 +107,30 @@ pairs! {
     STORE_KEY "store key" "kunci simpan";
     ESCROW "escrow log" "log escrow";
     REWRAPPING "rewrapping" "pembungkusan";
+    DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";
     MEMORY "memory" "memori";
+    // lines of a key version
+    OF_OBJECT "object" "objek";
+    KEY_VERSION "version" "versi";
+    NEWEST "newest" "terbaru";
+    CIPHER "algorithm" "algoritma";
+    MADE "made" "dibuat";
+    USES "uses" "pemakaian";
+    KEK_VERSION "KEK version" "versi KEK";
+    ENCRYPTS "encrypts to" "enkripsi s.d.";
+    DECRYPTS "decrypts to" "dekripsi s.d.";
+    DESTROYS "DESTROYED AT" "DIMUSNAHKAN";
+    DESTROYED "gone here" "hilang sejak";
+    UNRECOVERABLE "unrecoverable" "tak terpulih";
+    STANDS "not yet" "belum";
+    MOVE "move" "perubahan";
+    NEXT "next" "selanjutnya";
     // lines of an approval
     CREDENTIAL "credential" "kredensial";
     IN_PROJECT "project" "proyek";
+    DAYS "days" "hari";
     DECIDED "decided" "diputuskan";
     DECIDED_BY "decided by" "oleh";
 }

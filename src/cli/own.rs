@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -18,6 +19,7 @@ use super::error::CliError;
 use super::files::NewFile;
 use super::say_trouble::{self as say, fixed};
 use super::secrets::Secrets;
+use super::totp::Totp;
 
 /// What a sign-in answers.
 #[derive(Deserialize)]
@@ -26,6 +28,39 @@ struct Begun<'a> {
     session: Value,
     user: String,
     role: String,
+}
+
+/// What people do with their own credentials.
+#[derive(Subcommand)]
+pub(super) enum Own {
+    /// Sign in by password; asked on the terminal, or read from standard input: the password, then a code of the second factor
+    SignIn {
+        /// Of the account
+        name: String,
+    },
+    /// End the session that sign-in began
+    SignOut,
+    /// Change your own password; asked, or read from standard input: the present one, the new one, then a code
+    Password,
+    /// Your own second factor: a code of a telephone beside the password
+    #[command(subcommand)]
+    Totp(Totp),
+}
+
+impl Own {
+    /// Does it; what there is to show, which may be a secret.
+    pub(super) fn perform(
+        &self,
+        control: &Control,
+        json: bool,
+    ) -> Result<Option<Zeroizing<String>>, CliError> {
+        match self {
+            Self::SignIn { name } => sign_in(control, name, json).map(Zeroizing::new).map(Some),
+            Self::SignOut => sign_out(control).map(|()| None),
+            Self::Password => change_password(control).map(|()| None),
+            Self::Totp(verb) => verb.perform(control, json).map(Some),
+        }
+    }
 }
 
 /// The control plane, for what is done there alone.
@@ -46,13 +81,13 @@ struct Sent<'a> {
 }
 
 /// Signs in, and keeps the session's token. What there is to show.
-pub(super) fn sign_in(control: &Control, name: &str, json: bool) -> Result<String, CliError> {
+fn sign_in(control: &Control, name: &str, json: bool) -> Result<String, CliError> {
     let file = control.session_file().ok_or_else(|| CliError::Own(fixed::BY_CERTIFICATE.into()))?;
     let mut secrets = Secrets::begin();
     let password = secrets.ask("password: ")?;
     let code = secrets.ask("code of the second factor (Enter where there is none): ")?;
     let sent = Sent { name: Some(name), current: None, password: &password, totp: some(&code) };
-    let body = exchange(control, "POST", "/v1/session", Some(sent), None)?;
+    let body = exchange(control, "POST", "/v1/session", Some(&sent), None)?;
     let Begun { token, session, user, role } = serde_json::from_slice(&body).map_err(|_| CliError::Answer)?;
     keep(file, token)?;
     if json {
@@ -63,10 +98,16 @@ pub(super) fn sign_in(control: &Control, name: &str, json: bool) -> Result<Strin
 }
 
 /// Ends the session, and forgets its token.
-pub(super) fn sign_out(control: &Control) -> Result<(), CliError> {
+fn sign_out(control: &Control) -> Result<(), CliError> {
     let file = control.session_file().ok_or_else(|| CliError::Own(fixed::NO_SESSION.into()))?;
     let token = control.token()?;
-    match exchange(control, "DELETE", "/v1/session", None, token.as_ref().map(|token| token.as_str())) {
+    match exchange::<Sent<'_>>(
+        control,
+        "DELETE",
+        "/v1/session",
+        None,
+        token.as_ref().map(|token| token.as_str()),
+    ) {
         // One that has ended by itself has ended.
         Err(CliError::Refused(refused)) if refused.code == Code::SessionEnded.as_str() => {}
         ended => drop(ended?),
@@ -75,7 +116,7 @@ pub(super) fn sign_out(control: &Control) -> Result<(), CliError> {
 }
 
 /// Sets the own password.
-pub(super) fn change_password(control: &Control) -> Result<(), CliError> {
+fn change_password(control: &Control) -> Result<(), CliError> {
     let token = control.token()?;
     let mut secrets = Secrets::begin();
     let current = secrets.ask("present password (Enter where there is none): ")?;
@@ -86,7 +127,7 @@ pub(super) fn change_password(control: &Control) -> Result<(), CliError> {
     let code = secrets.ask("code of the second factor (Enter where there is none): ")?;
     let sent = Sent { name: None, current: some(&current), password: &new, totp: some(&code) };
     let token = token.as_ref().map(|token| token.as_str());
-    exchange(control, "PUT", "/v1/password", Some(sent), token).map(drop)
+    exchange(control, "PUT", "/v1/password", Some(&sent), token).map(drop)
 }
 
 /// The token of the session beside a profile.
@@ -109,18 +150,19 @@ fn keep(file: &Path, token: &str) -> Result<(), CliError> {
     fs::rename(&new, file).map_err(CliError::file(file))
 }
 
-fn some(text: &Zeroizing<String>) -> Option<&str> {
+pub(super) fn some(text: &Zeroizing<String>) -> Option<&str> {
     Some(text.as_str()).filter(|text| !text.is_empty())
 }
 
-fn exchange(
+/// Sends what is secret as JSON; the body that comes back.
+pub(super) fn exchange<T: Serialize>(
     control: &Control,
     method: &str,
     target: &str,
-    sent: Option<Sent<'_>>,
+    sent: Option<&T>,
     token: Option<&str>,
 ) -> Result<Zeroizing<Vec<u8>>, CliError> {
-    let sent = sent.map(|sent| serde_json::to_vec(&sent)).transpose().map_err(|_| CliError::Answer)?;
+    let sent = sent.map(serde_json::to_vec).transpose().map_err(|_| CliError::Answer)?;
     let sent = Zeroizing::new(sent.unwrap_or_default());
     let (status, body) = control.send(method, target, &sent, token)?;
     if status < 300 {

@@ -27,7 +27,7 @@ pub(super) struct Explain {
     who: String,
     /// Such as decrypt or user.create; policies/access.cedarschema lists all
     act: String,
-    /// appliance, project:NAME, object:PROJECT/NAME, endpoint:PROJECT/NAME, user:NAME or role:ROLE
+    /// appliance, project:NAME, object:PROJECT/NAME, endpoint:PROJECT/NAME, user:NAME, role:ROLE or approval:ID
     #[arg(default_value = "appliance")]
     what: String,
     /// As if the request came from there

@@ -1,6 +1,6 @@
-//! What goes on after something was lost: what an unlock may be told to accept, and the verb that renews the key of an object.
+//! What goes on after something was lost: what an unlock may be told to accept.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use crate::desk::request;
 
@@ -15,30 +15,9 @@ pub(super) struct Acceptance {
     accept_rollback: bool,
 }
 
-#[derive(Subcommand)]
-pub(super) enum Key {
-    /// Make the next key version of an object, which encrypts from now on; the one before only decrypts
-    Rotate {
-        /// The object
-        object: String,
-        #[arg(long)]
-        project: String,
-        /// xaes-256-gcm, aes-256-gcm, aes-256-gcm-siv or xchacha20-poly1305; that of the version before without
-        #[arg(long)]
-        algorithm: Option<String>,
-    },
-}
-
 impl From<Acceptance> for request::Request {
     fn from(accepted: Acceptance) -> Self {
         let Acceptance { accept_damage, accept_rollback } = accepted;
         Self::Unlock { accept_damage, accept_rollback }
-    }
-}
-
-impl From<Key> for request::Request {
-    fn from(verb: Key) -> Self {
-        let Key::Rotate { object, project, algorithm } = verb;
-        Self::Key(request::Key::Rotate { project, object, algorithm })
     }
 }

@@ -11,7 +11,7 @@ use super::say_answer as say;
 pub(super) enum RollCa {
     /// Make a new CA, which signs from now on; both are trusted until the roll is finished, for 90 days at most
     Start,
-    /// Trust the old CA no more; refused while certificates of it count
+    /// Trust the old CA no more and destroy its key in the token; refused while certificates of it count
     Finish {
         /// Though some do: they are revoked
         #[arg(long)]
@@ -34,7 +34,10 @@ impl From<RollCa> for request::Request {
 /// For eyes.
 pub(super) fn text(shown: &answer::Ca) -> String {
     let signs = String::from(say::ca_signs(shown.generation));
-    let Some(old) = &shown.retiring else { return signs };
-    let rolls = say::ca_rolls(old.generation, &old.since, &old.until, old.certificates);
-    format!("{signs}\n{rolls}")
+    let rolls = shown
+        .retiring
+        .iter()
+        .map(|old| String::from(say::ca_rolls(old.generation, &old.since, &old.until, old.certificates)));
+    let left = shown.keys_left.iter().map(|generation| String::from(say::ca_key_left(generation)));
+    std::iter::once(signs).chain(rolls).chain(left).collect::<Vec<_>>().join("\n")
 }

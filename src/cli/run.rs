@@ -89,13 +89,15 @@ impl Arguments {
             },
             Command::Grant(verb) => verb.into(),
             Command::Budget(verb) => verb.into(),
+            Command::Key(super::key::Key::Verify(wanted)) => return open()?.verify_keys(&wanted),
             Command::Key(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
-            Command::SignIn { name } => return print(&own::sign_in(&own::plane(control()?)?, &name, json)?),
-            Command::SignOut => return own::sign_out(&own::plane(control()?)?),
-            Command::Password => return own::change_password(&own::plane(control()?)?),
+            Command::Own(verb) => {
+                let told = verb.perform(&own::plane(control()?)?, json)?;
+                return told.map_or(Ok(()), |told| print(&told));
+            }
             Command::Session(verb) => verb.into(),
             Command::Report(verb) => return open()?.report(verb),
             Command::Subject(verb) => verb.into_request()?,

@@ -8,6 +8,9 @@ pub(super) mod fixed {
     use crate::cli::words::pairs;
 
     pairs! {
+        SECOND_FACTOR_COUNTS "the second factor counts: signing in by password needs a code from now on"
+            "faktor kedua berlaku: masuk dengan kata sandi memerlukan kode mulai sekarang";
+        NO_SECOND_FACTOR "the second factor is gone" "faktor kedua sudah dihapus";
         DONE "done" "selesai";
         SHOWN_ONCE "It is shown this once and kept nowhere: store it now."
             "Hanya ditunjukkan sekali ini dan tidak disimpan di mana pun: simpan sekarang.";
@@ -37,6 +40,7 @@ pub(super) mod fixed {
         BUT "but" "tetapi";
         BECOME_MEMBER "become a member" "menjadi anggota";
         BE_CONFIRMED "be confirmed" "dikonfirmasi";
+        DESTROY_KEY "destroy a key version" "musnahkan versi kunci";
         BECOME_ADMIN "become the admin" "menjadi admin";
         NEVER "never" "tidak pernah";
         ANYWHERE "anywhere" "mana pun";
@@ -46,6 +50,21 @@ pub(super) mod fixed {
         NOT_FROZEN "not frozen" "tidak dibekukan";
         NONE "none" "tidak ada";
         NO_ESCROW "none: a dead disk loses every key" "tidak ada: disk yang rusak menghilangkan semua kunci";
+        YES "yes" "ya";
+        MASTER_KEY "master key" "kunci induk";
+        STORE_KEY "store key" "kunci penyimpanan";
+        NAME_KEY "name key" "kunci nama";
+        SUBJECT_KEY "subject key" "kunci subjek";
+        KEK "project key (KEK)" "kunci proyek (KEK)";
+        DATA_KEY "data key" "kunci data";
+        INDEX_ROOT "index root" "akar indeks";
+        DESTROYED "destroyed, nothing to unwrap" "dimusnahkan, tidak ada yang dibuka";
+        ROW_DAMAGED "its row does not open" "barisnya tidak terbuka";
+        ROW_OF_ANOTHER "its row is of another key" "barisnya milik kunci lain";
+        NO_WRAPPED_KEY "what is stored is no wrapped key" "yang tersimpan bukan kunci terbungkus";
+        DOES_NOT_UNWRAP "does not unwrap at this place" "tidak terbuka di tempat ini";
+        NO_KEY_ABOVE "the key above it is missing" "kunci di atasnya tidak ada";
+        NO_OWNER "its object or project is lost" "objek atau proyeknya hilang";
         TOTAL "total" "jumlah";
         MORE_ROWS "there are more rows; ask for a shorter period, or for a longer resolution"
             "masih ada baris lain; minta masa yang lebih pendek, atau resolusi yang lebih panjang";
@@ -55,6 +74,7 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    verifying(percent, keys) "{percent} %, {keys} keys unwrapped" "{percent} %, {keys} kunci terbuka";
     more(next) "There are more: --after {next}" "Masih ada lagi: --after {next}";
     more_records(next) "more: --from {next}" "masih ada lagi: --from {next}";
     kept(last) "kept: records up to {last} are exported and may be pruned"
@@ -79,8 +99,8 @@ sentences! {
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
     refused_locked(count) "{count} requests while locked" "{count} permintaan selama terkunci";
-    strained(of, used, size) "{of} has decrypted {used} of {size} fields in 24 hours"
-        "{of} sudah mendekripsi {used} dari {size} nilai dalam 24 jam";
+    strained(of, used, size) "{of}: {used} of {size} fields in 24 hours are used"
+        "{of}: {used} dari {size} nilai dalam 24 jam terpakai";
     worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
     kek_begins(version) "{version}, rewrapping" "{version}, pembungkusan ulang";
     kek_on_its_way(version, done, of) "{version}, rewrapping {done} of {of} keys"
@@ -123,6 +143,12 @@ sentences! {
         "pengguna      {user}\ntoken         {token}\nalamat        {path}\nberlaku s.d.  {until}\nHanya ditunjukkan sekali ini dan dapat dipakai sekali: berikan kepada pengguna itu saja.";
     names(names, from) "names         {names}\nfrom          {from}" "nama          {names}\ndari          {from}";
     ca_signs(generation) "CA            generation {generation} signs" "CA            generasi {generation} menandatangani";
+    second_factor(uri, codes)
+        "{uri}\n\nrecovery codes, each good once in place of a code:\n{codes}\nthis is shown once; give the address to your telephone, keep the codes elsewhere, then: gembok totp confirm"
+        "{uri}\n\nkode pemulihan, masing-masing berlaku sekali sebagai pengganti kode:\n{codes}\nini hanya ditunjukkan sekali; berikan alamatnya kepada ponsel, simpan kodenya di tempat lain, lalu: gembok totp confirm";
+    ca_key_left(generation)
+        "KEY LEFT      the key of generation {generation} is still in the token, which was away or refused\n              it is tried again each hour, and by: gembok certificate roll-ca finish"
+        "SISA KUNCI    kunci generasi {generation} masih ada di token, yang sedang pergi atau menolak\n              dicoba lagi setiap jam, dan dengan: gembok certificate roll-ca finish";
     ca_rolls(generation, since, until, count)
         "ROLL          generation {generation} is trusted beside it since {since}, until {until} at most\n              {count} certificates of it count still; whoever renews or is issued one moves over, with both CAs in ca.pem\n              then: gembok certificate roll-ca finish"
         "GANTI         generasi {generation} ikut dipercaya sejak {since}, paling lama sampai {until}\n              {count} sertifikatnya masih berlaku; yang diperbarui atau diterbitkan berpindah, dengan kedua CA dalam ca.pem\n              sesudah itu: gembok certificate roll-ca finish";

@@ -12,13 +12,17 @@ use super::approval;
 use super::columns::{Line, Table, all};
 use super::endpoint_shown;
 use super::heads;
+use super::key;
+use super::key_verify;
 use super::keys;
 use super::roll_ca;
 use super::say_answer::{self as say, fixed};
+use super::say_key;
 use super::schema;
 use super::server_names;
 use super::session;
 use super::show_people::{explanation, members, users};
+use super::show_roots::roots;
 use super::statistics;
 use super::subject;
 use super::trail;
@@ -32,6 +36,7 @@ pub(super) fn text(done: &Done) -> String {
         }
         Done::ApiKeys(page) => whole(page, api_key::table(all(&page.items))),
         Done::ApiKey(shown) => api_key::table([Ok(&**shown)]),
+        Done::ApiKeyShown(whole) => api_key::whole(whole),
         Done::ApiKeyRotated(rotated) => format!(
             "{}\n{}\n{}",
             api_key::table([Ok(&rotated.api_key), Ok(&rotated.replaced)]),
@@ -64,33 +69,17 @@ pub(super) fn text(done: &Done) -> String {
             say::compacted(before_bytes, after_bytes).into()
         }
         Done::Endpoint(endpoint) => endpoints([Ok(endpoint)]),
+        Done::KeyVersion(shown) => key::one(shown),
+        Done::KeyVersions(page) => whole(page, key::versions(all(&page.items))),
+        Done::KeysVerified(verified) => key_verify::text(verified),
         Done::Link(link) => session::link(link),
         Done::Sessions(sessions) => session::list(sessions),
         Done::Endpoints(page) => whole(page, endpoints(all(&page.items))),
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
-        Done::Object(Object { object, versions }) => {
-            let mut table = Table::new([
-                heads::VERSION,
-                heads::ALGORITHM,
-                heads::STATE,
-                heads::USES_RESERVED,
-                heads::WIDTH_16,
-            ]);
-            table.rows(all(versions), |version| {
-                [
-                    version.version.to_string(),
-                    version.algorithm.clone(),
-                    if version.worn {
-                        format!("{}, {}", version.state, fixed::WORN)
-                    } else {
-                        version.state.clone()
-                    },
-                    version.uses_reserved.to_string(),
-                    version.width_16.to_string(),
-                ]
-            });
-            format!("{}\n{}", objects([Ok(object)]), table.text())
+        Done::Object(Object { object, versions, index_roots }) => {
+            let roots = roots(index_roots);
+            format!("{}\n{}{roots}", objects([Ok(object)]), key::versions(all(versions)))
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),
@@ -189,6 +178,15 @@ fn status(how: &Status) -> String {
     for (name, value) in how.keys.iter().flat_map(keys::lines) {
         line(name, value);
     }
+    for due in &how.due_keys {
+        let why = match due.why.as_str() {
+            "age" => say_key::fixed::DUE_AGE,
+            "uses" => say_key::fixed::DUE_USES,
+            "window" => say_key::fixed::DUE_WINDOW,
+            _ => say_key::fixed::DUE_COMPROMISED,
+        };
+        line(heads::DUE, say_key::due(&due.key, why).into());
+    }
     if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
         let (until, left) = (&old.until, old.certificates);
         line(heads::CA_ROLL, say::rolling(until, left).into());
@@ -278,6 +276,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
     let mut table = Table::new([
         heads::OF,
         heads::NAME,
+        heads::OPERATION,
         heads::FIELDS_IN_24_H,
         heads::USED,
         heads::OWN,
@@ -287,6 +286,7 @@ pub(super) fn budgets(listed: &[Budget]) -> String {
         table.row([
             budget.of.clone(),
             budget.name.clone(),
+            budget.operation.clone(),
             budget.fields_per_day.to_string(),
             budget.used.to_string(),
             budget.own_fields_per_day.map_or_else(|| fixed::POLICYS.to_string(), |fields| fields.to_string()),

@@ -146,7 +146,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::cli::{heads, say_answer, say_proof, say_trouble};
+    use crate::cli::{heads, say_answer, say_key, say_proof, say_trouble};
 
     /// The values that a sentence says.
     fn values(sentence: &str) -> BTreeSet<&str> {
@@ -161,9 +161,15 @@ mod tests {
 
     #[test]
     fn what_is_said_in_one_language_is_said_in_the_other() {
-        let pairs =
-            [heads::PAIRS, say_answer::fixed::PAIRS, say_trouble::fixed::PAIRS, say_proof::fixed::PAIRS];
-        let sentences = [say_answer::SENTENCES, say_trouble::SENTENCES, say_proof::SENTENCES];
+        let pairs = [
+            heads::PAIRS,
+            say_answer::fixed::PAIRS,
+            say_key::fixed::PAIRS,
+            say_trouble::fixed::PAIRS,
+            say_proof::fixed::PAIRS,
+        ];
+        let sentences =
+            [say_answer::SENTENCES, say_key::SENTENCES, say_trouble::SENTENCES, say_proof::SENTENCES];
         for (english, indonesian) in pairs.into_iter().chain(sentences).flatten() {
             assert!(!english.is_empty() && !indonesian.is_empty(), "{english:?} {indonesian:?}");
             assert_eq!(values(english), values(indonesian), "{english:?}");

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::AccessRules;
+use crate::domain::limits::ROTATE_AFTER_DAYS_MAX;
 
 use super::access;
 use super::bounds::count;
@@ -59,6 +60,20 @@ pub struct CryptoPolicy {
     /// What a request may name.
     #[serde(deserialize_with = "algorithms")]
     pub offered_algorithms: Vec<Algorithm>,
+    /// Days after which a key version is replaced by the next, unless its object says otherwise; 0 at any age.
+    #[serde(default = "year", deserialize_with = "count::<_, _, 0, { ROTATE_AFTER_DAYS_MAX as u64 }>")]
+    pub rotate_after_days: u32,
+    /// Whether key versions that are due are replaced without anybody's word.
+    #[serde(default = "yes")]
+    pub automatic_rotation: bool,
+}
+
+const fn year() -> u32 {
+    365
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl CryptoPolicy {
@@ -85,6 +100,9 @@ pub struct LimitsPolicy {
     pub key: KeyLimits,
     /// `[budget]`: how much may be decrypted in 24 hours.
     pub budget: BudgetLimits,
+    /// `[index_budget]`: how many index values may be told in 24 hours. Default 100,000 and 200,000.
+    #[serde(default)]
+    pub index_budget: BudgetLimits,
     /// `[request]`: the largest request that is read.
     pub request: RequestShape,
 }
@@ -107,7 +125,7 @@ pub struct KeyLimits {
     pub fields_burst: u32,
 }
 
-/// Fields that may be decrypted in 24 hours.
+/// Fields that may be decrypted, or indexed, in 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetLimits {
@@ -117,6 +135,12 @@ pub struct BudgetLimits {
     /// Of one endpoint, with all its API keys.
     #[serde(deserialize_with = "count::<_, _, 1, 1_000_000_000>")]
     pub endpoint_fields_per_day: u32,
+}
+
+impl Default for BudgetLimits {
+    fn default() -> Self {
+        Self { api_key_fields_per_day: 100_000, endpoint_fields_per_day: 200_000 }
+    }
 }
 
 /// Bounds of one request.
@@ -139,7 +163,7 @@ pub struct RequestShape {
 
 impl LimitsPolicy {
     fn relate(&self, file: &Path) -> Result<(), ConfigError> {
-        let Self { key, budget, request } = self;
+        let Self { key, budget, index_budget, request } = self;
         let say = |name, what: String, hint| Err(ConfigError::relation(file, name, what, hint));
         if request.items_max > key.fields_burst {
             return say(
@@ -148,16 +172,31 @@ impl LimitsPolicy {
                 "a full batch could never be admitted; raise api_key.fields_burst or lower items_max",
             );
         }
-        let smaller = budget.api_key_fields_per_day.min(budget.endpoint_fields_per_day);
-        if request.items_max > smaller {
-            return say(
+        for (name, budget, done, hint) in [
+            (
                 "budget",
-                format!(
-                    "{smaller} decrypted fields a day, but a batch has up to {} items",
-                    request.items_max
-                ),
+                budget,
+                "decrypted",
                 "a full batch could never be decrypted; raise the budget or lower request.items_max",
-            );
+            ),
+            (
+                "index_budget",
+                index_budget,
+                "indexed",
+                "a full batch could never be indexed; raise the budget or lower request.items_max",
+            ),
+        ] {
+            let smaller = budget.api_key_fields_per_day.min(budget.endpoint_fields_per_day);
+            if request.items_max > smaller {
+                return say(
+                    name,
+                    format!(
+                        "{smaller} {done} fields a day, but a batch has up to {} items",
+                        request.items_max
+                    ),
+                    hint,
+                );
+            }
         }
         if key.requests_burst < key.requests_per_s || key.fields_burst < key.fields_per_s {
             return say(

@@ -64,6 +64,12 @@ impl<'a> Context<'a> {
         self.pairs.is_empty()
     }
 
+    /// How many names are bound.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
     fn encoded_len(&self) -> usize {
         2 + self.pairs.iter().map(|(name, value)| 4 + name.len() + value.len()).sum::<usize>()
     }

@@ -1,10 +1,11 @@
 //! Every key derivation of the product, on one screen. All are HKDF-Expand-SHA-256 (RFC 5869) of a uniformly random key,
-//! 32 bytes out, with a label that ends in 00 as info; so no extract step and no salt.
+//! 32 bytes out, with a label that ends in 00 as info, and behind it what is named; so no extract step and no salt.
 //!
 //! | from | label | gives |
 //! |---|---|---|
 //! | store key generation | `gembok/state/v1` | state key: MACs the rows of the state digest |
 //! | store key generation | `gembok/boot/v1` | boot MAC key: MACs the boot row |
+//! | index root | `gembok/index/v1`, then index id 16, normaliser u8, bits u8 | index key: makes the values of one index |
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -53,17 +54,23 @@ impl MacKey {
 /// The key that MACs rows into the state digest.
 #[must_use]
 pub fn state_key(store_key: &SecretKey) -> MacKey {
-    expand(store_key, b"gembok/state/v1\0")
+    expand(store_key, &[b"gembok/state/v1\0"])
 }
 
 /// The key that MACs the boot row.
 #[must_use]
 pub fn boot_mac_key(store_key: &SecretKey) -> MacKey {
-    expand(store_key, b"gembok/boot/v1\0")
+    expand(store_key, &[b"gembok/boot/v1\0"])
 }
 
-fn expand(key: &SecretKey, label: &[u8]) -> MacKey {
+/// The key that makes the values of one blind index.
+#[must_use]
+pub fn index_key(root: &SecretKey, index: &[u8; 16], normaliser: u8, bits: u8) -> MacKey {
+    expand(root, &[b"gembok/index/v1\0", index, &[normaliser, bits]])
+}
+
+fn expand(key: &SecretKey, info: &[&[u8]]) -> MacKey {
     // 32 bytes are one block of the expansion, and T(1) is one HMAC over the info and the byte 1 (RFC 5869 §2.3).
-    let okm = Zeroizing::new(MacKey::of(key).tag(&[label, &[1]]));
+    let okm = Zeroizing::new(MacKey::of(key).tag(&[info, &[&[1][..]]].concat()));
     MacKey::from_bytes(&okm)
 }

@@ -5,6 +5,7 @@
 
 pub mod aad;
 pub mod algorithm;
+pub mod blind_index;
 pub mod block;
 pub mod checkpoint;
 pub mod data_key;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::appliance::{Access, JournalLimits, KeyringLimits, Outside, Policies, Settings};
+use crate::appliance::{Access, JournalLimits, KeyringLimits, Outside, Policies, RotationPolicy, Settings};
 use crate::config::{Config, PinSource, TokenName};
 use crate::domain::budget::DefaultBudgets;
 use crate::domain::limits::{RateLimits, RequestLimits};
@@ -93,9 +93,15 @@ pub(super) fn policies_of(config: &Config) -> Policies {
         budgets: DefaultBudgets {
             api_key_fields_per_day: limits.budget.api_key_fields_per_day.into(),
             endpoint_fields_per_day: limits.budget.endpoint_fields_per_day.into(),
+            api_key_indexed_per_day: limits.index_budget.api_key_fields_per_day.into(),
+            endpoint_indexed_per_day: limits.index_budget.endpoint_fields_per_day.into(),
         },
         in_flight_per_certificate_max: large(config.tls.requests_in_flight_per_certificate_max),
         default_algorithm: config.policies.crypto.default_algorithm,
+        rotation: RotationPolicy {
+            automatic: config.policies.crypto.automatic_rotation,
+            after_days: config.policies.crypto.rotate_after_days,
+        },
     }
 }
 

@@ -35,9 +35,7 @@ impl Request {
             Self::Certificate(verb) => Ok(vec![verb.act()]),
             Self::ServerNames(verb) => of_appliance(verb.act()),
             Self::Statistics(wanted) => Ok(vec![wanted.act()]),
-            Self::Key(request::Key::Rotate { project, object, .. }) => {
-                Ok(vec![(Act::KeyRotate, object_of(project, object))])
-            }
+            Self::Key(verb) => Ok(vec![verb.act()]),
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Session(verb) => Ok(vec![verb.act()?]),
@@ -90,6 +88,7 @@ impl request::Object {
             Self::Schema(request::ObjectSchema::Set { project, name, .. }) => {
                 (Act::ObjectSetSchema, object_of(project, name))
             }
+            Self::Rotation { project, name, .. } => (Act::ObjectSetRotation, object_of(project, name)),
             Self::Life(life) => life.object_act(),
         }
     }
@@ -229,6 +228,6 @@ pub(super) fn endpoint_of(project: &str, name: &str) -> Target {
     Target::Endpoint { project: project.to_owned(), name: name.to_owned() }
 }
 
-fn object_of(project: &str, name: &str) -> Target {
+pub(super) fn object_of(project: &str, name: &str) -> Target {
     Target::Object { project: project.to_owned(), name: name.to_owned() }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::api_key::{ApiKeyShown as ApiKey, MadeApiKey, RotatedApiKey, ShownOnce};
+pub use super::api_key::{ApiKeyShown as ApiKey, ApiKeyWhole, MadeApiKey, RotatedApiKey, ShownOnce};
 pub use super::approval::ApprovalLine;
 pub use super::audit_answer::{
     AuditEntry, AuditPage, CheckpointKey, ExportBegun, ExportEnded, ExportKept, Pruned,
@@ -11,11 +11,15 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
+pub use super::key::{KeyMoveLine, KeyVersionShown, StandsAgainst};
+pub use super::key_verify::{CheckValue, KeyShown, KeysOfKind, KeysVerified, UnprovedKey};
 pub use super::keys_answer::{EscrowStatus, KeysStatus, RewrappedKeys, RewrappingLine, StoreKeyStatus};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
-pub use super::status_answer::{Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey};
+pub use super::status_answer::{
+    DueKey, Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey,
+};
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 
 /// One answer.
@@ -48,6 +52,8 @@ pub struct Refused {
 pub enum Done {
     /// Of `api-key expire` and `api-key limits`.
     ApiKey(Box<ApiKey>),
+    /// Of `api-key show`.
+    ApiKeyShown(Box<ApiKeyWhole>),
     /// Of `api-key rotate`.
     ApiKeyRotated(Box<RotatedApiKey>),
     /// Of `api-key create`.
@@ -96,12 +102,18 @@ pub enum Done {
     Pruned(Pruned),
     /// Of `grant list`.
     Grants(Page<Grant>),
+    /// Of every verb on one key version.
+    KeyVersion(Box<KeyVersionShown>),
+    /// Of `key list`.
+    KeyVersions(Page<KeyVersion>),
     /// Of `init`.
     Initialised(Initialised),
     /// Of `user reset`, and of `user recover` once it was approved.
     Link(Link),
     /// Of `object create` and `object show`.
     Object(Object),
+    /// Of `key verify`.
+    KeysVerified(KeysVerified),
     /// Of `object list`.
     Objects(Page<ObjectLine>),
     /// Of `report`.
@@ -248,6 +260,9 @@ pub struct ObjectLine {
     pub description: Option<String>,
     /// Since when it is retired.
     pub retired: Option<String>,
+    /// How many days old its key may become, where that is not the policy's; 0 any age.
+    #[serde(default)]
+    pub rotate_after_days: Option<u32>,
 }
 
 /// An object with its key versions.
@@ -258,6 +273,19 @@ pub struct Object {
     pub object: ObjectLine,
     /// Oldest first.
     pub versions: Vec<Listed<KeyVersion>>,
+    /// Of its index root, oldest first: two while it is being rotated, none where no field was ever indexed.
+    #[serde(default)]
+    pub index_roots: Vec<Listed<IndexRootVersion>>,
+}
+
+/// A version of an index root without its key.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexRootVersion {
+    /// From 1; the first eight digits of an index value.
+    pub version: u32,
+    /// When it was made.
+    pub created: String,
 }
 
 /// A key version without its key.
@@ -276,6 +304,14 @@ pub struct KeyVersion {
     pub worn: bool,
     /// Characters a database column needs for a plaintext of 16 bytes.
     pub width_16: usize,
+    /// When it was made.
+    pub created: String,
+    /// From when on it encrypts nothing.
+    pub encrypt_until: Option<String>,
+    /// From when on it decrypts nothing.
+    pub decrypt_until: Option<String>,
+    /// When its scheduled destruction falls due.
+    pub destroy_at: Option<String>,
 }
 
 /// An endpoint.

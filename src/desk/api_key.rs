@@ -16,6 +16,7 @@ use crate::domain::timestamp::Now;
 
 use super::acts::endpoint_of;
 use super::answer::Done;
+use super::budget::Budget;
 use super::perform::{id, moment_to_come, name, page};
 use super::view::told;
 
@@ -47,6 +48,11 @@ pub enum ApiKey {
         after: Option<String>,
         /// Entries at most; 1,000 without, and never more.
         limit: Option<u32>,
+    },
+    /// With its endpoint and its budget.
+    Show {
+        /// As lists show it.
+        id: String,
     },
     /// After a new epoch disabled it.
     Enable {
@@ -131,6 +137,20 @@ pub struct ApiKeyShown {
     pub last_used_from: Option<String>,
 }
 
+/// An API key with what belongs to it.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeyWhole {
+    /// Everything but the key.
+    pub api_key: ApiKeyShown,
+    /// Its endpoint's project; none where a damaged row does not tell it.
+    pub project: Option<String>,
+    /// Its endpoint, likewise.
+    pub endpoint: Option<String>,
+    /// How much it may have decrypted in 24 hours.
+    pub budget: Budget,
+}
+
 /// An API key with its text, once.
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,6 +222,7 @@ impl ApiKey {
         Ok(match self {
             Self::Create { project, endpoint, .. } => (Act::ApiKeyCreate, endpoint_of(project, endpoint)),
             Self::List { project, endpoint, .. } => (Act::ApiKeyList, endpoint_of(project, endpoint)),
+            Self::Show { id: of } => (Act::ApiKeyShow, Target::ApiKey(id(of)?)),
             Self::Enable { id: of } => (Act::ApiKeyEnable, Target::ApiKey(id(of)?)),
             Self::Expire { id: of, .. } => (Act::ApiKeyExpire, Target::ApiKey(id(of)?)),
             Self::Limits { id: of, .. } => (Act::ApiKeyLimits, Target::ApiKey(id(of)?)),
@@ -229,6 +250,9 @@ impl ApiKey {
             Self::List { project, endpoint, after, limit } => Done::ApiKeys(
                 appliance.api_keys_page(&project, &endpoint, &page(after.as_ref(), limit)?)?.into(),
             ),
+            Self::Show { id: of } => {
+                Done::ApiKeyShown(Box::new(appliance.api_key_shown(id(&of)?, now)?.into()))
+            }
             Self::Enable { id: enabled } => {
                 appliance.enable_api_key(actor, id(&enabled)?, now)?;
                 Done::Changed
@@ -263,6 +287,14 @@ impl Limits {
             fields_per_s: self.fields_per_s.unwrap_or(present.fields_per_s),
             fields_burst: self.fields_burst.unwrap_or(present.fields_burst),
         }
+    }
+}
+
+impl From<appliance::ApiKeyShown> for ApiKeyWhole {
+    fn from(shown: appliance::ApiKeyShown) -> Self {
+        let appliance::ApiKeyShown { api_key, endpoint, budget } = shown;
+        let (project, endpoint) = endpoint.unzip();
+        Self { api_key: api_key.into(), project, endpoint, budget: budget.into() }
     }
 }
 

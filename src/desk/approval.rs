@@ -48,9 +48,9 @@ pub enum Approval {
 pub struct ApprovalLine {
     /// Never changes.
     pub id: String,
-    /// `member`, `confirmation` or `recovery`.
+    /// `member`, `confirmation`, `recovery` or `destruction`.
     pub kind: String,
-    /// Name of the account it is about.
+    /// Name of the account it is about; of a destruction, of whoever asked.
     pub user: String,
     /// Name of the project it is about.
     pub project: Option<String>,
@@ -70,6 +70,18 @@ pub struct ApprovalLine {
     /// the owner's now.
     #[serde(default)]
     pub credential: Option<String>,
+    /// Of a destruction: the object whose key it is about.
+    #[serde(default)]
+    pub object: Option<String>,
+    /// Of a destruction: the key version.
+    #[serde(default)]
+    pub version: Option<u32>,
+    /// Of a destruction: how many days it waits after the second person's yes.
+    #[serde(default)]
+    pub days: Option<u16>,
+    /// Of a destruction: why, in the words of whoever asked.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 impl Approval {
@@ -120,8 +132,13 @@ impl Approval {
 
 impl From<ApprovalView> for ApprovalLine {
     fn from(view: ApprovalView) -> Self {
-        let ApprovalView { approval, standing, subject, project, requester, credential } = view;
+        let ApprovalView { approval, standing, subject, project, requester, credential, object } = view;
+        let asked = approval.destruction.as_ref();
         Self {
+            object,
+            version: asked.map(|asked| asked.version),
+            days: asked.map(|asked| asked.days),
+            reason: asked.and_then(|asked| asked.why.as_ref()).map(ToString::to_string),
             id: approval.id.to_string(),
             kind: approval.kind.to_string(),
             user: subject,

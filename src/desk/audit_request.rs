@@ -2,8 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::appliance::{AuditKind, AuditQuery, AuditedThing, Target};
+use crate::appliance::{AuditKind, AuditQuery, AuditedActor, AuditedThing, Target};
 use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
 
@@ -29,7 +30,7 @@ pub struct AuditWanted {
     /// `audit`, `access` or `all`; audit without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Who, as records say it: `user:<uuid>`, `local:0`, `endpoint:<uuid>`, `system`.
+    /// Who: a user's name, `PROJECT/ENDPOINT`, or as records say it: `user:<uuid>`, `endpoint:<uuid>`, `local:0`, `system`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// What an act begins with, such as `user.`; of requests on data the operation.
@@ -75,7 +76,7 @@ impl AuditWanted {
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
             newest_first: self.newest,
             kind,
-            actor: self.actor,
+            actor: self.actor.as_deref().map(actor).transpose()?,
             act: self.act,
             on: self.on.as_deref().map(thing).transpose()?,
             outcome: self.outcome,
@@ -86,12 +87,36 @@ impl AuditWanted {
     }
 }
 
+/// By name, or as records say it.
+fn actor(text: &str) -> Result<AuditedActor, Refusal> {
+    let below = |path: &str| {
+        let (project, name) = path.split_once('/')?;
+        Some(AuditedActor::Endpoint { project: project.to_owned(), name: name.to_owned() })
+    };
+    let recorded = || AuditedActor::Recorded(text.to_owned());
+    let known = match text.split_once(':') {
+        None if matches!(text, "system" | "nobody") => Some(recorded()),
+        None if text.contains('/') => below(text),
+        None => Some(AuditedActor::User(text.to_owned())),
+        Some(("local", uid)) => uid.parse::<u32>().is_ok().then(recorded),
+        Some(("user" | "endpoint", id)) if id.parse::<Uuid>().is_ok() => Some(recorded()),
+        Some(("user", name)) => Some(AuditedActor::User(name.to_owned())),
+        Some(("endpoint", path)) => below(path),
+        Some(_) => None,
+    };
+    known.ok_or_else(|| {
+        bad(format!(
+            "{text:?} is nobody: write a user's name, PROJECT/ENDPOINT, or as records say it, such as local:0 or system."
+        ))
+    })
+}
+
 /// By name where a kind is said before it; by what records have otherwise.
 fn thing(text: &str) -> Result<AuditedThing, Refusal> {
     let Some((kind, rest)) = text.split_once(':') else { return Ok(AuditedThing::Id(text.to_owned())) };
     Ok(match kind {
         "certificate" => AuditedThing::Named(Target::Certificate(rest.to_owned())),
-        "api-key" | "subject" => AuditedThing::Id(rest.to_owned()),
+        "api-key" | "approval" | "subject" => AuditedThing::Id(rest.to_owned()),
         _ => AuditedThing::Named(target(text)?),
     })
 }

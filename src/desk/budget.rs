@@ -1,9 +1,22 @@
-//! What the verbs on budgets, and the status, tell of them.
+//! The verbs on budgets, and what they, and the status, tell of them.
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A budget of decrypted fields.
+use crate::appliance::{Appliance, BudgetOf, Stop};
+use crate::domain::actor::Actor;
+use crate::domain::budget::Counted;
+use crate::domain::refusal::Refusal;
+use crate::domain::timestamp::Now;
+
+use super::answer::Done;
+use super::perform::{bad, id};
+use super::request;
+use super::view::all;
+
+/// A budget of decrypted or of indexed fields.
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -11,6 +24,8 @@ pub struct Budget {
     pub of: String,
     /// The endpoint's name, or the API key's label.
     pub name: String,
+    /// What it counts the fields of: `decrypt` or `index`.
+    pub operation: String,
     /// Fields in 24 hours, with the raise that is in force.
     pub fields_per_day: u64,
     /// Fields used in the last 24 hours.
@@ -31,4 +46,37 @@ pub struct StrainedBudget {
     pub fields_per_day: u64,
     /// Fields used in the last 24 hours.
     pub used: u64,
+}
+
+impl request::Budget {
+    pub(super) fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = appliance.unlocked()?;
+        Ok(Done::Budgets(match self {
+            Self::Show { project, endpoint } => all(appliance.budgets(&project, &endpoint, now)?),
+            Self::Set { of, operation, fields_per_day } => {
+                let counted = counted(operation.as_deref())?;
+                vec![appliance.set_budget(actor, &of.parse()?, counted, fields_per_day, now)?.into()]
+            }
+            Self::Raise { of, operation, fields_per_day, seconds } => {
+                let (of, counted) = (of.parse()?, counted(operation.as_deref())?);
+                let lasts = Duration::from_secs(seconds);
+                vec![appliance.raise_budget(actor, &of, counted, fields_per_day, lasts, now)?.into()]
+            }
+        }))
+    }
+}
+
+impl request::BudgetOf {
+    fn parse(&self) -> Result<BudgetOf<'_>, Refusal> {
+        Ok(match self {
+            Self::Endpoint { project, name } => BudgetOf::Endpoint { project, name },
+            Self::ApiKey { id: text } => BudgetOf::ApiKey(id(text)?),
+        })
+    }
+}
+
+fn counted(operation: Option<&str>) -> Result<Counted, Refusal> {
+    let Some(word) = operation else { return Ok(Counted::Decrypted) };
+    let known = Counted::ALL.into_iter().find(|counted| counted.operation().name() == word);
+    known.ok_or_else(|| bad(format!("{word:?} has no budget; decrypt and index have one.")))
 }

@@ -65,6 +65,10 @@ pub struct Ca {
     pub generation: u32,
     /// The one before, while both are trusted.
     pub retiring: Option<RetiringCa>,
+    /// Generations that are trusted no more and whose keys are still in the token: it was away, or refused. Tried again each hour,
+    /// and by finishing once more.
+    #[serde(default)]
+    pub keys_left: Vec<u32>,
 }
 
 /// A CA on its way out.

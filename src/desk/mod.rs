@@ -18,6 +18,8 @@ mod certificate_answer;
 mod certificate_request;
 mod endpoint_shown;
 pub mod export;
+mod key;
+pub mod key_verify;
 mod keys_answer;
 mod life;
 mod local;

@@ -123,7 +123,8 @@ pub enum Policy {
         who: String,
         /// As the schema names it.
         act: String,
-        /// `appliance`, `project:NAME`, `object:PROJECT/NAME`, `endpoint:PROJECT/NAME`, `user:NAME` or `role:NAME`.
+        /// `appliance`, `project:NAME`, `object:PROJECT/NAME`, `endpoint:PROJECT/NAME`, `user:NAME`, `role:NAME` or
+        /// `approval:ID`.
         on: String,
         /// From where; nowhere without.
         address: Option<String>,

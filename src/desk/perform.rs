@@ -1,13 +1,10 @@
 //! From a request's words to a verb of the appliance and back. No rules here: what is allowed is decided below.
 
-use std::time::Duration;
-
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, BudgetOf, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop,
-    Target, WentPast,
+    Acceptance, Appliance, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop, Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
@@ -94,11 +91,7 @@ impl Request {
             Self::Certificate(verb) => verb.perform(appliance, actor, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::ServerNames(verb) => verb.perform(appliance, actor, now),
-            Self::Key(request::Key::Rotate { project, object, algorithm: wanted }) => {
-                let algorithm = wanted.as_deref().map(algorithm).transpose()?;
-                let rotated = appliance.unlocked()?.rotate_key(actor, &project, &object, algorithm, now)?;
-                Ok(Done::Object(rotated.into()))
-            }
+            Self::Key(verb) => verb.perform(appliance, leave, now),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),
@@ -172,6 +165,10 @@ impl request::Object {
             }
             Self::Show { project, name } => Done::Object(appliance.object(&project, &name)?.into()),
             Self::Schema(verb) => verb.perform(of, actor, now)?,
+            Self::Rotation { project, name, after_days } => {
+                appliance.set_rotation(actor, &project, &name, after_days, now)?;
+                Done::Object(appliance.object(&project, &name)?.into())
+            }
             Self::Life(life) => life.object_step(of, leave, now)?,
         })
     }
@@ -243,31 +240,6 @@ impl request::Grant {
                 appliance.revoke_grant(actor, &project, &endpoint, &object, &operations(&wanted)?, now)?;
                 Done::Changed
             }
-        })
-    }
-}
-
-impl request::Budget {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
-        Ok(Done::Budgets(match self {
-            Self::Show { project, endpoint } => all(appliance.budgets(&project, &endpoint, now)?),
-            Self::Set { of, fields_per_day } => {
-                vec![appliance.set_budget(actor, &of.parse()?, fields_per_day, now)?.into()]
-            }
-            Self::Raise { of, fields_per_day, seconds } => {
-                let lasts = Duration::from_secs(seconds);
-                vec![appliance.raise_budget(actor, &of.parse()?, fields_per_day, lasts, now)?.into()]
-            }
-        }))
-    }
-}
-
-impl request::BudgetOf {
-    fn parse(&self) -> Result<BudgetOf<'_>, Refusal> {
-        Ok(match self {
-            Self::Endpoint { project, name } => BudgetOf::Endpoint { project, name },
-            Self::ApiKey { id: text } => BudgetOf::ApiKey(id(text)?),
         })
     }
 }
@@ -350,7 +322,7 @@ pub(super) fn act(text: &str) -> Result<Act, Refusal> {
     text.parse().map_err(|()| bad(format!("{text:?} is no act; policies/access.cedarschema lists them.")))
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, Refusal> {
+pub(super) fn algorithm(text: &str) -> Result<Algorithm, Refusal> {
     let known = Algorithm::ALL.map(Algorithm::name).join(", ");
     text.parse().map_err(|()| bad(format!("{text:?} is no algorithm; there are {known}.")))
 }

@@ -10,7 +10,7 @@ use crate::domain::user;
 
 use super::answer::Done;
 use super::people::{Account, AccountShown, Explained, MemberLine, RuleLine};
-use super::perform::{act, bad, moment, name, page, role};
+use super::perform::{act, bad, id, moment, name, page, role};
 use super::request;
 use super::view::{all, told};
 
@@ -121,7 +121,7 @@ pub(super) fn target(text: &str) -> Result<Target, Refusal> {
     let wrong = || {
         bad(format!(
             "{text:?} is nothing acts are done on: write appliance, project:NAME, object:PROJECT/NAME, \
-             endpoint:PROJECT/NAME, user:NAME or role:ROLE."
+             endpoint:PROJECT/NAME, user:NAME, role:ROLE or approval:ID."
         ))
     };
     let below = |path: &str| {
@@ -135,6 +135,7 @@ pub(super) fn target(text: &str) -> Result<Target, Refusal> {
         Some(("endpoint", path)) => below(path).map(|(project, name)| Target::Endpoint { project, name }),
         Some(("user", name)) => Ok(Target::User(name.into())),
         Some(("role", name)) => role(name).map(Target::Role),
+        Some(("approval", text)) => id(text).map(Target::Approval),
         _ => Err(wrong()),
     }
 }

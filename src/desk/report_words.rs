@@ -187,13 +187,13 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ),
     (
         "note-erasure-offered",
-        "Tersedia: pencabutan semua izin atas suatu objek, pencabutan endpoint, dan pembekuan satu subjek (data tidak dapat didekripsi). Gembok tidak menyimpan data pribadi; ciphertext dihapus di basis data aplikasi.",
-        "Offered: every grant on an object can be revoked, an endpoint can be revoked, and one subject can be frozen, so that nothing of it is decrypted. Gembok stores no personal data; ciphertext is deleted in the application's database.",
+        "Tersedia: pencabutan semua izin atas suatu objek, pencabutan endpoint, pembekuan satu subjek (data tidak dapat didekripsi), dan pemusnahan versi kunci suatu objek oleh dua orang setelah masa tunggu (ciphertext-nya tidak terbaca untuk selamanya); gembok key show menyebut tanggal dan apa yang masih dapat membuka salinan. Gembok tidak menyimpan data pribadi; ciphertext dihapus di basis data aplikasi.",
+        "Offered: every grant on an object can be revoked, an endpoint can be revoked, one subject can be frozen, so that nothing of it is decrypted, and a key version of an object can be destroyed by two persons after a time of waiting, after which none of its ciphertexts can be read again; gembok key show tells the dates, and what could unwrap a copy still. Gembok stores no personal data; ciphertext is deleted in the application's database.",
     ),
     (
         "note-erasure-not-yet",
-        "Belum tersedia: pemusnahan kunci suatu objek (yang membuat semua ciphertext-nya tidak terbaca untuk selamanya) beserta buktinya, dan pemusnahan untuk satu subjek.",
-        "Not offered yet: destroying an object's key (after which none of its ciphertexts can be read again) with its proof, and destruction for one subject.",
+        "Belum tersedia: pemusnahan untuk satu subjek.",
+        "Not offered yet: destruction for one subject.",
     ),
 ];
 

@@ -9,6 +9,8 @@ pub use super::approval::Approval;
 pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
+pub use super::key::{Key, KeyMoved, KeyVersionOf};
+pub use super::key_verify::VerifyKeys;
 pub use super::life::{LifeOf, LifeOfProject};
 pub use super::people::{Member, Policy, User};
 pub use super::report::ReportWanted;
@@ -75,7 +77,7 @@ pub enum Request {
     Approval(Approval),
     /// People signed in by password.
     Session(Session),
-    /// How much may be decrypted in 24 hours.
+    /// How much may be decrypted, and indexed, in 24 hours.
     Budget(Budget),
     /// Who changed what.
     Audit(Audit),
@@ -177,6 +179,15 @@ pub enum Object {
     },
     /// What it declares of its data.
     Schema(ObjectSchema),
+    /// How old its key may become.
+    Rotation {
+        /// Its project's name.
+        project: String,
+        /// Its name.
+        name: String,
+        /// 0 to 36,500, 0 for any age; as the policy says without.
+        after_days: Option<u32>,
+    },
     /// What becomes of one.
     Life(LifeOf),
 }
@@ -263,7 +274,7 @@ pub struct Granted {
     pub operations: Vec<String>,
 }
 
-/// Verbs on budgets of decrypted fields.
+/// Verbs on budgets of decrypted and of indexed fields.
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
@@ -278,6 +289,9 @@ pub enum Budget {
     Set {
         /// Whose.
         of: BudgetOf,
+        /// Of which fields: `decrypt`, also without, or `index`.
+        #[serde(default)]
+        operation: Option<String>,
         /// Fields in 24 hours; the policy's without.
         fields_per_day: Option<u64>,
     },
@@ -285,6 +299,9 @@ pub enum Budget {
     Raise {
         /// Whose.
         of: BudgetOf,
+        /// Of which fields: `decrypt`, also without, or `index`.
+        #[serde(default)]
+        operation: Option<String>,
         /// Fields in 24 hours while it lasts.
         fields_per_day: u64,
         /// How long.
@@ -307,21 +324,6 @@ pub enum BudgetOf {
     ApiKey {
         /// As lists show it.
         id: String,
-    },
-}
-
-/// Verbs on keys of objects.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Key {
-    /// The next version seals from now on.
-    Rotate {
-        /// The object's project.
-        project: String,
-        /// The object.
-        object: String,
-        /// Of the new version; that of the one before without.
-        algorithm: Option<String>,
     },
 }
 

@@ -112,7 +112,8 @@ impl Field {
                 )));
             }
         };
-        Ok(schema::Field { name, normaliser, length, distinct, index_bits })
+        // Which index it is, the appliance says.
+        Ok(schema::Field { name, normaliser, length, distinct, index_bits, index: None })
     }
 }
 
@@ -157,6 +158,7 @@ impl From<Object> for answer::ObjectLine {
             created: object.created.to_string(),
             description: object.description.as_ref().map(ToString::to_string),
             retired: told(object.retired),
+            rotate_after_days: object.rotate_after_days,
         }
     }
 }

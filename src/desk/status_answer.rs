@@ -35,6 +35,9 @@ pub struct Status {
     pub worn_keys: Vec<WornKey>,
     /// Keys that are being replaced.
     pub keys: Option<KeysStatus>,
+    /// Key versions whose next one is due and could not be made yet.
+    #[serde(default)]
+    pub due_keys: Vec<DueKey>,
     /// Certificates and lists that end soon or have ended, the most urgent first.
     pub expiring: Vec<Expiring>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
@@ -105,6 +108,16 @@ pub struct WornKey {
     pub uses: u64,
     /// Uses at which it refuses.
     pub uses_max: u64,
+}
+
+/// A key version whose next one is due.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DueKey {
+    /// Which.
+    pub key: String,
+    /// `age`, `uses`, `window` or `compromised`: then it encrypts nothing until the next one is made.
+    pub why: String,
 }
 
 /// Something that ends soon.

@@ -81,7 +81,7 @@ impl From<appliance::CaView> for answer::Ca {
             until: old.until.to_string(),
             certificates: old.certificates,
         });
-        Self { generation: view.generation, retiring }
+        Self { generation: view.generation, retiring, keys_left: view.keys_left }
     }
 }
 
@@ -108,20 +108,14 @@ impl From<appliance::ProjectView> for answer::Project {
 
 impl From<appliance::ObjectView> for answer::Object {
     fn from(view: appliance::ObjectView) -> Self {
-        Self { object: view.object.into(), versions: all(view.versions) }
+        let appliance::ObjectView { object, versions, index_roots } = view;
+        Self { object: object.into(), versions: all(versions), index_roots: all(index_roots) }
     }
 }
 
-impl From<appliance::KeyVersionView> for answer::KeyVersion {
-    fn from(view: appliance::KeyVersionView) -> Self {
-        Self {
-            version: view.version,
-            algorithm: view.algorithm.name().into(),
-            state: view.state.name().into(),
-            uses_reserved: view.uses_reserved,
-            worn: view.is_worn,
-            width_16: view.width_16,
-        }
+impl From<appliance::RootVersionView> for answer::IndexRootVersion {
+    fn from(view: appliance::RootVersionView) -> Self {
+        Self { version: view.version, created: view.created.to_string() }
     }
 }
 
@@ -150,6 +144,7 @@ impl From<appliance::BudgetView> for answer::Budget {
         Self {
             of: view.spender.to_string(),
             name: view.name,
+            operation: view.spender.counted().operation().to_string(),
             fields_per_day: view.standing.fields_per_day,
             used: view.standing.used,
             own_fields_per_day: view.own_fields_per_day,
@@ -242,9 +237,16 @@ impl From<appliance::Health> for answer::Status {
                 .collect(),
             worn_keys: all(health.worn_keys),
             keys: health.keys.map(answer::KeysStatus::from),
+            due_keys: all(health.due_keys),
             ca: health.ca.map(answer::Ca::from),
             memory: health.memory,
         }
+    }
+}
+
+impl From<appliance::DueKey> for answer::DueKey {
+    fn from(due: appliance::DueKey) -> Self {
+        Self { key: due.key.to_string(), why: due.due.name().into() }
     }
 }
 

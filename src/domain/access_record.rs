@@ -6,12 +6,14 @@
 //! ```text
 //! { 0: time µs, 1: endpoint 16, 2: API key id 16 (where one was proved), 3: certificate (SHA-256 of its SPKI, 32),
 //!   4: address (4 or 16), 5: operation (0 where not yet said), 6: latency µs, 7: outcome (0 done, or the code of the refusal),
-//!   8: [ [object 16 or null, key version, outcome, fields, bytes, [pseudonym 16…]] … ],
+//!   8: [ [object 16 or null, key version, outcome, fields, bytes, [pseudonym 16…] (, sealed under (, true))] … ],
 //!   9: further refusals like this one that it stands for (where there were any); the latency is their mean,
 //!   10: { bucket: requests … }, how long all of them took, 11: the highest latency µs (both with member 9 only) }
 //! ```
 //!
-//! One group per (object, key version, outcome) of the items. `bytes` counts plaintext. Pseudonyms (`crypto/pseudonym`) ascend, one for each subject that
+//! One group per (object, key version, outcome, and what comes behind) of the items. Of a reencrypt the key version is the one
+//! that opened; the seventh member is the one that sealed, 0 where nothing was sealed, and the eighth says that the version that
+//! opened is compromised and the item came with force. Both are left out where they say nothing. `bytes` counts plaintext. Pseudonyms (`crypto/pseudonym`) ascend, one for each subject that
 //! the items are about; where those are more than 1,000 the text `many` stands in place of the list, and where the object has
 //! no subject the list is empty.
 
@@ -105,6 +107,25 @@ pub struct Group {
     pub bytes: u64,
     /// Whom they are about, where the object has a subject. Boxed, because most have none.
     pub subjects: Option<Box<Subjects>>,
+    /// What a reencrypt did with them beside opening them, where it did anything.
+    pub anew: Option<Anew>,
+}
+
+/// What a reencrypt did with items, beside opening them under their group's key version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anew {
+    /// The key version that sealed them; 0 where nothing was sealed.
+    pub key_version: u32,
+    /// The version that they were under is compromised, and they came with force.
+    pub forced: bool,
+}
+
+impl Anew {
+    /// `None` where there is nothing to say.
+    #[must_use]
+    pub fn of(key_version: u32, forced: bool) -> Option<Self> {
+        (key_version > 0 || forced).then_some(Self { key_version, forced })
+    }
 }
 
 /// Whom items are about.
@@ -164,7 +185,7 @@ impl AccessRecord {
         out.u8(7)?.u16(outcome_number(self.outcome))?;
         out.u8(8)?.array(self.groups.len() as u64)?;
         for group in &self.groups {
-            out.array(6)?;
+            out.array(6 + group.anew.map_or(0, |anew| 1 + u64::from(anew.forced)))?;
             match group.object {
                 Some(id) => out.bytes(id.as_bytes())?,
                 None => out.null()?,
@@ -183,6 +204,12 @@ impl AccessRecord {
                     for subject in named {
                         out.bytes(&subject.0)?;
                     }
+                }
+            }
+            if let Some(anew) = group.anew {
+                out.u32(anew.key_version)?;
+                if anew.forced {
+                    out.bool(true)?;
                 }
             }
         }
@@ -221,11 +248,26 @@ pub fn count_item(
     outcome: Outcome,
     bytes: u64,
 ) -> &mut Group {
+    count_anew(groups, object, key_version, None, outcome, bytes)
+}
+
+/// The same of an item of a reencrypt.
+pub fn count_anew(
+    groups: &mut Groups,
+    object: Option<ObjectId>,
+    key_version: u32,
+    anew: Option<Anew>,
+    outcome: Outcome,
+    bytes: u64,
+) -> &mut Group {
     let alike = |group: &Group| {
-        group.object == object && group.key_version == key_version && group.outcome == outcome
+        group.object == object
+            && group.key_version == key_version
+            && group.outcome == outcome
+            && group.anew == anew
     };
     let at = groups.iter().position(alike).unwrap_or_else(|| {
-        groups.push(Group { object, key_version, outcome, fields: 0, bytes: 0, subjects: None });
+        groups.push(Group { object, key_version, outcome, fields: 0, bytes: 0, subjects: None, anew });
         groups.len() - 1
     });
     let group = &mut groups[at];

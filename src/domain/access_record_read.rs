@@ -7,7 +7,7 @@ use minicbor::decode::{Decoder, Error};
 
 use crate::crypto::pseudonym::Pseudonym;
 
-use super::access_record::{AccessRecord, Group, Groups, MANY, Outcome, Repeated, Subjects};
+use super::access_record::{AccessRecord, Anew, Group, Groups, MANY, Outcome, Repeated, Subjects};
 use super::id::{ApiKeyId, EndpointId, ObjectId};
 use super::operation::Operation;
 use super::refusal::Code;
@@ -70,9 +70,7 @@ fn read(from: &mut Decoder<'_>) -> Result<AccessRecord, Error> {
 
 fn group(from: &mut Decoder<'_>) -> Result<Group, Error> {
     let wrong = || Error::message("no group");
-    if from.array()? != Some(6) {
-        return Err(wrong());
-    }
+    let members = from.array()?.filter(|members| (6..=8).contains(members)).ok_or_else(wrong)?;
     let object = match from.datatype()? {
         Type::Null => {
             from.null()?;
@@ -87,13 +85,25 @@ fn group(from: &mut Decoder<'_>) -> Result<Group, Error> {
         fields: from.u32()?,
         bytes: from.u64()?,
         subjects: None,
+        anew: None,
     };
     if from.datatype()? == Type::String {
         group.subjects = (from.str()? == MANY).then(|| Box::new(Subjects::Many));
-        return if group.subjects.is_some() { Ok(group) } else { Err(wrong()) };
+        if group.subjects.is_none() {
+            return Err(wrong());
+        }
+    } else {
+        for _ in 0..from.array()?.ok_or_else(wrong)? {
+            group.is_about(Pseudonym(sixteen(from)?));
+        }
     }
-    for _ in 0..from.array()?.ok_or_else(wrong)? {
-        group.is_about(Pseudonym(sixteen(from)?));
+    if members > 6 {
+        let key_version = from.u32()?;
+        // What says nothing is left out, so it cannot say no.
+        if (members > 7 && !from.bool()?) || (members == 7 && key_version == 0) {
+            return Err(wrong());
+        }
+        group.anew = Anew::of(key_version, members > 7);
     }
     Ok(group)
 }

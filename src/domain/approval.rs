@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 
-use super::id::{ApprovalId, ProjectId, UserId};
+use super::description::Description;
+use super::id::{ApprovalId, ObjectId, ProjectId, UserId};
 use super::timestamp::Timestamp;
 
 /// How long a request waits for its second person.
@@ -15,6 +16,8 @@ pub const APPROVAL_WAITS_MAX: Duration = Duration::from_secs(72 * 3_600);
 pub const APPROVAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Requests that may wait at a time.
 pub const APPROVALS_WAITING_MAX: usize = 256;
+/// The same of one requester, who takes no more of the places.
+pub const APPROVALS_WAITING_PER_REQUESTER_MAX: usize = 16;
 /// Requests that are kept, those that wait included.
 pub const APPROVALS_KEPT_MAX: usize = 1_024;
 
@@ -31,6 +34,9 @@ pub enum Kind {
     /// All admins are lost: an account becomes an admin and gets a new password.
     #[n(2)]
     Recovery,
+    /// A key version is destroyed, after a time.
+    #[n(3)]
+    Destruction,
 }
 
 /// What became of it; the numbers are stored.
@@ -64,7 +70,7 @@ pub struct Approval {
     /// What is asked.
     #[n(1)]
     pub kind: Kind,
-    /// The account it is about.
+    /// The account it is about; whoever asked, where it is about none.
     #[n(2)]
     pub subject: UserId,
     /// The project it is about, where it is about one.
@@ -91,11 +97,35 @@ pub struct Approval {
     /// By whom, as audit records say it.
     #[n(10)]
     pub decided_by: Option<String>,
+    /// Of a destruction: what of.
+    #[n(11)]
+    pub destruction: Option<Destruction>,
+}
+
+/// A key version that somebody wants to be destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Destruction {
+    /// Its object.
+    #[n(0)]
+    pub object: ObjectId,
+    /// Its key.
+    #[n(1)]
+    pub key_id: u32,
+    /// From 1.
+    #[n(2)]
+    pub version: u32,
+    /// How long it waits, from the second person's yes on.
+    #[n(3)]
+    pub days: u16,
+    /// In the words of whoever asked.
+    #[n(4)]
+    pub why: Option<Description>,
 }
 
 impl Kind {
     /// All of them, by number.
-    pub const ALL: [Self; 3] = [Self::Member, Self::Confirmation, Self::Recovery];
+    pub const ALL: [Self; 4] = [Self::Member, Self::Confirmation, Self::Recovery, Self::Destruction];
 
     /// The word in policies, records and lists.
     #[must_use]
@@ -104,6 +134,7 @@ impl Kind {
             Self::Member => "member",
             Self::Confirmation => "confirmation",
             Self::Recovery => "recovery",
+            Self::Destruction => "destruction",
         }
     }
 }
@@ -171,6 +202,7 @@ mod tests {
             state: State::Waiting,
             decided: None,
             decided_by: None,
+            destruction: None,
         }
     }
 

@@ -1,9 +1,9 @@
-//! A budget of decrypted fields: how much of what is protected may come out in clear within 24 hours. Each API key and each
-//! endpoint has one, and both must allow. What was reserved is kept by the hour, and an hour slides out whole: a field counts
+//! A budget of fields: how much of what is protected may come out in clear within 24 hours, and another one of how many index
+//! values may be told. Each API key and each endpoint has both, and both of a kind must allow. What was reserved is kept by the hour, and an hour slides out whole: a field counts
 //! from the moment it was reserved until the 24th hour after its own begins.
 //!
 //! ```text
-//! row key  1 | API key id 16, or 2 | endpoint id 16
+//! row key  1 | API key id 16, or 2 | endpoint id 16; of indexed fields 3 | API key id 16, or 4 | endpoint id 16
 //! { 0: fields per day (where it is not the policy's), 1: { 0: fields per day, 1: until µs } (a raise),
 //!   2: [ [ hour since 1970, fields reserved ] … ] }
 //! ```
@@ -13,8 +13,9 @@ use std::time::Duration;
 use minicbor::{Decode, Encode};
 
 use super::budget_time::BudgetTime;
-use super::id::{ApiKeyId, EndpointId};
 use super::timestamp::Timestamp;
+
+pub use super::spender::{Counted, DefaultBudgets, Spender};
 
 /// Buckets of a budget, one an hour.
 pub const HOURS: u64 = 24;
@@ -28,30 +29,6 @@ pub const FIELDS_PER_DAY_MAX: u64 = 1_000_000_000;
 pub const RAISE_MAX: Duration = Duration::from_secs(30 * 86_400);
 /// Percent of a budget at which somebody should look.
 pub const WARNING_PERCENT: u64 = 80;
-
-/// Whose budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Spender {
-    /// One credential's.
-    ApiKey(ApiKeyId),
-    /// That of all credentials of one client system.
-    Endpoint(EndpointId),
-}
-
-/// What an API key and an endpoint may decrypt unless they have a value of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DefaultBudgets {
-    /// Fields in 24 hours, of each API key.
-    pub api_key_fields_per_day: u64,
-    /// Fields in 24 hours, of each endpoint.
-    pub endpoint_fields_per_day: u64,
-}
-
-impl Default for DefaultBudgets {
-    fn default() -> Self {
-        Self { api_key_fields_per_day: 100_000, endpoint_fields_per_day: 200_000 }
-    }
-}
 
 /// A budget as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -90,68 +67,6 @@ pub struct Hour {
     /// Fields.
     #[n(1)]
     pub fields: u64,
-}
-
-impl Spender {
-    /// The row key.
-    #[must_use]
-    pub fn row_key(self) -> [u8; 17] {
-        let (kind, id) = match &self {
-            Self::ApiKey(id) => (1, id.as_bytes()),
-            Self::Endpoint(id) => (2, id.as_bytes()),
-        };
-        let mut key = [kind; 17];
-        key[1..].copy_from_slice(id);
-        key
-    }
-
-    /// The spender of a row key.
-    #[must_use]
-    pub fn from_row_key(key: &[u8]) -> Option<Self> {
-        let (kind, id) = key.split_first()?;
-        let id: [u8; 16] = id.try_into().ok()?;
-        match kind {
-            1 => Some(Self::ApiKey(ApiKeyId::from_bytes(id))),
-            2 => Some(Self::Endpoint(EndpointId::from_bytes(id))),
-            _ => None,
-        }
-    }
-
-    /// The word for its kind.
-    #[must_use]
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::ApiKey(_) => "API key",
-            Self::Endpoint(_) => "endpoint",
-        }
-    }
-
-    /// The name of the limit in `RateLimit` fields.
-    #[must_use]
-    pub const fn limit_name(self) -> &'static str {
-        match self {
-            Self::ApiKey(_) => "decrypted-fields-api-key",
-            Self::Endpoint(_) => "decrypted-fields-endpoint",
-        }
-    }
-
-    /// The policy's size for it.
-    #[must_use]
-    pub const fn default_of(self, defaults: DefaultBudgets) -> u64 {
-        match self {
-            Self::ApiKey(_) => defaults.api_key_fields_per_day,
-            Self::Endpoint(_) => defaults.endpoint_fields_per_day,
-        }
-    }
-}
-
-impl std::fmt::Display for Spender {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::ApiKey(id) => write!(out, "API key {id}"),
-            Self::Endpoint(id) => write!(out, "endpoint {id}"),
-        }
-    }
 }
 
 impl Budget {
@@ -347,20 +262,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_their_keys_lead_back() {
+    fn rows_lead_back() {
         let mut budget = spent(&[(495_000, 64), (495_001, 1_562)]);
         for raise in [None, Some(Raise { fields_per_day: 1_000, until: at(5) })] {
             budget.raise = raise;
             assert_eq!(cbor::decode::<Budget>(&cbor::encode(&budget)), Ok(budget.clone()));
         }
         assert_eq!(cbor::decode::<Budget>(&cbor::encode(&Budget::default())), Ok(Budget::default()));
-        let id = [7; 16];
-        for spender in
-            [Spender::ApiKey(ApiKeyId::from_bytes(id)), Spender::Endpoint(EndpointId::from_bytes(id))]
-        {
-            assert_eq!(Spender::from_row_key(&spender.row_key()), Some(spender));
-        }
-        assert_eq!(Spender::from_row_key(&[3; 17]), None);
-        assert_eq!(Spender::from_row_key(&[1; 16]), None);
     }
 }

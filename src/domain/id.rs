@@ -87,6 +87,8 @@ id! {
     ApprovalId,
     /// Of an endpoint.
     EndpointId,
+    /// Of a blind index.
+    IndexId,
     /// Of an object.
     ObjectId,
     /// Of a project.

@@ -1,13 +1,15 @@
 //! A key version: one data key of an object, and what it may still be used for.
 //!
-//! `pre_active → active → decrypt_only → disabled → destroy_scheduled → destroyed`, plus `compromised`. Leave to seal or
-//! open is a value that only the right state gives; the keyring takes nothing else.
+//! `pre_active → active → decrypt_only → disabled → destroy_scheduled → destroyed`, plus `compromised`; `key_moves` has the
+//! moves between them. Leave to seal or open is a value that only the right state gives, while its window is open; the keyring
+//! takes nothing else.
 
 use minicbor::{Decode, Encode};
 
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::envelope::Header;
 
+use super::key_move::{Because, Doom, Gone, KeyMove, Move};
 use super::refusal::Code;
 use super::timestamp::Timestamp;
 
@@ -39,6 +41,23 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    /// All of them, by number.
+    pub const ALL: [Self; 7] = [
+        Self::PreActive,
+        Self::Active,
+        Self::DecryptOnly,
+        Self::Disabled,
+        Self::DestroyScheduled,
+        Self::Destroyed,
+        Self::Compromised,
+    ];
+
+    /// Whether one that stands there seals, or will once it is safe to.
+    #[must_use]
+    pub const fn seals(self) -> bool {
+        matches!(self, Self::PreActive | Self::Active)
+    }
+
     /// The word in answers and records.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -83,9 +102,68 @@ pub struct KeyVersion {
     /// When it was made.
     #[n(7)]
     pub created: Timestamp,
+    /// From when on it seals nothing, whatever its state.
+    #[n(8)]
+    pub encrypt_until: Option<Timestamp>,
+    /// From when on it opens nothing, whatever its state; not before `encrypt_until`.
+    #[n(9)]
+    pub decrypt_until: Option<Timestamp>,
+    /// While its destruction is scheduled: when that falls due, and what it was before.
+    #[n(10)]
+    pub doom: Option<Doom>,
+    /// Once it was destroyed: since when its key is gone.
+    #[n(11)]
+    pub gone: Option<Gone>,
+    /// The last of its moves, oldest first; the audit trail has all.
+    #[n(12)]
+    pub moves: Option<Vec<Move>>,
+    /// While it is disabled: what it was before, and will be when it is enabled.
+    #[n(13)]
+    pub enabled_as: Option<KeyState>,
 }
 
 impl KeyVersion {
+    /// A version that seals, with its key wrapped under a version of its project's KEK.
+    #[must_use]
+    pub fn made(
+        (key_id, version): (u32, u32),
+        algorithm: Algorithm,
+        kek_version: u32,
+        wrapped: Vec<u8>,
+        because: Because,
+    ) -> Self {
+        let made = Self {
+            key_id,
+            version,
+            algorithm,
+            state: KeyState::Active,
+            kek_version,
+            wrapped,
+            uses_reserved: 0,
+            created: because.when,
+            encrypt_until: None,
+            decrypt_until: None,
+            doom: None,
+            gone: None,
+            moves: None,
+            enabled_as: None,
+        };
+        made.moved(KeyMove::Make, because)
+    }
+
+    /// The same, which does not seal before there is a copy of it.
+    #[must_use]
+    pub fn await_copy(self) -> Self {
+        Self { state: KeyState::PreActive, ..self }
+    }
+
+    /// The same once there is; one that was moved on meanwhile stays what it is.
+    #[must_use]
+    pub fn activated(self) -> Self {
+        let state = if self.state == KeyState::PreActive { KeyState::Active } else { self.state };
+        Self { state, ..self }
+    }
+
     /// The row key of version `version` of key `key_id`.
     #[must_use]
     pub fn row_key(key_id: u32, version: u32) -> [u8; 8] {
@@ -107,25 +185,29 @@ impl KeyVersion {
         Header { algorithm: self.algorithm, key_id: self.key_id, key_version: self.version }
     }
 
-    /// Leave to seal under it.
+    /// Leave to seal under it at `now`.
     ///
     /// # Errors
-    /// The code to refuse with when its state does not seal.
-    pub const fn sealing(&self) -> Result<Sealing<'_>, Code> {
+    /// The code to refuse with when its state does not seal, or its window to seal is over.
+    pub fn sealing(&self, now: Timestamp) -> Result<Sealing<'_>, Code> {
         match self.state {
-            KeyState::Active => Ok(Sealing(self)),
+            KeyState::Active if self.encrypt_until.is_none_or(|until| now < until) => Ok(Sealing(self)),
             _ => Err(Code::KeyNotSealing),
         }
     }
 
-    /// Leave to open what it sealed.
+    /// Leave to open what it sealed at `now`.
     ///
     /// # Errors
-    /// The code to refuse with: a disabled and a destroyed version say so.
-    pub const fn opening(&self) -> Result<Opening<'_>, Code> {
+    /// The code to refuse with: a version that is disabled or destroyed, or whose window to open is over, says so.
+    pub fn opening(&self, now: Timestamp) -> Result<Opening<'_>, Code> {
         match self.state {
             KeyState::PreActive | KeyState::Active | KeyState::DecryptOnly | KeyState::Compromised => {
-                Ok(Opening(self))
+                if self.decrypt_until.is_none_or(|until| now < until) {
+                    Ok(Opening(self))
+                } else {
+                    Err(Code::KeyWindowOver)
+                }
             }
             KeyState::Disabled | KeyState::DestroyScheduled => Err(Code::KeyDisabled),
             KeyState::Destroyed => Err(Code::KeyDestroyed),
@@ -133,7 +215,7 @@ impl KeyVersion {
     }
 }
 
-/// Leave to seal: its version was active when this was made.
+/// Leave to seal: its version was active, and its window open, when this was made.
 #[derive(Debug, Clone, Copy)]
 pub struct Sealing<'a>(&'a KeyVersion);
 
@@ -177,34 +259,53 @@ impl<'b, C> Decode<'b, C> for Algorithm {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_seconds(100);
+
     fn version(state: KeyState) -> KeyVersion {
-        KeyVersion {
-            key_id: 7,
-            version: 2,
-            algorithm: Algorithm::Aes256Gcm,
-            state,
-            kek_version: 1,
-            wrapped: vec![1; 79],
-            uses_reserved: 1024,
-            created: Timestamp::from_seconds(1),
-        }
+        let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 1, vec![1; 79], Because::system(NOW, ""));
+        KeyVersion { state, ..made }
     }
 
     #[test]
     fn only_the_right_states_give_leave() {
-        use KeyState::*;
-        for state in [PreActive, Active, DecryptOnly, Disabled, DestroyScheduled, Destroyed, Compromised] {
+        for state in KeyState::ALL {
             let version = version(state);
-            assert_eq!(version.sealing().is_ok(), state == Active, "{state:?}");
-            let opens = matches!(state, PreActive | Active | DecryptOnly | Compromised);
-            assert_eq!(version.opening().is_ok(), opens, "{state:?}");
+            assert_eq!(version.sealing(NOW).is_ok(), state == KeyState::Active, "{state:?}");
+            let opens = state.seals() || matches!(state, KeyState::DecryptOnly | KeyState::Compromised);
+            assert_eq!(version.opening(NOW).is_ok(), opens, "{state:?}");
         }
+    }
+
+    #[test]
+    fn windows_end_at_their_moment() {
+        let at = Timestamp::from_seconds;
+        let version = KeyVersion {
+            encrypt_until: Some(at(100)),
+            decrypt_until: Some(at(200)),
+            ..version(KeyState::Active)
+        };
+        assert!(version.sealing(at(99)).is_ok());
+        assert_eq!(version.sealing(at(100)).err(), Some(Code::KeyNotSealing));
+        assert!(version.opening(at(199)).is_ok());
+        assert_eq!(version.opening(at(200)).err(), Some(Code::KeyWindowOver));
+        let disabled = KeyVersion { state: KeyState::Disabled, ..version };
+        assert_eq!(disabled.opening(at(200)).err(), Some(Code::KeyDisabled));
     }
 
     #[test]
     fn it_is_stored_and_read_back() {
         let version = version(KeyState::Compromised);
         let bytes = crate::domain::cbor::encode(&version);
+        assert_eq!(crate::domain::cbor::decode(&bytes), Ok(version));
+    }
+
+    #[test]
+    fn rows_of_before_there_were_moves_still_open() {
+        let mut version = version(KeyState::DecryptOnly);
+        version.moves = None;
+        let bytes = crate::domain::cbor::encode(&version);
+        // A map of eight members, as it was.
+        assert_eq!(bytes[0], 0xa8);
         assert_eq!(crate::domain::cbor::decode(&bytes), Ok(version));
     }
 }

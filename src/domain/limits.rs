@@ -18,6 +18,11 @@ pub const RENEWAL_EVERY: Duration = Duration::from_secs(600);
 /// Certificates that count at a time of those that lead back to one that an operator issued, itself included.
 pub const CERTIFICATE_LINE_MAX: usize = 4;
 
+/// Projects that one user may have made, while they are there.
+pub const PROJECTS_MADE_PER_USER_MAX: usize = 100;
+/// Days that a key may become old, where it becomes no older than some.
+pub const ROTATE_AFTER_DAYS_MAX: u32 = 36_500;
+
 /// For how long an API key may count beside the one that takes its place.
 pub const ROTATION_OVERLAP_MAX: Duration = Duration::from_secs(90 * 86_400);
 

@@ -49,6 +49,9 @@ pub struct Object {
     /// Since when nothing new is encrypted for it, if so; what there is opens.
     #[n(11)]
     pub retired: Option<Timestamp>,
+    /// How many days old its key may become, where that is not the policy's; 0 any age.
+    #[n(12)]
+    pub rotate_after_days: Option<u32>,
 }
 
 impl Object {
@@ -56,6 +59,12 @@ impl Object {
     #[must_use]
     pub fn next_version(&self) -> u32 {
         self.current_version.saturating_add(1).max(self.version_floor.unwrap_or(0))
+    }
+
+    /// Whether any field of it is indexed.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.schema.as_ref().is_some_and(Schema::has_index)
     }
 
     /// The context name that says whose data it is.

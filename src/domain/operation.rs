@@ -24,6 +24,12 @@ impl Operation {
         matches!(self, Self::Encrypt | Self::Reencrypt)
     }
 
+    /// Whether it takes in what was not there before: a retired object refuses that.
+    #[must_use]
+    pub const fn takes_in(self) -> bool {
+        matches!(self, Self::Encrypt)
+    }
+
     /// All of them, by number.
     pub const ALL: [Self; 4] = [Self::Encrypt, Self::Decrypt, Self::Reencrypt, Self::Index];
 

@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::description::Description;
-use super::id::ProjectId;
+use super::id::{ProjectId, UserId};
 use super::name::Name;
 use super::timestamp::Timestamp;
 
@@ -32,6 +32,9 @@ pub struct Project {
     /// Since when none of its endpoints is served, and nothing new is made in it, if so.
     #[n(6)]
     pub retired: Option<Timestamp>,
+    /// The user that made it; none where that was the operator, or nobody wrote it down yet.
+    #[n(7)]
+    pub maker: Option<UserId>,
 }
 
 impl Project {

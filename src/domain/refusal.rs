@@ -65,7 +65,7 @@ codes! {
         "Send smaller batches: the fields burst of the API key is named in the detail.";
     24 BodyTooSlow "body-too-slow", "The body did not arrive in time.", "Send the body at once, behind its head.";
     25 ClientGone "client-gone", "The client went away before it was answered.", "Wait for the answer.";
-    26 BatchOverBudget "batch-over-budget", "The batch has more fields than may be decrypted in 24 hours.",
+    26 BatchOverBudget "batch-over-budget", "The batch has more fields than its budget for 24 hours.",
         "Send smaller batches, or ask the operator for a larger budget: the one that was met is named in the detail.";
 
     // Who asks.
@@ -126,7 +126,7 @@ codes! {
     71 FieldsLimited "fields-limited", "The API key's fields per second are used up.", "Wait as long as Retry-After says.";
     72 TooManyInFlight "too-many-in-flight", "This certificate has too many requests under way.",
         "Wait for answers before sending more.";
-    73 BudgetExhausted "budget-exhausted", "The fields that may be decrypted in 24 hours are used up.",
+    73 BudgetExhausted "budget-exhausted", "The budget of fields for 24 hours is used up.",
         "Wait as long as Retry-After says, or ask the operator to raise the budget that the detail names.";
     74 AuthenticationLimited "authentication-limited", "Authentication has failed too often.",
         "Wait as long as Retry-After says; then use the right API key and certificate.";
@@ -178,6 +178,11 @@ codes! {
         "Retire it, wait as long as the detail says, and delete it then.";
     126 NetworkDenied "network-not-allowed", "The endpoint may not come from this address.",
         "Send from one of the endpoint's networks, or ask the owner of the project to add this one.";
+    // The life of key versions.
+    135 WrongKeyState "wrong-key-state", "The key version is in a state that does not allow this.",
+        "Do what the detail names; gembok key show tells the state and what to do next.";
+    136 KeyWindowOver "key-window-over", "The time to decrypt with the key version this was encrypted under is over.",
+        "Ask the owner of the project, who can give the key version a later decrypt_until.";
     // Requests that depend on others.
     100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
         "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
@@ -195,8 +200,19 @@ codes! {
         "Wait until it has ended: gembok status tells how far it is.";
     161 NotInEscrow "not-in-escrow", "A new key waits until it is in the escrow log.",
         "See that the log's disk is there and has room: gembok status tells what is in the way. It goes on by itself.";
+    130 TooManyProjects "too-many-projects", "The user has made as many projects as a user may.",
+        "Delete projects that are empty and not wanted any more, or ask another user to make it.";
+    155 KeyCompromised "key-compromised", "The key version this was encrypted under is compromised.",
+        "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
         "Ask as a named user over the control plane: with --profile, or --control and what goes with it.";
+    // Blind indexes.
+    145 FieldNotDeclared "field-not-declared", "The object declares no such field.",
+        "Check the field's spelling, or ask the owner of the project to declare it in the object's schema.";
+    146 FieldNotIndexed "field-not-indexed", "The field is not indexed.",
+        "Search by another field, or ask the owner of the project to declare an index of it.";
+    147 ValueUnfit "value-unfit", "The value is not written as its field declares.",
+        "Correct the value: the detail names the rule that it breaks.";
 }
 
 impl Code {
@@ -210,7 +226,7 @@ impl Code {
     /// trail has those acts. Who shows no certificate at all is nobody's person.
     #[must_use]
     pub const fn is_of_conduct(self) -> bool {
-        matches!(self.number(), 31..=58 | 63 | 74 | 85 | 87 | 93 | 94 | 100..)
+        matches!(self.number(), 31..=58 | 63 | 74 | 85 | 87 | 93 | 94 | 100..=146 | 148..)
     }
 
     /// How long to wait where waiting helps and nothing better is known.

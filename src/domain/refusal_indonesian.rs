@@ -43,7 +43,7 @@ indonesian! {
     FieldTooLarge "Nilai terlalu besar", "bagi nilainya";
     TooManyItems "Jumlah nilai dalam satu permintaan tidak diperbolehkan", "kirim lebih sedikit";
     BatchOverBurst "Permintaan melebihi batas kunci API sekali kirim", "kirim lebih sedikit";
-    BatchOverBudget "Permintaan melebihi jatah dekripsi 24 jam", "kirim lebih sedikit atau mintalah jatah lebih besar";
+    BatchOverBudget "Permintaan melebihi jatah 24 jam", "kirim lebih sedikit atau mintalah jatah lebih besar";
     CertificateMissing "Sertifikat klien tidak ditunjukkan", "pasang sertifikat dan kuncinya";
     CertificateNotEnrolled "Sertifikat klien tidak terdaftar", "gunakan sertifikat yang diterbitkan untuk endpoint ini";
     CertificateNotValid "Sertifikat klien tidak berlaku saat ini", "perbarui sertifikat atau periksa jam";
@@ -62,8 +62,11 @@ indonesian! {
     PolicyDenied "Kebijakan akses tidak mengizinkan ini saat ini dari sini", "hubungi operator";
     ObjectUnknown "Objek tidak ada dalam proyek", "periksa ejaannya";
     NotGranted "Endpoint tidak diberi izin untuk aksi ini pada objek ini", "hubungi pemilik proyek";
+    WrongKeyState "Keadaan versi kunci tidak mengizinkan ini", "lihat keadaannya dengan gembok key show";
+    KeyWindowOver "Masa dekripsi versi kunci ini sudah berakhir", "hubungi pemilik proyek";
     CannotOpen "Ciphertext tidak dapat dibuka", "kirim tanpa perubahan, dengan objek yang sama";
     KeyDisabled "Versi kunci dinonaktifkan", "hubungi pemilik proyek";
+    KeyCompromised "Versi kunci ciphertext ini bocor", "periksa dulu apa yang mungkin terbaca atau dipalsukan dengannya, lalu kirim lagi dengan force: true; itu dicatat";
     KeyDestroyed "Versi kunci sudah dimusnahkan", "ciphertext ini tidak dapat dibuka lagi";
     KeyNotSealing "Kunci objek saat ini tidak mengenkripsi", "hubungi pemilik proyek";
     KeyExhausted "Kunci objek mencapai batas pemakaian", "hubungi pemilik proyek untuk rotasi";
@@ -83,6 +86,9 @@ indonesian! {
     ShownOnce "Permintaan ini sudah dilaksanakan, dan hasilnya hanya ditunjukkan sekali",
         "lihat apa yang sudah dibuat; bila teksnya hilang, cabut lalu buat yang baru dengan Idempotency-Key baru";
     TooManyIdempotencyKeys "Terlalu banyak Idempotency-Key dalam 24 jam", "kirim tanpa kunci itu";
+    FieldNotDeclared "Objek ini tidak menyatakan kolom itu", "periksa ejaannya atau mintalah pemilik proyek menyatakannya";
+    FieldNotIndexed "Kolom ini tidak berindeks", "cari dengan kolom lain atau mintalah pemilik proyek menyatakan indeksnya";
+    ValueUnfit "Nilai tidak ditulis seperti yang dinyatakan kolomnya", "perbaiki nilainya";
     UseTheControlPlane "Soket lokal melayani ini hanya pada sandbox", "gunakan bidang kendali";
     NotFound "Tidak ditemukan", "periksa namanya";
     AlreadyExists "Nama sudah dipakai", "pilih nama lain";
@@ -93,7 +99,7 @@ indonesian! {
     RequestsLimited "Batas permintaan per detik tercapai", "tunggu sesuai Retry-After";
     FieldsLimited "Batas nilai per detik tercapai", "tunggu sesuai Retry-After";
     TooManyInFlight "Terlalu banyak permintaan yang sedang berjalan", "tunggu jawabannya dahulu";
-    BudgetExhausted "Jatah dekripsi 24 jam sudah habis", "tunggu sesuai Retry-After atau hubungi operator";
+    BudgetExhausted "Jatah 24 jam sudah habis", "tunggu sesuai Retry-After atau hubungi operator";
     AuthenticationLimited "Terlalu sering gagal membuktikan identitas",
         "tunggu sesuai Retry-After, lalu gunakan kunci yang benar";
     RenewalLimited "Sertifikat endpoint ini baru saja diperbarui", "tunggu sesuai Retry-After";
@@ -112,6 +118,7 @@ indonesian! {
         "lihat keadaannya dengan gembok certificate roll-ca show";
     RotationUnderWay "Rotasi kunci penyimpanan sedang berjalan", "tunggu sampai selesai; gembok status menunjukkan kemajuannya";
     NotInEscrow "Kunci baru menunggu sampai tercatat di log escrow", "periksa disk log itu; gembok status menunjukkan halangannya";
+    TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";
     ObjectInUse "Mungkin sudah ada data yang dienkripsi untuk objek ini", "biarkan pensiun";
     NotRetired "Harus sudah dipensiunkan sekurangnya satu menit", "pensiunkan dahulu dan tunggu satu menit, lalu hapus";

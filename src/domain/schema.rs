@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use minicbor::{Decode, Encode};
 
+use super::id::IndexId;
+
 /// Fields an object may declare.
 pub const FIELDS_MAX: usize = 64;
 /// Bytes of a field's name and of the subject's.
@@ -53,6 +55,10 @@ pub struct Field {
     /// Bits of its index: 128, or 1 to 63; none where it has none.
     #[n(4)]
     pub index_bits: Option<u8>,
+    /// Which index: drawn when it is declared, part of what its values are made of. Another normaliser, length or number of bits
+    /// is another index.
+    #[n(5)]
+    pub index: Option<IndexId>,
 }
 
 /// How a value is written before it is compared. Numbers are frozen.
@@ -151,11 +157,53 @@ impl Schema {
         self.fields.iter().try_for_each(Field::check)?;
         Ok((self != Self::default()).then_some(self))
     }
+
+    /// Gives each indexed field its index: the one that `before` has for it where that is still the same, else one that is
+    /// drawn.
+    ///
+    /// # Errors
+    /// What drawing one says.
+    pub fn identify<E>(
+        &mut self,
+        before: Option<&Self>,
+        mut draw: impl FnMut() -> Result<IndexId, E>,
+    ) -> Result<(), E> {
+        for field in &mut self.fields {
+            let kept = before
+                .and_then(|before| before.field(&field.name))
+                .filter(|known| known.makes_alike(field))
+                .and_then(|known| known.index);
+            field.index = match (field.index_bits, kept) {
+                (None, _) => None,
+                (Some(_), Some(kept)) => Some(kept),
+                (Some(_), None) => Some(draw()?),
+            };
+        }
+        Ok(())
+    }
+
+    /// A declared field, by name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        let at = self.fields.binary_search_by(|field| field.name.as_str().cmp(name));
+        at.ok().and_then(|at| self.fields.get(at))
+    }
+
+    /// Whether any field is indexed.
+    #[must_use]
+    pub fn has_index(&self) -> bool {
+        self.fields.iter().any(|field| field.index_bits.is_some())
+    }
 }
 
 impl Field {
+    /// Whether the index values of both are made alike.
+    fn makes_alike(&self, other: &Self) -> bool {
+        (self.normaliser, self.length, self.index_bits) == (other.normaliser, other.length, other.index_bits)
+    }
+
     fn check(&self) -> Result<(), SchemaFlaw> {
-        let Self { name, normaliser, length, distinct, index_bits } = self;
+        let Self { name, normaliser, length, distinct, index_bits, index: _ } = self;
         check_name("field", name)?;
         let wrong = |why: String| Err(SchemaFlaw(format!("Field {name:?}: {why}")));
         let (least, most) = normaliser.lengths();
@@ -216,6 +264,7 @@ mod tests {
             length: 16,
             distinct: 50_000,
             index_bits: Some(UNIQUE_BITS),
+            index: None,
         }
     }
 
@@ -256,6 +305,40 @@ mod tests {
             assert!(least <= most && u128::from(distinct) < 1 << (2 * least), "{distinct}");
             assert!(1u128 << (most + 1) <= u128::from(distinct) && most <= 63, "{distinct}");
         }
+    }
+
+    #[test]
+    fn an_index_stays_as_long_as_its_values_do() {
+        let mut drawn = 0;
+        let mut draw = || {
+            drawn += 1;
+            Ok::<_, ()>(IndexId::from_bytes([drawn; 16]))
+        };
+        let schema = |field: Field| Schema { subject: None, fields: vec![field] };
+        let mut first = schema(nik());
+        first.identify(None, &mut draw).unwrap();
+        let id = first.fields[0].index;
+        assert!(id.is_some());
+        let mut alike = schema(Field { distinct: 60_000, ..nik() });
+        alike.identify(Some(&first), &mut draw).unwrap();
+        assert_eq!(alike.fields[0].index, id);
+        for other in [
+            Field { length: 17, ..nik() },
+            Field { index_bits: Some(12), ..nik() },
+            Field { normaliser: Normaliser::TextFold, ..nik() },
+            Field { name: "npwp".into(), ..nik() },
+        ] {
+            let mut other = schema(other);
+            other.identify(Some(&first), &mut draw).unwrap();
+            assert!(other.fields[0].index.is_some_and(|other| Some(other) != id));
+        }
+        let mut bare = schema(Field { index_bits: None, ..nik() });
+        bare.identify(Some(&first), &mut draw).unwrap();
+        assert_eq!((bare.fields[0].index, bare.has_index(), first.has_index()), (None, false, true));
+        // Redeclared after it was removed, it is another one.
+        let mut again = schema(nik());
+        again.identify(Some(&bare), &mut draw).unwrap();
+        assert!(again.fields[0].index.is_some_and(|again| Some(again) != id));
     }
 
     #[test]

@@ -73,6 +73,26 @@ impl Token {
     }
 }
 
+impl Token {
+    /// Destroys the pair called `label`, the private half first; whether there was one.
+    ///
+    /// # Errors
+    /// Those of any call; what is left then can be destroyed by another.
+    pub fn destroy_signer(&self, label: &str) -> Result<bool, TokenError> {
+        let label = label.to_owned();
+        self.change(move |session| {
+            let mut was_there = false;
+            for name in [Name::Private(label.clone()), Name::Public(label.clone())] {
+                for half in session.find_all(&name)? {
+                    session.destroy(half)?;
+                    was_there = true;
+                }
+            }
+            Ok(was_there)
+        })
+    }
+}
+
 impl Signer {
     /// Its label in the token.
     #[must_use]

@@ -16,7 +16,7 @@ use redb::{
 };
 
 use super::error::StoreError;
-use super::making::replace_whole;
+use super::making::{exchange_whole, replace_whole, wipe_old};
 use super::migration::{self, Ladder};
 use super::settled::{Settled, ended_uncleanly};
 
@@ -63,6 +63,7 @@ pub(super) struct Disk {
     database: RwLock<Option<Opened>>,
     open: Box<dyn Fn() -> Result<Opened, StoreError> + Send + Sync>,
     path: PathBuf,
+    cache_bytes: usize,
 }
 
 /// What a compaction came to.
@@ -97,7 +98,7 @@ impl Disk {
         let at = path.to_owned();
         let open = Box::new(move || open_in(&backend, &at, cache_bytes, ladder));
         let database = open()?;
-        Ok(Self { database: RwLock::new(Some(database)), open, path: path.to_owned() })
+        Ok(Self { database: RwLock::new(Some(database)), open, path: path.to_owned(), cache_bytes })
     }
 
     /// A snapshot of all rows. Nothing else may be asked of the disk while it is held.
@@ -161,21 +162,46 @@ impl Disk {
         work();
     }
 
+    /// Copies every row to a new file, which takes the place of the old one; that is written over and taken away. So nothing is
+    /// left that a row held before: a database keeps in its free pages, and in corners of others, what was written there once.
+    /// Whoever wants to read or write waits.
+    pub(super) fn rewrite(&self) -> Result<Compacted, StoreError> {
+        let mut open = self.database.write();
+        let reading = match open.as_ref().ok_or_else(closed)? {
+            Opened::Sound(database) => database.begin_read().map_err(StoreError::disk("begin to read"))?,
+            Opened::Rotten(_, why) => return Err(StoreError::Rotten { why: why.clone() }),
+        };
+        let before_bytes = length_of(&self.path)?;
+        wipe_old(&self.path)?;
+        exchange_whole(&self.path, |new| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(self.cache_bytes);
+            let fresh = builder.create(new).map_err(StoreError::disk("open the file"))?;
+            migration::copy(&reading, &fresh)
+        })?;
+        drop(reading);
+        close(open.take());
+        *open = Some((self.open)()?);
+        wipe_old(&self.path)?;
+        Ok(Compacted { before_bytes, after_bytes: length_of(&self.path)? })
+    }
+
     /// Gives unused space back to the file system. Whoever wants to read or write waits.
     pub(super) fn compact(&self) -> Result<Compacted, StoreError> {
-        let length = || {
-            let length = fs::metadata(&self.path).map(|file| file.len());
-            length.map_err(|error| StoreError::Disk { doing: "compact", why: error.to_string() })
-        };
         let mut open = self.database.write();
         let database = match open.as_mut().ok_or_else(closed)? {
             Opened::Sound(database) => database,
             Opened::Rotten(_, why) => return Err(StoreError::Rotten { why: why.clone() }),
         };
-        let before_bytes = length()?;
+        let before_bytes = length_of(&self.path)?;
         database.compact().map_err(|error| StoreError::Disk { doing: "compact", why: error.to_string() })?;
-        Ok(Compacted { before_bytes, after_bytes: length()? })
+        Ok(Compacted { before_bytes, after_bytes: length_of(&self.path)? })
     }
+}
+
+fn length_of(path: &Path) -> Result<u64, StoreError> {
+    let length = fs::metadata(path).map(|file| file.len());
+    length.map_err(|error| StoreError::Disk { doing: "measure the file", why: error.to_string() })
 }
 
 fn usable(database: Option<&Opened>) -> Result<&Opened, StoreError> {

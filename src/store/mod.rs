@@ -311,6 +311,20 @@ impl Store {
         self.0.recoveries.load(Ordering::Acquire)
     }
 
+    /// Writes the file anew, so that nothing is left in it of what its rows held before. Reads and commits wait as long as it
+    /// takes, and as much room is needed beside as the rows take.
+    ///
+    /// # Errors
+    /// As [`Store::compact`]; the file is the old one then, or the new one.
+    pub fn rewrite(&self) -> Result<Compacted, StoreError> {
+        let mut chain = self.0.chain.lock();
+        chain.gate.admit(true)?;
+        guarded("rewrite", || self.0.disk.rewrite()).inspect_err(|error| {
+            let disputed = matches!(chain.gate, Gate::Disputed);
+            chain.gate = Gate::Stopped(Box::new(Failed { why: error.to_string(), pending: None, disputed }));
+        })
+    }
+
     /// Gives unused space of the file back to the file system. Reads and commits wait as long as it takes.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub enum Table {
     Revocations = 12,
     /// Counters: leases, CRL number, high-water marks.
     Counters = 13,
-    /// Budgets of decrypted fields, by API key and by endpoint.
+    /// Budgets of decrypted and of indexed fields, by API key and by endpoint.
     Budgets = 14,
     /// Members of projects, by project and user.
     Members = 15,
@@ -65,6 +65,8 @@ pub enum Table {
     Traces = 20,
     /// Requests that made something under a key of their asker's, by user and key; for a day.
     Idempotency = 21,
+    /// Wrapped index roots, by key id and version.
+    IndexRoots = 24,
     /// Block headers, by first sequence u64; outside the state digest, and kept for ever.
     Blocks = 100,
     /// Block bodies, by first sequence u64; outside the state digest, pruned by retention.
@@ -77,7 +79,7 @@ pub enum Table {
 
 impl Table {
     /// Every table, in order of number.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Boot,
         Self::Users,
         Self::Projects,
@@ -100,6 +102,7 @@ impl Table {
         Self::FrozenSubjects,
         Self::Traces,
         Self::Idempotency,
+        Self::IndexRoots,
         Self::Blocks,
         Self::BlockBodies,
         Self::Statistics,
@@ -144,6 +147,7 @@ impl Table {
             Self::FrozenSubjects => "frozen-subjects",
             Self::Traces => "traces",
             Self::Idempotency => "idempotency",
+            Self::IndexRoots => "index-roots",
             Self::Blocks => "blocks",
             Self::BlockBodies => "block-bodies",
             Self::Statistics => "statistics",

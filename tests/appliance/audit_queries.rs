@@ -83,6 +83,9 @@ fn the_trail_answers_who_what_when_and_with_what_result() {
     assert!(list(&world, "--actor local:4711").is_empty());
     let created = list(&world, &format!("--actor {local} --act project."));
     assert!(created.len() == 2 && created.iter().all(|entry| entry["act"] == "project.create"));
+    for who in [format!("{PROJECT}/{ENDPOINT}"), format!("endpoint:{PROJECT}/{ENDPOINT}")] {
+        assert_eq!(list(&world, &format!("--kind access --actor {who}")).len(), 6);
+    }
     let endpoint = format!("endpoint:{PROJECT}/{ENDPOINT}");
     assert_eq!(list(&world, &format!("--kind access --on {endpoint}")).len(), 6);
     assert_eq!(list(&world, &format!("--kind access --on object:{PROJECT}/{OBJECT}")).len(), 3);
@@ -128,12 +131,57 @@ fn the_trail_answers_who_what_when_and_with_what_result() {
         ("--on kotak:x", "bad-request"),
         ("--on user:nobody", "not-found"),
         ("--project nowhere", "not-found"),
+        ("--actor nobodyknows", "not-found"),
+        ("--actor user:nobodyknows", "not-found"),
+        (&format!("--actor {PROJECT}/nothing"), "not-found"),
+        ("--actor local:root", "bad-request"),
+        ("--actor kotak:x", "bad-request"),
     ] {
         let line = format!("audit list {words}");
         assert_eq!(world.sandbox.refused(&line.split(' ').collect::<Vec<_>>()), code, "{words}");
     }
     let eyes = world.sandbox.run(&["audit", "list", "--kind", "access"]).stdout;
     assert!(String::from_utf8(eyes).unwrap().contains("outcome=cannot-open"));
+}
+
+#[test]
+fn an_actor_is_found_by_name_and_by_id_when_it_is_gone() {
+    let world = world();
+    for name in ["siti", "tono"] {
+        world.done(&format!("user create {name} --role user"));
+        world.done(&format!("certificate issue --user {name} --out {name}"));
+        world.done(&format!("project member add {name} --project cabang"));
+    }
+    world.done("user create rina --role auditor");
+    world.done("certificate issue --user rina --out rina");
+    let client = |who: &str| world.control(Some(&format!("{who}/user")));
+    let headers = [("content-type", "application/json")];
+    for (who, object) in [("siti", "satu"), ("tono", "dua")] {
+        let body = json!({ "name": object }).to_string();
+        let made = client(who).insist("POST", "/v1/projects/cabang/objects", &headers, body.as_bytes());
+        assert_eq!(made.status, 201, "{}", made.text());
+    }
+    let by = |actor: &str| list(&world, &format!("--act object.create --actor {actor}"));
+    let names = |found: Vec<Value>| {
+        found.iter().map(|one| one["details"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((names(by("siti")), names(by("user:tono"))), (vec!["satu".into()], vec!["dua".into()]));
+    let id = by("siti")[0]["actor"].as_str().unwrap().to_owned();
+    // Over HTTP the same, of everything and of one project.
+    let ask = |who: &str, query: &str| client(who).get(&format!("/v1/audit?act=object.create&{query}"));
+    assert_eq!(names(entries(&ask("rina", "actor=siti").ok())), ["satu"]);
+    assert_eq!(names(entries(&ask("siti", "actor=tono&project=cabang").ok())), ["dua"]);
+    assert_eq!(ask("rina", "actor=hantu").problem(), refusal(404, "not-found"));
+    // A member is not told who there is elsewhere.
+    for who in ["rina", "hantu", "user:rina", &format!("{PROJECT}/{ENDPOINT}"), "kantor/hantu"] {
+        let answer = ask("siti", &format!("actor={who}&project=cabang"));
+        assert_eq!(answer.problem(), refusal(400, "bad-request"), "{who}");
+    }
+    // Who is deleted is found by its id.
+    world.done("user delete siti");
+    assert_eq!(world.sandbox.refused(&["audit", "list", "--actor", "siti"]), "not-found");
+    assert_eq!(names(by(&id)), ["satu"]);
+    assert_eq!(names(entries(&ask("rina", &format!("actor={id}")).ok())), ["satu"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use gembok::appliance::{
 };
 use gembok::crypto::aad::Context;
 use gembok::domain::api_key::ApiKeyDigest;
+use gembok::domain::budget::Counted;
 use gembok::domain::id::ApiKeyId;
 use gembok::domain::operation::Operation;
 use gembok::domain::peer::{Identity, Peer, PeerCertificate};
@@ -67,7 +68,7 @@ impl Desk {
         let new = NewApiKey { label: "uji".parse().unwrap(), expires: None, limits: None };
         let (api_key, text) = unlocked.create_api_key(OPERATOR, PROJECT, ENDPOINT, new, clock()).unwrap();
         let of = BudgetOf::ApiKey(api_key.id);
-        unlocked.set_budget(OPERATOR, &of, Some(BASE), clock()).unwrap();
+        unlocked.set_budget(OPERATOR, &of, Counted::Decrypted, Some(BASE), clock()).unwrap();
         let certificate = PeerCertificate {
             identity: Identity::Endpoint(endpoint.id.uuid()),
             spki: unhex(&issued.spki),
@@ -101,7 +102,11 @@ impl Desk {
 
     fn raise(&self, fields: u64, hours: u64) {
         let (of, lasts) = (BudgetOf::ApiKey(self.api_key), Duration::from_secs(hours * HOUR_S));
-        self.appliance.unlocked().unwrap().raise_budget(OPERATOR, &of, fields, lasts, clock()).unwrap();
+        self.appliance
+            .unlocked()
+            .unwrap()
+            .raise_budget(OPERATOR, &of, Counted::Decrypted, fields, lasts, clock())
+            .unwrap();
     }
 
     fn budget(&self) -> BudgetView {
@@ -124,7 +129,7 @@ impl Desk {
             operational.load_admitted::<Encrypt>(&caller, &[OBJECT.to_owned()], &self.peer, clock()).unwrap();
         let keys = operational.load_sealing_keys(&admitted, clock()).unwrap();
         let field = Field { plaintext: Zeroizing::new(b"rahasia".to_vec()), context: context() };
-        let mut sealed = operational.encrypt(&admitted, &keys, vec![Ok(field)]).unwrap();
+        let mut sealed = operational.encrypt(&admitted, &keys, vec![Ok(field)], clock()).unwrap();
         sealed.items.pop().unwrap().unwrap()
     }
 
@@ -147,9 +152,9 @@ impl Desk {
         })?;
         let sealed = || Ok(Sealed { envelope: Zeroizing::new(self.envelope.clone()), context: context() });
         let sealed: Vec<_> = std::iter::repeat_with(sealed).take(fields).collect();
-        let versions = Operational::opening_versions(&admitted, &sealed);
+        let versions = Operational::opening_versions(&admitted, &sealed, clock());
         let keys = operational.load_opening_keys(versions, clock());
-        let done = operational.decrypt(&admitted, &keys, sealed).unwrap();
+        let done = operational.decrypt(&admitted, &keys, sealed, clock()).unwrap();
         for opened in done.items {
             assert_eq!(*opened.unwrap(), b"rahasia");
         }
@@ -288,7 +293,13 @@ fn a_change_that_the_clock_forbids_forfeits_no_lease() {
         let used = desk.budget().standing.used;
         let of = BudgetOf::ApiKey(desk.api_key);
         for fields in [Some(7), None] {
-            let refused = desk.appliance.unlocked().unwrap().set_budget(OPERATOR, &of, fields, clock());
+            let refused = desk.appliance.unlocked().unwrap().set_budget(
+                OPERATOR,
+                &of,
+                Counted::Decrypted,
+                fields,
+                clock(),
+            );
             assert!(matches!(refused, Err(Stop::Refused(refusal)) if refusal.code == Code::WrongState));
             assert_eq!(desk.budget().standing.used, used);
         }

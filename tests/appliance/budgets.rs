@@ -175,7 +175,7 @@ fn at_four_fifths_somebody_is_told_once() {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line.split(' ').next_back().unwrap().to_owned()
     };
-    let warnings = || world.daemon.said("a decrypt budget is four fifths used").count();
+    let warnings = || world.daemon.said("a budget is four fifths used").count();
     assert_eq!(absensi.decrypt(&batch(&sealed, 79)).status, 200);
     assert_eq!((strained(), warnings()), (json!([]), 0));
     for _ in 0..21 {

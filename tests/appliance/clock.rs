@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use gembok::appliance::{
     Acceptance, Access, Appliance, AuditQuery, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits,
-    Operational, Outside, Policies, Selection, Settings, Stop, Tending,
+    Operational, Outside, Policies, RotationPolicy, Selection, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::checkpoint::Checkpoint;
@@ -77,6 +77,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         budgets: DefaultBudgets::default(),
         in_flight_per_certificate_max: 16,
         default_algorithm: Algorithm::Xaes256Gcm,
+        rotation: RotationPolicy { automatic: true, after_days: 365 },
     };
     Settings {
         cache_bytes: 1 << 20,

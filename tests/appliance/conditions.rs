@@ -71,6 +71,46 @@ fn a_change_of_what_another_changed_meanwhile_is_refused() {
 }
 
 #[test]
+fn an_api_key_has_a_tag_of_its_own() {
+    let world = World::new("");
+    let siti = member(&world, "siti");
+    let keys = format!("/v1/projects/{PROJECT}/endpoints/{ENDPOINT}/api-keys");
+    let made = send(&siti, "POST", &keys, ("accept", "*/*"), &json!({ "label": "baru" })).json();
+    let key = format!("/v1/api-keys/{}", made["api_key"]["id"].as_str().unwrap());
+    let shown = siti.get(&key).ok();
+    assert_eq!((&shown["project"], &shown["endpoint"]), (&json!(PROJECT), &json!(ENDPOINT)));
+    assert_eq!((&shown["api_key"]["label"], shown["text"].is_null()), (&json!("baru"), true));
+    let change = |what: &str, seen: &str, body: Value| {
+        send(&siti, "PUT", &format!("{key}/{what}"), ("if-match", seen), &body)
+    };
+    let seen = tag(&siti, &key);
+    assert_eq!(change("limits", &seen, json!({ "requests_per_s": 9 })).ok()["requests_per_s"], 9);
+    // Neither its limits nor its budget nor its end are changed over somebody's head.
+    for (what, body) in [
+        ("limits", json!({ "requests_per_s": 8 })),
+        ("budget", json!({ "fields_per_day": 8 })),
+        ("expiry", json!({ "expires": null })),
+    ] {
+        assert_eq!(change(what, &seen, body).problem(), refusal(412, "changed-meanwhile"), "{what}");
+    }
+    let seen = tag(&siti, &key);
+    assert_eq!(change("budget", &seen, json!({ "fields_per_day": 8 })).status, 200);
+    assert_ne!(tag(&siti, &key), seen);
+    let revoke = |seen: &str| {
+        let (path, header) = (format!("{key}/revoke"), ("if-match", seen));
+        send(&siti, "POST", &path, header, &json!({}))
+    };
+    assert_eq!(revoke(&seen).problem(), refusal(412, "changed-meanwhile"));
+    assert_eq!(revoke(&tag(&siti, &key)).status, 204);
+    // To whoever is no member it is told as what is not there.
+    world.done("user create tono --role user");
+    world.done("certificate issue --user tono --out tono");
+    let tono = world.control(Some("tono/user"));
+    let missing = tono.get("/v1/api-keys/00000000-0000-4000-8000-000000000000");
+    assert_eq!(tono.get(&key).text(), missing.text());
+}
+
+#[test]
 fn of_two_editors_at_once_one_is_told_of_the_other() {
     let world = World::new("");
     let siti = member(&world, "siti");

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::key_turns::by_hand;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::support::softhsm::in_child;
 use crate::vault::Vault;
@@ -99,6 +100,7 @@ fn a_version_at_its_limit_refuses_and_the_others_go_on() {
         let vault = Vault::open(&sandbox, softhsm);
         set_uses(&vault, LIMIT - 100);
         drop(vault);
+        by_hand(&sandbox);
 
         let daemon = sandbox.resume();
         let world = World { sandbox, daemon };
@@ -143,6 +145,7 @@ fn a_version_half_used_up_is_named_until_it_is_rotated() {
         let vault = Vault::open(&sandbox, softhsm);
         set_uses(&vault, HALF - 1_024);
         drop(vault);
+        by_hand(&sandbox);
 
         let daemon = sandbox.resume();
         let world = World { sandbox, daemon };

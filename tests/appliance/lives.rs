@@ -221,6 +221,7 @@ impl Desk {
             fields: 1,
             bytes: 1,
             subjects: None,
+            anew: None,
         };
         let record = AccessRecord {
             time: clock().time,

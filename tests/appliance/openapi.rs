@@ -5,10 +5,13 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::book::{Book, COMMITTED};
 use crate::client::{Client, refusal};
+use crate::index::{INDEXED, NIK, declare_indexes};
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::own_credentials::first_code;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -54,6 +57,7 @@ fn every_operation_answers_as_the_document_says() {
         outside.sign(&world.sandbox, "luar", &key, 7, &[uri(urn)]);
         json!({ "certificate": fs::read_to_string(world.sandbox.path("luar.pem")).unwrap() })
     };
+    declare_indexes(&world);
     data_plane(&world, &mut book);
     about(&world, &mut book);
     users(&mut book, &enrolled);
@@ -86,10 +90,21 @@ fn data_plane(world: &World, book: &mut Book) {
     assert_eq!(book.ask(client, "POST", &of("encrypt"), &right, &batch).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "7" } });
     book.ask(client, "POST", &of("decrypt"), &right, &opening).ok();
+    world.grant("reencrypt", OBJECT, ENDPOINT);
+    assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &opening).ok()["changed"], false);
+    let again = json!({ "items": [opening, { "object": "kosong", "ciphertext": "", "force": true }] });
+    assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &again).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "8" } });
     assert_eq!(book.ask(client, "POST", &of("decrypt"), &right, &opening).status, 422);
+    let searched =
+        json!({ "object": INDEXED, "field": "nik", "plaintext": STANDARD.encode(NIK), "ref": "nik" });
+    book.ask(client, "POST", &of("index"), &right, &searched).ok();
+    let batch = json!({ "items": [searched, { "object": INDEXED, "field": "nik", "plaintext": "" }] });
+    assert_eq!(book.ask(client, "POST", &of("index"), &right, &batch).ok()["failed"], 1);
+    let unfit = json!({ "object": INDEXED, "field": "nik", "plaintext": "" });
+    assert_eq!(book.ask(client, "POST", &of("index"), &right, &unfit).status, 422);
     book.ask(client, "POST", &of("certificate"), &right, &json!({ "csr": signing_request() })).ok();
-    for verb in ["encrypt", "decrypt", "certificate"] {
+    for verb in ["encrypt", "decrypt", "reencrypt", "index", "certificate"] {
         for (headers, body) in
             [(&[][..], json!({})), (&right[..], json!({ "x": 1 })), (&right[..], json!([]))]
         {
@@ -117,6 +132,7 @@ fn about(world: &World, book: &mut Book) {
         assert_eq!(book.ask(&client, "GET", "/problems/nothing", &[], &Value::Null).status, 404);
     }
     let nobody = book.nobody.clone();
+    assert!(book.ask(&nobody, "GET", "/v1/ca.pem", &[], &Value::Null).text().starts_with("-----BEGIN CERT"));
     for path in ["/health/alive", "/health/ready"] {
         assert_eq!(book.ask(&nobody, "GET", path, &[], &Value::Null).status, 200);
     }
@@ -185,6 +201,25 @@ fn project(book: &mut Book) {
     book.resource("GET", "/v1/projects/gudang/objects/barang", Value::Null);
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
     book.resource("POST", "/v1/projects/gudang/kek-versions", json!({ "reason": "yearly" }));
+    book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
+    book.resource("PUT", "/v1/projects/gudang/objects/barang/rotation", json!({ "after_days": 90 }));
+    keys(book);
+}
+
+fn keys(book: &mut Book) {
+    let versions = "/v1/projects/gudang/objects/barang/key-versions";
+    book.resource("GET", versions, Value::Null);
+    book.resource("GET", &format!("{versions}/1"), Value::Null);
+    for verb in ["disable", "enable", "compromise"] {
+        book.resource("POST", &format!("{versions}/1/{verb}"), json!({ "reason": "uji" }));
+    }
+    let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
+    book.resource("PUT", &format!("{versions}/1/windows"), windows);
+    let asked = book.resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7 })).json();
+    let officer = book.people[3].clone();
+    let give = format!("/v1/approvals/{}/give", asked["id"].as_str().unwrap());
+    book.ask(&officer, "POST", &give, &[], &json!({})).ok();
+    book.resource("POST", &format!("{versions}/1/destruction/cancel"), json!({ "reason": "uji" }));
 }
 
 fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
@@ -217,7 +252,8 @@ fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
         book.resource("POST", &format!("{budget}/raise"), json!({ "fields_per_day": 900, "seconds": 60 }));
     }
     book.resource("PUT", &format!("{key}/expiry"), json!({ "expires": "2099-01-01T00:00:00Z" }));
-    book.resource("PUT", &format!("{key}/limits"), json!({ "limits": { "fields_per_s": 50 } }));
+    book.resource("PUT", &format!("{key}/limits"), json!({ "fields_per_s": 50 }));
+    assert_eq!(book.resource("GET", &key, Value::Null).json()["endpoint"], "kasir");
     book.resource("POST", &format!("{key}/rotate"), json!({ "overlap_s": 60 }));
     for verb in ["enable", "revoke"] {
         book.resource("POST", &format!("{key}/{verb}"), Value::Null);
@@ -346,15 +382,17 @@ fn retire_object(book: &mut Book) -> Instant {
 }
 
 fn subjects(book: &mut Book) {
-    let schema = json!({ "schema": {
+    let schema = json!({
         "subject": "nik",
         "fields": { "nama": {
             "normaliser": "text-fold", "length": 100, "distinct": 100_000, "index": "truncated", "bits": 12,
         } },
-    } });
+    });
     book.resource("POST", "/v1/projects/gudang/objects", json!({ "name": "orang" }));
     book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", schema);
-    book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null);
+    // What is shown can be put.
+    let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
+    assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
     let frozen = "/v1/projects/gudang/frozen-subjects";
     let subject = json!({ "subject": { "value": "3372010101900001" } });
     book.resource("POST", frozen, subject.clone());

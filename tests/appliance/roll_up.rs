@@ -43,7 +43,7 @@ fn now() -> Now {
 /// Records a request of a few fields, now, counts it in `fold`, and waits until it is durable.
 fn ask(unlocked: &Operational, fold: &mut Fold, endpoint: u8, outcome: Option<Code>) {
     let object = Some(ObjectId::from_bytes([7; 16]));
-    let group = Group { object, key_version: 1, outcome, fields: 3, bytes: 48, subjects: None };
+    let group = Group { object, key_version: 1, outcome, fields: 3, bytes: 48, subjects: None, anew: None };
     ask_for(unlocked, fold, endpoint, outcome, [group].into());
 }
 
@@ -219,7 +219,15 @@ fn many_rows_go_in_several_commits() {
             let groups = (0..1_000u16).map(|object| {
                 let id = [[endpoint; 14].as_slice(), &object.to_be_bytes()].concat();
                 let object = Some(ObjectId::from_bytes(id.try_into().unwrap()));
-                Group { object, key_version: 1, outcome: None, fields: 1, bytes: 16, subjects: None }
+                Group {
+                    object,
+                    key_version: 1,
+                    outcome: None,
+                    fields: 1,
+                    bytes: 16,
+                    subjects: None,
+                    anew: None,
+                }
             });
             ask_for(&unlocked, &mut fold, endpoint, None, groups.collect());
         }

@@ -9,6 +9,7 @@ use gembok::store::{RowName, Table};
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::index::{INDEXED, NIK, declare_indexes, item};
 use crate::passwords::{PASSWORD, Session, give_password};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::vault::{copy, put_stored, row_keys, stored};
@@ -131,11 +132,29 @@ fn mend(world: &World, table: Table, rows: &[RowName]) {
         Table::ApiKeys => assert_shown(world, &format!("api-key list {of}"), rows),
         Table::KeyVersions => {
             let shown = world.done(&format!("object show {OBJECT} --project {PROJECT}"));
-            assert_eq!(shown["object"]["versions"][0]["damaged"], rows[0].to_string());
+            let damaged = &shown["object"]["versions"][0]["damaged"];
+            assert!(rows.iter().any(|row| *damaged == row.to_string()), "{damaged}");
+            let (is_well, verified) = crate::key_verify::verify(world, "");
+            let failed = &verified["failed"][0];
+            assert!(
+                !is_well && failed["row"] == rows[0].to_string() && failed["why"] == "damaged",
+                "{verified}"
+            );
             // The next version seals.
             world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
             world.enable();
             world.absensi().seal(OBJECT, b"baru");
+        }
+        Table::IndexRoots => {
+            let shown = world.done(&format!("object show {INDEXED} --project {PROJECT}"));
+            assert_eq!(shown["object"]["index_roots"][0]["damaged"], rows[0].to_string());
+            world.enable();
+            world.raise_budgets();
+            let absensi = world.absensi();
+            let asked = item("nik", NIK).to_string();
+            assert_eq!(absensi.v1("index", asked).problem(), refusal(500, "fault"));
+            // What does not need it goes on.
+            absensi.seal(INDEXED, b"baru");
         }
         Table::Endpoints => {
             assert_shown(world, &format!("endpoint list --project {PROJECT}"), rows);
@@ -264,6 +283,7 @@ fn a_rotten_row_of_any_table_stops_nobody_else() {
     Session::begin(&world, "siti", PASSWORD);
     world.done("user create rina --role user");
     world.done(&format!("project member propose rina --project {PROJECT}"));
+    declare_indexes(&world);
     world.done(&format!("subject freeze --project {PROJECT} --pseudonym {}", "5a".repeat(16)));
     let (certificates, _) = listed(&world, "certificate list");
     let (endpoints, _) = listed(&world, &format!("endpoint list --project {PROJECT}"));

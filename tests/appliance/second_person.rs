@@ -197,3 +197,94 @@ fn a_lone_admin_lets_nobody_in() {
     assert_eq!(members(&world), ["siti", "telat"]);
     assert_eq!(siti.decide(&id, "give").ok()["state"], "approved");
 }
+
+#[test]
+fn one_requester_takes_not_every_place() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let siti = member(&world, "siti");
+    for number in 0..=16 {
+        world.done(&format!("user create calon{number} --role user"));
+    }
+    let first = admin.propose("calon0");
+    for number in 1..16 {
+        assert_eq!(admin.propose(&format!("calon{number}")).status, 201);
+    }
+    let over = admin.propose("calon16");
+    assert_eq!(over.problem(), refusal(409, "too-many-approvals"));
+    assert!(over.text().contains("16 requests of yours"), "{}", over.text());
+    // Others have their own places, and one that was decided is free again.
+    world.done(&format!("project member propose calon16 --project {PROJECT}"));
+    let asked = siti.approvals();
+    assert_eq!(siti.decide(&text(&first.json()["id"]), "refuse").status, 200);
+    assert_eq!(siti.decide(&asked[0], "refuse").status, 200);
+    assert_eq!(admin.propose("calon16").status, 201);
+}
+
+#[test]
+fn one_user_makes_a_bounded_number_of_projects() {
+    let world = World::new("");
+    let siti = person(&world, "siti", "user");
+    let make = |number: u32| siti.post("/v1/projects", &json!({ "name": format!("proyek{number}") }));
+    for number in 0..100 {
+        assert_eq!(make(number).status, 201);
+    }
+    assert_eq!(make(100).problem(), refusal(409, "too-many-projects"));
+    // To leave one makes no room: it is there. To delete one does.
+    let left = siti.0.insist("DELETE", "/v1/projects/proyek0/members/siti", &JSON, b"");
+    assert_eq!(left.status, 204, "{}", left.text());
+    assert_eq!(make(100).problem(), refusal(409, "too-many-projects"));
+    assert_eq!(siti.0.insist("DELETE", "/v1/projects/proyek1", &JSON, b"").status, 204);
+    assert_eq!(make(100).status, 201);
+    // Nobody else is held up by that.
+    world.done("project create operator");
+    let tono = person(&world, "tono", "user");
+    assert_eq!(tono.post("/v1/projects", &json!({ "name": "lain" })).status, 201);
+}
+
+#[test]
+fn it_is_explained_who_may_be_the_second_person() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let siti = member(&world, "siti");
+    for (name, role) in [("tono", "user"), ("opsir", "officer")] {
+        person(&world, name, role);
+    }
+    // Of the same second nobody could say who came first.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let id = text(&admin.propose("tono").json()["id"]);
+    member(&world, "budi");
+    let explain = |who: &str, act: &str| {
+        let explained = world.done(&format!("policy explain user:{who} approval.{act} approval:{id}"));
+        let explained = explained["explained"].clone();
+        let rule = explained["rules"][0]["id"].as_str().unwrap_or("none").to_owned();
+        let but = explained["but"].as_array().unwrap().iter().map(text).collect::<String>();
+        (explained["allowed"] == true, rule, but)
+    };
+    let free = |rule: &str| (true, rule.to_owned(), String::new());
+    assert_eq!(explain("siti", "give"), free("member-is-second"));
+    let (allowed, _, but) = explain("budi", "give");
+    assert!(allowed && but.contains("since before the request"), "{but}");
+    let (allowed, rule, but) = explain("tono", "give");
+    assert_eq!((allowed, rule.as_str()), (false, "own-account"));
+    assert!(but.contains("whom it is about"), "{but}");
+    assert_eq!(explain("admin", "give").1, "own-request");
+    let (allowed, rule, _) = explain("opsir", "give");
+    assert_eq!((allowed, rule.as_str()), (false, "none"));
+    assert_eq!(explain("opsir", "show"), free("officer-sees-approvals"));
+    assert_eq!(explain("admin", "withdraw"), free("requester-withdraws"));
+    // By the same name in the audit trail.
+    let found = world.done(&format!("audit list --on approval:{id}"))["audit"]["entries"].clone();
+    assert_eq!(found[0]["act"], "member.propose");
+
+    assert_eq!(siti.decide(&id, "refuse").status, 200);
+    assert!(explain("siti", "give").2.contains("is refused"));
+    assert!(explain("admin", "withdraw").2.contains("is refused"));
+    let none = "policy explain user:siti approval.give approval:00000000-0000-4000-8000-000000000000";
+    assert_eq!(world.sandbox.refused(&none.split(' ').collect::<Vec<_>>()), "not-found");
+    let wrong = ["policy", "explain", "user:siti", "approval.give", "approval:satu"];
+    assert_eq!(world.sandbox.refused(&wrong), "bad-request");
+    // Over HTTP, by whoever explains.
+    let path = format!("/v1/policy/explain?who=user:siti&act=approval.give&on=approval:{id}");
+    assert_eq!(admin.get(&path).ok()["allowed"], true);
+}

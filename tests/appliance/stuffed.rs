@@ -9,7 +9,8 @@ use gembok::domain::actor::Actor;
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::id::ProjectId;
-use gembok::domain::key_version::{KeyState, KeyVersion};
+use gembok::domain::key_move::Because;
+use gembok::domain::key_version::KeyVersion;
 use gembok::domain::object::Object;
 use gembok::domain::project::Kek;
 use gembok::domain::timestamp::Timestamp;
@@ -45,16 +46,11 @@ pub(crate) fn stuff(sandbox: &Sandbox, softhsm: &SoftHsm, object: &str, keys: u3
         for version in from..(from + PAGE).min(FIRST + keys) {
             let row_key = KeyVersion::row_key(object.key_id, version);
             let binding = bound(&object, version, Algorithm::Xaes256Gcm, 1);
-            let row = KeyVersion {
-                key_id: object.key_id,
-                version,
-                algorithm: Algorithm::Xaes256Gcm,
-                state: KeyState::DecryptOnly,
-                kek_version: 1,
-                wrapped: kek.wrap(&SecretKey::generate().unwrap(), &binding).unwrap().to_bytes(),
-                uses_reserved: 0,
-                created: Timestamp::from_seconds(1),
-            };
+            let wrapped = kek.wrap(&SecretKey::generate().unwrap(), &binding).unwrap().to_bytes();
+            let made = Because::system(Timestamp::from_seconds(1), "");
+            let place = (object.key_id, version);
+            let row = KeyVersion::made(place, Algorithm::Xaes256Gcm, 1, wrapped, made.clone());
+            let row = row.step_down(made);
             batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&row));
         }
         vault.store.commit(batch).unwrap();

@@ -142,6 +142,10 @@ fn a_frozen_subject_is_not_decrypted_until_the_freeze_is_ended() {
     let pseudonym = frozen["pseudonym"].as_str().unwrap().to_owned();
 
     assert_eq!(absensi.decrypt(&budi).problem(), refusal(403, "subject-frozen"));
+    // Nor put under another key: that opens it, too.
+    world.grant("reencrypt", PERSONAL, ENDPOINT);
+    assert_eq!(absensi.v1("reencrypt", budi.to_string()).problem(), refusal(403, "subject-frozen"));
+    assert_eq!(absensi.v1("reencrypt", siti.to_string()).ok()["changed"], false);
     // Nobody else is, nothing else is, and an item does not harm others.
     absensi.decrypt(&siti).ok();
     absensi.encrypt(&about(BUDI)).ok();

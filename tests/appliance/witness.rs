@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use gembok::crypto::checkpoint::{Checkpoint, CheckpointKey};
 use gembok::store::{Scan, StoreFile, Table};
 use serde_json::Value;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::store_damage::started_locked;
 use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -125,6 +128,50 @@ fn a_right_taken_away_is_witnessed_before_the_answer() {
     let made = logged(&world.daemon).len();
     world.done("lock");
     assert_eq!(logged(&world.daemon).len(), made + 1, "a lock ends with the last word");
+}
+
+/// Less of a right is a right taken away; so is an account that becomes another's, and what waits for it no more.
+#[test]
+fn whatever_takes_a_right_away_is_witnessed_before_the_answer() {
+    let world = World::new(SELDOM);
+    let (id, _) = world.new_api_key(PROJECT, ENDPOINT, "");
+    for name in ["siti", "tono"] {
+        world.done(&format!("user create {name} --role user"));
+    }
+    world.done(&format!("project member add siti --project {PROJECT}"));
+    let endpoint = format!("--project {PROJECT} --endpoint {ENDPOINT}");
+    let asked = world.done(&format!("project member propose tono --project {PROJECT}"));
+    let approval = asked["approval"]["id"].as_str().unwrap().to_owned();
+    world.done("certificate issue --user siti --out siti");
+    for (act, words) in [
+        ("api-key.expire", format!("api-key expire {id} 2099-01-01T00:00:00Z")),
+        ("api-key.limits", format!("api-key limits {id} --fields-per-s 3")),
+        ("api-key.rotate", format!("api-key rotate {id} --overlap 1h")),
+        ("budget.set", format!("budget set {endpoint} --fields 50")),
+        ("approval.withdraw", format!("approval withdraw {approval}")),
+        ("user.enforce-totp", "user enforce-totp siti".into()),
+        // She has a certificate already: another one makes the account wait for a second person.
+        ("certificate.issue", "certificate issue --user siti --out lain".into()),
+        ("member.remove", format!("project member remove siti --project {PROJECT}")),
+    ] {
+        world.done(&words);
+        assert!(witnessed(&world) > sequence_of(&world, act), "{act}");
+    }
+    // A second one takes the place of the first that waits, and the list says so, too.
+    world.done("certificate issue --user siti --out lagi");
+    assert!(witnessed(&world) > sequence_of(&world, "certificate.issue"));
+    let shown = world.done("user show siti")["user-shown"]["certificates"].clone();
+    let revoked = shown.as_array().unwrap().iter().filter(|one| !one["revoked"].is_null()).count();
+    assert_eq!(revoked, 1, "{shown}");
+    let serial = |folder: &str| {
+        let pem = pem::parse(fs::read(world.sandbox.path(&format!("{folder}/user.pem"))).unwrap()).unwrap();
+        let (_, certificate) = X509Certificate::from_der(pem.contents()).unwrap();
+        certificate.raw_serial().to_vec()
+    };
+    let list = pem::parse(fs::read(world.sandbox.path("state/pki/crl.pem")).unwrap()).unwrap();
+    let (_, list) = CertificateRevocationList::from_der(list.contents()).unwrap();
+    let listed: Vec<&[u8]> = list.iter_revoked_certificates().map(|one| one.raw_serial()).collect();
+    assert!(listed.contains(&serial("lain").as_slice()) && !listed.contains(&serial("lagi").as_slice()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Bodies of the journal's records against `tests/vectors/journal.txt`, which a second implementation wrote.
 
 use gembok::crypto::pseudonym::Pseudonym;
-use gembok::domain::access_record::{self, AccessRecord, Group, Groups, Repeated};
+use gembok::domain::access_record::{self, AccessRecord, Anew, Group, Groups, Repeated};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
@@ -28,7 +28,7 @@ fn journal_records() {
         assert_eq!(parses, case.text("expect") == "parses", "{label}");
         seen[usize::from(kind)] += 1;
     }
-    assert!(seen[1] == 6 && seen[2] > 3 && seen[3] > 3, "{seen:?}");
+    assert!(seen[1] == 9 && seen[2] > 3 && seen[3] > 3, "{seen:?}");
 }
 
 fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
@@ -44,7 +44,8 @@ fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
             repeated.latencies = latencies;
         }
     } else {
-        let mut group = Group { object, key_version: 3, outcome: None, fields: 2, bytes: 32, subjects: None };
+        let mut group =
+            Group { object, key_version: 3, outcome: None, fields: 2, bytes: 32, subjects: None, anew: None };
         for pseudonym in case.all_bytes("pseudonym") {
             group.is_about(Pseudonym(pseudonym.try_into().unwrap()));
         }
@@ -52,9 +53,21 @@ fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
             (0..case.number::<u128>("subjects"))
                 .for_each(|number| group.is_about(Pseudonym(number.to_be_bytes())));
         }
+        if case.has("anew") {
+            let forced = case.number::<u8>("forced") == 1;
+            group.anew = Some(Anew { key_version: case.number("anew"), forced });
+        }
         groups.push(group);
         let outcome = Some(Code::ObjectUnknown);
-        groups.push(Group { object: None, key_version: 0, outcome, fields: 1, bytes: 0, subjects: None });
+        groups.push(Group {
+            object: None,
+            key_version: 0,
+            outcome,
+            fields: 1,
+            bytes: 0,
+            subjects: None,
+            anew: None,
+        });
     }
     let record = AccessRecord {
         time: Timestamp::from_micros(case.number("time-us")),

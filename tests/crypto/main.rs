@@ -5,6 +5,7 @@
 mod boot;
 mod escrow;
 mod export;
+mod index;
 mod injective;
 mod inverse;
 mod journal;

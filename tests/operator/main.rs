@@ -3,11 +3,13 @@
 
 mod admittance;
 mod audit;
+mod broken_lines;
 mod bundles;
 mod certificates;
 mod control;
 mod expiry;
 mod forks;
+mod keys;
 mod languages;
 mod life;
 mod lives;

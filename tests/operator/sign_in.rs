@@ -112,6 +112,52 @@ fn a_profile_without_certificate_works_by_session() {
     assert!(!file.exists());
 }
 
+/// The code of a second factor at this moment, by a program that is not ours.
+fn code(uri: &str) -> String {
+    const TOTP: &str = r#"
+import base64, hashlib, hmac, re, struct, sys, time
+secret = re.search(r"[?&]secret=([A-Z2-7]+)", sys.argv[1]).group(1)
+key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+mac = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+at = mac[-1] & 15
+print("%06d" % ((struct.unpack(">I", mac[at:at + 4])[0] & 0x7fffffff) % 1000000))
+"#;
+    let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let output = Command::new(python).args(["-c", TOTP, uri]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_second_factor_is_enrolled_confirmed_and_taken_away() {
+    let siti = Siti::new();
+    siti.says(&["totp", "enrol"], &format!("{PASSWORD}\n"), "gembok sign-in NAME");
+    assert!(siti.asks(&["sign-in", "siti"], &format!("{PASSWORD}\n")).status.success());
+    siti.says(&["totp", "enrol"], "salah semuanya ini\n", "sign-in-failed");
+    let told = siti.asks(&["totp", "enrol"], &format!("{PASSWORD}\n"));
+    let told = String::from_utf8(told.stdout).unwrap();
+    let uri = told.lines().next().unwrap().to_owned();
+    assert!(uri.starts_with("otpauth://totp/") && told.contains("gembok totp confirm"), "{told}");
+    let recovery: Vec<&str> = told.lines().filter(|line| line.len() == 19 && !line.contains(' ')).collect();
+    assert_eq!(recovery.len(), 10, "{told}");
+    // It does not count before it was shown to work.
+    assert!(siti.asks(&["sign-in", "siti"], &format!("{PASSWORD}\n")).status.success());
+    siti.says(&["totp", "confirm"], "000\n", "sign-in-failed");
+    let confirmed = siti.asks(&["totp", "confirm"], &format!("{}\n", code(&uri)));
+    assert!(confirmed.status.success(), "{}", errors(&confirmed));
+    siti.says(&["sign-in", "siti"], &format!("{PASSWORD}\n"), "sign-in-failed");
+    let begun = siti.asks(&["sign-in", "siti"], &format!("{PASSWORD}\n{}\n", recovery[0]));
+    assert!(begun.status.success(), "{}", errors(&begun));
+    // Another one, for a program to read; then none.
+    let json = siti.asks(&["--json", "totp", "enrol"], &format!("{PASSWORD}\n{}\n", recovery[1]));
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(json["uri"].as_str().unwrap() != uri && json["recovery_codes"].as_array().unwrap().len() == 10);
+    let gone = siti.asks(&["totp", "remove"], &format!("{}\n", recovery[2]));
+    assert!(gone.status.success(), "{}", errors(&gone));
+    assert!(siti.asks(&["sign-in", "siti"], &format!("{PASSWORD}\n")).status.success());
+    // A code is no argument.
+    assert_eq!(siti.asks(&["totp", "confirm", "123456"], "").status.code(), Some(2));
+}
+
 #[test]
 fn a_profile_says_what_it_lacks() {
     let siti = Siti::new();

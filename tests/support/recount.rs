@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gembok::crypto::block::Leaves;
 use gembok::crypto::pseudonym::Pseudonym;
-use gembok::domain::access_record::{self, AccessRecord, Group, Groups, Repeated, Subjects};
+use gembok::domain::access_record::{self, AccessRecord, Anew, Group, Groups, Repeated, Subjects};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
@@ -173,7 +173,7 @@ pub(crate) fn read_access(body: &[u8]) -> AccessRecord {
 }
 
 fn read_group(from: &mut Decoder<'_>) -> Group {
-    assert_eq!(from.array().unwrap(), Some(6));
+    let members = from.array().unwrap().unwrap();
     let object = if from.datatype().unwrap() == Type::Null {
         from.null().unwrap();
         None
@@ -187,14 +187,20 @@ fn read_group(from: &mut Decoder<'_>) -> Group {
         fields: from.u32().unwrap(),
         bytes: from.u64().unwrap(),
         subjects: None,
+        anew: None,
     };
     if from.datatype().unwrap() == Type::String {
         assert_eq!(from.str().unwrap(), "many");
         group.subjects = Some(Box::new(Subjects::Many));
-        return group;
+    } else {
+        for _ in 0..from.array().unwrap().unwrap() {
+            group.is_about(Pseudonym(sixteen(from)));
+        }
     }
-    for _ in 0..from.array().unwrap().unwrap() {
-        group.is_about(Pseudonym(sixteen(from)));
+    if members > 6 {
+        let key_version = from.u32().unwrap();
+        let forced = members > 7 && from.bool().unwrap();
+        group.anew = Some(Anew { key_version, forced });
     }
     group
 }

@@ -47,6 +47,26 @@ impl SoftHsm {
         Shim::at(self.folder.join("shim"))
     }
 
+    /// Labels of key pairs that begin with `prefix`, by what lies open of them: the public halves.
+    pub(crate) fn pairs(&self, prefix: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for token in std::fs::read_dir(self.tokens()).unwrap() {
+            for file in std::fs::read_dir(token.unwrap().path()).unwrap() {
+                let bytes = std::fs::read(file.unwrap().path()).unwrap();
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let labels = text.match_indices(prefix).map(|(at, _)| {
+                    let label =
+                        text[at..].chars().take_while(|sign| sign.is_ascii_alphanumeric() || *sign == '-');
+                    label.collect::<String>()
+                });
+                found.extend(labels);
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
     /// The one file called `name` in the one token's directory.
     pub(crate) fn token_file(&self, name: &str) -> PathBuf {
         let mut tokens = std::fs::read_dir(self.tokens()).unwrap();

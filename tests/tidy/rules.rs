@@ -11,10 +11,12 @@ const LONG: &[(&str, &str)] = &[
 ];
 
 /// Types that hold key bytes, or that must be spent once. None may be printed, copied or written out.
-const SECRETS: [&str; 18] = [
+const SECRETS: [&str; 20] = [
     "ApiKeyText",
     "DataKey",
     "Held",
+    "IndexKey",
+    "IndexRoot",
     "LinkToken",
     "MacKey",
     "MadeKey",

@@ -15,6 +15,7 @@ import hashlib
 import pathlib
 import struct
 import sys
+import unicodedata
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "crypto"))
@@ -285,6 +286,158 @@ def pseudonyms():
     ]:
         tag = hmac_sha256(subject_key, b"gembok/subject/v1\x00" + project_ + value.encode())
         yield [("case", case), ("subject-key", subject_key), ("project", project_), ("value", value), ("pseudonym", tag[:16])]
+
+
+# --- blind indexes ------------------------------------------------------------------------------------------------
+
+IGNORED = [(0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+           (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+           (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)]
+WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def repertoire():
+    """What Unicode 14.0 assigns: by a Python of just that version (3.11), else as that one found it. Newer tables give the
+    same for these characters, older ones do not know all of them."""
+    if unicodedata.unidata_version == "14.0.0":
+        return {sign for sign in map(chr, range(0x110000)) if unicodedata.category(sign) not in ("Cn", "Co", "Cs")}
+    if tuple(map(int, unicodedata.unidata_version.split("."))) < (14,):
+        sys.exit(f"Unicode {unicodedata.unidata_version} is older than the 14.0 of text-fold; take Python 3.11 or newer")
+    signs = set()
+    listed = (HERE.parent.parent / "src/domain/unicode-14.txt").read_text().splitlines()
+    for run in " ".join(line for line in listed if not line.startswith("#")).split():
+        first, last = (run.split("-") * 2)[:2]
+        signs.update(map(chr, range(int(first, 16), int(last, 16) + 1)))
+    return signs
+
+
+ASSIGNED = repertoire()
+
+
+def seen(text):
+    return "".join(sign for sign in text if not any(first <= ord(sign) <= last for first, last in IGNORED))
+
+
+def nfkc_casefold(sign):
+    while True:
+        then = seen(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen(sign)).casefold()))
+        if then == sign:
+            return sign
+        sign = then
+
+
+def text_fold(text):
+    if not set(text) <= ASSIGNED:
+        return None
+    folded = unicodedata.normalize("NFC", "".join(map(nfkc_casefold, text)))
+    return " ".join(word for word in "".join(" " if sign in WHITE else sign for sign in folded).split(" ") if word)
+
+
+def normalised(normaliser, value, length):
+    """None where the value is refused."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return None
+    if normaliser == "digits":
+        text = text.replace(" ", "").replace(".", "").replace("-", "")
+        return text.encode() if len(text) == length and set(text) <= set("0123456789") else None
+    if normaliser == "date-iso":
+        if len(text) != 10 or text[4] + text[7] != "--" or not set(text[:4] + text[5:7] + text[8:]) <= set("0123456789"):
+            return None
+        year, month, day = int(text[:4]), int(text[5:7]), int(text[8:])
+        leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        days = [31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        text = text if 1 <= month <= 12 and 1 <= day <= days[month - 1] else ""
+    elif normaliser == "text-fold":
+        text = text_fold(text)
+    elif normaliser == "email":
+        text = text.strip(" \t\n\r\f").translate({upper: upper + 32 for upper in range(0x41, 0x5B)})
+        sides = text.split("@")
+        visible = all("!" <= sign <= "~" for sign in text)
+        text = text if len(sides) == 2 and all(sides) and visible else ""
+    elif normaliser == "phone-id":
+        for sign in " .-()":
+            text = text.replace(sign, "")
+        for prefix in ("+62", "62", "0"):
+            if text.startswith(prefix):
+                number = text[len(prefix):]
+                good = number and number[0] != "0" and set(number) <= set("0123456789")
+                text = "+62" + number if good else ""
+                break
+        else:
+            text = ""
+    return text.encode() if text and len(text.encode()) <= length else None
+
+
+def normalisations():
+    values = {
+        ("digits", 16): [b"3602041211870001", b"36.02.04 121187-0001", b" 3602041211870001 ", b"360204121187000",
+                         b"36020412118700012", b"360204121187000x", b"36/02/041211870001", "360204121187000\u0661".encode(), b"",
+                         b"3602041211870001\n", "\uff13602041211870001".encode()],
+        ("digits", 1): [b"7", b"-", b"77"],
+        ("date-iso", 10): [b"1987-11-12", b"2000-02-29", b"1900-02-29", b"2024-02-29", b"2023-02-29", b"1987-04-31",
+                           b"1987-13-01", b"1987-00-10", b"1987-01-00", b"0000-02-29", b"9999-12-31", b"12-11-1987",
+                           b"1987-11-12 ", b"1987-1-12", b"1987/11/12", b"19871112", "1987-11-1\u0662".encode()],
+        ("text-fold", 64): [name.encode() for name in [
+            "Siti Nurhaliza", "  siti\t NURHALIZA\n", "SITI\u00a0\u3000NURHALIZA", "\uff33\uff29\uff34\uff29", "Stra\u00dfe",
+            "STRASSE", "\u1e9e", "e\u0301", "\u00c9", "\ufb01sh", "so\u00adft", "a\u200db", "I\u0307", "\u0130", "\u212b",
+            "\u2121", "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "\u1fb3", "\u3392", "\u00a8", "a\u00a8b", "\u1112\u1161\u11ab",
+            "q\u0307\u0323", "\u0345\u0301", "\ufdfa", "\U0001f600", "\u3164", "\u00ad", "", "   ", "\u0378", "\ue000",
+            "\U000e0001x", "\u2065", "\u10fd", "\u13a0", "\uab70", "\u1c90", "a\x00b"]] + [b"\xff\xfe", b"\xed\xa0\x80"],
+        ("text-fold", 5): [b"abcde", b"abcdef", b" ab  cd ", "\u00e9\u00e9\u00e9".encode()],
+        ("email", 40): [b"Siti.Aminah@Contoh.ID", b"  siti@contoh.id\r\n", b"siti", b"@contoh.id", b"siti@", b"a@b@c",
+                        b"si ti@contoh.id", "sit\u00ed@contoh.id".encode(), b"a@b", b"", b"s\x7f@b",
+                        b"x" * 37 + b"@id", b"x" * 38 + b"@id", b"\x0b siti@contoh.id"],
+        ("phone-id", 20): [b"0812-3456-7890", b"+62 812 3456 7890", b"62812 3456 7890", b"(0812) 3456.7890", b"8123456789",
+                           b"+62 0812", b"00812", b"0", b"+62", b"+1 202 555 0100", b"0812x", b"", b"0812/3456",
+                           "081\u0662".encode(), b"08" + b"1" * 16, b"08" + b"1" * 17, b"+622112345", b"6221-12345"],
+    }
+    for (normaliser, length), tried in values.items():
+        for value in tried:
+            out = normalised(normaliser, value, length)
+            case = [("case", f"{normaliser} {length}"), ("normaliser", normaliser), ("length", length), ("value", value)]
+            yield [*case, ("expect", "refused")] if out is None else [*case, ("expect", "normalised"), ("normalised", out)]
+
+
+def foldings():
+    digest, signs = hashlib.sha256(), sorted(ASSIGNED)
+    for sign in signs:
+        digest.update(u32(ord(sign)) + text_fold(f"a{sign}b").encode() + b"\xff")
+    yield [("case", "every character"), ("unicode", "14.0.0"), ("assigned", len(signs)), ("digest", digest.digest())]
+
+
+NORMALISERS = ["digits", "date-iso", "text-fold", "email", "phone-id"]
+
+
+def index_value(root, version, index, normaliser, bits, value):
+    key = expand(root, b"gembok/index/v1\x00" + index + u8(NORMALISERS.index(normaliser) + 1) + u8(bits))
+    number = int.from_bytes(hmac_sha256(key, value), "big") >> (256 - bits)
+    size = (bits + 7) // 8
+    return u32(version) + (number << (8 * size - bits)).to_bytes(size, "big")
+
+
+def indexes():
+    root, other, index = fixed("index root", 32), fixed("other index root", 32), fixed("index", 16)
+    nik = ("digits", 16, 128, b"36.02.04.121187.0001")
+    cases = [("a NIK", root, 1, index, *nik), ("the same without dots", root, 1, index, "digits", 16, 128, NIK),
+             ("under the next version of the root", other, 2, index, *nik),
+             ("of another object: another root", fixed("third index root", 32), 1, index, *nik),
+             ("of another field: another index", root, 1, fixed("other index", 16), *nik),
+             ("the largest version", root, 0xFFFFFFFF, index, *nik),
+             ("a birth date of 12 bits", root, 1, index, "date-iso", 10, 12, b"1987-11-12"),
+             ("a name of 63 bits", root, 1, index, "text-fold", 200, 63, "SITI  N\u00fcrhaliza".encode()),
+             ("the same name, written otherwise", root, 1, index, "text-fold", 200, 63, " siti nu\u0308rhaliza".encode()),
+             ("8 bits", root, 1, index, "email", 60, 8, b"Siti@Contoh.id"), ("1 bit", root, 1, index, "email", 60, 1, b"a@b.id"),
+             ("9 bits", root, 1, index, "phone-id", 20, 9, b"0812-3456-7890"),
+             ("128 bits of a telephone number", root, 1, index, "phone-id", 20, 128, b"+62 812 3456 7890")]
+    known = set()
+    for case, root_, version, index_, normaliser, length, bits, value in cases:
+        made = index_value(root_, version, index_, normaliser, bits, normalised(normaliser, value, length))
+        equal = [("equal", "to one before")] if made in known else []
+        known.add(made)
+        yield [("case", case), ("root", root_), ("root-version", version), ("index", index_), ("normaliser", normaliser),
+               ("length", length), ("bits", bits), ("value", value), ("index-value", made), *equal]
 
 
 # --- the store and its journal ------------------------------------------------------------------------------------
@@ -625,6 +778,14 @@ def journal():
                    8: [[object_, 3, 0, 2, 32, named], groups[1]]}
         yield [("case", label), ("kind", 1), ("version", 1), ("time-us", start), ("endpoint", endpoint),
                ("object", object_), ("certificate", fixed("spki", 32)), *told, ("body", cbor(members)), ("expect", "parses")]
+    # The seventh member says under what they are now, the eighth that they came with force.
+    for label, anew in [("access record of a reencrypt", [4]), ("access record of a forced reencrypt", [4, True]),
+                        ("access record of a forced reencrypt that sealed nothing", [0, True])]:
+        members = {0: start, 1: endpoint, 3: fixed("spki", 32), 4: bytes([192, 0, 2, 1]), 5: 1, 6: 150, 7: 36,
+                   8: [[*groups[0], *anew], groups[1]]}
+        yield [("case", label), ("kind", 1), ("version", 1), ("time-us", start), ("endpoint", endpoint),
+               ("object", object_), ("certificate", fixed("spki", 32)), ("anew", anew[0]), ("forced", len(anew) - 1),
+               ("body", cbor(members)), ("expect", "parses")]
     for label, more in [("access record", {}),
                         ("access record that stands for many", {9: 41, 10: latencies, 11: 90_000_000}),
                         ("access record that stands for many, of before there were histograms", {9: 41})]:
@@ -933,6 +1094,15 @@ Row keys that reveal no name: HMAC-SHA-256(name key, table u16 | parent 16 | nam
     "subject.txt": (pseudonyms, """
 Subject pseudonyms: HMAC-SHA-256(subject key, "gembok/subject/v1" 00 | project 16 | value)[..16], the value in UTF-8 as it
 was sent."""),
+    "normalise.txt": (normalisations, """
+How values are written before they are compared (the rules stand in src/domain/normalise.rs). `length` is what the field
+declares: exactly so many digits, or at most so many bytes of what comes out. `expect` is `normalised` or `refused`."""),
+    "text-fold.txt": (foldings, """
+The text-fold of every character that Unicode 14.0 assigns (surrogates and private use left out), between two letters: the digest
+is SHA-256 over `character u32 | text-fold of "a", the character, "b" in UTF-8 | ff` of each in order. By Python's unicodedata."""),
+    "index.txt": (indexes, """
+Blind indexes: ik = HKDF-Expand-SHA-256(root, "gembok/index/v1" 00 | index id 16 | normaliser u8 | bits u8); the value is
+`root version u32 |` the leftmost bits of HMAC-SHA-256(ik, normalised value), in whole bytes, spare low bits zero."""),
     "record.txt": (records, """
 A stored record (big-endian):
 
@@ -975,7 +1145,8 @@ Bodies of the journal's records, deterministic CBOR:
 
 `name` and `value` are the details in that order. `expect` is `parses` or `malformed`. Access records are of an encryption from
 192.0.2.1, refused as api-key-unknown after 150 us; groups are of the object and of none; `latency` is a bucket and its
-requests. The object's items are about each `pseudonym`, which may come twice, or about the numbers below `subjects`, as 16
+requests. `anew` is the key version that sealed the object's items anew, 0 where nothing was sealed, and `forced` 1 where they
+came with force. The object's items are about each `pseudonym`, which may come twice, or about the numbers below `subjects`, as 16
 bytes each."""),
     "escrow.txt": (escrow_logs, """
 Escrow logs (big-endian), entries one behind the other:

@@ -21,7 +21,8 @@ use gembok::domain::cbor;
 use gembok::domain::endpoint::Endpoint;
 use gembok::domain::grant::Grant;
 use gembok::domain::id::ObjectId;
-use gembok::domain::key_version::{KeyState, KeyVersion};
+use gembok::domain::key_move::Because;
+use gembok::domain::key_version::KeyVersion;
 use gembok::domain::name::Name;
 use gembok::domain::object::Object;
 use gembok::domain::operation::Operation;
@@ -182,16 +183,9 @@ impl<'a> Filling<'a> {
         let kek_version = self.project.kek_version;
         let (project_id, object_id) = (*project.as_bytes(), *id.as_bytes());
         let binding = Binding::data_key(algorithm, project_id, object_id, key_id, 1, kek_version);
-        let version = KeyVersion {
-            key_id,
-            version: 1,
-            algorithm,
-            state: KeyState::Active,
-            kek_version,
-            wrapped: self.kek.wrap(&SecretKey::generate()?, &binding)?.to_bytes(),
-            uses_reserved: 0,
-            created: self.now,
-        };
+        let wrapped = self.kek.wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+        let because = Because::of(Actor::Local(0), self.now, None);
+        let version = KeyVersion::made((key_id, 1), algorithm, kek_version, wrapped, because);
         let name_key = self.store.name_key(Table::Objects, &project_id, name.as_str());
         let object = Object {
             id,

@@ -80,7 +80,7 @@ start_all() {
 start_all
 
 if $once; then
-  for part in user people chapters/{use,search,swap,faults}; do
+  for part in user people chapters/{use,search,swap,rotate,faults}; do
     # shellcheck disable=SC1090
     source "$example/parts/$part.sh"
   done
@@ -88,6 +88,7 @@ if $once; then
   set +e
   chapter_use
   chapter_swap
+  chapter_rotate
   chapter_faults
   # Last: what was typed into forms that were refused must be nowhere either.
   chapter_search

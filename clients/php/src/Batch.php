@@ -105,11 +105,11 @@ final class Batch
         if (!is_array($item) || !array_key_exists($takes, $item)) {
             throw new BadRequest('missing-member', "It has no '$takes'.", "Give each item as ['$takes' => …, 'context' => […]].");
         }
-        $unknown = array_diff(array_keys($item), [$takes, 'object', 'context']);
-        if ($unknown !== []) {
+        $known = array_merge([$takes, 'object', 'context'], $this->verb->takesForce() ? ['force'] : []);
+        if (array_diff(array_keys($item), $known) !== []) {
             throw new BadRequest(
                 'unknown-member',
-                "It has a member that is none of '$takes', 'object', 'context'.",
+                "It has a member that is none of '" . implode("', '", $known) . "'.",
                 'Correct its spelling: unknown members are refused so that a typing error cannot weaken protection.'
             );
         }
@@ -121,7 +121,12 @@ final class Batch
         if (!is_array($context)) {
             throw new BadRequest('bad-context', 'Its context is no array.', "Write it as ['row' => \$id, 'column' => 'nik'].");
         }
-        $this->pending[$key] = $this->verb->json($item[$takes], $item['object'] ?? $object, $context, $this->config);
+        $force = $item['force'] ?? false;
+        if (!is_bool($force)) {
+            throw new BadRequest('bad-value', "Its 'force' is no boolean.", 'Give true or false.');
+        }
+        $object = $item['object'] ?? $object;
+        $this->pending[$key] = $this->verb->json($item[$takes], $object, $context, $this->config, $force);
     }
 
     private function takesMoreThanOne(Limits $limits): bool

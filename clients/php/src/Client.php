@@ -1,7 +1,7 @@
 <?php
 
 /*
- * The four verbs and the diagnosis: what a program calls. Everything else in this folder serves this class.
+ * The verbs and the diagnosis: what a program calls. Everything else in this folder serves this class.
  *
  *     $gembok = new Gembok\Client(Gembok\Config::fromArray([...]));
  *     $row['nik'] = $gembok->encrypt($nik, 'karyawan', ['table' => 'karyawan', 'row' => $id, 'column' => 'nik']);
@@ -60,6 +60,22 @@ final class Client
     }
 
     /**
+     * One ciphertext put under the object's current key version: the same value, for the same object and context. No plaintext
+     * comes here. What is under the current version already comes back as it was.
+     *
+     * @param ?string $ciphertext what encrypt() or reencrypt() gave; null and '' come back as they are
+     * @param ?string $object  the object it was encrypted for; null for the configured one
+     * @param array<string, string|int> $context the context it was encrypted with
+     * @param bool $force also where its key version is compromised; that is recorded
+     *
+     * @throws Exception\GembokException CannotOpen where it was altered, or belongs to another object or context
+     */
+    public function reencrypt($ciphertext, ?string $object = null, array $context = [], bool $force = false): ?string
+    {
+        return $this->one(Verb::reencrypt(), $ciphertext, $object, $context, $force);
+    }
+
+    /**
      * Many values in one request: a page of rows costs one round trip.
      *
      * @param array<int|string, array{plaintext: string|int|null, object?: string, context?: array<string, string|int>}> $items
@@ -90,6 +106,21 @@ final class Client
     public function decryptMany(array $items, ?string $object = null): array
     {
         return (new Batch($this->config, $this->exchange, Verb::decrypt(), $items, $object))->run();
+    }
+
+    /**
+     * Many ciphertexts put under the current key versions of their objects, in one request.
+     *
+     * @param array<int|string, array{ciphertext: ?string, object?: string, context?: array<string, string|int>, force?: bool}> $items
+     * @param ?string $object the object of items that name none; null for the configured one
+     * @return array<int|string, ?string> under the same keys, in the same order; equal to what was given where that was current
+     *
+     * @throws Exception\BatchFailed where some items failed; it has the results of the others
+     * @throws Exception\GembokException where the whole request failed
+     */
+    public function reencryptMany(array $items, ?string $object = null): array
+    {
+        return (new Batch($this->config, $this->exchange, Verb::reencrypt(), $items, $object))->run();
     }
 
     /**
@@ -149,12 +180,13 @@ final class Client
         #[\SensitiveParameter]
         $value,
         ?string $object,
-        array $context
+        array $context,
+        bool $force = false
     ): ?string {
         if ($value === null || $value === '') {
             return $value;
         }
-        $json = $verb->json($value, $object, $context, $this->config);
+        $json = $verb->json($value, $object, $context, $this->config, $force);
         $deadline = $this->exchange->deadline();
         $limits = Limits::known($this->config);
         if (strlen($json) > $limits->bodyBytes() && !Limits::areTold($this->config)) {

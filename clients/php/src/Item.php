@@ -59,6 +59,7 @@ final class Item
      * @param string $member plaintext or ciphertext
      * @param string $text   base64
      * @param array<string, string|int> $context
+     * @param bool $force     sent where it is true
      * @throws BadRequest bad-context, bad-value
      */
     public static function json(
@@ -66,9 +67,10 @@ final class Item
         #[\SensitiveParameter]
         string $text,
         string $object,
-        array $context
+        array $context,
+        bool $force = false
     ): string {
-        $item = ['object' => $object, $member => $text];
+        $item = ['object' => $object, $member => $text] + ($force ? ['force' => true] : []);
         if ($context !== []) {
             // No cast to an object: json_encode() leaves out members of an object whose name begins with a NUL. All names are
             // strings, so this is an object anyway.

@@ -1,7 +1,7 @@
 <?php
 
 /*
- * What encrypt and decrypt differ in: what they take, what they give, and how its bytes are written.
+ * What encrypt, decrypt and reencrypt differ in: what they take, what they give, and how its bytes are written.
  */
 
 declare(strict_types=1);
@@ -38,6 +38,17 @@ final class Verb
         return new self('decrypt', 'ciphertext', 'plaintext');
     }
 
+    public static function reencrypt(): self
+    {
+        return new self('reencrypt', 'ciphertext', 'ciphertext');
+    }
+
+    /** Whether its items may come with force. */
+    public function takesForce(): bool
+    {
+        return $this->name === 'reencrypt';
+    }
+
     public function name(): string
     {
         return $this->name;
@@ -55,6 +66,7 @@ final class Verb
      * @param mixed $value
      * @param mixed $object null or '' for the configured one
      * @param array<mixed> $context
+     * @param bool $force where takesForce()
      * @throws GembokException
      */
     public function json(
@@ -62,7 +74,8 @@ final class Verb
         $value,
         $object,
         array $context,
-        Config $config
+        Config $config,
+        bool $force = false
     ): string {
         $object = $object === null || $object === '' ? $config->object() : $object;
         if (!is_string($object)) {
@@ -73,7 +86,7 @@ final class Verb
             );
         }
         $text = $this->takes === 'plaintext' ? base64_encode(Item::plaintext($value)) : Item::ciphertext($value);
-        return Item::json($this->takes, $text, $object, $context);
+        return Item::json($this->takes, $text, $object, $context, $force);
     }
 
     /**

@@ -6,11 +6,15 @@ use serde_json::{Map, Value};
 
 const ITEMS_MAX: usize = 20;
 
-/// For any bytes as a v1 body, on either route.
+/// For any bytes as a v1 body, on each route.
 #[must_use]
 pub fn v1(bytes: &[u8]) -> bool {
     let mut is_read = false;
-    for (takes, ours) in [(Takes::Plaintext, "plaintext"), (Takes::Ciphertext, "ciphertext")] {
+    for (takes, ours) in [
+        (Takes::Plaintext, &["plaintext"][..]),
+        (Takes::Ciphertext, &["ciphertext"]),
+        (Takes::FieldValue, &["plaintext", "field"]),
+    ] {
         let oracle = serde_json::from_slice::<Value>(bytes);
         let is_said_once = oracle.as_ref().is_ok_and(|value| members(value) == colons(bytes));
         match V1Body::parse(bytes, takes, ITEMS_MAX) {
@@ -82,7 +86,7 @@ pub fn published(bytes: &[u8]) -> bool {
 }
 
 /// The items of a value that has the shape of a v1 body.
-fn v1_items<'a>(value: &'a Value, ours: &str) -> Option<Vec<&'a Map<String, Value>>> {
+fn v1_items<'a>(value: &'a Value, ours: &[&str]) -> Option<Vec<&'a Map<String, Value>>> {
     let members = value.as_object()?;
     let items: Vec<_> = match members.get("items") {
         Some(items) if members.len() == 1 => {
@@ -94,21 +98,22 @@ fn v1_items<'a>(value: &'a Value, ours: &str) -> Option<Vec<&'a Map<String, Valu
     let is_item = |item: &&Map<String, Value>| {
         item.iter().all(|(name, value)| match name.as_str() {
             "object" | "ref" => value.is_string(),
-            name if name == ours => value.is_string(),
+            name if ours.contains(&name) => value.is_string(),
             "context" => value.as_object().is_some_and(|pairs| pairs.values().all(Value::is_string)),
             _ => false,
         }) && item.contains_key("object")
-            && item.contains_key(ours)
+            && ours.iter().all(|name| item.contains_key(*name))
     };
     items.iter().all(is_item).then_some(items)
 }
 
-fn agree(work: &Work<'_>, items: &[&Map<String, Value>], ours: &str) {
+fn agree(work: &Work<'_>, items: &[&Map<String, Value>], ours: &[&str]) {
     assert_eq!(work.items.len(), items.len());
     for (item, oracle) in work.items.iter().zip(items) {
         let text = |name: &str| oracle.get(name).and_then(Value::as_str);
         assert_eq!(Some(item.object.as_ref()), text("object"));
-        assert_eq!(Some(item.value.as_ref()), text(ours));
+        assert_eq!(Some(item.value.as_ref()), text(ours[0]));
+        assert_eq!(item.field.as_deref(), text("field"));
         assert_eq!(item.reference.as_deref(), text("ref"));
         let none = Map::new();
         let context = oracle.get("context").and_then(Value::as_object).unwrap_or(&none);
@@ -125,12 +130,14 @@ fn agree(work: &Work<'_>, items: &[&Map<String, Value>], ours: &str) {
 fn repeats_nothing(refusal: &Refusal) {
     let detail = refusal.detail.as_deref().expect("a refused body has a detail");
     let words: String = detail.chars().filter(|character| !character.is_ascii_digit()).collect();
-    let lacks = ["object", "plaintext", "ciphertext"].map(|member| format!("The body lacks {member}."));
+    let lacks =
+        ["object", "plaintext", "ciphertext", "field"].map(|member| format!("The body lacks {member}."));
     let ours = [
         "Beside items there may be no other member: each item carries its own.",
         "The batch has  items; it may have  to .",
         "This route takes plaintext, not ciphertext.",
         "This route takes ciphertext, not plaintext.",
+        "Only index takes field.",
         "ciphertext and chiptext are two spellings of one member.",
     ];
     let located = format!("{} Line , column .", refusal.code.title());

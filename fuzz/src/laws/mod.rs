@@ -7,6 +7,7 @@ pub mod config;
 pub mod envelope;
 pub mod escrow;
 pub mod json;
+pub mod normalise;
 pub mod record;
 pub mod signing_request;
 
@@ -32,6 +33,7 @@ pub const TARGETS: [Target; 10] = [
             b"\"ciphertext\":\"R0IB\"",
             b"\"context\":{}",
             b"\"ref\":\"1\"",
+            b"\"field\":\"nik\"",
             b"\"items\":[]",
             b"null",
             b"\\u0000",
@@ -99,5 +101,21 @@ pub const TARGETS: [Target; 10] = [
         name: "signing-request",
         law: signing_request::hold,
         words: &[b"\x30\x82", b"\x30\x80", b"\x06\x08", b"\x03\x42\0\x04", b"\x02\x01\0", b"\xa0\0"],
+    },
+    Target {
+        name: "normalise",
+        law: normalise::hold,
+        words: &[
+            b"-",
+            b".",
+            b" ",
+            b"+62",
+            b"@",
+            b"2000-02-29",
+            b"\xc3\x9f",
+            b"\xe3\x80\x80",
+            b"\xcc\x81",
+            b"\xcd\x85",
+        ],
     },
 ];

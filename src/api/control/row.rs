@@ -89,6 +89,8 @@ pub struct Row {
     pub codes: &'static [Code],
     /// Bytes of a body at most.
     pub body_bytes_max: usize,
+    /// The member that the whole body is, where it is one: such a document is put as it is shown.
+    pub whole: Option<&'static str>,
 }
 
 /// A step of a template.
@@ -147,6 +149,7 @@ impl Row {
             summary: "",
             codes: &[],
             body_bytes_max: BODY_BYTES_MAX,
+            whole: None,
         }
     }
 
@@ -218,6 +221,13 @@ impl Row {
     #[must_use]
     pub const fn large(mut self) -> Self {
         self.body_bytes_max = LARGE_BODY_BYTES_MAX;
+        self
+    }
+
+    /// The same with a body that is one member, without that member's name around it.
+    #[must_use]
+    pub const fn takes(mut self, member: &'static str) -> Self {
+        self.whole = Some(member);
         self
     }
 

@@ -76,7 +76,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects", "project create")
         .makes("project")
         .says("Make a project; its maker becomes a member.")
-        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
+        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway, Code::TooManyProjects]),
     Row::get("/v1/projects/{project:name}", "project show")
         .shows("project-shown")
         .tagged()
@@ -159,14 +159,54 @@ pub const ROWS: &[Row] = &[
         .tagged()
         .says("What an object declares of its data."),
     Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
+        .takes("schema")
         .shows("schema")
         .says("Declare something else, as far as ciphertexts still open.")
         .refuses(&[Code::Conflict])
         .large(),
+    Row::put("/v1/projects/{project}/objects/{object:name}/rotation", "object rotation")
+        .shows("object")
+        .says("Let an object's key become so old and no older."),
+    Row::get("/v1/projects/{project}/objects/{object}/key-versions", "key list")
+        .shows("key-versions")
+        .says("Key versions of an object, oldest first."),
+    Row::get("/v1/projects/{project}/objects/{object}/key-versions/{version}", "key show")
+        .shows("key-version")
+        .tagged()
+        .says("A key version whole: windows, moves, what to do next."),
+    Row::put("/v1/projects/{project}/objects/{object}/key-versions/{version}/windows", "key windows")
+        .shows("key-version")
+        .says("Set until when a key version encrypts and decrypts.")
+        .refuses(KEY_STATE),
+    Row::post("/v1/projects/{project}/objects/{object}/key-versions/{version}/disable", "key disable")
+        .shows("key-version")
+        .says("Let a key version neither encrypt nor decrypt until it is enabled.")
+        .refuses(KEY_STATE),
+    Row::post("/v1/projects/{project}/objects/{object}/key-versions/{version}/enable", "key enable")
+        .shows("key-version")
+        .says("Let a disabled key version do again what it did.")
+        .refuses(KEY_STATE),
+    Row::post("/v1/projects/{project}/objects/{object}/key-versions/{version}/compromise", "key compromise")
+        .shows("key-version")
+        .says("Let a key version that somebody else may have encrypt nothing any more; another takes over.")
+        .refuses(KEY_STATE),
+    Row::post(DESTRUCTION, "key schedule-destruction")
+        .makes("approval")
+        .says("Ask a second person to let a key version be destroyed after a time.")
+        .refuses(&[Code::WrongKeyState, Code::AlreadyExists, Code::TooManyApprovals, Code::NotASecondPerson]),
+    Row::post(CANCEL_DESTRUCTION, "key cancel-destruction")
+        .shows("key-version")
+        .says("Take a scheduled destruction back; nothing is lost then.")
+        .refuses(KEY_STATE),
     Row::post("/v1/projects/{project}/objects/{object}/key-versions", "key rotate")
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    Row::get("/v1/keys/verify", "key verify")
+        .query(&[Query::Text("project"), Query::Text("after"), Query::Number("limit"), Query::Flag("kcv")])
+        .shows("keys-verified")
+        .says("Unwrap a page of the stored keys, which proves them; those that do not unwrap are named.")
+        .refuses(&[Code::TokenAway, Code::TooManyInFlight]),
     // whose data is not decrypted for the time being
     Row::get("/v1/projects/{project}/frozen-subjects", "subject list")
         .query(PAGES)
@@ -237,6 +277,10 @@ pub const ROWS: &[Row] = &[
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
         .refuses(&[Code::BadName]),
+    Row::get("/v1/api-keys/{id}", "api-key show")
+        .shows("api-key-shown")
+        .tagged()
+        .says("An API key with its endpoint and its budget, without its text."),
     Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
         .makes("api-key-rotated")
         .says("Make the API key that takes another's place; both count for a time."),
@@ -244,6 +288,7 @@ pub const ROWS: &[Row] = &[
         .shows("api-key")
         .says("Give an API key another end, or none."),
     Row::put("/v1/api-keys/{id}/limits", "api-key limits")
+        .takes("limits")
         .shows("api-key")
         .says("Give an API key other limits, from now on."),
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),
@@ -398,8 +443,12 @@ pub const ROWS: &[Row] = &[
 const SET: &str = "budget set";
 const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
-const ENDED: &[Code] = &[Code::ApprovalEnded];
+const ENDED: &[Code] = &[Code::ApprovalEnded, Code::WrongKeyState];
 const WALK: &[Code] = &[Code::TooManyInFlight];
+const DESTRUCTION: &str = "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction";
+const CANCEL_DESTRUCTION: &str =
+    "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction/cancel";
+const KEY_STATE: &[Code] = &[Code::WrongKeyState];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
 

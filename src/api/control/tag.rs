@@ -42,8 +42,15 @@ mod tests {
     fn what_is_used_moves_no_tag_and_what_is_changed_does() {
         let tag = |used, fields_per_day| {
             let (of, name) = ("endpoint x".into(), "absensi".into());
-            let budget =
-                Budget { of, name, fields_per_day, used, own_fields_per_day: None, raised_until: None };
+            let budget = Budget {
+                of,
+                name,
+                operation: "decrypt".into(),
+                fields_per_day,
+                used,
+                own_fields_per_day: None,
+                raised_until: None,
+            };
             super::of(&Done::Budgets(vec![budget])).unwrap()
         };
         assert_eq!(tag(5, 10), tag(6, 10));

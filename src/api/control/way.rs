@@ -52,6 +52,12 @@ impl Way {
         &self.target
     }
 
+    /// Whether it makes something: an `Idempotency-Key` keeps that from being made twice.
+    #[must_use]
+    pub const fn makes_something(&self) -> bool {
+        self.row.makes_something()
+    }
+
     /// Its body, JSON; none where there is none.
     #[must_use]
     pub fn body(&self) -> Option<&[u8]> {
@@ -132,7 +138,13 @@ impl Way {
             mark = '&';
         }
         left.retain(|_, value| !value.is_null());
-        let body = if row.has_body() {
+        let whole = match row.whole {
+            Some(name) => Some(left.remove(name)?),
+            None => None,
+        };
+        let body = if let Some(whole) = whole.filter(|_| left.is_empty()) {
+            Some(Zeroizing::new(serde_json::to_vec(&without_nulls(whole)).ok()?))
+        } else if row.has_body() {
             Some(Zeroizing::new(serde_json::to_vec(&left).ok()?))
         } else if left.is_empty() {
             None
@@ -141,6 +153,14 @@ impl Way {
         };
         Some(Self { row, target, body })
     }
+}
+
+/// An object without the members that say nothing.
+fn without_nulls(mut value: Value) -> Value {
+    if let Value::Object(members) = &mut value {
+        members.retain(|_, member| !member.is_null());
+    }
+    value
 }
 
 /// What stands under words that are one inside the other.

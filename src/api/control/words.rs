@@ -12,6 +12,9 @@ use super::members::members as read;
 use super::row::{Query, Row};
 use crate::api::request::shape;
 
+/// Bytes of a member's name that is repeated in a refusal.
+const NAME_BYTES_MAX: usize = 40;
+
 /// What a request asks of the desk.
 ///
 /// # Errors
@@ -26,8 +29,17 @@ pub(super) fn request(row: &Row, path: &str, query: Option<&str>, sent: &[u8]) -
         let known = row.query.iter().find(|known| known.name() == name).ok_or_else(|| unknown(row))?;
         put(&mut members, known.name(), known.value(&decode(text)?)?)?;
     }
-    for (name, value) in if sent.is_empty() { Map::new() } else { read(sent)? } {
-        put_once(&mut members, name, value)?;
+    let body = if sent.is_empty() { Map::new() } else { read(sent)? };
+    if let Some(whole) = row.whole {
+        if sent.is_empty() {
+            // An empty document is one, too; none is a client's bug.
+            return Err(Refusal::new(Code::MissingMember).detail(format!("The body is to be the {whole}.")));
+        }
+        put_once(&mut members, whole.to_owned(), body.into())?;
+    } else {
+        for (name, value) in body {
+            put_once(&mut members, name, value)?;
+        }
     }
     let mut words = row.verb.rsplit(' ');
     let innermost = words.next().unwrap_or_default();
@@ -38,7 +50,26 @@ pub(super) fn request(row: &Row, path: &str, query: Option<&str>, sent: &[u8]) -
         Value::Object(Map::from_iter([(innermost.to_owned(), members.into())]))
     };
     let value = words.fold(value, |value, word| Value::Object(Map::from_iter([(word.to_owned(), value)])));
-    serde_json::from_value(value).map_err(|error| shape(&error))
+    serde_json::from_value(value).map_err(|error| misshapen(&error))
+}
+
+/// What is wrong with a request that is JSON. A member that is not known is named, where its name looks like one: what people
+/// have in other places by mistake (a NIK, a password) is repeated to nobody.
+fn misshapen(error: &serde_json::Error) -> Refusal {
+    let refusal = shape(error);
+    let message = error.to_string();
+    let mut told = message.split('`').skip(1).step_by(2);
+    let (Code::UnknownMember, Some(name)) = (refusal.code, told.next()) else { return refusal };
+    let known: Vec<&str> = told.collect();
+    let unknown = if is_a_name(name) { format!("no member {name}") } else { "no member of that name".into() };
+    let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+    refusal.detail(format!("There is {unknown} here; known are: {known}."))
+}
+
+/// Whether a text can only be meant as a member's name.
+fn is_a_name(text: &str) -> bool {
+    let is_of_names = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-');
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_of_names)
 }
 
 /// What is inside of an answer: its name is the route's affair.
@@ -55,16 +86,22 @@ fn put(members: &mut Map<String, Value>, dotted: &str, value: Value) -> Result<(
     };
     match members.entry(outer).or_insert_with(|| Map::new().into()) {
         Value::Object(inside) => put(inside, inner, value),
-        _ => Err(Code::UnknownMember.into()),
+        _ => Err(said_twice(outer)),
     }
 }
 
 /// Of two with one name neither counts.
 fn put_once(members: &mut Map<String, Value>, name: String, value: Value) -> Result<(), Refusal> {
-    if members.insert(name, value).is_none() {
-        return Ok(());
+    if members.contains_key(&name) {
+        return Err(said_twice(&name));
     }
-    Err(Refusal::new(Code::UnknownMember).detail("A member is there that the address says already."))
+    members.insert(name, value);
+    Ok(())
+}
+
+/// The name is one that the route itself has.
+fn said_twice(name: &str) -> Refusal {
+    Refusal::new(Code::UnknownMember).detail(format!("The address says {name} already."))
 }
 
 impl Query {
@@ -147,6 +184,12 @@ mod tests {
                 r#"{"budget":{"set":{"of":{"endpoint":{"project":"kantor","name":"absensi"}},"fields_per_day":5}}}"#,
             ),
             (
+                "PUT",
+                "/v1/api-keys/x/limits",
+                r#"{"fields_per_s":5}"#,
+                r#"{"api-key":{"limits":{"id":"x","limits":{"requests_per_s":null,"requests_burst":null,"fields_per_s":5,"fields_burst":null}}}}"#,
+            ),
+            (
                 "DELETE",
                 "/v1/projects/kantor/endpoints/absensi/grants?object=nik&operations=encrypt,decrypt",
                 "",
@@ -170,8 +213,31 @@ mod tests {
             ("POST", "/v1/projects/kantor/members", r#"{"user":"x","project":"y"}"#, Code::UnknownMember),
             ("PUT", "/v1/api-keys/x/budget", r#"{"of":{"api-key":{}}}"#, Code::UnknownMember),
             ("PUT", "/v1/api-keys/x/budget", r#"{"of":1}"#, Code::UnknownMember),
+            ("PUT", "/v1/api-keys/x/limits", r#"{"limits":{}}"#, Code::UnknownMember),
+            ("PUT", "/v1/projects/x/objects/y/schema", "", Code::MissingMember),
+            ("PUT", "/v1/projects/x/objects/y/schema", r#"{"schema":{}}"#, Code::UnknownMember),
         ] {
             assert_eq!(asked(method, target, body), Err(code), "{method} {target}");
         }
+    }
+
+    #[test]
+    fn an_unknown_member_is_named_where_it_is_a_name() {
+        let detail = |target: &str, body: &str| {
+            let row = table::at(target).into_iter().find(|row| row.method.name() != "GET").unwrap();
+            let refusal = request(row, target, None, body.as_bytes()).err().unwrap();
+            assert_eq!(refusal.code, Code::UnknownMember);
+            refusal.detail.unwrap().into_owned()
+        };
+        let said = detail("/v1/users", r#"{"name":"x","rolle":"user"}"#);
+        assert_eq!(said, "There is no member rolle here; known are: name, role.");
+        let said = detail("/v1/projects/x/objects/y/schema", r#"{"fields":{"nik":{"lenght":16}}}"#);
+        assert!(said.starts_with("There is no member lenght here; known are: normaliser, "), "{said}");
+        for secret in ["3602041211870001", "Rahasia", "a b", "gbk_0", &"x".repeat(41)] {
+            let said = detail("/v1/users", &format!(r#"{{"name":"x","{secret}":"user"}}"#));
+            assert_eq!(said, "There is no member of that name here; known are: name, role.");
+        }
+        let said = detail("/v1/projects/x/members", r#"{"project":"y","user":"z"}"#);
+        assert_eq!(said, "The address says project already.");
     }
 }

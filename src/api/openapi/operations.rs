@@ -90,7 +90,13 @@ fn resource(row: &Row, shapes: &Shapes, refusals: &mut Refusals) -> Operation {
         "parameters": parameters,
         "responses": responses(row, shapes, refusals.of(&codes, PROBLEM)),
     });
-    if row.has_body() {
+    if let Some(whole) = row.whole {
+        said["requestBody"] = json!({
+            "required": true,
+            "description": "The document as it is shown. Content-Type has to be application/json.",
+            "content": { "application/json": { "schema": members.take(whole) } },
+        });
+    } else if row.has_body() {
         let is_required = !members.required.is_empty();
         said["requestBody"] = json!({
             "required": is_required,

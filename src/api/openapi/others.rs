@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::operations::{EVERYBODY, Form, Operation, PROBLEM, Refusals};
 use super::sessions;
-use crate::api::statistics_csv;
+use crate::api::{info, statistics_csv};
 use crate::domain::refusal::Code;
 
 /// What any request on data may be refused with before it is looked at.
@@ -51,11 +51,20 @@ const ITEM: &[Code] = &[
     Code::BatchOverBurst,
     Code::FieldsLimited,
     Code::KeyDisabled,
+    Code::KeyWindowOver,
     Code::KeyDestroyed,
     Code::KeyNotSealing,
     Code::KeyExhausted,
 ];
 const DECRYPT: &[Code] = &[Code::CannotOpen, Code::BatchOverBudget, Code::BudgetExhausted];
+const REENCRYPT: &[Code] = &[Code::CannotOpen, Code::KeyCompromised, Code::SubjectFrozen, Code::Conflict];
+const INDEX: &[Code] = &[
+    Code::FieldNotDeclared,
+    Code::FieldNotIndexed,
+    Code::ValueUnfit,
+    Code::BatchOverBudget,
+    Code::BudgetExhausted,
+];
 const V1: &[Code] = &[Code::UnknownMember, Code::TooManyItems];
 const PUBLISHED: &[Code] = &[Code::UnknownAction];
 const RENEWAL: &[Code] =
@@ -137,6 +146,22 @@ fn of_applications() -> Vec<Route> {
             &[ITEM, V1, DECRYPT],
         ),
         data(
+            "/v1/endpoints/{endpoint}/reencrypt",
+            "reencrypt",
+            "Put one ciphertext, or a batch, under the object's current key version; no plaintext is shown.",
+            "Reencrypt",
+            "Reencrypted",
+            &[ITEM, V1, REENCRYPT],
+        ),
+        data(
+            "/v1/endpoints/{endpoint}/index",
+            "index",
+            "Tell what one value, or each of a batch, is found by.",
+            "Index",
+            "Indexed",
+            &[ITEM, V1, INDEX],
+        ),
+        data(
             "/v1/endpoints/{endpoint}/certificate",
             "renew",
             "Renew the endpoint's own certificate.",
@@ -195,6 +220,14 @@ fn of_everybody() -> Vec<Route> {
             Shape::Json("Info"),
         ),
         get("/v1/openapi.json", "openapi", "about", Who::Anybody, "This document.", Shape::Json("OpenApi")),
+        get(
+            "/v1/ca.pem",
+            "ca-pem",
+            "ca",
+            Who::Anybody,
+            "The CAs that clients are to trust, on the control listener: two while a roll is under way.",
+            Shape::Text(info::PEM_CHAIN),
+        ),
         problems,
         get(
             "/health/alive",

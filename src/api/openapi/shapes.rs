@@ -15,13 +15,21 @@ pub(super) fn all() -> Map<String, Value> {
         ),
         ("EncryptItem", item("plaintext", "Base64 of what is to be encrypted.")),
         ("DecryptItem", item("ciphertext", "What an encrypt answered.")),
+        ("ReencryptItem", aged_item()),
+        ("IndexItem", index_item()),
         ("Encrypt", one_or_batch("EncryptItem")),
         ("Decrypt", one_or_batch("DecryptItem")),
+        ("Reencrypt", one_or_batch("ReencryptItem")),
+        ("Index", one_or_batch("IndexItem")),
         ("RefusedItem", refused_item()),
         ("EncryptedItem", done_item("ciphertext")),
         ("DecryptedItem", done_item("plaintext")),
+        ("ReencryptedItem", renewed_item()),
+        ("IndexedItem", indexed_item()),
         ("Encrypted", one_or_answers("EncryptedItem")),
         ("Decrypted", one_or_answers("DecryptedItem")),
+        ("Reencrypted", one_or_answers("ReencryptedItem")),
+        ("Indexed", one_or_answers("IndexedItem")),
         ("Renewal", closed(json!({ "csr": text() }), &["csr"])),
         (
             "Renewed",
@@ -145,6 +153,39 @@ fn item(value: &str, what: &str) -> Value {
     closed(properties, &["object", value])
 }
 
+fn aged_item() -> Value {
+    let mut item = item("ciphertext", "What an encrypt or a reencrypt answered.");
+    item["properties"]["force"] = json!({
+        "type": "boolean",
+        "description": "Also where its key version is compromised; recorded.",
+    });
+    item
+}
+
+fn renewed_item() -> Value {
+    let changed = json!({
+        "type": "boolean",
+        "description": "Whether the ciphertext is another than was sent: else that was under the current key version.",
+    });
+    closed(json!({ "ciphertext": text(), "changed": changed, "ref": text() }), &["ciphertext", "changed"])
+}
+
+fn index_item() -> Value {
+    let mut item = item("plaintext", "Base64 of what is to be found.");
+    item["properties"]["field"] =
+        json!({ "type": "string", "description": "The declared field that it is a value of." });
+    item["required"] = json!(["object", "field", "plaintext"]);
+    item
+}
+
+fn indexed_item() -> Value {
+    let previous = json!({
+        "type": "string",
+        "description": "The same under the root version before, while the index root is being rotated.",
+    });
+    closed(json!({ "index": text(), "previous": previous, "ref": text() }), &["index"])
+}
+
 fn one_or_batch(item: &str) -> Value {
     let items = json!({ "type": "array", "items": named(item), "minItems": 1 });
     json!({ "oneOf": [named(item), whole(json!({ "items": items }))] })
@@ -206,7 +247,16 @@ fn info() -> Value {
     whole(json!({
         "name": { "const": "gembok" },
         "version": text(),
+        "operations": { "type": "array", "items": text() },
         "limits": whole(limits.into()),
+        "index": whole(json!({
+            "text_width": text(),
+            "text_width_unique": count(),
+            "unicode": text(),
+            "normalisers": { "type": "array", "items": text() },
+            "api_key_fields_per_day": count(),
+            "endpoint_fields_per_day": count(),
+        })),
         "default_algorithm": text(),
         "algorithms": { "type": "array", "items": algorithm },
         "text_width": text(),

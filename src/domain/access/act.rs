@@ -59,6 +59,7 @@ acts! {
     ApiKeyList "api-key.list", Endpoint;
     ApiKeyRevoke "api-key.revoke", Endpoint | Appliance;
     ApiKeyRotate "api-key.rotate", Endpoint | Appliance;
+    ApiKeyShow "api-key.show", Endpoint | Appliance;
     ApplianceInit "appliance.init", Appliance;
     ApplianceLock "appliance.lock", Appliance;
     ApplianceUnlock "appliance.unlock", Appliance;
@@ -105,7 +106,14 @@ acts! {
     GrantRevoke "grant.revoke", Endpoint;
     HealthRead "health.read", Appliance;
     Index "index", Object;
+    KeyCancelDestruction "key.cancel-destruction", Object;
+    KeyCompromise "key.compromise", Object;
+    KeyDisable "key.disable", Object;
+    KeyEnable "key.enable", Object;
     KeyRotate "key.rotate", Object;
+    KeyScheduleDestruction "key.schedule-destruction", Object;
+    KeyVerify "key.verify", Appliance | Project;
+    KeyWindows "key.windows", Object;
     MasterKeyRotate "master-key.rotate", Appliance;
     MemberAdd "member.add", Project;
     MemberList "member.list", Project;
@@ -119,6 +127,7 @@ acts! {
     ObjectReinstate "object.reinstate", Object;
     ObjectRename "object.rename", Object;
     ObjectRetire "object.retire", Object;
+    ObjectSetRotation "object.set-rotation", Object;
     ObjectSetSchema "object.set-schema", Object;
     ObjectShow "object.show", Object;
     PolicyExplain "policy.explain", Appliance;

@@ -49,7 +49,7 @@ fn denied(who: &Person, act: Act, on: &On) -> Option<String> {
 
 #[test]
 fn the_second_person_is_one_who_answers_for_it() {
-    use approval::Kind::{Confirmation, Member, Recovery};
+    use approval::Kind::{Confirmation, Destruction, Member, Recovery};
     let member = person(3, Role::User, &[KANTOR]);
     let stranger = person(4, Role::User, &[CABANG]);
     let (admin, officer) = (person(5, Role::Admin, &[KANTOR]), person(6, Role::Officer, &[]));
@@ -59,6 +59,7 @@ fn the_second_person_is_one_who_answers_for_it() {
         (asked(Member, &[KANTOR], true), [None, none, none, None]),
         (asked(Confirmation, &[KANTOR], false), [None, none, none, None]),
         (asked(Confirmation, &[], false), [none, none, none, None]),
+        (asked(Destruction, &[KANTOR], false), [None, none, none, None]),
         (asked(Recovery, &[], false), [none, none, none, None]),
     ] {
         let on = On::Approval(asked.clone());

@@ -42,7 +42,7 @@ gembok_provision() {
   operate project create "$PROJECT"
   operate object create "$OBJECT" --project "$PROJECT" --required-context table --required-context column --required-context row
   operate endpoint create "$ENDPOINT" --project "$PROJECT"
-  operate grant create encrypt decrypt --project "$PROJECT" --endpoint "$ENDPOINT" --object "$OBJECT"
+  operate grant create encrypt decrypt reencrypt --project "$PROJECT" --endpoint "$ENDPOINT" --object "$OBJECT"
   issue_certificate "$dir/issued"
   use_certificate "$dir/issued"
   install -m 644 -- "$dir/issued/ca.pem" "$dir/etc/ca.pem"

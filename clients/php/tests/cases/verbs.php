@@ -75,3 +75,35 @@ test('an object that does not exist, and one without a grant, are told apart', s
     $thrown = refuses('Denied', 'not-granted', static fn () => World::client()->encrypt('x', 'gaji'));
     same(403, $thrown->getStatus());
 });
+
+test('what is under an older key version is put under the current one, without a plaintext', static function (): void {
+    World::gembok('object', 'create', 'tua', '--project', 'kantor', '--algorithm', 'aes-256-gcm');
+    $grant = ['grant', 'create', '--project', 'kantor', '--endpoint', 'absensi', '--object', 'tua'];
+    World::gembok(...array_merge($grant, ['encrypt', 'decrypt']));
+    $gembok = World::client(['object' => 'tua']);
+    $place = ['row' => 7, 'column' => 'nik'];
+    $old = $gembok->encrypt('3602041211870001', null, $place);
+    refuses('Denied', 'not-granted', static fn () => $gembok->reencrypt($old, null, $place));
+    World::gembok(...array_merge($grant, ['reencrypt']));
+    same($old, $gembok->reencrypt($old, null, $place), 'what is current');
+    World::gembok('key', 'rotate', 'tua', '--project', 'kantor', '--algorithm', 'xaes-256-gcm');
+    $new = $gembok->reencrypt($old, null, $place);
+    holds($new !== $old && substr($new, 0, 16) !== substr($old, 0, 16), 'it is under the same version');
+    same(Client::width(16), strlen($new));
+    same(['3602041211870001', '3602041211870001'], [$gembok->decrypt($new, null, $place), $gembok->decrypt($old, null, $place)]);
+    same([null, ''], [$gembok->reencrypt(null), $gembok->reencrypt('')]);
+    refuses('CannotOpen', 'cannot-open', static fn () => $gembok->reencrypt($old, null, ['row' => 8] + $place));
+    $items = [
+        'a' => ['ciphertext' => $old, 'context' => $place, 'force' => true], 'b' => ['ciphertext' => $new, 'context' => $place],
+        'c' => ['ciphertext' => $old], 'd' => ['ciphertext' => null],
+    ];
+    $failed = refuses('BatchFailed', 'batch-failed', static fn () => $gembok->reencryptMany($items));
+    same(['c'], array_keys($failed->failures()));
+    same(['a', 'b', 'd'], array_keys($failed->results()));
+    same([$new, null], [$failed->results()['b'], $failed->results()['d']]);
+    same('3602041211870001', $gembok->decrypt($failed->results()['a'], null, $place));
+    // Force is a boolean, and a member of this verb alone.
+    $item = ['ciphertext' => $old, 'context' => $place];
+    refuses('BadRequest', 'bad-value', static fn () => $gembok->reencryptMany([$item + ['force' => 'ya']]));
+    refuses('BadRequest', 'unknown-member', static fn () => $gembok->decryptMany([$item + ['force' => true]]));
+});

@@ -69,6 +69,19 @@ class CryptAPI
     }
 
     /**
+     * @param string|null $ciphertext null and '' come back as they are
+     * @param string|null $object
+     * @param array<string, string|int> $context the same as for encrypt
+     * @param bool $force also where its key version is compromised; that is recorded
+     * @return string|null the same value under the object's current key version
+     * @throws \Gembok\Exception\GembokException
+     */
+    public function reencrypt($ciphertext, $object = null, array $context = [], $force = false)
+    {
+        return $this->client()->reencrypt($ciphertext, $object, $context, $force);
+    }
+
+    /**
      * @param array<int|string, array> $items key => ['plaintext' => …, 'object' => …, 'context' => […]]
      * @param string|null $object of items that name none
      * @return array<int|string, string|null> the same keys, the same order
@@ -91,6 +104,17 @@ class CryptAPI
     public function decryptMany(array $items, $object = null)
     {
         return $this->client()->decryptMany($items, $object);
+    }
+
+    /**
+     * @param array<int|string, array> $items key => ['ciphertext' => …, 'object' => …, 'context' => […], 'force' => …]
+     * @param string|null $object of items that name none
+     * @return array<int|string, string|null> the same keys, the same order
+     * @throws \Gembok\Exception\GembokException
+     */
+    public function reencryptMany(array $items, $object = null)
+    {
+        return $this->client()->reencryptMany($items, $object);
     }
 
     /**

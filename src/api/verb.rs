@@ -1,0 +1,170 @@
+//! The operations of the data plane as the edge performs them: base64 in, base64 out, and the hop to a thread that may block
+//! where a key is not in memory.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::appliance::{
+    Admitted, Aged, Decrypt, Done, Encrypt, Field, Operate, Operational, Reencrypt, Sealed, Stop,
+};
+use crate::domain::refusal::Refusal;
+use crate::domain::timestamp::Now;
+
+use super::field;
+use super::line::hop;
+use super::request::{Item, Takes};
+
+/// Bytes an envelope has beyond its plaintext, at most.
+const ENVELOPE_OVERHEAD: usize = 52;
+
+/// An operation as the edge performs it.
+pub(super) trait Verb: Operate + Send + Sized + 'static {
+    /// Which member holds its values.
+    const TAKES: Takes;
+    /// Which member its answers go into.
+    const GIVES: &'static str;
+    /// What an item is answered with.
+    type Given: Given;
+
+    /// Does the work it was admitted for, and gives the results as base64.
+    fn perform(
+        operational: &Arc<Operational>,
+        now: Now,
+        admitted: Admitted<Self>,
+        work: Vec<Item<'_>>,
+    ) -> impl Future<Output = Result<Done<Self::Given>, Refusal>> + Send;
+}
+
+/// What an item is answered with.
+pub(super) trait Given: Send {
+    /// The value, base64.
+    fn value(&self) -> &str;
+
+    /// Further members of the answer, each behind a comma.
+    fn write_more(&self, _out: &mut Vec<u8>) {}
+}
+
+impl Given for String {
+    fn value(&self) -> &str {
+        self
+    }
+}
+
+/// An envelope, and whether it is another than came in.
+pub(super) struct GivenAnew {
+    ciphertext: String,
+    is_changed: bool,
+}
+
+impl Given for GivenAnew {
+    fn value(&self) -> &str {
+        &self.ciphertext
+    }
+
+    fn write_more(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.is_changed { b",\"changed\":true" } else { b",\"changed\":false" });
+    }
+}
+
+impl Verb for Encrypt {
+    const TAKES: Takes = Takes::Plaintext;
+    const GIVES: &'static str = "ciphertext";
+    type Given = String;
+
+    async fn perform(
+        operational: &Arc<Operational>,
+        now: Now,
+        admitted: Admitted<Self>,
+        work: Vec<Item<'_>>,
+    ) -> Result<Done<String>, Refusal> {
+        let (admitted, keys) = match operational.recall_sealing_keys(&admitted, now) {
+            Some(keys) => (admitted, keys),
+            None => {
+                let operational = Arc::clone(operational);
+                hop(move || {
+                    let keys = operational.load_sealing_keys(&admitted, now)?;
+                    Ok((admitted, keys))
+                })
+                .await?
+            }
+        };
+        let bytes_max = operational.policies().request_limits.field_bytes_max;
+        let fields = work.into_iter().map(|item| {
+            let plaintext = field::decode(&item.value, bytes_max)?;
+            Ok(Field { plaintext, context: field::context(item.context)? })
+        });
+        let done = operational.encrypt(&admitted, &keys, fields.collect(), now).map_err(Stop::told)?;
+        Ok(done.map(|envelope| STANDARD.encode(envelope)))
+    }
+}
+
+impl Verb for Decrypt {
+    const TAKES: Takes = Takes::Ciphertext;
+    const GIVES: &'static str = "plaintext";
+    type Given = String;
+
+    async fn perform(
+        operational: &Arc<Operational>,
+        now: Now,
+        admitted: Admitted<Self>,
+        work: Vec<Item<'_>>,
+    ) -> Result<Done<String>, Refusal> {
+        let bytes_max = envelope_bytes_max(operational);
+        let sealed: Vec<Result<Sealed<'_>, Refusal>> =
+            work.into_iter().map(|item| sealed(item, bytes_max)).collect();
+        let keys = match operational.recall_opening_keys(&admitted, &sealed, now) {
+            Some(keys) => keys,
+            None => {
+                let versions = Operational::opening_versions(&admitted, &sealed, now);
+                let operational = Arc::clone(operational);
+                hop(move || Ok(operational.load_opening_keys(versions, now))).await?
+            }
+        };
+        let done = operational.decrypt(&admitted, &keys, sealed, now).map_err(Stop::told)?;
+        Ok(done.map(|plaintext| STANDARD.encode(&*plaintext)))
+    }
+}
+
+impl Verb for Reencrypt {
+    const TAKES: Takes = Takes::Aged;
+    const GIVES: &'static str = "ciphertext";
+    type Given = GivenAnew;
+
+    async fn perform(
+        operational: &Arc<Operational>,
+        now: Now,
+        admitted: Admitted<Self>,
+        work: Vec<Item<'_>>,
+    ) -> Result<Done<GivenAnew>, Refusal> {
+        let bytes_max = envelope_bytes_max(operational);
+        let aged = work.into_iter().map(|item| {
+            let force = item.force;
+            Ok(Aged { sealed: sealed(item, bytes_max)?, force })
+        });
+        let aged: Vec<Result<Aged<'_>, Refusal>> = aged.collect();
+        let needed = Operational::renewing_versions(&admitted, &aged, now);
+        let keys = match operational.recall_renewing_keys(&needed, now) {
+            Some(keys) => keys,
+            None => {
+                let operational = Arc::clone(operational);
+                hop(move || operational.load_renewing_keys(&needed, now)).await?
+            }
+        };
+        let done = operational.reencrypt(&admitted, &keys, aged, now).map_err(Stop::told)?;
+        Ok(done.map(|renewed| GivenAnew {
+            ciphertext: STANDARD.encode(renewed.envelope),
+            is_changed: renewed.is_changed,
+        }))
+    }
+}
+
+fn envelope_bytes_max(operational: &Operational) -> usize {
+    operational.policies().request_limits.field_bytes_max + ENVELOPE_OVERHEAD
+}
+
+fn sealed(item: Item<'_>, bytes_max: usize) -> Result<Sealed<'_>, Refusal> {
+    let envelope = field::decode(&item.value, bytes_max)?;
+    Ok(Sealed { envelope, context: field::context(item.context)? })
+}

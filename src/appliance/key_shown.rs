@@ -1,0 +1,120 @@
+//! One key version, whole: how it stands, how it came there, what stands against its end, and what to do next.
+
+use crate::domain::id::ProjectId;
+use crate::domain::key_move::{Gone, Move};
+use crate::domain::key_version::KeyState;
+use crate::store::{MasterKeyState, Table};
+
+use super::catalog::KeyVersionView;
+use super::fault::Stop;
+use super::key_life::{FoundKey, KeyOf};
+use super::operational::Operational;
+
+/// One key version.
+pub struct KeyShown {
+    /// Its project's name.
+    pub project: String,
+    /// Its object's name.
+    pub object: String,
+    /// As it stands in envelopes.
+    pub key_id: u32,
+    /// Whether it is the object's newest, which seals where its state lets it.
+    pub is_current: bool,
+    /// As lists show it.
+    pub version: KeyVersionView,
+    /// Uses at which it refuses.
+    pub uses_max: u64,
+    /// The KEK version that wraps it.
+    pub kek_version: u32,
+    /// Once it was destroyed: since when it is gone, and unrecoverable.
+    pub gone: Option<Gone>,
+    /// Once it was destroyed: by what a copy could be unwrapped still.
+    pub stands_against: Vec<StandsAgainst>,
+    /// The last of its moves, oldest first.
+    pub moves: Vec<Move>,
+    /// What to do, in order; words that stay the same.
+    pub next: Vec<&'static str>,
+}
+
+/// What a copy of a destroyed key could be unwrapped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandsAgainst {
+    /// This version of its project's KEK, which is stored.
+    KekVersion(u32),
+    /// This generation of the master key, which is in the token.
+    MasterKey(u32),
+}
+
+impl Operational {
+    /// A key version, whole.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn key_shown(&self, of: &KeyOf) -> Result<KeyShown, Stop> {
+        let found = self.find_key(of)?;
+        let stands_against = self.stands_against(&found)?;
+        let (next, is_current) = (next(&found), found.is_current());
+        let FoundKey { project, object, version } = found;
+        Ok(KeyShown {
+            project: project.name.to_string(),
+            object: object.name.to_string(),
+            key_id: version.key_id,
+            is_current,
+            uses_max: version.algorithm.uses_max(),
+            kek_version: version.kek_version,
+            gone: version.gone,
+            stands_against,
+            next,
+            version: KeyVersionView::of(&version),
+            moves: version.moves.unwrap_or_default(),
+        })
+    }
+
+    /// What a copy of a destroyed key, in an old file, could be unwrapped by still. Earlier KEK versions and MK generations count,
+    /// too: a copy may be of before a rotation.
+    fn stands_against(&self, found: &FoundKey) -> Result<Vec<StandsAgainst>, Stop> {
+        let Some(gone) = found.version.gone else { return Ok(Vec::new()) };
+        let keks = self.keks_up_to(found.project.id, gone.kek_version)?;
+        let mut standing: Vec<_> = keks.into_iter().map(StandsAgainst::KekVersion).collect();
+        let masters = self.boot.master_keys.iter().filter(|key| key.state != MasterKeyState::Destroyed);
+        let masters = masters.map(|key| key.generation).filter(|generation| *generation <= gone.master_key);
+        standing.extend(masters.map(StandsAgainst::MasterKey));
+        Ok(standing)
+    }
+
+    /// The versions of a project's KEK that are stored, up to one. One that is damaged unwraps nothing, but that is not certain.
+    pub(super) fn keks_up_to(&self, project: ProjectId, last: u32) -> Result<Vec<u32>, Stop> {
+        let mut versions = Vec::new();
+        self.each_listed(Table::Keks, project.as_bytes(), |row_key, _| {
+            let version = row_key.last_chunk::<4>().map_or(0, |version| u32::from_be_bytes(*version));
+            versions.extend((version <= last).then_some(version));
+            Ok(())
+        })?;
+        Ok(versions)
+    }
+}
+
+/// What to do next, in order.
+fn next(found: &FoundKey) -> Vec<&'static str> {
+    let FoundKey { object, version, .. } = found;
+    let must_rotate = found.is_current() && object.retired.is_none();
+    let mut next = Vec::new();
+    match version.state {
+        KeyState::Compromised => {
+            next.extend(must_rotate.then_some("rotate"));
+            next.extend(["reencrypt", "look-what-depends", "schedule-destruction"]);
+        }
+        KeyState::PreActive | KeyState::Active => next.extend(version.is_worn().then_some("rotate")),
+        KeyState::DecryptOnly => next.extend(must_rotate.then_some("rotate")),
+        KeyState::Disabled => {
+            next.extend(must_rotate.then_some("rotate"));
+            next.extend(["enable", "schedule-destruction"]);
+        }
+        KeyState::DestroyScheduled => {
+            next.extend(must_rotate.then_some("rotate"));
+            next.push("cancel-destruction");
+        }
+        KeyState::Destroyed => {}
+    }
+    next
+}

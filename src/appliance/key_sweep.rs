@@ -1,0 +1,90 @@
+//! What falls due of key versions: rotations, destructions whose time has come, and the second dates of those that are destroyed. Looked for
+//! along all of them, a page a second, each minute where they are few and each hour where they are many.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::timestamp::Now;
+use crate::store::{Scan, Table};
+
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+
+/// Rows looked at in one go.
+const PAGE_ROWS: usize = 2_000;
+/// From the end of one pass to the next, where it met at most [`FEW_ROWS`], and where it met more.
+const EVERY_FEW: Duration = Duration::from_secs(60);
+const EVERY_MANY: Duration = Duration::from_secs(3_600);
+const FEW_ROWS: usize = 10_000;
+
+/// How far a pass has come.
+#[derive(Default)]
+pub(super) struct KeySweep {
+    after: Option<Vec<u8>>,
+    met: usize,
+    next_at: Option<Instant>,
+}
+
+impl Operational {
+    /// Goes on with a pass, or begins one when it is due. By a clock that is not trusted nothing falls due.
+    pub(super) fn sweep_keys(&self, sweep: &mut KeySweep, now: Now) {
+        if !self.clock_is_trusted() {
+            return;
+        }
+        let is_due = sweep.next_at.is_none_or(|at| now.instant >= at);
+        // What was changed just now may lie before the page that comes next.
+        if self.keys_due.soon.swap(false, Ordering::AcqRel) {
+            *sweep = KeySweep::default();
+        } else if !is_due {
+            return;
+        }
+        if sweep.after.is_none() {
+            self.keys_due.forget_all();
+        }
+        match self.sweep_page(sweep, now) {
+            Ok(true) => {}
+            Ok(false) => {
+                if let Err(stop) = self.forget_destroyed_in_file(now) {
+                    tracing::error!(%stop, "the store's file could not be written anew, so a destroyed key lies in it still");
+                }
+                let wait = if sweep.met > FEW_ROWS { EVERY_MANY } else { EVERY_FEW };
+                *sweep = KeySweep { next_at: Some(now.instant + wait), ..KeySweep::default() };
+            }
+            Err(stop) => {
+                tracing::error!(%stop, "what falls due of key versions could not be looked for");
+                *sweep = KeySweep { next_at: Some(now.instant + EVERY_FEW), ..KeySweep::default() };
+            }
+        }
+    }
+
+    /// Looks at one page; whether there is another.
+    fn sweep_page(&self, sweep: &mut KeySweep, now: Now) -> Result<bool, Stop> {
+        let range = Scan { prefix: &[], after: sweep.after.as_deref(), limit: PAGE_ROWS };
+        let page = self.store.scan(Table::KeyVersions, range)?;
+        sweep.met += page.len();
+        sweep.after = page.last().map(|(row_key, _)| row_key.clone());
+        let is_full = page.len() == PAGE_ROWS;
+        for (row_key, row) in page {
+            // A damaged one is told of by whoever needs it.
+            let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()? else { continue };
+            if let Err(stop) = self.tend_key(&row_key, &version, now) {
+                let key = format!("{:08x}", version.key_id);
+                tracing::error!(%stop, key, version = version.version, "what falls due of a key version could not be done");
+            }
+        }
+        Ok(is_full)
+    }
+
+    fn tend_key(&self, row_key: &[u8], version: &KeyVersion, now: Now) -> Result<(), Stop> {
+        match version.state {
+            KeyState::DestroyScheduled if version.is_doomed(now.time) => self.destroy_key(row_key, now),
+            KeyState::Destroyed if version.gone.is_some_and(|gone| gone.unrecoverable.is_none()) => {
+                if self.is_recoverable(version)? { Ok(()) } else { self.note_unrecoverable(row_key, now) }
+            }
+            KeyState::Active | KeyState::Compromised => self.turn_due(version, now),
+            _ => Ok(()),
+        }
+    }
+}

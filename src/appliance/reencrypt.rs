@@ -1,0 +1,298 @@
+//! Reencrypt: envelopes in, envelopes under the object's current key version out; of the same project, object and context. The
+//! plaintext is in memory between the two and goes nowhere.
+//!
+//! Whatever comes in is opened first, also what is under the current version already: nothing is called current that would
+//! not open tomorrow. What does not open is answered as a decrypt answers it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use zeroize::Zeroizing;
+
+use crate::crypto::aad::{self, Context};
+use crate::crypto::data_key::DataKey;
+use crate::crypto::envelope::{Envelope, Header};
+use crate::crypto::random::Nonces;
+use crate::domain::access_record::{Anew, Groups, count_anew};
+use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::object::Object;
+use crate::domain::operation::Operation;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::timestamp::Now;
+
+use super::admission::Admitted;
+use super::decrypt::{Sealed, cannot_open, version_of};
+use super::encrypt::{Done, require_context, sealing};
+use super::fault::{Fault, Stop};
+use super::keyring::Held;
+use super::operate::Operate;
+use super::operational::Operational;
+use super::served::Served;
+use super::watch::Watch;
+
+/// Leave to reencrypt.
+pub enum Reencrypt {}
+
+impl Operate for Reencrypt {
+    const OPERATION: Operation = Operation::Reencrypt;
+}
+
+/// One envelope to be sealed anew.
+pub struct Aged<'a> {
+    /// The envelope, and what it was and will be bound to.
+    pub sealed: Sealed<'a>,
+    /// Also where it is under a compromised key version.
+    pub force: bool,
+}
+
+/// An envelope under the current key version.
+pub struct Renewed {
+    /// Its bytes.
+    pub envelope: Vec<u8>,
+    /// It was sealed now; else it is what came in.
+    pub is_changed: bool,
+}
+
+/// Which versions an item needs: the one that it is under, and the one that is to seal it, unless that is the same.
+pub struct Needed {
+    served: Arc<Served>,
+    from: u32,
+    to: Option<u32>,
+}
+
+/// The keys for an admitted reencrypt, uses already taken from their leases; one per item.
+pub struct RenewingKeys(Vec<Result<Pair, Code>>);
+
+struct Pair {
+    opens: Arc<Held<DataKey>>,
+    /// None where nothing is to be sealed.
+    seals: Option<Arc<Held<DataKey>>>,
+}
+
+/// A key version by key id and number.
+type Versions<T> = HashMap<(u32, u32), T, RandomState>;
+
+impl Needed {
+    fn version(&self, number: u32) -> Result<&KeyVersion, Code> {
+        self.served.version(number)?.ok_or(Code::CannotOpen)
+    }
+
+    /// How often each version is to seal.
+    fn uses<'a>(items: impl Iterator<Item = &'a Self>) -> Result<Versions<(&'a KeyVersion, u64)>, Code> {
+        let mut uses = Versions::default();
+        for needed in items {
+            if let Some(to) = needed.to {
+                let version = needed.version(to)?;
+                uses.entry((version.key_id, version.version)).or_insert((version, 0)).1 += 1;
+            }
+        }
+        Ok(uses)
+    }
+}
+
+impl Operational {
+    /// The key versions that the items need: owned, to be carried to a blocking thread. What keeps one from being told stands
+    /// in its item's place.
+    #[must_use]
+    pub fn renewing_versions(
+        admitted: &Admitted<Reencrypt>,
+        aged: &[Result<Aged<'_>, Refusal>],
+        now: Now,
+    ) -> Vec<Result<Needed, Code>> {
+        let needed = admitted.items().iter().zip(aged).map(|(served, aged)| {
+            let served = served.as_ref().map_err(|denied| denied.code)?;
+            let aged = aged.as_ref().map_err(|refusal| refusal.code)?;
+            let (version, _) = version_of(served, &aged.sealed.envelope, now)?;
+            let to = may_renew(served, version, aged.force, now)?.version;
+            let to = (to != version.version).then_some(to);
+            Ok(Needed { from: version.version, to, served: Arc::clone(served) })
+        });
+        needed.collect()
+    }
+
+    /// The keys for `needed`, if all are in memory and their leases hold enough uses.
+    #[must_use]
+    pub fn recall_renewing_keys(&self, needed: &[Result<Needed, Code>], now: Now) -> Option<RenewingKeys> {
+        let recall = |needed: &Needed, number: u32| {
+            let version = needed.version(number).ok()?;
+            self.keyring.recall(version, now.instant)
+        };
+        let keys = needed.iter().map(|needed| match needed {
+            Err(code) => Some(Err(*code)),
+            Ok(needed) => {
+                let opens = recall(needed, needed.from)?;
+                let seals = match needed.to {
+                    Some(to) => Some(recall(needed, to)?),
+                    None => None,
+                };
+                Some(Ok(Pair { opens, seals }))
+            }
+        });
+        let keys = keys.collect::<Option<_>>()?;
+        for (version, uses) in Needed::uses(needed.iter().flatten()).ok()?.into_values() {
+            if !self.leases.take(version, uses) {
+                return None;
+            }
+        }
+        Some(RenewingKeys(keys))
+    }
+
+    /// The keys for `needed`, unwrapped and leased as need be; what keeps one from being had stands in its item's place. Blocks.
+    ///
+    /// # Errors
+    /// `journal-full` when uses cannot be reserved durably: then nothing else can be made durable either.
+    pub fn load_renewing_keys(
+        &self,
+        needed: &[Result<Needed, Code>],
+        now: Now,
+    ) -> Result<RenewingKeys, Stop> {
+        let load = |needed: &Needed, number: u32| {
+            let object = &needed.served.object;
+            let version = needed.version(number)?;
+            let key = self.keyring.load(version, object, &self.store, &self.master_keys, now.instant);
+            let key = key.map_err(|stop| stop.told().code)?;
+            self.check_not_closed((version.key_id, version.version)).map(|()| key)
+        };
+        let keys = needed.iter().map(|needed| {
+            let needed = needed.as_ref().map_err(|code| *code)?;
+            let seals = needed.to.map(|to| load(needed, to)).transpose()?;
+            Ok(Pair { opens: load(needed, needed.from)?, seals })
+        });
+        let mut keys: Vec<Result<Pair, Code>> = keys.collect();
+        // Nothing is taken for an item whose keys are not there.
+        let had = || {
+            needed
+                .iter()
+                .zip(&keys)
+                .filter(|(_, key)| key.is_ok())
+                .filter_map(|(needed, _)| needed.as_ref().ok())
+        };
+        let mut refused = Versions::default();
+        for (id, (version, uses)) in Needed::uses(had())? {
+            match self.leases.grant(version, uses, &self.store, now.time) {
+                Ok(()) => {}
+                Err(stop) if stop.is_journal_full() => {
+                    self.recorder().report_trouble("uses of a key version could not be reserved".into());
+                    return Err(stop);
+                }
+                Err(stop) => {
+                    refused.insert(id, stop.told().code);
+                }
+            }
+        }
+        for (key, needed) in keys.iter_mut().zip(needed) {
+            let Ok(Needed { served, to: Some(to), .. }) = needed else { continue };
+            if let (Ok(_), Some(code)) = (&key, refused.get(&(served.object.key_id, *to))) {
+                *key = Err(*code);
+            }
+        }
+        Ok(RenewingKeys(keys))
+    }
+
+    /// Opens each envelope for the object it was admitted for, and seals what was in it under the object's current key version.
+    /// An item that arrives as an error stays one.
+    ///
+    /// # Errors
+    /// `locked` when the unlocked time has ended; a fault when the kernel gives no randomness. Nothing is sealed then.
+    pub fn reencrypt(
+        &self,
+        admitted: &Admitted<Reencrypt>,
+        keys: &RenewingKeys,
+        aged: Vec<Result<Aged<'_>, Refusal>>,
+        now: Now,
+    ) -> Result<Done<Renewed>, Stop> {
+        self.check_not_ended()?;
+        let mut nonces = Nonces::draw(aged.len())?;
+        let mut binding = Vec::new();
+        let mut done =
+            Done { items: Vec::with_capacity(aged.len()), groups: Groups::new(), watch: Watch::default() };
+        let mut key_watch = self.closed_keys.watch();
+        for ((served, key), aged) in admitted.items().iter().zip(&keys.0).zip(aged) {
+            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
+            let (mut from, mut to, mut is_forced) = (0, 0, false);
+            let (mut bytes, mut subject) = (0, None);
+            let renewed = (|| {
+                let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
+                let Aged { sealed, force } = aged?;
+                subject = self.subject_of(&served.object, &sealed.context)?;
+                if let Some(subject) = subject {
+                    // Begun before the look, so that no freeze falls between them.
+                    done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
+                    self.frozen.check(served.object.project, subject)?;
+                }
+                let (version, envelope) =
+                    version_of(served, &sealed.envelope, now).map_err(|code| match code {
+                        Code::CannotOpen => cannot_open(served, &sealed.context),
+                        told_apart => told_apart.into(),
+                    })?;
+                from = version.version;
+                let current = may_renew(served, version, force, now)?;
+                is_forced = version.state == KeyState::Compromised;
+                let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
+                key_watch.opens((version.key_id, from), served.revision);
+                let plaintext = open(&key.opens, &envelope, &served.object, &sealed.context, &mut binding)
+                    .ok_or_else(|| cannot_open(served, &sealed.context))?;
+                bytes = plaintext.len() as u64;
+                if current.version == version.version {
+                    return Ok(Renewed { envelope: sealed.envelope.to_vec(), is_changed: false });
+                }
+                require_context(served, &sealed.context)?;
+                let (header, key) = (current.header(), key.seals.as_ref().ok_or(Code::Fault)?);
+                bind(&mut binding, header, &served.object, &sealed.context);
+                let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
+                let envelope = key
+                    .key()
+                    .seal(&header.to_bytes(), nonce, &binding, &plaintext)
+                    .map_err(|_| Refusal::from(Code::FieldTooLarge))?;
+                to = current.version;
+                Ok(Renewed { envelope, is_changed: true })
+            })();
+            let outcome = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
+            let bytes = if outcome.is_none() { bytes } else { 0 };
+            let anew = Anew::of(to, is_forced);
+            let group = count_anew(&mut done.groups, object, from, anew, outcome, bytes);
+            if let Some(subject) = subject {
+                group.is_about(subject);
+            }
+            done.items.push(renewed);
+        }
+        done.watch.keys = Some(key_watch);
+        if done.items.len() == admitted.items().len() {
+            Ok(done)
+        } else {
+            Err(Fault::new("a reencrypt was admitted for another number of items than it has").into())
+        }
+    }
+}
+
+/// The version that is to seal what is under `version`: the object's current one, which may be the same.
+fn may_renew<'s>(
+    served: &'s Served,
+    version: &KeyVersion,
+    force: bool,
+    now: Now,
+) -> Result<&'s KeyVersion, Code> {
+    // First: what is compromised and current still goes nowhere before the key was rotated.
+    let current = sealing(served, now)?.version();
+    // Whoever has such a key can make envelopes that open; sealed anew, nobody could tell them from the owner's.
+    if version.state == KeyState::Compromised && !force {
+        return Err(Code::KeyCompromised);
+    }
+    Ok(current)
+}
+
+fn bind(out: &mut Vec<u8>, header: Header, object: &Object, context: &Context<'_>) {
+    aad::write(out, &header.to_bytes(), object.project.as_bytes(), object.id.as_bytes(), context);
+}
+
+fn open(
+    key: &Held<DataKey>,
+    envelope: &Envelope<'_>,
+    object: &Object,
+    context: &Context<'_>,
+    binding: &mut Vec<u8>,
+) -> Option<Zeroizing<Vec<u8>>> {
+    bind(binding, envelope.header, object, context);
+    key.key().open(envelope, binding).ok()
+}

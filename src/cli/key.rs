@@ -1,0 +1,234 @@
+//! `gembok key`: versions of objects' keys, and what becomes of them.
+
+use std::fmt::Write;
+
+use clap::{Args, Subcommand};
+
+use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown};
+use crate::desk::request::{self, KeyMoved, KeyVersionOf};
+
+use super::columns::{Line, Table};
+use super::heads;
+use super::key_verify::VerifyWanted;
+use super::say_answer::fixed;
+use super::say_key as say;
+use super::words::Pair;
+
+#[derive(Subcommand)]
+pub(super) enum Key {
+    /// List the key versions of an object
+    List {
+        /// The object
+        object: String,
+        #[arg(long)]
+        project: String,
+    },
+    /// Show a key version whole: its windows, its moves, what to do next
+    Show {
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Make the next key version of an object, which encrypts from now on; the one before only decrypts
+    Rotate {
+        /// The object
+        object: String,
+        #[arg(long)]
+        project: String,
+        /// xaes-256-gcm, aes-256-gcm, aes-256-gcm-siv or xchacha20-poly1305; that of the version before without
+        #[arg(long)]
+        algorithm: Option<String>,
+        /// Why, in one line; it is recorded
+        #[arg(long)]
+        reason: Option<String>,
+        /// From when on the new version encrypts nothing (RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        encrypt_until: Option<String>,
+        /// From when on it decrypts nothing
+        #[arg(long, value_name = "TIME")]
+        decrypt_until: Option<String>,
+    },
+    /// Set until when a key version encrypts and decrypts
+    Windows {
+        #[command(flatten)]
+        of: Of,
+        /// From when on it encrypts nothing (RFC 3339), or never
+        #[arg(long, value_name = "TIME")]
+        encrypt_until: Option<String>,
+        /// From when on it decrypts nothing, or never; a later end than there is takes a reason
+        #[arg(long, value_name = "TIME")]
+        decrypt_until: Option<String>,
+        /// Why, in one line; it is recorded
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Let a key version neither encrypt nor decrypt until it is enabled
+    Disable(Moved),
+    /// Let a disabled key version do again what it did
+    Enable(Moved),
+    /// Somebody else may have this key: it encrypts nothing any more, and the next version takes over
+    Compromise(Moved),
+    /// Ask a second person to let a key version be destroyed; what was encrypted under it is lost then
+    ScheduleDestruction {
+        #[command(flatten)]
+        of: Of,
+        /// How long it waits after the second person's yes, 7 to 90; 30 without
+        #[arg(long)]
+        days: Option<u16>,
+        /// Why, in one line; it is recorded, and the second person reads it
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Take a scheduled destruction back
+    CancelDestruction(Moved),
+    /// Unwrap every stored key, which proves it, and name those that do not unwrap; nothing is held up meanwhile
+    Verify(VerifyWanted),
+}
+
+#[derive(Args)]
+pub(super) struct Of {
+    /// The object
+    object: String,
+    /// Its number
+    version: u32,
+    #[arg(long)]
+    project: String,
+}
+
+#[derive(Args)]
+pub(super) struct Moved {
+    #[command(flatten)]
+    of: Of,
+    /// Why, in one line; it is recorded
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl From<Key> for request::Request {
+    fn from(verb: Key) -> Self {
+        Self::Key(match verb {
+            Key::List { object, project } => request::Key::List { project, object },
+            Key::Show { of } => request::Key::Show(of.into()),
+            Key::Rotate { object, project, algorithm, reason, encrypt_until, decrypt_until } => {
+                request::Key::Rotate { project, object, algorithm, reason, encrypt_until, decrypt_until }
+            }
+            Key::Windows { of, encrypt_until, decrypt_until, reason } => {
+                let KeyVersionOf { project, object, version } = of.into();
+                request::Key::Windows { project, object, version, encrypt_until, decrypt_until, reason }
+            }
+            Key::Disable(moved) => request::Key::Disable(moved.into()),
+            Key::Enable(moved) => request::Key::Enable(moved.into()),
+            Key::Compromise(moved) => request::Key::Compromise(moved.into()),
+            Key::ScheduleDestruction { of, days, reason } => {
+                let KeyVersionOf { project, object, version } = of.into();
+                request::Key::ScheduleDestruction { project, object, version, days, reason }
+            }
+            Key::Verify(wanted) => request::Key::Verify((&wanted).into()),
+            Key::CancelDestruction(moved) => request::Key::CancelDestruction(moved.into()),
+        })
+    }
+}
+
+impl From<Of> for KeyVersionOf {
+    fn from(of: Of) -> Self {
+        let Of { object, version, project } = of;
+        Self { project, object, version: version.to_string() }
+    }
+}
+
+impl From<Moved> for KeyMoved {
+    fn from(Moved { of, reason }: Moved) -> Self {
+        let KeyVersionOf { project, object, version } = of.into();
+        Self { project, object, version, reason }
+    }
+}
+
+/// A table of versions.
+pub(super) fn versions<'a>(listed: impl IntoIterator<Item = Line<'a, KeyVersion>>) -> String {
+    let mut table = Table::new([
+        heads::VERSION,
+        heads::ALGORITHM,
+        heads::STATE,
+        heads::USES_RESERVED,
+        heads::WIDTH_16,
+        heads::CREATED,
+        heads::ENCRYPTS_UNTIL,
+        heads::DECRYPTS_UNTIL,
+    ]);
+    table.rows(listed, |version| {
+        [
+            version.version.to_string(),
+            version.algorithm.clone(),
+            state(version),
+            version.uses_reserved.to_string(),
+            version.width_16.to_string(),
+            version.created.clone(),
+            version.encrypt_until.clone().unwrap_or_default(),
+            version.decrypt_until.clone().unwrap_or_default(),
+        ]
+    });
+    table.text()
+}
+
+fn state(version: &KeyVersion) -> String {
+    if version.worn { format!("{}, {}", version.state, fixed::WORN) } else { version.state.clone() }
+}
+
+/// One version, whole.
+pub(super) fn one(shown: &KeyVersionShown) -> String {
+    let KeyVersionShown { version, .. } = shown;
+    let mut text = format!("{:<14}{}/{}", heads::OF_OBJECT, shown.project, shown.object);
+    let mut line = |name: Pair, value: &str| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n{name:<14}{value}");
+    };
+    let number = version.version;
+    line(heads::KEY_VERSION, &String::from(say::number(number, &shown.key_id)));
+    line(heads::HOW, &state(version));
+    if shown.current {
+        line(heads::NEWEST, fixed::YES.text());
+    }
+    line(heads::CIPHER, &version.algorithm);
+    line(heads::MADE, &version.created);
+    line(heads::USES, &String::from(say::uses(version.uses_reserved, shown.uses_max)));
+    line(heads::KEK_VERSION, &shown.kek_version.to_string());
+    for (name, value) in [
+        (heads::ENCRYPTS, &version.encrypt_until),
+        (heads::DECRYPTS, &version.decrypt_until),
+        (heads::DESTROYS, &version.destroy_at),
+        (heads::DESTROYED, &shown.destroyed),
+        (heads::UNRECOVERABLE, &shown.unrecoverable),
+    ] {
+        if let Some(value) = value {
+            line(name, value);
+        }
+    }
+    for stands in &shown.stands_against {
+        let number = stands.number;
+        let what = match stands.what.as_str() {
+            "kek-version" => say::kek_stands(number),
+            _ => say::master_key_stands(number),
+        };
+        line(heads::STANDS, &String::from(what));
+    }
+    for KeyMoveLine { what, state, time, actor, reason } in &shown.moves {
+        let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        line(heads::MOVE, &format!("{time}  {what} -> {state}  {actor}{}", super::table::still(&why)));
+    }
+    for (place, word) in (1..).zip(&shown.next) {
+        line(heads::NEXT, &format!("{place}. {}", next(word)));
+    }
+    text
+}
+
+/// What to do, in a sentence.
+fn next(word: &str) -> &str {
+    match word {
+        "rotate" => say::fixed::ROTATE.text(),
+        "reencrypt" => say::fixed::REENCRYPT.text(),
+        "look-what-depends" => say::fixed::LOOK.text(),
+        "schedule-destruction" => say::fixed::SCHEDULE.text(),
+        "enable" => say::fixed::ENABLE.text(),
+        "cancel-destruction" => say::fixed::CANCEL.text(),
+        other => other,
+    }
+}

@@ -1,0 +1,32 @@
+//! What the command line says of key versions, in English and Indonesian.
+
+use super::words::sentences;
+
+pub(super) mod fixed {
+    //! The same every time.
+
+    use crate::cli::words::pairs;
+
+    pairs! {
+        ROTATE "rotate the key: gembok key rotate" "lakukan rotasi kunci: gembok key rotate";
+        REENCRYPT "encrypt again, under the newest version, what was encrypted under this one"
+            "enkripsi ulang dengan versi terbaru semua yang dienkripsi dengan versi ini";
+        LOOK "make sure that nothing depends on it any more" "pastikan tidak ada lagi yang bergantung padanya";
+        SCHEDULE "destroy it: gembok key schedule-destruction" "musnahkan: gembok key schedule-destruction";
+        ENABLE "let it be used again: gembok key enable" "izinkan dipakai lagi: gembok key enable";
+        DUE_AGE "it is as old as it may become" "umurnya sudah mencapai batas";
+        DUE_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";
+        DUE_WINDOW "it is about to encrypt no more" "masa enkripsinya hampir berakhir";
+        DUE_COMPROMISED "it is compromised and encrypts nothing" "bocor dan tidak mengenkripsi apa pun";
+        CANCEL "it can be kept still: gembok key cancel-destruction" "masih dapat dipertahankan: gembok key cancel-destruction";
+    }
+}
+
+sentences! {
+    number(number, key_id) "{number} of key {key_id}" "{number} dari kunci {key_id}";
+    uses(reserved, most) "{reserved} reserved of {most}" "{reserved} dicadangkan dari {most}";
+    due(key, why) "{key} waits to be rotated: {why}" "{key} menunggu rotasi: {why}";
+    kek_stands(number) "KEK version {number} exists, which may unwrap a copy" "versi KEK {number} masih ada dan dapat membuka bungkus salinan";
+    master_key_stands(number) "MK generation {number} exists, which may unwrap a copy"
+        "generasi kunci induk {number} masih ada dan dapat membuka bungkus salinan";
+}

@@ -1,0 +1,357 @@
+//! Keys of objects at the desk: what can be asked of their versions, what comes back, and the way to the appliance.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::appliance::{
+    self, Appliance, KeyOf, KeyShown as Shown, Leave, NextKey, StandsAgainst as Stands, Stop, Target, Window,
+    Windows,
+};
+use crate::domain::access::Act;
+use crate::domain::description::{Description, NotADescription};
+use crate::domain::key_move::Move;
+use crate::domain::refusal::Refusal;
+use crate::domain::timestamp::Now;
+
+use super::acts::object_of;
+use super::answer::{Done, KeyVersion, Page};
+use super::key_verify::VerifyKeys;
+use super::perform::{algorithm, bad, moment_to_come};
+use super::view::{all, told};
+
+/// Verbs on keys of objects.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Key {
+    /// All versions, oldest first.
+    List {
+        /// The object's project.
+        project: String,
+        /// The object.
+        object: String,
+    },
+    /// One version, whole.
+    Show(KeyVersionOf),
+    /// The next version seals from now on.
+    Rotate {
+        /// The object's project.
+        project: String,
+        /// The object.
+        object: String,
+        /// Of the new version; that of the one before without.
+        algorithm: Option<String>,
+        /// One line of at most 200 characters, for the record.
+        #[serde(default)]
+        reason: Option<String>,
+        /// RFC 3339: from when on the new version encrypts nothing.
+        #[serde(default)]
+        encrypt_until: Option<String>,
+        /// RFC 3339: from when on it decrypts nothing.
+        #[serde(default)]
+        decrypt_until: Option<String>,
+    },
+    /// Until when a version encrypts and decrypts.
+    Windows {
+        /// The object's project.
+        project: String,
+        /// The object.
+        object: String,
+        /// Its number.
+        version: String,
+        /// RFC 3339, or `never` for no end; as it is without.
+        encrypt_until: Option<String>,
+        /// The same. A later one than there is takes a reason.
+        decrypt_until: Option<String>,
+        /// One line of at most 200 characters, for the record.
+        reason: Option<String>,
+    },
+    /// Neither encrypts nor decrypts, until it is enabled.
+    Disable(KeyMoved),
+    /// Does again what it did before it was disabled.
+    Enable(KeyMoved),
+    /// Encrypts nothing any more: somebody else may have the key.
+    Compromise(KeyMoved),
+    /// Destroyed after a time, once a second person says yes.
+    ScheduleDestruction {
+        /// The object's project.
+        project: String,
+        /// The object.
+        object: String,
+        /// Its number.
+        version: String,
+        /// 7 to 90, from the second person's yes on; 30 without.
+        days: Option<u16>,
+        /// One line of at most 200 characters, for the record.
+        reason: Option<String>,
+    },
+    /// What it was before its destruction was scheduled.
+    CancelDestruction(KeyMoved),
+    /// Unwraps the stored keys, a page at a time.
+    Verify(VerifyKeys),
+}
+
+/// Which version.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyVersionOf {
+    /// The object's project.
+    pub project: String,
+    /// The object.
+    pub object: String,
+    /// Its number.
+    pub version: String,
+}
+
+/// Which version, and why.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyMoved {
+    /// The object's project.
+    pub project: String,
+    /// The object.
+    pub object: String,
+    /// Its number.
+    pub version: String,
+    /// One line of at most 200 characters, for the record.
+    pub reason: Option<String>,
+}
+
+/// A key version, whole, without its key.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyVersionShown {
+    /// Its project's name.
+    pub project: String,
+    /// Its object's name.
+    pub object: String,
+    /// As it stands in envelopes: 8 hex digits.
+    pub key_id: String,
+    /// Whether it is the object's newest.
+    pub current: bool,
+    /// As lists show it.
+    pub version: KeyVersion,
+    /// Uses at which it refuses.
+    pub uses_max: u64,
+    /// The KEK version that wraps it, or did.
+    pub kek_version: u32,
+    /// Once it was destroyed: since when its key is gone from here.
+    pub destroyed: Option<String>,
+    /// Since when no copy of it can be unwrapped any more.
+    pub unrecoverable: Option<String>,
+    /// What stands against that still.
+    pub stands_against: Vec<StandsAgainst>,
+    /// The last of its moves, oldest first; the audit trail has all.
+    pub moves: Vec<KeyMoveLine>,
+    /// What to do, in order: `rotate`, `reencrypt`, `look-what-depends`, `schedule-destruction`, `enable`, `cancel-destruction`.
+    pub next: Vec<String>,
+}
+
+/// By what a copy of a destroyed key could be unwrapped.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandsAgainst {
+    /// `kek-version` or `master-key-generation`.
+    pub what: String,
+    /// Its number.
+    pub number: u32,
+}
+
+/// One move of a key version.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyMoveLine {
+    /// Such as `disable`.
+    pub what: String,
+    /// The state it led to.
+    pub state: String,
+    /// When.
+    pub time: String,
+    /// Who, as audit records say it.
+    pub actor: String,
+    /// In the words of whoever did it.
+    pub reason: Option<String>,
+}
+
+impl Key {
+    /// What the access policies are asked.
+    pub(super) fn act(&self) -> (Act, Target) {
+        match self {
+            Self::List { project, object } => (Act::ObjectShow, object_of(project, object)),
+            Self::Show(of) => (Act::ObjectShow, object_of(&of.project, &of.object)),
+            Self::Rotate { project, object, .. } => (Act::KeyRotate, object_of(project, object)),
+            Self::Windows { project, object, .. } => (Act::KeyWindows, object_of(project, object)),
+            Self::Disable(of) => (Act::KeyDisable, object_of(&of.project, &of.object)),
+            Self::Enable(of) => (Act::KeyEnable, object_of(&of.project, &of.object)),
+            Self::Compromise(of) => (Act::KeyCompromise, object_of(&of.project, &of.object)),
+            Self::ScheduleDestruction { project, object, .. } => {
+                (Act::KeyScheduleDestruction, object_of(project, object))
+            }
+            Self::CancelDestruction(of) => (Act::KeyCancelDestruction, object_of(&of.project, &of.object)),
+            Self::Verify(wanted) => wanted.act(),
+        }
+    }
+
+    pub(super) fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
+        let door = appliance;
+        let appliance = door.unlocked()?;
+        let shown = |shown: Shown| Ok(Done::KeyVersion(Box::new(shown.into())));
+        match self {
+            Self::List { project, object } => {
+                let versions = appliance.object(&project, &object)?.versions;
+                // All of them: they are bounded.
+                Ok(Done::KeyVersions(Page { items: all(versions), next: None }))
+            }
+            Self::Show(of) => shown(appliance.key_shown(&of.parse()?)?),
+            Self::Rotate {
+                project,
+                object,
+                algorithm: wanted,
+                reason: why,
+                encrypt_until,
+                decrypt_until,
+            } => {
+                let end = |text: Option<String>| text.map(|text| moment_to_come(&text, now)).transpose();
+                let next = NextKey {
+                    algorithm: wanted.as_deref().map(algorithm).transpose()?,
+                    encrypt_until: end(encrypt_until)?,
+                    decrypt_until: end(decrypt_until)?,
+                    why: reason(why)?,
+                };
+                let rotated = appliance.rotate_key(leave.actor(), &project, &object, next, now)?;
+                Ok(Done::Object(rotated.into()))
+            }
+            Self::Windows { project, object, version, encrypt_until, decrypt_until, reason: why } => {
+                let of = KeyVersionOf { project, object, version }.parse()?;
+                let windows =
+                    Windows { encrypt: window(encrypt_until, now)?, decrypt: window(decrypt_until, now)? };
+                shown(appliance.set_key_windows(leave, &of, windows, reason(why)?, now)?)
+            }
+            Self::Disable(moved) => {
+                let (of, why) = moved.parse()?;
+                shown(appliance.disable_key(leave, &of, why, now)?)
+            }
+            Self::Enable(moved) => {
+                let (of, why) = moved.parse()?;
+                shown(appliance.enable_key(leave, &of, why, now)?)
+            }
+            Self::Compromise(moved) => {
+                let (of, why) = moved.parse()?;
+                shown(appliance.compromise_key(leave, &of, why, now)?)
+            }
+            Self::ScheduleDestruction { project, object, version, days, reason: why } => {
+                let of = KeyVersionOf { project, object, version }.parse()?;
+                let asked = appliance.ask_destruction(leave, &of, days, reason(why)?, now)?;
+                Ok(Done::Approval(Box::new(asked.into())))
+            }
+            Self::Verify(wanted) => wanted.perform(door),
+            Self::CancelDestruction(moved) => {
+                let (of, why) = moved.parse()?;
+                shown(appliance.cancel_destruction(leave, &of, why, now)?)
+            }
+        }
+    }
+}
+
+impl KeyVersionOf {
+    pub(super) fn parse(self) -> Result<KeyOf, Refusal> {
+        let Self { project, object, version } = self;
+        let version = version.parse().map_err(|_| {
+            bad(format!("{version:?} is no number of a key version; gembok key list shows them."))
+        })?;
+        Ok(KeyOf { project, object, version })
+    }
+}
+
+impl KeyMoved {
+    pub(super) fn parse(self) -> Result<(KeyOf, Option<Description>), Refusal> {
+        let Self { project, object, version, reason: why } = self;
+        Ok((KeyVersionOf { project, object, version }.parse()?, reason(why)?))
+    }
+}
+
+/// What somebody says of why; nothing is as good as none.
+pub(super) fn reason(text: Option<String>) -> Result<Option<Description>, Refusal> {
+    let told = |_: NotADescription| {
+        bad("A reason is one line of 1 to 200 characters, without control characters.".into())
+    };
+    text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(told)
+}
+
+fn window(text: Option<String>, now: Now) -> Result<Option<Window>, Refusal> {
+    text.map(|text| match text.as_str() {
+        "never" => Ok(Window::Never),
+        _ => moment_to_come(&text, now).map(Window::Until),
+    })
+    .transpose()
+}
+
+impl From<Shown> for KeyVersionShown {
+    fn from(shown: Shown) -> Self {
+        let Shown {
+            project,
+            object,
+            key_id,
+            is_current,
+            version,
+            uses_max,
+            kek_version,
+            gone,
+            stands_against,
+            moves,
+            next,
+        } = shown;
+        Self {
+            project,
+            object,
+            key_id: format!("{key_id:08x}"),
+            current: is_current,
+            version: version.into(),
+            uses_max,
+            kek_version,
+            destroyed: gone.map(|gone| gone.here.to_string()),
+            unrecoverable: told(gone.and_then(|gone| gone.unrecoverable)),
+            stands_against: all(stands_against),
+            moves: all(moves),
+            next: next.into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+impl From<Stands> for StandsAgainst {
+    fn from(stands: Stands) -> Self {
+        let (what, number) = match stands {
+            Stands::KekVersion(version) => ("kek-version", version),
+            Stands::MasterKey(generation) => ("master-key-generation", generation),
+        };
+        Self { what: what.into(), number }
+    }
+}
+
+impl From<Move> for KeyMoveLine {
+    fn from(one: Move) -> Self {
+        Self {
+            what: one.what.name().into(),
+            state: one.to.name().into(),
+            time: one.when.to_string(),
+            actor: one.who,
+            reason: one.why.map(|why| why.to_string()),
+        }
+    }
+}
+
+impl From<appliance::KeyVersionView> for KeyVersion {
+    fn from(view: appliance::KeyVersionView) -> Self {
+        Self {
+            version: view.version,
+            algorithm: view.algorithm.name().into(),
+            state: view.state.name().into(),
+            uses_reserved: view.uses_reserved,
+            worn: view.is_worn,
+            width_16: view.width_16,
+            created: view.created.to_string(),
+            encrypt_until: told(view.encrypt_until),
+            decrypt_until: told(view.decrypt_until),
+            destroy_at: told(view.destroy_at),
+        }
+    }
+}

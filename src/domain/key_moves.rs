@@ -1,0 +1,338 @@
+//! The moves of a key version from state to state, and from where each is legal. Nothing else changes a state.
+//!
+//! A version that is disabled, or waits to be destroyed, remembers what it was, so that it is never more than that again; what
+//! another version, a new epoch or a compromise takes away from it meanwhile is taken from what it remembers.
+
+use super::key_move::{Because, Doom, Gone, KeyMove, MOVES_KEPT_MAX, Move, WrongKeyState};
+use super::key_version::{KeyState, KeyVersion};
+use super::refusal::{Code, Refusal};
+use super::timestamp::Timestamp;
+
+impl KeyVersion {
+    /// The same with a move written down.
+    #[must_use]
+    pub(super) fn moved(mut self, what: KeyMove, because: Because) -> Self {
+        let Because { who, when, why } = because;
+        let moves = self.moves.get_or_insert_default();
+        moves.push(Move { what, to: self.state, when, who, why });
+        let over = moves.len().saturating_sub(MOVES_KEPT_MAX);
+        moves.drain(..over);
+        self
+    }
+
+    const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
+        WrongKeyState { state: self.state, wanted }
+    }
+
+    /// Whether its own kind is to be neither sealed nor opened with for the time being, or for good.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, KeyState::Disabled | KeyState::DestroyScheduled | KeyState::Destroyed)
+    }
+
+    /// Another version seals from now on, and this one never again; closed or not. One that sealed nothing stays what it is.
+    #[must_use]
+    pub fn step_down(mut self, because: Because) -> Self {
+        if self.seal_no_more() { self.moved(KeyMove::StepDown, because) } else { self }
+    }
+
+    /// What a new epoch leaves of a version whose uses were counted, and the count is lost: it only opens. None where it sealed
+    /// nothing anyway.
+    #[must_use]
+    pub fn after_lost_count(mut self) -> Option<Self> {
+        self.seal_no_more().then_some(self)
+    }
+
+    /// Whether there was anything to take away: also from what it would be again.
+    fn seal_no_more(&mut self) -> bool {
+        let mut did = false;
+        let doomed = self.doom.as_mut().map(|doom| &mut doom.back);
+        for state in [Some(&mut self.state), self.enabled_as.as_mut(), doomed].into_iter().flatten() {
+            if state.seals() {
+                *state = KeyState::DecryptOnly;
+                did = true;
+            }
+        }
+        did
+    }
+
+    /// Neither seals nor opens, until it is enabled. None where that is so already.
+    ///
+    /// # Errors
+    /// One whose end is scheduled, or past.
+    pub fn disable(mut self, because: Because) -> Result<Option<Self>, WrongKeyState> {
+        match self.state {
+            KeyState::Disabled => Ok(None),
+            KeyState::DestroyScheduled | KeyState::Destroyed => Err(self.wrong(KeyMove::Disable)),
+            before => {
+                self.enabled_as = Some(before);
+                self.state = KeyState::Disabled;
+                Ok(Some(self.moved(KeyMove::Disable, because)))
+            }
+        }
+    }
+
+    /// What it was before it was disabled; never more. None where it is not disabled.
+    ///
+    /// # Errors
+    /// One whose end is scheduled, or past.
+    pub fn enable(mut self, because: Because) -> Result<Option<Self>, WrongKeyState> {
+        match self.state {
+            KeyState::Disabled => {
+                self.state = self.enabled_as.take().unwrap_or(KeyState::DecryptOnly);
+                Ok(Some(self.moved(KeyMove::Enable, because)))
+            }
+            KeyState::DestroyScheduled | KeyState::Destroyed => Err(self.wrong(KeyMove::Enable)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Seals nothing any more. One that is closed stays closed, and is compromised when it is opened again. None where that is
+    /// so already.
+    ///
+    /// # Errors
+    /// One that is destroyed.
+    pub fn compromise(mut self, because: Because) -> Result<Option<Self>, WrongKeyState> {
+        if self.state == KeyState::Destroyed {
+            return Err(self.wrong(KeyMove::Compromise));
+        }
+        let open = self.open_state();
+        if *open == KeyState::Compromised {
+            return Ok(None);
+        }
+        *open = KeyState::Compromised;
+        Ok(Some(self.moved(KeyMove::Compromise, because)))
+    }
+
+    /// The state that it has, or will have when it is enabled and its destruction cancelled.
+    fn open_state(&mut self) -> &mut KeyState {
+        let at = match (self.state, &mut self.doom) {
+            (KeyState::DestroyScheduled, Some(doom)) => &mut doom.back,
+            _ => &mut self.state,
+        };
+        if *at == KeyState::Disabled { self.enabled_as.get_or_insert(KeyState::DecryptOnly) } else { at }
+    }
+
+    /// Whether it is known to be in other hands, closed or not.
+    #[must_use]
+    pub fn is_compromised(&self) -> bool {
+        let back = self.doom.map(|doom| doom.back);
+        [Some(self.state), back, self.enabled_as].contains(&Some(KeyState::Compromised))
+    }
+
+    /// Neither seals nor opens, and its key goes at `at` unless that is cancelled.
+    ///
+    /// # Errors
+    /// One that seals, where `may_seal` says that it still could be asked to; one whose end is scheduled, or past.
+    pub fn schedule(
+        mut self,
+        at: Timestamp,
+        may_seal: bool,
+        because: Because,
+    ) -> Result<Self, WrongKeyState> {
+        if (self.state.seals() && may_seal)
+            || matches!(self.state, KeyState::DestroyScheduled | KeyState::Destroyed)
+        {
+            return Err(self.wrong(KeyMove::Schedule));
+        }
+        self.doom = Some(Doom { at, back: self.state });
+        self.state = KeyState::DestroyScheduled;
+        Ok(self.moved(KeyMove::Schedule, because))
+    }
+
+    /// What it was before its destruction was scheduled; never more.
+    ///
+    /// # Errors
+    /// One whose end is not scheduled.
+    pub fn cancel(mut self, because: Because) -> Result<Self, WrongKeyState> {
+        let (KeyState::DestroyScheduled, Some(doom)) = (self.state, self.doom) else {
+            return Err(self.wrong(KeyMove::Cancel));
+        };
+        self.state = doom.back;
+        self.doom = None;
+        Ok(self.moved(KeyMove::Cancel, because))
+    }
+
+    /// Its wrapped key goes. What is left says that it was.
+    ///
+    /// # Errors
+    /// One whose end is not scheduled, or not due yet.
+    pub fn destroy(mut self, master_key: u32, because: Because) -> Result<Self, WrongKeyState> {
+        let now = because.when;
+        let is_due = self.doom.is_some_and(|doom| doom.at <= now);
+        if self.state != KeyState::DestroyScheduled || !is_due {
+            return Err(self.wrong(KeyMove::Destroy));
+        }
+        self.gone = Some(Gone { here: now, kek_version: self.kek_version, master_key, unrecoverable: None });
+        self.wrapped = Vec::new();
+        self.state = KeyState::Destroyed;
+        Ok(self.moved(KeyMove::Destroy, because))
+    }
+
+    /// Whether its destruction is due.
+    #[must_use]
+    pub fn is_doomed(&self, now: Timestamp) -> bool {
+        self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
+    }
+
+    /// Other ends of its windows.
+    ///
+    /// # Errors
+    /// `wrong-key-state` for one that is destroyed, and for a window to seal of one that seals no more; `bad-request` for one that
+    /// would seal what it cannot open, and for a window to open that grows without a reason.
+    pub fn set_windows(
+        mut self,
+        encrypt_until: Option<Timestamp>,
+        decrypt_until: Option<Timestamp>,
+        because: Because,
+    ) -> Result<Self, Refusal> {
+        let seals = self.state.seals();
+        if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
+            return Err(self.wrong(KeyMove::Windows).into());
+        }
+        let bad = |why: &'static str| Refusal::new(Code::BadRequest).detail(why);
+        if let Some(decrypt) = decrypt_until
+            && seals
+            && encrypt_until.is_none_or(|encrypt| encrypt > decrypt)
+        {
+            return Err(bad(
+                "What is encrypted could not be decrypted any more: the window to encrypt has to end first, encrypt_until \
+                 before decrypt_until.",
+            ));
+        }
+        let grows = self.decrypt_until.is_some_and(|before| decrypt_until.is_none_or(|after| after > before));
+        if grows && because.why.is_none() {
+            return Err(bad("To decrypt for longer than was settled takes a reason; give one."));
+        }
+        (self.encrypt_until, self.decrypt_until) = (encrypt_until, decrypt_until);
+        Ok(self.moved(KeyMove::Windows, because))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::algorithm::Algorithm;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn because(seconds: u64) -> Because {
+        Because::system(at(seconds), "uji")
+    }
+
+    fn version(state: KeyState) -> KeyVersion {
+        let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
+        let doom =
+            (state == KeyState::DestroyScheduled).then_some(Doom { at: at(50), back: KeyState::Compromised });
+        KeyVersion { state, doom, ..made }
+    }
+
+    /// A row a state, a column a move: what it leads to, `=` where that is so already, `-` where it is refused.
+    const TABLE: &[(KeyState, [&str; 6])] = &[
+        // disable, enable, compromise, schedule, cancel, destroy
+        (KeyState::PreActive, ["disabled", "=", "compromised", "-", "-", "-"]),
+        (KeyState::Active, ["disabled", "=", "compromised", "-", "-", "-"]),
+        (KeyState::DecryptOnly, ["disabled", "=", "compromised", "destroy_scheduled", "-", "-"]),
+        (KeyState::Disabled, ["=", "decrypt_only", "disabled", "destroy_scheduled", "-", "-"]),
+        (KeyState::DestroyScheduled, ["-", "-", "=", "-", "compromised", "destroyed"]),
+        (KeyState::Destroyed, ["-", "-", "-", "-", "-", "-"]),
+        (KeyState::Compromised, ["disabled", "=", "=", "destroy_scheduled", "-", "-"]),
+    ];
+
+    #[test]
+    fn every_move_from_every_state_is_decided_as_the_table_says() {
+        assert_eq!(TABLE.len(), KeyState::ALL.len());
+        for (state, expected) in TABLE {
+            let optional = |moved: Result<Option<KeyVersion>, WrongKeyState>| match moved {
+                Ok(Some(moved)) => moved.state.name(),
+                Ok(None) => "=",
+                Err(wrong) => {
+                    assert_eq!(wrong.state, *state);
+                    "-"
+                }
+            };
+            let it = || version(*state);
+            let found = [
+                optional(it().disable(because(60))),
+                optional(it().enable(because(60))),
+                optional(it().compromise(because(60))),
+                optional(it().schedule(at(99), true, because(60)).map(Some)),
+                optional(it().cancel(because(60)).map(Some)),
+                optional(it().destroy(1, because(60)).map(Some)),
+            ];
+            assert_eq!(found, *expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_gives_back_more_than_was_taken() {
+        let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
+        assert_eq!(disabled.clone().enable(because(3)).unwrap().unwrap().state, KeyState::Active);
+        // Another version seals meanwhile, or a new epoch begins.
+        let stepped = disabled.clone().step_down(because(3));
+        assert_eq!(stepped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
+        let jumped = disabled.clone().after_lost_count().unwrap();
+        assert_eq!(jumped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
+        // What is closed is compromised all the same, through both doors.
+        let doomed = disabled.schedule(at(99), true, because(3)).unwrap();
+        assert!(!doomed.is_compromised());
+        let found = doomed.clone().compromise(because(4)).unwrap().unwrap();
+        assert!(found.is_compromised() && found.state == KeyState::DestroyScheduled);
+        let back = found.cancel(because(5)).unwrap();
+        assert_eq!((back.state, back.is_compromised()), (KeyState::Disabled, true));
+        assert_eq!(back.enable(because(6)).unwrap().unwrap().state, KeyState::Compromised);
+        let stepped = doomed.step_down(because(4)).cancel(because(5)).unwrap();
+        assert_eq!(stepped.enable(because(6)).unwrap().unwrap().state, KeyState::DecryptOnly);
+    }
+
+    #[test]
+    fn a_key_goes_when_its_time_is_over_and_not_before() {
+        let doomed = version(KeyState::DecryptOnly).schedule(at(100), true, because(2)).unwrap();
+        assert!(!doomed.is_doomed(at(99)) && doomed.clone().destroy(4, because(99)).is_err());
+        assert!(doomed.is_doomed(at(100)));
+        let gone = doomed.destroy(4, because(100)).unwrap();
+        assert!(gone.wrapped.is_empty() && gone.is_closed());
+        let told = Gone { here: at(100), kek_version: 3, master_key: 4, unrecoverable: None };
+        assert_eq!(gone.gone, Some(told));
+        // One that could still be asked to seal is not to go; of a retired object it may.
+        assert!(version(KeyState::Active).schedule(at(100), true, because(2)).is_err());
+        assert!(version(KeyState::Active).schedule(at(100), false, because(2)).is_ok());
+    }
+
+    #[test]
+    fn windows_shrink_freely_and_grow_with_a_reason() {
+        let bare = |seconds| Because { why: None, ..because(seconds) };
+        let it = version(KeyState::Active);
+        let set = it.clone().set_windows(Some(at(50)), Some(at(90)), bare(2)).unwrap();
+        assert_eq!((set.encrypt_until, set.decrypt_until), (Some(at(50)), Some(at(90))));
+        assert!(set.clone().set_windows(Some(at(40)), Some(at(80)), bare(3)).is_ok());
+        for grown in [Some(at(91)), None] {
+            let code = set.clone().set_windows(Some(at(50)), grown, bare(3)).map_err(|refusal| refusal.code);
+            assert_eq!(code, Err(Code::BadRequest));
+            assert!(set.clone().set_windows(Some(at(50)), grown, because(3)).is_ok());
+        }
+        for (encrypt, decrypt) in [(None, Some(at(90))), (Some(at(91)), Some(at(90)))] {
+            assert!(it.clone().set_windows(encrypt, decrypt, because(3)).is_err(), "{encrypt:?}");
+        }
+        let old = version(KeyState::DecryptOnly);
+        assert!(old.clone().set_windows(None, Some(at(90)), bare(2)).is_ok());
+        let code = old.set_windows(Some(at(50)), None, bare(2)).map_err(|refusal| refusal.code);
+        assert_eq!(code, Err(Code::WrongKeyState));
+    }
+
+    #[test]
+    fn the_row_keeps_the_last_moves() {
+        let mut it = version(KeyState::DecryptOnly);
+        for round in 0..20 {
+            it = it.disable(because(round)).unwrap().unwrap().enable(because(round)).unwrap().unwrap();
+        }
+        let moves = it.moves.unwrap();
+        assert_eq!(moves.len(), MOVES_KEPT_MAX);
+        assert_eq!(
+            (moves[0].when, moves[15].what, moves[15].to),
+            (at(12), KeyMove::Enable, KeyState::DecryptOnly)
+        );
+    }
+}

@@ -1,0 +1,228 @@
+//! The end of a key version: two persons and a time, a way back until the last moment, and then nothing of it is left: not in
+//! memory, not in its row, not in the file.
+
+use std::fs;
+
+use gembok::domain::actor::Actor;
+use gembok::domain::audit_record::{self, AuditRecord};
+use gembok::domain::cbor;
+use gembok::domain::key_move::Doom;
+use gembok::domain::key_version::KeyVersion;
+use gembok::domain::timestamp::Timestamp;
+use gembok::store::{Batch, Scan, Table};
+use serde_json::{Value, json};
+
+use crate::client::refusal;
+use crate::second_person::{Person, member, person, text};
+use crate::support::daemon::{OBJECT, PROJECT, Sandbox};
+use crate::support::softhsm::in_child;
+use crate::vault::{Vault, store_path, stored};
+use crate::world::World;
+
+fn path(version: u32, verb: &str) -> String {
+    format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/{version}{verb}")
+}
+
+fn ask(who: &Person, version: u32, days: u16) -> crate::client::Answer {
+    who.post(&path(version, "/destruction"), &json!({ "days": days, "reason": "masa simpan habis" }))
+}
+
+fn state(world: &World, version: u32) -> Value {
+    world.done(&format!("key show {OBJECT} {version} --project {PROJECT}"))["key-version"].clone()
+}
+
+fn sealed(ciphertext: &str) -> Value {
+    json!({ "object": OBJECT, "ciphertext": ciphertext })
+}
+
+#[test]
+fn two_persons_schedule_an_end_and_one_takes_it_back() {
+    let world = World::new("");
+    let absensi = world.absensi();
+    let first = absensi.seal(OBJECT, b"satu");
+    let (siti, budi) = (member(&world, "siti"), member(&world, "budi"));
+    let (admin, opsir) = (Person(world.admin()), person(&world, "opsir", "officer"));
+    assert_eq!(ask(&siti, 1, 30).problem(), refusal(409, "wrong-key-state"), "it encrypts");
+    world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
+    assert_eq!(absensi.open(OBJECT, &first), b"satu");
+
+    for (who, code) in [(&admin, 403), (&person(&world, "joko", "user"), 404)] {
+        assert_eq!(ask(who, 1, 30).status, code);
+    }
+    assert!([403, 404].contains(&ask(&opsir, 1, 30).status));
+    let operator = ["key", "schedule-destruction", OBJECT, "1", "--project", PROJECT];
+    assert_eq!(world.sandbox.refused(&operator), "forbidden", "nobody asks but by name");
+    for days in [6, 91] {
+        assert_eq!(ask(&siti, 1, days).problem(), refusal(400, "bad-request"));
+    }
+    let asked = ask(&siti, 1, 7);
+    assert_eq!(asked.status, 201, "{}", asked.text());
+    let asked = asked.json();
+    assert_eq!(
+        [
+            &asked["kind"],
+            &asked["object"],
+            &asked["version"],
+            &asked["days"],
+            &asked["reason"],
+            &asked["state"]
+        ],
+        [
+            &json!("destruction"),
+            &json!(OBJECT),
+            &json!(1),
+            &json!(7),
+            &json!("masa simpan habis"),
+            &json!("waiting")
+        ]
+    );
+    let id = text(&asked["id"]);
+    assert_eq!(ask(&budi, 1, 30).problem(), refusal(409, "already-exists"));
+    assert_eq!(state(&world, 1)["version"]["state"], "decrypt_only", "nothing has happened yet");
+    assert_eq!(siti.decide(&id, "give").problem(), refusal(403, "forbidden"), "who asked");
+    assert_eq!(admin.decide(&id, "give").problem(), refusal(403, "forbidden"));
+    let late = member(&world, "telat");
+    assert_eq!(late.decide(&id, "give").problem(), refusal(403, "not-a-second-person"));
+    let table = String::from_utf8_lossy(&world.sandbox.run(&["approval", "list"]).stdout).into_owned();
+    assert!(
+        table.contains("destroy a key version") && table.contains(&format!("{PROJECT}/{OBJECT} 1")),
+        "{table}"
+    );
+    let in_memory = world.status()["data_keys"].as_u64().unwrap();
+    assert_eq!(budi.decide(&id, "give").ok()["state"], "approved");
+
+    let shown = state(&world, 1);
+    assert_eq!(
+        (&shown["version"]["state"], &shown["next"]),
+        (&json!("destroy_scheduled"), &json!(["cancel-destruction"]))
+    );
+    assert!(shown["version"]["destroy_at"].is_string());
+    assert_eq!(world.status()["data_keys"].as_u64(), Some(in_memory - 1), "its key is out of memory");
+    assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-disabled"));
+    for verb in ["/disable", "/enable"] {
+        assert_eq!(
+            siti.post(&path(1, verb), &json!({})).problem(),
+            refusal(409, "wrong-key-state"),
+            "{verb}"
+        );
+    }
+    assert_eq!(ask(&siti, 1, 30).problem(), refusal(409, "wrong-key-state"));
+    // Nor by a restart, and in its time by nothing.
+    let world = world.restart();
+    let opsir = Person(world.control(Some("opsir/user")));
+    assert_eq!(state(&world, 1)["version"]["state"], "destroy_scheduled");
+    let back = opsir.post(&path(1, "/destruction/cancel"), &json!({ "reason": "masih perlu" }));
+    assert_eq!(back.ok()["version"]["state"], "decrypt_only");
+    assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
+    let again = opsir.post(&path(1, "/destruction/cancel"), &json!({}));
+    assert_eq!(again.problem(), refusal(409, "wrong-key-state"));
+    let acts: Vec<String> = world.trail().iter().map(|entry| text(&entry["act"])).collect();
+    for act in ["key.schedule-destruction", "key.schedule", "approval.give", "key.cancel-destruction"] {
+        assert!(acts.iter().any(|found| found == act), "{act}");
+    }
+
+    // An officer is second, too; and what was asked of a version that moved meanwhile is not done.
+    let siti = Person(world.control(Some("siti/user")));
+    let id = text(&ask(&siti, 1, 90).json()["id"]);
+    assert_eq!(ask(&siti, 1, 90).problem(), refusal(409, "already-exists"));
+    assert_eq!(opsir.decide(&id, "give").ok()["state"], "approved");
+    assert_eq!(siti.post(&path(1, "/destruction/cancel"), &json!({})).status, 200);
+    // Of a retired object the last version may go as well; in service again, it must not.
+    world.done(&format!("object retire {OBJECT} --project {PROJECT}"));
+    let id = text(&ask(&siti, 2, 7).json()["id"]);
+    world.done(&format!("object reinstate {OBJECT} --project {PROJECT}"));
+    assert_eq!(opsir.decide(&id, "give").problem(), refusal(409, "wrong-key-state"));
+    assert_eq!(opsir.decide(&id, "refuse").ok()["state"], "refused");
+}
+
+/// Sets when the destruction of the only version that waits for one falls due, as if it had been asked so long ago.
+pub(crate) fn make_due(vault: &Vault) -> Vec<u8> {
+    let scan = Scan { prefix: b"", after: None, limit: 100 };
+    for (row_key, row) in vault.store.scan(Table::KeyVersions, scan).unwrap() {
+        let version: KeyVersion = cbor::decode(&row.unwrap().value).unwrap();
+        let Some(doom) = version.doom else { continue };
+        let now = Timestamp::from_micros(vault.store.head().time_us);
+        let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.wait"));
+        let version = KeyVersion { doom: Some(Doom { at: now, ..doom }), ..version };
+        let batch = Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
+        vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+        return row_key;
+    }
+    panic!("no destruction waits");
+}
+
+/// Whether the middle of a stored row, which no other has, lies anywhere in the file.
+pub(crate) fn lies_in_file(sandbox: &Sandbox, row: &[u8]) -> bool {
+    let middle = &row[40..72];
+    let file = fs::read(store_path(sandbox)).unwrap();
+    file.windows(middle.len()).any(|bytes| bytes == middle)
+}
+
+/// Version 1 of the provisioned object waits to be destroyed.
+pub(crate) fn scheduled(world: &World) {
+    let (siti, opsir) = (member(world, "siti"), person(world, "opsir", "officer"));
+    world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
+    let id = text(&ask(&siti, 1, 7).json()["id"]);
+    assert_eq!(opsir.decide(&id, "give").ok()["state"], "approved");
+}
+
+#[test]
+fn when_its_time_is_over_nothing_is_left_of_the_key() {
+    in_child("key_destruction::when_its_time_is_over_nothing_is_left_of_the_key", |softhsm| {
+        let world = World::new("");
+        let first = world.absensi().seal(OBJECT, b"satu");
+        scheduled(&world);
+        let second = world.absensi().seal(OBJECT, b"dua");
+        let World { sandbox, daemon } = world;
+        assert!(daemon.stop().success());
+        let vault = Vault::open(&sandbox, softhsm);
+        let key_id = {
+            let scan = Scan { prefix: b"", after: None, limit: 1 };
+            vault.store.scan(Table::KeyVersions, scan).unwrap()[0].0.clone()
+        };
+        drop(vault);
+        let before = stored(&sandbox, Table::KeyVersions, &key_id);
+        let vault = Vault::open(&sandbox, softhsm);
+        let row_key = make_due(&vault);
+        assert_eq!(row_key, key_id);
+        drop(vault);
+        let due = stored(&sandbox, Table::KeyVersions, &row_key);
+        assert!(lies_in_file(&sandbox, &due), "the test looks for what is there");
+
+        let world = World { daemon: sandbox.resume(), sandbox };
+        world.daemon.wait_until("it is destroyed", || state(&world, 1)["version"]["state"] == "destroyed");
+        world.daemon.wait_until("the file was written anew", || {
+            world.daemon.said("the store's file was written anew").count() == 1
+        });
+        let absensi = world.absensi();
+        assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(410, "key-destroyed"));
+        assert_eq!(absensi.open(OBJECT, &second), b"dua");
+        let shown = state(&world, 1);
+        assert!(shown["destroyed"].is_string() && shown["unrecoverable"].is_null(), "{shown}");
+        assert_eq!(
+            shown["stands_against"],
+            json!([{ "what": "kek-version", "number": 1 }, { "what": "master-key-generation", "number": 1 }])
+        );
+        assert_eq!(shown["next"], json!([]));
+        let world = world.restart();
+        assert_eq!(world.absensi().decrypt(&sealed(&first)).problem(), refusal(410, "key-destroyed"));
+        assert_eq!(world.absensi().open(OBJECT, &second), b"dua");
+        let acts: Vec<String> = world.trail().iter().map(|entry| text(&entry["act"])).collect();
+        for act in ["key.destroy", "store.rewrite"] {
+            assert_eq!(acts.iter().filter(|found| *found == act).count(), 1, "{act}");
+        }
+        let World { sandbox, daemon } = world;
+        assert!(daemon.stop().success());
+        assert!(!lies_in_file(&sandbox, &before) && !lies_in_file(&sandbox, &due));
+        for left in ["redb-old", "redb-new"] {
+            assert!(!store_path(&sandbox).with_extension(left).exists(), "{left}");
+        }
+        let gone = stored(&sandbox, Table::KeyVersions, &row_key);
+        assert!(lies_in_file(&sandbox, &gone), "what is left is a row");
+        // And it says so without a key.
+        let vault = Vault::open(&sandbox, softhsm);
+        let row = vault.store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
+        let version: KeyVersion = cbor::decode(&row.value).unwrap();
+        assert!(version.wrapped.is_empty() && version.gone.is_some());
+    });
+}

@@ -1,0 +1,270 @@
+//! What becomes of key versions: who may do it, what it does to encrypting and decrypting at once, and what is told of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::client::refusal;
+use crate::key_turns::by_hand;
+use crate::second_person::{Person, member, person};
+use crate::support::daemon::{OBJECT, PROJECT, Sandbox};
+use crate::world::{Application, World};
+
+fn key(world: &World, verb: &str, more: &str) -> Value {
+    let (verb, version) = verb.split_once(' ').unwrap_or((verb, ""));
+    let words = format!("key {verb} {OBJECT} {version} --project {PROJECT} {more}");
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    world.done(&words)["key-version"].clone()
+}
+
+fn refused(world: &World, words: &str) -> String {
+    let words = format!("key {words} --project {PROJECT}");
+    world.sandbox.refused(&words.split_whitespace().collect::<Vec<_>>())
+}
+
+fn sealed(ciphertext: &str) -> Value {
+    json!({ "object": OBJECT, "ciphertext": ciphertext })
+}
+
+fn version_of(ciphertext: &str) -> u8 {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(ciphertext).unwrap()[11]
+}
+
+fn in_seconds(seconds: i64) -> String {
+    (OffsetDateTime::now_utc() + time::Duration::seconds(seconds)).format(&Rfc3339).unwrap()
+}
+
+#[test]
+fn a_disabled_version_does_nothing_until_it_is_enabled() {
+    let world = World::new("");
+    let absensi = world.absensi();
+    let first = absensi.seal(OBJECT, b"satu");
+    world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
+    let second = absensi.seal(OBJECT, b"dua");
+    assert_eq!((version_of(&first), version_of(&second)), (1, 2));
+    assert_eq!(absensi.open(OBJECT, &first), b"satu");
+    let in_memory = world.status()["data_keys"].as_u64().unwrap();
+
+    let shown = key(&world, "disable 1", "--reason uji");
+    assert_eq!((&shown["version"]["state"], &shown["current"]), (&json!("disabled"), &json!(false)));
+    assert_eq!(shown["next"], json!(["enable", "schedule-destruction"]));
+    assert_eq!(world.status()["data_keys"].as_u64(), Some(in_memory - 1), "its key is out of memory");
+    assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-disabled"));
+    assert_eq!(absensi.open(OBJECT, &second), b"dua", "the other one serves");
+    // It is so already, and nothing is recorded of it.
+    key(&world, "disable 1", "");
+    // A stranger to the key is told nothing of it.
+    let other = world.enrol(PROJECT, "gaji");
+    assert_eq!(other.decrypt(&sealed(&first)).problem(), refusal(403, "not-granted"));
+    // Nor what carries another key's id.
+    let mut foreign = first.clone().into_bytes();
+    foreign[8] = if foreign[8] == b'A' { b'B' } else { b'A' };
+    let foreign = String::from_utf8(foreign).unwrap();
+    assert_eq!(absensi.decrypt(&sealed(&foreign)).problem(), refusal(422, "cannot-open"));
+
+    let world = world.restart();
+    let absensi = world.absensi();
+    assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-disabled"));
+    let shown = key(&world, "enable 1", "");
+    assert_eq!(shown["version"]["state"], "decrypt_only");
+    assert_eq!(absensi.open(OBJECT, &first), b"satu");
+    let moves: Vec<(&str, &str)> = shown["moves"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["what"].as_str().unwrap(), one["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        moves,
+        [
+            ("make", "active"),
+            ("step-down", "decrypt_only"),
+            ("disable", "disabled"),
+            ("enable", "decrypt_only")
+        ]
+    );
+    assert_eq!(shown["moves"][2]["reason"], "uji");
+
+    // The one that encrypts can be stopped, too; nothing else takes over.
+    key(&world, "disable 2", "");
+    let item = json!({ "object": OBJECT, "plaintext": "" });
+    assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
+    assert_eq!(absensi.decrypt(&sealed(&second)).problem(), refusal(409, "key-disabled"));
+    key(&world, "enable 2", "");
+    assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 2);
+    for (words, code) in
+        [("show karyawan 9", "not-found"), ("disable karyawan 0", "not-found"), ("show lain 1", "not-found")]
+    {
+        assert_eq!(refused(&world, words), code, "{words}");
+    }
+    let acts: Vec<Value> = world.trail().iter().map(|entry| entry["act"].clone()).collect();
+    assert_eq!(acts.iter().filter(|act| **act == "key.disable").count(), 2);
+    let listed = world.done(&format!("key list {OBJECT} --project {PROJECT}"));
+    assert_eq!(listed["key-versions"]["items"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_compromised_version_encrypts_no_more_and_another_takes_over() {
+    let world = World::new("");
+    let absensi = world.absensi();
+    let first = absensi.seal(OBJECT, b"satu");
+    let shown = key(&world, "compromise 1", "--reason bocor");
+    assert_eq!(shown["version"]["state"], "compromised");
+    assert_eq!(shown["next"], json!(["reencrypt", "look-what-depends", "schedule-destruction"]));
+    let second = absensi.seal(OBJECT, b"dua");
+    assert_eq!(version_of(&second), 2, "the next one is there when the answer is");
+    assert_eq!(absensi.open(OBJECT, &first), b"satu", "what there is opens");
+    let trail = world.trail();
+    let entry = trail.iter().rev().find(|entry| entry["act"] == "key.compromise").unwrap();
+    let detail = |name: &str| entry["details"][name].as_str().map(str::to_owned);
+    assert_eq!((detail("reason").as_deref(), detail("next-version").as_deref()), (Some("bocor"), Some("2")));
+
+    // A closed one stays closed, and is compromised when it is opened again.
+    key(&world, "disable 2", "");
+    assert_eq!(key(&world, "compromise 2", "")["version"]["state"], "disabled");
+    assert_eq!(key(&world, "enable 2", "")["version"]["state"], "compromised");
+    let item = json!({ "object": OBJECT, "plaintext": "" });
+    assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
+    assert_eq!(key(&world, "show 2", "")["next"][0], "rotate");
+    world.done(&format!("key rotate {OBJECT} --project {PROJECT} --reason uji"));
+    assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 3);
+
+    for (language, next) in
+        [("en", "next          1. encrypt again"), ("id", "selanjutnya   1. enkripsi ulang")]
+    {
+        let words = ["--language", language, "key", "show", OBJECT, "1", "--project", PROJECT];
+        let output = world.sandbox.run(&words);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains(next) && text.contains("bocor"), "{text}");
+    }
+}
+
+#[test]
+fn windows_end_encrypting_and_decrypting_by_the_clock() {
+    let sandbox = Sandbox::new();
+    by_hand(&sandbox);
+    let world = World::over(sandbox, "");
+    let absensi = world.absensi();
+    let first = absensi.seal(OBJECT, b"satu");
+    let (soon, later, far) = (in_seconds(4), in_seconds(6), in_seconds(9_000));
+    assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --decrypt-until {far}")), "bad-request");
+    let past = in_seconds(-5);
+    assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --encrypt-until {past}")), "bad-request");
+    let both = format!("--encrypt-until {soon} --decrypt-until {far}");
+    let shown = key(&world, "windows 1", &both);
+    assert!(shown["version"]["encrypt_until"].is_string(), "{shown}");
+    let longer = in_seconds(99_000);
+    let grow = format!("windows {OBJECT} 1 --decrypt-until {longer}");
+    assert_eq!(refused(&world, &grow), "bad-request", "no reason was given");
+    key(&world, "windows 1", &format!("--decrypt-until {longer} --reason audit"));
+    key(&world, "windows 1", &format!("--decrypt-until {later}"));
+
+    // Nobody tells the daemon: its own time does.
+    let item = json!({ "object": OBJECT, "plaintext": "" });
+    world.daemon.wait_until("the window to encrypt is over", || absensi.encrypt(&item).status == 409);
+    assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
+    world
+        .daemon
+        .wait_until("the window to decrypt is over", || absensi.decrypt(&sealed(&first)).status == 409);
+    assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-window-over"));
+    let body = absensi.published_body(OBJECT, "dekrip", &first).to_string();
+    assert_eq!(absensi.published(body).gagal(), refusal(409, "key-window-over"));
+    let batch = json!({ "items": [sealed(&first), sealed("R0IB")] });
+    let batch = absensi.decrypt(&batch).ok();
+    assert_eq!(
+        (&batch["items"][0]["code"], &batch["items"][1]["code"]),
+        (&json!("key-window-over"), &json!("cannot-open"))
+    );
+    // Given more time, it opens again.
+    key(&world, "windows 1", "--decrypt-until never --reason sengketa");
+    assert_eq!(absensi.open(OBJECT, &first), b"satu");
+    // The next version is made with windows of its own.
+    let rotate =
+        format!("key rotate {OBJECT} --project {PROJECT} --encrypt-until {far} --decrypt-until {longer}");
+    world.done(&rotate);
+    assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 2);
+    assert!(key(&world, "show 2", "")["version"]["decrypt_until"].is_string());
+    assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --encrypt-until {far}")), "wrong-key-state");
+}
+
+#[test]
+fn members_move_keys_and_an_officer_stops_one() {
+    let world = World::new("");
+    let first = world.absensi().seal(OBJECT, b"satu");
+    let (siti, opsir) = (member(&world, "siti"), person(&world, "opsir", "officer"));
+    let (admin, stranger) = (Person(world.admin()), person(&world, "joko", "user"));
+    let path = |verb: &str| format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/1{verb}");
+    for verb in ["/disable", "/enable"] {
+        assert_eq!(admin.post(&path(verb), &json!({})).problem(), refusal(403, "forbidden"), "{verb}");
+        assert_eq!(stranger.post(&path(verb), &json!({})).problem(), refusal(404, "not-found"), "{verb}");
+        assert!([403, 404].contains(&opsir.post(&path(verb), &json!({})).status), "{verb}");
+        assert_eq!(siti.post(&path(verb), &json!({ "reason": "uji" })).status, 200, "{verb}");
+    }
+    assert_eq!(siti.get(&path("")).ok()["moves"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        siti.post(&path("/enable"), &json!({ "reason": "a\nb" })).problem(),
+        refusal(400, "bad-request")
+    );
+    let compromised = opsir.post(&path("/compromise"), &json!({}));
+    assert_eq!(compromised.status, 200, "{}", compromised.text());
+    assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
+}
+
+/// Decrypts until it is told to stop, and writes down when each was begun and answered, and how.
+fn decrypting(application: &Application, item: &Value, stop: &AtomicBool) -> Vec<(Instant, Instant, String)> {
+    let mut seen = Vec::new();
+    let mut connection = application.client.connect().unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let answer = application.v1_over(&mut connection, "decrypt", item.to_string()).unwrap();
+        let code = if answer.status == 200 { "done".to_owned() } else { answer.problem().1 };
+        seen.push((began, Instant::now(), code));
+    }
+    seen
+}
+
+#[test]
+fn nothing_is_opened_after_the_answer_that_closes_a_version() {
+    let world = World::new("");
+    let absensi = Application { api_key: world.generous(), ..world.absensi() };
+    world.done(&format!("budget set --project {PROJECT} --endpoint absensi --fields 10000000"));
+    let listed = world.done(&format!("api-key list --project {PROJECT} --endpoint absensi"));
+    for one in listed["api-keys"]["items"].as_array().unwrap() {
+        world.done(&format!("budget set --api-key {} --fields 10000000", one["id"].as_str().unwrap()));
+    }
+    let item = sealed(&absensi.seal(OBJECT, b"satu"));
+    world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
+    let stop = AtomicBool::new(false);
+    let mut closed = Vec::new();
+    let seen: Vec<_> = scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| decrypting(&absensi, &item, &stop))).collect();
+        for _ in 0..5 {
+            sleep(Duration::from_millis(200));
+            key(&world, "disable 1", "");
+            let answered = Instant::now();
+            sleep(Duration::from_millis(200));
+            closed.push((answered, Instant::now()));
+            key(&world, "enable 1", "");
+        }
+        sleep(Duration::from_millis(200));
+        stop.store(true, Ordering::Relaxed);
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let count = |code: &str| seen.iter().filter(|(.., found)| found == code).count();
+    assert!(count("done") > 20 && count("key-disabled") > 20, "{} {}", count("done"), count("key-disabled"));
+    assert_eq!(count("done") + count("key-disabled") + count("conflict"), seen.len());
+    for (from, to) in closed {
+        for (began, answered, code) in &seen {
+            // Neither begun nor answered while it was closed, save what was on the wire already.
+            if *began >= from && *answered <= to {
+                assert_eq!(code, "key-disabled");
+            }
+        }
+    }
+    assert_eq!(absensi.decrypt(&item).status, 200);
+}

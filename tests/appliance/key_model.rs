@@ -1,0 +1,294 @@
+//! The life of key versions against a plain list: random acts, time that passes and locks in between, each act with the answer that
+//! the list foretells; after each, every version stands as the list says, and every envelope that was ever made opens until it
+//! may not. An appliance in this process, with both clocks passed in.
+
+use gembok::appliance::{Acceptance, Tending};
+use gembok::desk::asker::Asker;
+use serde_json::{Value, json};
+
+use crate::clock::{OPERATOR, clock, pass};
+use crate::key_world::{World, ask};
+use crate::plain_keys::State::{Active, Compromised, DecryptOnly, DestroyScheduled, Destroyed, Disabled};
+use crate::plain_keys::{Foretold, Model, Version, WRONG};
+use crate::support::daemon::{OBJECT, PROJECT};
+use crate::support::softhsm::in_child;
+
+const ACTS: usize = 400;
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+/// Certificates end after 397 days.
+const PASSES_MAX: u64 = 380 * DAY;
+const WAIT: u64 = 7 * DAY;
+/// Envelopes that are remembered.
+const KEPT: usize = 60;
+const ALGORITHMS: [&str; 4] = ["xaes-256-gcm", "aes-256-gcm", "aes-256-gcm-siv", "xchacha20-poly1305"];
+
+/// Draws that can be made again.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, end: usize) -> usize {
+        // xorshift64.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).unwrap()
+    }
+}
+
+impl World {
+    /// One version, as a request names it, with more members.
+    fn of(number: usize, more: &Value) -> Value {
+        let mut members =
+            json!({ "project": PROJECT, "object": OBJECT, "version": (number + 1).to_string() });
+        members.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        members
+    }
+
+    fn key(&self, verb: &str, members: &Value) -> Result<Value, String> {
+        ask(&self.appliance, &self.person(&self.siti), &json!({ "key": { verb: members } }))
+    }
+
+    fn windows(
+        &mut self,
+        number: usize,
+        draws: &mut Draws,
+        model: &mut Model,
+    ) -> (Result<Value, String>, Foretold) {
+        let now = model.now;
+        let version = &mut model.versions[number];
+        let ends = [2 * HOUR, 30 * HOUR, 5 * DAY, 40 * DAY];
+        let mut end = |old: Option<u64>| match draws.below(4) {
+            0 => (Value::Null, old),
+            1 => (json!("never"), None),
+            _ => {
+                let end = now + ends[draws.below(4)] + HOUR / 2;
+                (json!(self.moment(end)), Some(end))
+            }
+        };
+        let ((encrypt, encrypt_end), (decrypt, decrypt_end)) =
+            (end(version.encrypt_until), end(version.decrypt_until));
+        let reason = (draws.below(2) == 0).then_some("uji");
+        let members = json!({ "encrypt_until": encrypt, "decrypt_until": decrypt, "reason": reason });
+        let told = self.key("windows", &Self::of(number, &members));
+        let seals = version.state == Active;
+        let grows = version.decrypt_until.is_some_and(|old| decrypt_end.is_none_or(|end| end > old));
+        let crossed = decrypt_end.is_some_and(|last| encrypt_end.is_none_or(|end| end > last));
+        let foretold = if version.state == Destroyed || (!seals && encrypt_end != version.encrypt_until) {
+            WRONG
+        } else if (seals && crossed) || (grows && reason.is_none()) {
+            Err("bad-request")
+        } else {
+            (version.encrypt_until, version.decrypt_until) = (encrypt_end, decrypt_end);
+            Ok(())
+        };
+        if told.is_ok() {
+            // A window that ends soon is seen at once.
+            self.tend();
+            model.sweep();
+        }
+        (told, foretold)
+    }
+
+    /// Siti asks, and Budi says yes.
+    fn destroy(&self, number: usize, model: &mut Model) -> (Result<Value, String>, Foretold) {
+        let told = self
+            .key("schedule-destruction", &Self::of(number, &json!({ "days": WAIT / DAY, "reason": "uji" })));
+        let version = &mut model.versions[number];
+        let may_seal = version.state == Active && !model.is_retired;
+        if may_seal || matches!(version.state, DestroyScheduled | Destroyed) {
+            return (told, WRONG);
+        }
+        let Ok(asked) = told else { return (told, Ok(())) };
+        (version.doom, version.state) = ((model.now + WAIT, version.state), DestroyScheduled);
+        let give = json!({ "approval": { "give": { "id": asked["approval"]["id"] } } });
+        (ask(&self.appliance, &self.person(&self.budi), &give), Ok(()))
+    }
+
+    fn act(&mut self, draws: &mut Draws, model: &mut Model) -> (String, Result<Value, String>, Foretold) {
+        let number = draws.below(model.versions.len());
+        // Mostly one of the last few: they have the livelier lives.
+        let number = if draws.below(3) > 0 { model.versions.len() - 1 - number.min(2) } else { number };
+        let of = Self::of(number, &json!({ "reason": "uji" }));
+        let version = &mut model.versions[number];
+        match draws.below(12) {
+            0 => {
+                let algorithm = ALGORITHMS[draws.below(4)];
+                let algorithm = (draws.below(2) == 0).then_some(algorithm);
+                let members = json!({ "project": PROJECT, "object": OBJECT, "algorithm": algorithm });
+                let told = self.key("rotate", &members);
+                model.rotate(algorithm);
+                ("rotate".into(), told, Ok(()))
+            }
+            1 | 2 => {
+                let foretold = match version.state {
+                    DestroyScheduled | Destroyed => WRONG,
+                    Disabled => Ok(()),
+                    before => {
+                        (version.before, version.state) = (before, Disabled);
+                        Ok(())
+                    }
+                };
+                (format!("disable {number}"), self.key("disable", &of), foretold)
+            }
+            3 | 4 => {
+                let foretold = match version.state {
+                    DestroyScheduled | Destroyed => WRONG,
+                    Disabled => {
+                        version.state = version.before;
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                };
+                (format!("enable {number}"), self.key("enable", &of), foretold)
+            }
+            5 => {
+                let told = self.key("compromise", &of);
+                if version.state == Destroyed {
+                    return (format!("compromise {number}"), told, WRONG);
+                }
+                let sealed = version.state == Active;
+                *version.open() = Compromised;
+                if sealed && !model.is_retired {
+                    model.rotate(None);
+                }
+                (format!("compromise {number}"), told, Ok(()))
+            }
+            6 | 7 => {
+                let told = self.windows(number, draws, model);
+                (format!("windows {number}"), told.0, told.1)
+            }
+            8 | 9 => {
+                let told = self.destroy(number, model);
+                (format!("destroy {number}"), told.0, told.1)
+            }
+            10 => {
+                let foretold = if version.state == DestroyScheduled {
+                    version.state = version.doom.1;
+                    Ok(())
+                } else {
+                    WRONG
+                };
+                (format!("cancel {number}"), self.key("cancel-destruction", &of), foretold)
+            }
+            _ => {
+                let (word, is_retired) =
+                    if draws.below(3) == 0 { ("retire", true) } else { ("reinstate", false) };
+                model.is_retired = is_retired;
+                let members = json!({ "project": PROJECT, "name": OBJECT });
+                let told = ask(
+                    &self.appliance,
+                    &self.person(&self.siti),
+                    &json!({ "object": { "life": { word: members } } }),
+                );
+                (word.into(), told, Ok(()))
+            }
+        }
+    }
+
+    fn agrees(&self, model: &Model, after: &str) {
+        let list = json!({ "key": { "list": { "project": PROJECT, "object": OBJECT } } });
+        let listed = ask(&self.appliance, &Asker::Local(0), &list).unwrap();
+        let found: Vec<String> = listed["key-versions"]["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                format!(
+                    "{} {} {} {} {}",
+                    one["version"],
+                    one["algorithm"],
+                    one["state"],
+                    one["encrypt_until"],
+                    one["decrypt_until"]
+                )
+            })
+            .collect();
+        let end = |end: Option<u64>| end.map_or(Value::Null, |end| json!(self.moment(end)));
+        let expected: Vec<String> = (1..)
+            .zip(&model.versions)
+            .map(|(number, one)| {
+                let state = match one.state {
+                    Active => "active",
+                    DecryptOnly => "decrypt_only",
+                    Disabled => "disabled",
+                    DestroyScheduled => "destroy_scheduled",
+                    Destroyed => "destroyed",
+                    Compromised => "compromised",
+                };
+                let (encrypt, decrypt) = (end(one.encrypt_until), end(one.decrypt_until));
+                format!("{number} {} {} {encrypt} {decrypt}", json!(one.algorithm), json!(state))
+            })
+            .collect();
+        assert_eq!(found, expected, "after {after}");
+    }
+}
+
+#[test]
+fn key_versions_do_what_a_plain_list_foretells() {
+    in_child("key_model::key_versions_do_what_a_plain_list_foretells", |softhsm| {
+        let seed = std::env::var("GEMBOK_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed: u64 = seed.unwrap_or(0x9E37_79B9_7F4A_7C15);
+        let mut draws = Draws(seed);
+        let mut world = World::new(softhsm);
+        let mut model = Model { now: 0, is_retired: false, versions: vec![Version::made("xaes-256-gcm", 0)] };
+        let mut envelopes: Vec<(usize, Vec<u8>)> = Vec::new();
+        let (mut done, mut refused, mut opened, mut closed) = (0, 0, 0, 0);
+        world.tend();
+        for round in 0..ACTS {
+            let (what, told, foretold) = world.act(&mut draws, &mut model);
+            let told = told.map(drop);
+            assert_eq!(told, foretold.map_err(str::to_owned), "{what}, round {round} of seed {seed}");
+            if told.is_ok() {
+                done += 1;
+            } else {
+                refused += 1;
+            }
+            if draws.below(4) == 0 && model.now < PASSES_MAX {
+                let hours = [1, 5, 26, 170][draws.below(4)];
+                pass(hours * HOUR);
+                model.now += hours * HOUR;
+                world.tend();
+                model.sweep();
+            }
+            if draws.below(25) == 0 {
+                world.appliance.lock(OPERATOR, clock()).unwrap();
+                world.appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
+                world.tending = Tending::default();
+                world.tend();
+                model.sweep();
+            }
+            world.agrees(&model, &format!("{what}, round {round} of seed {seed}"));
+            match (world.encrypt(), model.seals()) {
+                (Ok(envelope), Ok(())) => envelopes.push((model.versions.len() - 1, envelope)),
+                (told, foretold) => {
+                    let told = told.map(drop);
+                    assert_eq!(told, foretold.map_err(str::to_owned), "{what}, round {round} of seed {seed}");
+                }
+            }
+            if envelopes.len() > KEPT {
+                envelopes.remove(draws.below(KEPT));
+            }
+            let all: Vec<Vec<u8>> = envelopes.iter().map(|(_, envelope)| envelope.clone()).collect();
+            if all.is_empty() {
+                continue;
+            }
+            for ((number, _), told) in envelopes.iter().zip(world.decrypt(&all)) {
+                let foretold = model.versions[*number].opens(model.now);
+                if foretold.is_ok() {
+                    opened += 1;
+                } else {
+                    closed += 1;
+                }
+                assert_eq!(
+                    told,
+                    foretold.map_err(str::to_owned),
+                    "an envelope of {number} after {what}, round {round} of seed {seed}"
+                );
+            }
+        }
+        let ended = model.versions.iter().filter(|version| version.state == Destroyed).count();
+        assert!(done > 100 && refused > 30 && ended > 3, "{done} {refused} {ended}");
+        assert!(opened > 1_000 && closed > 1_000, "{opened} {closed}");
+    });
+}

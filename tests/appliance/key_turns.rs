@@ -1,0 +1,190 @@
+//! Rotation by itself: by age, by use, before a window ends, and after a compromise whose successor could not be made at once;
+//! what is not rotated stops hard at its limit (`leases`).
+
+use std::fs;
+
+use gembok::domain::actor::Actor;
+use gembok::domain::audit_record::{self, AuditRecord};
+use gembok::domain::cbor;
+use gembok::domain::key_version::KeyVersion;
+use gembok::domain::timestamp::Timestamp;
+use gembok::store::{Batch, Scan, Table};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::client::refusal;
+use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
+use crate::support::shim::Shim;
+use crate::support::softhsm::in_child;
+use crate::vault::Vault;
+use crate::world::World;
+
+const GCM: &str = "alamat";
+const DAY_S: u64 = 86_400;
+
+/// Rewrites every key version, as its row would be after a time or after so many uses.
+fn rewrite(vault: &Vault, change: impl Fn(KeyVersion) -> KeyVersion) {
+    let scan = Scan { prefix: b"", after: None, limit: 100 };
+    for (row_key, row) in vault.store.scan(Table::KeyVersions, scan).unwrap() {
+        let version = change(cbor::decode(&row.unwrap().value).unwrap());
+        let now = Timestamp::from_micros(vault.store.head().time_us);
+        let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.age"));
+        let batch = Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
+        vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+    }
+}
+
+fn current(world: &World, object: &str) -> u64 {
+    let shown = world.done(&format!("object show {object} --project {PROJECT}"));
+    shown["object"]["object"]["current_version"].as_u64().unwrap()
+}
+
+fn reasons(world: &World) -> Vec<String> {
+    let trail = world.trail();
+    let turned = trail.iter().filter(|entry| entry["act"] == "key.rotate" && entry["actor"] == "system");
+    turned.map(|entry| entry["details"]["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+fn pause(
+    world: World,
+    softhsm: &crate::support::softhsm::SoftHsm,
+    change: impl Fn(KeyVersion) -> KeyVersion,
+) -> Sandbox {
+    let World { sandbox, daemon } = world;
+    assert!(daemon.stop().success());
+    rewrite(&Vault::open(&sandbox, softhsm), change);
+    sandbox
+}
+
+#[test]
+fn a_key_that_is_old_gets_its_next_version() {
+    in_child("key_turns::a_key_that_is_old_gets_its_next_version", |softhsm| {
+        let world = World::new("");
+        for object in ["muda", "abadi", "pensiun", "sebentar"] {
+            world.done(&format!("object create {object} --project {PROJECT}"));
+        }
+        world.done(&format!("object rotation abadi --project {PROJECT} --after-days 0"));
+        let shown = world.done(&format!("object rotation muda --project {PROJECT} --after-days 500"));
+        assert_eq!(shown["object"]["object"]["rotate_after_days"], 500);
+        world.done(&format!("object retire pensiun --project {PROJECT}"));
+        let days = ["object", "rotation", "muda", "--project", PROJECT, "--after-days", "36501"];
+        assert_eq!(world.sandbox.refused(&days), "bad-request");
+        let first = world.absensi().seal(OBJECT, b"lama");
+        // A window that ends within the day, of an object that is not old.
+        world.done(&format!("object rotation sebentar --project {PROJECT} --after-days 0"));
+        let sandbox = pause(world, softhsm, |version| KeyVersion {
+            created: Timestamp::from_seconds(version.created.seconds() - 400 * DAY_S),
+            ..version
+        });
+        let world = World { daemon: sandbox.resume(), sandbox };
+        world.daemon.wait_until("it is rotated", || current(&world, OBJECT) == 2);
+        let second = world.absensi().seal(OBJECT, b"baru");
+        assert_eq!(world.absensi().open(OBJECT, &first), b"lama");
+        assert_eq!(world.absensi().open(OBJECT, &second), b"baru");
+        for object in ["muda", "abadi", "pensiun"] {
+            assert_eq!(current(&world, object), 1, "{object}");
+        }
+        assert_eq!(reasons(&world), ["its age"]);
+
+        // Another age is felt at once; so is a window that ends soon.
+        world.done(&format!("object rotation muda --project {PROJECT} --after-days 399"));
+        world.daemon.wait_until("it is rotated", || current(&world, "muda") == 2);
+        let soon = (OffsetDateTime::now_utc() + time::Duration::hours(2)).format(&Rfc3339).unwrap();
+        world.done(&format!("key windows sebentar 1 --project {PROJECT} --encrypt-until {soon}"));
+        world.daemon.wait_until("it is rotated", || current(&world, "sebentar") == 2);
+        assert_eq!(reasons(&world), ["its age", "its age", "its window to encrypt ends"]);
+        let shown = world.done(&format!("key show sebentar 2 --project {PROJECT}"));
+        let made = &shown["key-version"]["moves"][0];
+        assert_eq!(
+            (&made["actor"], &made["reason"]),
+            (&json!("system"), &json!("its window to encrypt ends"))
+        );
+    });
+}
+
+#[test]
+fn a_key_that_is_half_used_up_gets_its_next_version() {
+    in_child("key_turns::a_key_that_is_half_used_up_gets_its_next_version", |softhsm| {
+        for (uses, by) in
+            [((1 << 31) - 1_024, "a lease"), (1 << 31, "a look"), ((1 << 32) - 5, "a look, late")]
+        {
+            let world = World::new("");
+            world.done(&format!("object create {GCM} --project {PROJECT} --algorithm aes-256-gcm"));
+            world.grant("encrypt decrypt", GCM, ENDPOINT);
+            let first = world.absensi().seal(GCM, b"satu");
+            let sandbox = pause(world, softhsm, |version| {
+                let uses_reserved = if version.algorithm.is_leased() { uses } else { 0 };
+                KeyVersion { uses_reserved, ..version }
+            });
+            let world = World { daemon: sandbox.resume(), sandbox };
+            // Whoever comes just before it is done still has what is left; nobody is refused.
+            let sealed: Vec<String> = (0..3).map(|_| world.absensi().seal(GCM, b"dua")).collect();
+            world.daemon.wait_until(by, || current(&world, GCM) == 2);
+            assert_eq!(world.absensi().open(GCM, &first), b"satu");
+            for ciphertext in &sealed {
+                assert_eq!(world.absensi().open(GCM, ciphertext), b"dua");
+            }
+            assert_eq!(world.status()["worn_keys"], json!([]));
+            assert_eq!(reasons(&world), ["half of its uses are used up"]);
+            world.absensi().seal(GCM, b"tiga");
+            let shown = world.done(&format!("object show {GCM} --project {PROJECT}"));
+            assert_eq!(shown["object"]["versions"][1]["uses_reserved"], 1_024);
+            assert_eq!(shown["object"]["versions"][1]["algorithm"], "aes-256-gcm");
+        }
+    });
+}
+
+#[test]
+fn where_nothing_happens_by_itself_health_says_what_is_due() {
+    in_child("key_turns::where_nothing_happens_by_itself_health_says_what_is_due", |softhsm| {
+        let world = World::new("");
+        let sandbox = pause(world, softhsm, |version| KeyVersion {
+            created: Timestamp::from_seconds(version.created.seconds() - 400 * DAY_S),
+            ..version
+        });
+        by_hand(&sandbox);
+        let world = World { daemon: sandbox.resume(), sandbox };
+        let due = |world: &World| world.status()["due_keys"].as_array().unwrap().len();
+        world.daemon.wait_until("it is named", || due(&world) == 1);
+        assert_eq!(world.status()["due_keys"][0]["why"], "age");
+        assert_eq!(world.admin().get("/health/state").json()["due_keys"], world.status()["due_keys"]);
+        let output = world.sandbox.run(&["status"]);
+        assert!(String::from_utf8_lossy(&output.stdout).contains("waits to be rotated"), "{output:?}");
+        world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
+        assert_eq!(due(&world), 0);
+        assert_eq!(reasons(&world), Vec::<String>::new());
+    });
+}
+
+/// Lets nothing be rotated without somebody's word, from the next start on.
+pub(crate) fn by_hand(sandbox: &Sandbox) {
+    let file = sandbox.path("policies/crypto.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("automatic_rotation = true", "automatic_rotation = false")).unwrap();
+}
+
+#[test]
+fn a_compromised_key_stops_without_a_token_and_goes_on_with_it() {
+    let world = World::over(Sandbox::with_module(Shim::module(), ""), "");
+    let shim = world.sandbox.softhsm().shim();
+    shim.obey();
+    let first = world.absensi().seal(OBJECT, b"satu");
+    // After a restart the project's KEK is cold.
+    let world = world.restart();
+    shim.order(&["C_GetTokenInfo 0 * answer 224", "C_Decrypt 0 * answer 224", "C_Initialize 0 * answer 5"]);
+    world.daemon.wait_until("it is degraded", || world.sandbox.state() == "degraded");
+    let shown = world.done(&format!("key compromise {OBJECT} 1 --project {PROJECT} --reason bocor"));
+    let shown = &shown["key-version"];
+    assert_eq!((&shown["version"]["state"], &shown["next"][0]), (&json!("compromised"), &json!("rotate")));
+    let item = json!({ "object": OBJECT, "plaintext": "" });
+    assert_eq!(world.absensi().encrypt(&item).problem(), refusal(409, "key-not-sealing"));
+    let due: Value = world.status()["due_keys"].clone();
+    assert_eq!((due.as_array().unwrap().len(), &due[0]["why"]), (1, &json!("compromised")));
+    shim.obey();
+    world.daemon.wait_until("another took over", || current(&world, OBJECT) == 2);
+    assert_eq!(world.absensi().encrypt(&item).status, 200);
+    assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
+    assert_eq!(world.status()["due_keys"], json!([]));
+    assert_eq!(reasons(&world), ["it is compromised"]);
+}
