@@ -605,8 +605,8 @@ fn a_signer_signs_and_proves_that_its_halves_belong_together() {
         let other = token.generate_signer("gembok-other").unwrap();
         // Both halves go, and no other pair; what is gone is gone.
         token.generate_signer("gembok-gone").unwrap();
-        assert_eq!(token.destroy_signer("gembok-gone").unwrap(), true);
-        assert_eq!(token.destroy_signer("gembok-gone").unwrap(), false);
+        assert!(token.destroy_signer("gembok-gone").unwrap());
+        assert!(!token.destroy_signer("gembok-gone").unwrap());
         assert!(matches!(token.signer("gembok-gone"), Err(TokenError::NotFound(_))));
         token.generate_signer("gembok-gone").unwrap();
         other.sign_digest(&[2; 32]).unwrap();

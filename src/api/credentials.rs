@@ -116,18 +116,33 @@ pub(super) fn query() -> BoxedFilter<(String,)> {
     warp::query::raw().or(warp::any().map(String::new)).unify().boxed()
 }
 
-/// Whether CSV is the first form of an answer that `Accept` names; JSON where it names none of the two.
-pub(super) fn wants_csv() -> impl Filter<Extract = (bool,), Error = Infallible> + Clone {
-    warp::header::headers_cloned().map(|headers: HeaderMap| {
+/// A form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Form {
+    #[default]
+    Json,
+    Csv,
+    Page,
+}
+
+impl Form {
+    /// The first that `Accept` names; JSON where it names none of them.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let ranges = ranges.flat_map(|value| value.split(','));
-        let forms = ranges.filter_map(|range| match range.split(';').next().unwrap_or_default().trim() {
-            "text/csv" => Some(true),
-            "application/json" | "application/*" | "*/*" => Some(false),
+        let mut ranges = ranges.flat_map(|value| value.split(','));
+        let form = ranges.find_map(|range| match range.split(';').next().unwrap_or_default().trim() {
+            "text/csv" => Some(Self::Csv),
+            "text/html" => Some(Self::Page),
+            "application/json" | "application/*" | "*/*" => Some(Self::Json),
             _ => None,
         });
-        forms.into_iter().next().unwrap_or(false)
-    })
+        form.unwrap_or_default()
+    }
+}
+
+/// Whether CSV is the first form of an answer that `Accept` names; JSON where it names none of the two.
+pub(super) fn wants_csv() -> impl Filter<Extract = (bool,), Error = Infallible> + Clone {
+    warp::header::headers_cloned().map(|headers: HeaderMap| Form::of(&headers) == Form::Csv)
 }
 
 impl Arrival {

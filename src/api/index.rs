@@ -1,15 +1,16 @@
-//! The index verb at the edge: base64 in, hex out.
+//! The index verb at the edge: base64 in, in clear or sealed; hex out.
 
 use std::sync::Arc;
 
-use crate::appliance::{Admitted, Done, Index, Indexed, Operational, Stop, ToIndex};
+use crate::appliance::{Admitted, Caller, Done, Index, Indexed, Operational, Searched, Stop, ToIndex};
+use crate::domain::peer::Peer;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
 use super::field;
 use super::line::hop;
 use super::request::{Item, Takes};
-use super::verb::{Given, Verb};
+use super::verb::{Given, Verb, envelope_bytes_max, sealed};
 
 /// Hex needs no escaping.
 impl Given for Indexed {
@@ -31,29 +32,45 @@ impl Verb for Index {
     const GIVES: &'static str = "index";
     type Given = Indexed;
 
+    fn weigh(
+        operational: &Operational,
+        caller: &Caller,
+        admitted: &mut Admitted<Self>,
+        work: &[Item<'_>],
+        peer: &Peer,
+        now: Now,
+    ) {
+        let sealed = work.iter().map(|item| item.is_sealed);
+        operational.weigh_opening(caller, admitted, sealed, peer, now);
+    }
+
     async fn perform(
         operational: &Arc<Operational>,
         now: Now,
         admitted: Admitted<Self>,
         work: Vec<Item<'_>>,
     ) -> Result<Done<Indexed>, Refusal> {
-        let (admitted, roots) = match operational.recall_roots(&admitted, now) {
-            Some(roots) => (admitted, roots),
+        let values = work.into_iter().map(|item| to_index(operational, item));
+        let values: Vec<Result<ToIndex<'_>, Refusal>> = values.collect();
+        let needs = Operational::index_needs(&admitted, &values, now);
+        let keys = match operational.recall_index_keys(&needs, now) {
+            Some(keys) => keys,
             None => {
                 let operational = Arc::clone(operational);
-                hop(move || {
-                    let roots = operational.load_roots(&admitted, now);
-                    Ok((admitted, roots))
-                })
-                .await?
+                hop(move || Ok(operational.load_index_keys(&needs, now))).await?
             }
         };
-        let bytes_max = operational.policies().request_limits.field_bytes_max;
-        let values = work.into_iter().map(|item| {
-            let plaintext = field::decode(&item.value, bytes_max)?;
-            let field = item.field.unwrap_or_default();
-            Ok(ToIndex { field, plaintext, context: field::context(item.context)? })
-        });
-        operational.index(&admitted, &roots, values.collect()).map_err(Stop::told)
+        operational.index(&admitted, &keys, values, now).map_err(Stop::told)
     }
+}
+
+fn to_index<'a>(operational: &Operational, mut item: Item<'a>) -> Result<ToIndex<'a>, Refusal> {
+    let field = item.field.take().unwrap_or_default();
+    let value = if item.is_sealed {
+        Searched::Sealed(sealed(item, envelope_bytes_max(operational))?)
+    } else {
+        let bytes_max = operational.policies().request_limits.field_bytes_max;
+        Searched::Plain(field::decode(&item.value, bytes_max)?, field::context(item.context)?)
+    };
+    Ok(ToIndex { field, value })
 }

@@ -1,6 +1,7 @@
 //! What anybody may know: limits, algorithms, column widths, index values, and what each code means.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use http::StatusCode;
 use serde_json::json;
@@ -15,11 +16,14 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::schema::{Normaliser, UNIQUE_BITS};
 
 use super::line::hop;
-use super::{Answer, problem};
+use super::{Answer, DataPort, problem};
 
 /// `GET /v1/info`.
 #[must_use]
-pub(super) fn answer(appliance: &Appliance) -> Answer {
+pub(super) fn answer(appliance: &Appliance, data_port: &DataPort) -> Answer {
+    // A locked appliance does not know what it is called.
+    let names = appliance.unlocked().ok().and_then(|operational| operational.server_names().ok());
+    let server = names.map(|names| json!({ "names": names.names, "data_port": data_port.load(Relaxed) }));
     let policies = **appliance.settings().policies.load();
     let limits = policies.request_limits;
     let algorithms: Vec<_> = Algorithm::ALL
@@ -48,6 +52,7 @@ pub(super) fn answer(appliance: &Appliance) -> Answer {
             "context_bytes_max": crate::crypto::aad::CONTEXT_BYTES_MAX,
             "requests_in_flight_per_certificate_max": policies.in_flight_per_certificate_max,
         },
+        "server": server,
         "index": {
             "text_width": "8 + 2 * ceil(bits / 8) characters of lower-case hex",
             "text_width_unique": blind_index::text_len(UNIQUE_BITS),

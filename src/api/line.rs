@@ -181,14 +181,22 @@ impl Line {
         }
         self.room = Some(patiently(operational.recorder(), |recorder| recorder.take_room(work.len())).await?);
         let objects = work.iter().map(|item| item.object.as_ref());
-        let admitted = match operational.recall_admitted::<Op>(&caller, objects.clone(), &self.peer, now) {
+        let mut admitted = match operational.recall_admitted::<Op>(&caller, objects.clone(), &self.peer, now)
+        {
             Some(admitted) => admitted.map_err(Stop::told)?,
             None => {
                 let objects: Vec<String> = objects.map(str::to_owned).collect();
                 let (operational, peer) = (Arc::clone(operational), Arc::clone(&self.peer));
-                hop(move || operational.load_admitted::<Op>(&caller, &objects, &peer, now)).await?
+                let admitted;
+                (admitted, caller) = hop(move || {
+                    let admitted = operational.load_admitted::<Op>(&caller, &objects, &peer, now)?;
+                    Ok((admitted, caller))
+                })
+                .await?;
+                admitted
             }
         };
+        Op::weigh(operational, &caller, &mut admitted, &work, &self.peer, now);
         let done = Op::perform(operational, now, admitted, work).await?;
         self.groups = done.groups;
         self.watch = done.watch;

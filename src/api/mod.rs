@@ -54,6 +54,7 @@ mod verb;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU16;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -98,6 +99,9 @@ impl<B> PlaneBody for B where
 {
 }
 
+/// The port that the data plane listens at; 0 before it does.
+pub type DataPort = Arc<AtomicU16>;
+
 /// A request's body on its way in.
 type Incoming = BodyDataStream<hyper::body::Incoming>;
 
@@ -108,9 +112,12 @@ type Answer = Response<Vec<u8>>;
 ///
 /// The routes that carry data are matched here, in one look at method and path: warp tries one filter after the other, each
 /// with a copy of all that follow. What is left is warp's.
-pub fn data_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<impl PlaneBody>> {
+pub fn data_plane(
+    appliance: Arc<Appliance>,
+    data_port: DataPort,
+) -> impl Plane<Response = Response<impl PlaneBody>> {
     let clock = appliance.settings().clock;
-    let others = warp::service(other_data_routes(Arc::clone(&appliance)));
+    let others = warp::service(other_data_routes(Arc::clone(&appliance), data_port));
     let shared = Arc::new((appliance, others));
     Serve(move |request: Request<hyper::body::Incoming>| {
         let shared = Arc::clone(&shared);
@@ -194,6 +201,7 @@ impl<'a> DataRoute<'a> {
 /// What the data plane serves beside data, and how it refuses the rest.
 fn other_data_routes(
     appliance: Arc<Appliance>,
+    data_port: DataPort,
 ) -> impl Filter<Extract = (Answer,), Error = Infallible> + Clone + Send + Sync + 'static {
     let encrypt_path = warp::path!("v1" / "endpoints" / String / "encrypt");
     let decrypt_path = warp::path!("v1" / "endpoints" / String / "decrypt");
@@ -207,11 +215,14 @@ fn other_data_routes(
     let wrong_path = published_prefix.and(warp::body::stream()).then(published::unmatched);
 
     let refused = wrong_method.or(wrong_path).unify().or(unmatched_path()).unify();
-    open(with(appliance)).or(refused).unify().recover(unmatched::rejected).unify()
+    open(with(appliance), data_port).or(refused).unify().recover(unmatched::rejected).unify()
 }
 
 /// The control plane, as a service that is always ready.
-pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Response<impl PlaneBody>> {
+pub fn control_plane(
+    appliance: Arc<Appliance>,
+    data_port: DataPort,
+) -> impl Plane<Response = Response<impl PlaneBody>> {
     let clock = appliance.settings().clock;
     let with = with(Arc::clone(&appliance));
 
@@ -256,7 +267,7 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
     let gets = health_paths.or(statistics_path).unify().or(metrics_path).unify().or(ca_path).unify();
     let wrong_method = gets.and(warp::body::stream()).then(|body| unmatched::method("GET", body));
 
-    let served = health.or(read).unify().or(open(with)).unify();
+    let served = health.or(read).unify().or(open(with, data_port)).unify();
     let refused = wrong_method.or(unmatched_path()).unify();
     let others = warp::service(served.or(refused).unify().recover(unmatched::rejected).unify());
     let shared = Arc::new((appliance, others));
@@ -287,9 +298,13 @@ pub fn control_plane(appliance: Arc<Appliance>) -> impl Plane<Response = Respons
 /// What both listeners tell anybody.
 fn open(
     with: impl With,
+    data_port: DataPort,
 ) -> impl Filter<Extract = (Answer,), Error = Rejection> + Clone + Send + Sync + 'static {
     let info_path = warp::path!("v1" / "info");
-    let info = info_path.and(warp::get()).and(with).map(|appliance: Arc<Appliance>| info::answer(&appliance));
+    let info = info_path
+        .and(warp::get())
+        .and(with)
+        .map(move |appliance: Arc<Appliance>| info::answer(&appliance, &data_port));
     let problems_path = warp::path!("problems" / String);
     let problems = problems_path.and(warp::get()).map(|code: String| info::problem(&code));
     let openapi_path = warp::path!("v1" / "openapi.json");

@@ -177,6 +177,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ObjectRetired
         | Code::ShownOnce
         | Code::FieldNotIndexed
+        | Code::IndexRotationState
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed | Code::LinkEnded => StatusCode::GONE,

@@ -107,6 +107,8 @@ pub struct Item<'a> {
     pub object: Cow<'a, str>,
     /// Base64: the plaintext or the ciphertext, whichever the operation takes.
     pub value: Cow<'a, str>,
+    /// Whether that is a ciphertext.
+    pub is_sealed: bool,
     /// What it is bound to.
     pub context: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// What the caller calls it.
@@ -126,7 +128,7 @@ pub enum Takes {
     Ciphertext,
     /// `ciphertext`, with `force` beside it
     Aged,
-    /// `plaintext`, with `field` beside it
+    /// `plaintext` or `ciphertext`, with `field` beside it
     FieldValue,
 }
 
@@ -161,16 +163,20 @@ impl<'a> V1Body<'a> {
 
 impl<'a> V1Item<'a> {
     fn take(self, takes: Takes) -> Result<Item<'a>, Refusal> {
-        let (value, other, wanted, unwanted) = match takes {
-            Takes::Plaintext | Takes::FieldValue => {
-                (self.plaintext, self.ciphertext, "plaintext", "ciphertext")
+        let refuse = |detail: &'static str| Err(Refusal::new(Code::UnknownMember).detail(detail));
+        let (value, is_sealed) = match (self.plaintext, self.ciphertext, takes) {
+            (Some(_), Some(_), Takes::FieldValue) => {
+                return refuse("An item to be indexed has plaintext or ciphertext, not both.");
             }
-            Takes::Ciphertext | Takes::Aged => (self.ciphertext, self.plaintext, "ciphertext", "plaintext"),
+            (_, Some(_), Takes::Plaintext) => return refuse("This route takes plaintext, not ciphertext."),
+            (Some(_), _, Takes::Ciphertext | Takes::Aged) => {
+                return refuse("This route takes ciphertext, not plaintext.");
+            }
+            (Some(value), None, _) => (value, false),
+            (None, Some(value), _) => (value, true),
+            (None, None, Takes::Ciphertext | Takes::Aged) => return Err(missing("ciphertext")),
+            (None, None, Takes::Plaintext | Takes::FieldValue) => return Err(missing("plaintext")),
         };
-        if other.is_some() {
-            return Err(Refusal::new(Code::UnknownMember)
-                .detail(format!("This route takes {wanted}, not {unwanted}.")));
-        }
         if self.force.is_some() && takes != Takes::Aged {
             return Err(Refusal::new(Code::UnknownMember).detail("Only reencrypt takes force."));
         }
@@ -183,7 +189,8 @@ impl<'a> V1Item<'a> {
         };
         Ok(Item {
             object: self.object.0,
-            value: value.ok_or_else(|| missing(wanted))?.0,
+            value: value.0,
+            is_sealed,
             context: self.context.map(|pairs| pairs.0).unwrap_or_default(),
             reference: self.r#ref.map(|text| text.0),
             force: self.force.unwrap_or(false),
@@ -217,7 +224,15 @@ impl<'a> PublishedBody<'a> {
             },
         };
         let (object, value) = (self.objek.0, value.0);
-        let item = Item { object, value, context: Vec::new(), reference: None, force: false, field: None };
+        let item = Item {
+            object,
+            value,
+            is_sealed: takes == Takes::Ciphertext,
+            context: Vec::new(),
+            reference: None,
+            force: false,
+            field: None,
+        };
         Ok(Work { is_batch: false, items: vec![item] })
     }
 }

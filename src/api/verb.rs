@@ -7,8 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::appliance::{
-    Admitted, Aged, Decrypt, Done, Encrypt, Field, Operate, Operational, Reencrypt, Sealed, Stop,
+    Admitted, Aged, Caller, Decrypt, Done, Encrypt, Field, Operate, Operational, Reencrypt, Sealed, Stop,
 };
+use crate::domain::peer::Peer;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
@@ -27,6 +28,17 @@ pub(super) trait Verb: Operate + Send + Sized + 'static {
     const GIVES: &'static str;
     /// What an item is answered with.
     type Given: Given;
+
+    /// Weighs what single items need leave for besides; mostly nothing.
+    fn weigh(
+        _operational: &Operational,
+        _caller: &Caller,
+        _admitted: &mut Admitted<Self>,
+        _work: &[Item<'_>],
+        _peer: &Peer,
+        _now: Now,
+    ) {
+    }
 
     /// Does the work it was admitted for, and gives the results as base64.
     fn perform(
@@ -160,11 +172,11 @@ impl Verb for Reencrypt {
     }
 }
 
-fn envelope_bytes_max(operational: &Operational) -> usize {
+pub(super) fn envelope_bytes_max(operational: &Operational) -> usize {
     operational.policies().request_limits.field_bytes_max + ENVELOPE_OVERHEAD
 }
 
-fn sealed(item: Item<'_>, bytes_max: usize) -> Result<Sealed<'_>, Refusal> {
+pub(super) fn sealed(item: Item<'_>, bytes_max: usize) -> Result<Sealed<'_>, Refusal> {
     let envelope = field::decode(&item.value, bytes_max)?;
     Ok(Sealed { envelope, context: field::context(item.context)? })
 }

@@ -32,8 +32,9 @@ use super::fault::{Fault, Stop};
 use super::in_flight::Gauge;
 use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
-use super::operate::Operate;
+use super::operate::{Index, Operate};
 use super::operational::Operational;
+use super::reencrypt::Reencrypt;
 use super::served::Served;
 use super::spending::Purse;
 use super::verdicts::{Coming, Verdicts};
@@ -328,6 +329,24 @@ impl Operational {
             self.charge(purse, items.len(), now)?;
         }
         Ok(Admitted { items, operation: PhantomData })
+    }
+
+    /// Takes the leave for those items of an index back that come in sealed, unless there is leave to reencrypt their objects, too:
+    /// it opens and does not show, either. Looks in memory only.
+    pub fn weigh_opening(
+        &self,
+        caller: &Caller,
+        admitted: &mut Admitted<Index>,
+        sealed: impl Iterator<Item = bool>,
+        peer: &Peer,
+        now: Now,
+    ) {
+        let (enrolled, coming) = (&caller.enrolled, Coming { peer, now });
+        for (item, _) in admitted.items.iter_mut().zip(sealed).filter(|(_, is_sealed)| *is_sealed) {
+            if let Ok(served) = item {
+                *item = enrolled.verdicts.load::<Reencrypt>(Arc::clone(served), coming, enrolled.revision);
+            }
+        }
     }
 
     fn prove(

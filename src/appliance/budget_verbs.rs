@@ -156,6 +156,8 @@ impl Operational {
         change: impl FnOnce(&mut Budget),
     ) -> Result<(), Stop> {
         let spending = self.budgets.of(spender);
+        // In the order of whoever keeps all changes out.
+        let turn = self.changing.lock();
         let one_at_a_time = self.budgets.reserving.lock();
         let plan = spending.amend(self.budget_time(now), change);
         match self.change(now, |batch| Ok((put(batch, &plan), audit, ()))) {
@@ -167,8 +169,8 @@ impl Operational {
             }
             Err(fault) => return Err(fault),
         }
-        // Nobody who decrypts waits for the token; less is a right that was taken away.
-        drop(one_at_a_time);
+        // Nobody who decrypts or searches waits for the token; less is a right that was taken away.
+        drop((one_at_a_time, turn));
         self.witness_withdrawal(now);
         Ok(())
     }

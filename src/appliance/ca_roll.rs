@@ -122,6 +122,10 @@ impl Operational {
     /// # Errors
     /// `ca-roll-state` while a roll is under way, `token-away`.
     pub fn roll_ca(&self, actor: Actor, now: Now) -> Result<CaView, Stop> {
+        self.exclusively_signing(|| self.start_roll(actor, now))
+    }
+
+    fn start_roll(&self, actor: Actor, now: Now) -> Result<CaView, Stop> {
         let _one_at_a_time = self.pki.rolling.lock();
         let before = self.pki.authorities();
         let known = stored(&self.store)?;
@@ -167,6 +171,10 @@ impl Operational {
     /// # Errors
     /// `ca-roll-state` when no roll is under way and no key is to go, `ca-in-use`, `token-away`.
     pub fn finish_ca_roll(&self, actor: Actor, force: bool, now: Now) -> Result<CaView, Stop> {
+        self.exclusively_signing(|| self.end_roll(actor, force, now))
+    }
+
+    fn end_roll(&self, actor: Actor, force: bool, now: Now) -> Result<CaView, Stop> {
         let _one_at_a_time = self.pki.rolling.lock();
         let before = self.pki.authorities();
         let known = stored(&self.store)?;

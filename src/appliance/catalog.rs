@@ -10,10 +10,9 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
-use crate::domain::id::{ObjectId, ProjectId, UserId};
+use crate::domain::id::{ObjectId, ProjectId};
 use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
-use crate::domain::limits::PROJECTS_MADE_PER_USER_MAX;
 use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
@@ -23,6 +22,7 @@ use crate::domain::schema::Schema;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Table};
 
+use super::ahead::NewKek;
 use super::approvals::user_of;
 use super::fault::{Fault, Stop};
 use super::keyring::kek_row_key;
@@ -108,7 +108,22 @@ impl Operational {
     /// # Errors
     /// `already-exists`, `token-away`.
     pub fn create_project(&self, actor: Actor, name: Name, now: Now) -> Result<ProjectView, Stop> {
-        let id = ProjectId::from_random(random::bytes()?);
+        let ahead = self.wrap_ahead(actor, &name, now)?;
+        self.create_project_with(actor, name, ahead, now)
+    }
+
+    /// The same with a KEK that was made ahead.
+    ///
+    /// # Errors
+    /// As of [`Operational::create_project`].
+    pub fn create_project_with(
+        &self,
+        actor: Actor,
+        name: Name,
+        ahead: NewKek,
+        now: Now,
+    ) -> Result<ProjectView, Stop> {
+        let NewKek { id, kek } = ahead;
         let project = Project {
             id,
             name,
@@ -119,15 +134,8 @@ impl Operational {
             retired: None,
             maker: user_of(actor),
         };
-        // Asked before the token is, and held again by the commit.
-        self.check_projects_made(project.maker)?;
-        let name_key = self.store.name_key(Table::Projects, &[0; 16], project.name.as_str());
-        if self.store.get(Table::Names, &name_key)?.is_some() {
-            return Err(Code::AlreadyExists.into());
-        }
-        let (kek, _) = self.new_kek(actor, id, 1, now)?;
         self.change(now, |batch| {
-            self.check_projects_made(project.maker)?;
+            self.check_new_project(project.maker, &project.name)?;
             let batch = self.name(batch, Table::Projects, &[0; 16], &project.name, id.as_bytes());
             let batch = batch.put(Table::Projects, id.as_bytes(), cbor::encode(&project)).put(
                 Table::Keks,
@@ -147,24 +155,6 @@ impl Operational {
             ))
         })?;
         Ok(self.seen(project))
-    }
-
-    /// Refuses another project to a user who has made as many as there may be. Those count that are there, whoever is a member.
-    fn check_projects_made(&self, maker: Option<UserId>) -> Result<(), Stop> {
-        let Some(maker) = maker else { return Ok(()) };
-        let mut made = 0;
-        self.each_listed(Table::Projects, &[], |_, row| {
-            let project = row.decode::<Project>()?.sound();
-            made += usize::from(project.is_some_and(|project| project.maker == Some(maker)));
-            Ok(())
-        })?;
-        if made < PROJECTS_MADE_PER_USER_MAX {
-            return Ok(());
-        }
-        let detail = format!(
-            "There are {made} projects that this user has made; a user may make {PROJECTS_MADE_PER_USER_MAX}."
-        );
-        Err(Refusal::new(Code::TooManyProjects).detail(detail).into())
     }
 
     /// Makes an object with its first key version, which seals at once.

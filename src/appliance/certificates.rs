@@ -15,6 +15,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, Table};
 
 use super::Appliance;
+use super::ahead::SignedAhead;
 use super::fault::Stop;
 use super::operational::Operational;
 use super::page::{Page, PageWanted};
@@ -68,8 +69,23 @@ impl Operational {
         csr_pem: &str,
         now: Now,
     ) -> Result<Issued, Stop> {
+        self.issue_certificate_with(actor, (project, endpoint), csr_pem, None, now)
+    }
+
+    /// The same with a certificate that was signed ahead, where that fits still.
+    ///
+    /// # Errors
+    /// As of [`Operational::issue_certificate`].
+    pub fn issue_certificate_with(
+        &self,
+        actor: Actor,
+        (project, endpoint): (&str, &str),
+        csr_pem: &str,
+        ahead: Option<SignedAhead>,
+        now: Now,
+    ) -> Result<Issued, Stop> {
         let endpoint = self.live_endpoint(project, endpoint)?;
-        self.certify(actor, Identity::Endpoint(endpoint.id.uuid()), csr_pem, now)
+        self.certify(actor, Identity::Endpoint(endpoint.id.uuid()), csr_pem, ahead, now)
     }
 
     /// The same for the user `user`: a first certificate, or one more before the old one ends. Where that puts somebody else into
@@ -82,14 +98,27 @@ impl Operational {
         actor: Actor,
         user: &str,
         csr_pem: &str,
+        ahead: Option<SignedAhead>,
         now: Now,
     ) -> Result<Issued, Stop> {
         let user = self.user_named(user)?;
-        self.certify(actor, Identity::User(user.id.uuid()), csr_pem, now)
+        self.certify(actor, Identity::User(user.id.uuid()), csr_pem, ahead, now)
     }
 
-    fn certify(&self, actor: Actor, identity: Identity, csr_pem: &str, now: Now) -> Result<Issued, Stop> {
-        let signed = self.sign_requested(identity, &RequestedKey::from_csr(csr_pem)?, now)?;
+    fn certify(
+        &self,
+        actor: Actor,
+        identity: Identity,
+        csr_pem: &str,
+        ahead: Option<SignedAhead>,
+        now: Now,
+    ) -> Result<Issued, Stop> {
+        let key = RequestedKey::from_csr(csr_pem)?;
+        let generation = self.pki.authorities().current.generation;
+        let signed = match ahead.and_then(|ahead| ahead.fitting(identity, &key, generation)) {
+            Some(signed) => signed,
+            None => self.sign_requested(identity, &key, now)?,
+        };
         let certificate = enrolment(identity, &signed);
         self.give_credential(identity, now, |batch| {
             let audit = issue_audit(now, actor, "certificate.issue", identity, &signed);

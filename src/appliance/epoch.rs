@@ -45,7 +45,7 @@ use super::retention::{EXPORTED, PRUNED};
 use super::unlock::said;
 
 /// Added to the next version of every key.
-const VERSIONS_JUMP: u32 = 1_000;
+pub(super) const VERSIONS_JUMP: u32 = 1_000;
 /// Added to the uses of a version that is counted from the journal.
 const USES_JUMP: u64 = 1 << 36;
 /// Added to the CRL number.

@@ -21,8 +21,52 @@ use super::operational::Operational;
 /// Rows of forgotten requests that one change takes out at most.
 const FORGOTTEN_AT_ONCE_MAX: usize = 1_000;
 
-/// What rides with the next change of the thread that makes changes: nothing, mostly.
-pub(super) type Riding = RefCell<Option<Rider>>;
+/// What the thread that makes changes carries with it.
+#[derive(Default)]
+pub(super) struct Turn {
+    /// What rides with its next change: nothing, mostly.
+    pub riding: RefCell<Option<Rider>>,
+    /// What the token has to do once nobody is kept out any more; none where only a change is made.
+    owed: RefCell<Option<Owed>>,
+}
+
+/// Work for the token that can wait until others are let in again, and that is done before the answer.
+#[derive(Default)]
+struct Owed {
+    /// A right was taken away.
+    witness: bool,
+    /// A certificate was.
+    lists: bool,
+    /// Whoever keeps others out keeps those out, too, who sign lists and the server's certificate: it may do that itself.
+    signs: bool,
+}
+
+/// A debt as it is run up; forgotten where its work breaks off by a bug, so that the next one has its own.
+struct Debt<'a>(Option<&'a Turn>);
+
+impl<'a> Debt<'a> {
+    /// The outermost one has it; the others run up the same.
+    fn begin(turn: &'a Turn, signs: bool) -> Self {
+        let mut owed = turn.owed.borrow_mut();
+        let is_outermost = owed.is_none();
+        if is_outermost {
+            *owed = Some(Owed { signs, ..Owed::default() });
+        }
+        Self(is_outermost.then_some(turn))
+    }
+
+    fn end(self) -> Option<Owed> {
+        self.0.and_then(|turn| turn.owed.borrow_mut().take())
+    }
+}
+
+impl Drop for Debt<'_> {
+    fn drop(&mut self) {
+        if let Some(turn) = self.0 {
+            turn.owed.borrow_mut().take();
+        }
+    }
+}
 
 /// A request that is to be remembered with what it makes.
 pub(super) struct Rider {
@@ -59,16 +103,66 @@ impl Rider {
 }
 
 impl Operational {
-    /// Keeps every other change out while `work` looks and changes. What it may wait for besides is waited for first, in the
-    /// order in which everybody does.
+    /// Keeps every other change out while `work` looks and changes. Checkpoint and lists, which need the token, are made behind
+    /// that and before the return: a token that hangs keeps nobody out.
     ///
     /// # Errors
-    /// Those of `work`.
+    /// Those of `work`; a fault where a list cannot be written.
     pub fn exclusively<T>(&self, work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+        self.in_turn(false, work)
+    }
+
+    /// The same for work that signs a list or the server's certificate itself. What it may wait for besides is waited for first,
+    /// in the order in which everybody does.
+    ///
+    /// # Errors
+    /// As of [`Operational::exclusively`].
+    pub fn exclusively_signing<T>(&self, work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
         let _server = self.exchanging_server.lock();
         let _crl = self.signing_crl.lock();
-        let _changes = self.changing.lock();
-        work()
+        self.in_turn(true, work)
+    }
+
+    fn in_turn<T>(&self, signs: bool, work: impl FnOnce() -> Result<T, Stop>) -> Result<T, Stop> {
+        let (done, owed) = {
+            let turn = self.changing.lock();
+            let debt = Debt::begin(&turn, signs);
+            let done = work();
+            (done, debt.end())
+        };
+        let settled = owed.map_or(Ok(()), |owed| self.settle(&owed));
+        let done = done?;
+        settled.map(|()| done)
+    }
+
+    fn settle(&self, owed: &Owed) -> Result<(), Stop> {
+        let now = self.now();
+        if owed.witness {
+            self.witness_withdrawal(now);
+        }
+        if owed.lists { self.refresh_crl_if_token(now) } else { Ok(()) }
+    }
+
+    /// Whether this thread keeps others out, so that a checkpoint is made behind that.
+    pub(super) fn owes_witness(&self) -> bool {
+        self.owe(|owed| {
+            owed.witness = true;
+            true
+        })
+    }
+
+    /// The same for lists, but where it signs them itself.
+    pub(super) fn owes_lists(&self) -> bool {
+        self.owe(|owed| {
+            owed.lists |= !owed.signs;
+            owed.lists
+        })
+    }
+
+    fn owe(&self, note: impl FnOnce(&mut Owed) -> bool) -> bool {
+        // One that another thread holds is not ours.
+        let Some(turn) = self.changing.try_lock() else { return false };
+        turn.owed.borrow_mut().as_mut().is_some_and(note)
     }
 
     /// Does `work`, which makes one change, unless the same was done before under the same key. `answer` is what may be told
@@ -97,10 +191,10 @@ impl Operational {
             }
             let forgotten = self.forgotten(asker, now)?;
             let made = MadeOnce { time: now.time, request: once.request, id: None, answer: None };
-            *self.changing.lock().borrow_mut() = Some(Rider { row_key, made, forgotten });
+            *self.changing.lock().riding.borrow_mut() = Some(Rider { row_key, made, forgotten });
             let done = work();
             // What changed nothing is not remembered.
-            self.changing.lock().borrow_mut().take();
+            self.changing.lock().riding.borrow_mut().take();
             let done = done?;
             if let Some(answer) = answer(&done) {
                 self.keep(asker, &row_key, answer, now);

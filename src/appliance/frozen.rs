@@ -130,8 +130,10 @@ impl Operational {
     ) -> Result<(), Stop> {
         let project = self.project_named(project)?.id;
         let row_key = FrozenSubject::row_key(project, subject);
-        let _one_at_a_time = self.frozen.changing.lock();
-        self.withdraw_if_any(now, |batch| {
+        // In the order of whoever keeps all changes out.
+        let turn = self.changing.lock();
+        let one_at_a_time = self.frozen.changing.lock();
+        self.change_if_any(now, |batch| {
             if self.look_up::<FrozenSubject>(Table::FrozenSubjects, &row_key)?.is_some() {
                 return Ok(None);
             }
@@ -151,6 +153,11 @@ impl Operational {
         if is_new {
             *self.frozen.freezes.lock().entry(project).or_insert(0) += 1;
         }
+        // It is felt before the token is asked for anything.
+        drop((one_at_a_time, turn));
+        if is_new {
+            self.witness_withdrawal(now);
+        }
         Ok(())
     }
 
@@ -167,6 +174,7 @@ impl Operational {
     ) -> Result<(), Stop> {
         let project = self.project_named(project)?.id;
         let row_key = FrozenSubject::row_key(project, subject);
+        let _turn = self.changing.lock();
         let _one_at_a_time = self.frozen.changing.lock();
         self.change_if_any(now, |batch| {
             if self.look_up::<FrozenSubject>(Table::FrozenSubjects, &row_key)?.is_none() {

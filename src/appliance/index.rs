@@ -1,22 +1,30 @@
 //! Index: values in, blind index values out, so that an application can search for what it cannot read. Nothing comes out in
 //! clear, and whoever may ask may guess: so it has a grant and a budget of its own, and the schema says of which fields at all.
+//!
+//! A value comes in clear, or as a ciphertext of the same object: what is stored already gets its index values, or those of the
+//! next version of the root, without anybody reading it. That is opened as a decrypt opens it, by whoever is granted
+//! `reencrypt`, too, which shows no plaintext either.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
-use crate::crypto::aad::Context;
+use crate::crypto::aad::{self, Context};
 use crate::crypto::blind_index::{IndexKey, IndexRoot};
+use crate::crypto::data_key::DataKey;
 use crate::domain::access_record::{Groups, count_item};
 use crate::domain::id::{IndexId, ObjectId};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::normalise::Misfit;
 use crate::domain::refusal::{Code, Refusal};
+use crate::domain::root_version::RootVersion;
 use crate::domain::schema::{Field, UNIQUE_BITS};
 use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
+use super::closed_keys::KeyWatch;
+use super::decrypt::{Sealed, cannot_open, version_of};
 use super::encrypt::Done;
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
@@ -29,10 +37,16 @@ use super::watch::Watch;
 pub struct ToIndex<'a> {
     /// The declared field that it is a value of.
     pub field: Cow<'a, str>,
-    /// Its bytes.
-    pub plaintext: Zeroizing<Vec<u8>>,
-    /// Whose it is, where that is known: nothing but the object's subject.
-    pub context: Context<'a>,
+    /// The value itself.
+    pub value: Searched<'a>,
+}
+
+/// A value to be indexed, as it comes in.
+pub enum Searched<'a> {
+    /// In clear; and whose it is, where that is known: its context has nothing but the object's subject.
+    Plain(Zeroizing<Vec<u8>>, Context<'a>),
+    /// Sealed.
+    Sealed(Sealed<'a>),
 }
 
 /// What a value is found by.
@@ -43,14 +57,23 @@ pub struct Indexed {
     pub previous: Option<String>,
 }
 
-/// The versions of a root that answers are made under.
-struct Roots {
-    current: Arc<Held<IndexRoot>>,
-    previous: Option<Arc<Held<IndexRoot>>>,
+/// What an item needs keys of: owned, to be carried to a blocking thread.
+pub struct ToUnwrap {
+    served: Arc<Served>,
+    /// The key version that it is under, where it is sealed.
+    opens: Option<Result<u32, Code>>,
 }
 
-/// The roots for an admitted index; one per item.
-pub struct RootKeys(SmallVec<[Result<Arc<Roots>, Code>; 1]>);
+/// The keys for an admitted index; one entry per item.
+#[derive(Default)]
+pub struct IndexKeys(Vec<Result<Arc<Unwrapped>, Code>>);
+
+struct Unwrapped {
+    current: Arc<Held<IndexRoot>>,
+    previous: Option<Arc<Held<IndexRoot>>>,
+    /// Of what comes in sealed.
+    opens: Option<Arc<Held<DataKey>>>,
+}
 
 /// The keys of one index. Neighbouring items are mostly of one.
 struct Keys {
@@ -61,78 +84,93 @@ struct Keys {
 }
 
 impl Operational {
-    /// The roots for `admitted`, if all are in memory.
+    /// What the items need keys of; what keeps one from being told stands in its item's place.
     #[must_use]
-    pub fn recall_roots(&self, admitted: &Admitted<Index>, now: Now) -> Option<RootKeys> {
-        let mut roots: SmallVec<[Result<Arc<Roots>, Code>; 1]> =
-            SmallVec::with_capacity(admitted.items().len());
-        let mut last: Option<&Arc<Served>> = None;
-        for item in admitted.items() {
-            let same = item.as_ref().ok().filter(|served| last.is_some_and(|last| Arc::ptr_eq(last, served)));
-            let found = match (same.and(roots.last()), item) {
-                (Some(known), _) => known.clone(),
-                (None, Err(denied)) => Err(denied.code),
-                (None, Ok(served)) => match served.roots() {
-                    Err(code) => Err(code),
-                    Ok((current, previous)) => {
-                        let recall = |version| self.keyring.recall_root(version, now.instant);
-                        let previous = match previous {
-                            None => None,
-                            Some(previous) => Some(recall(previous)?),
-                        };
-                        Ok(Arc::new(Roots { current: recall(current)?, previous }))
-                    }
-                },
+    pub fn index_needs(
+        admitted: &Admitted<Index>,
+        values: &[Result<ToIndex<'_>, Refusal>],
+        now: Now,
+    ) -> Vec<Result<ToUnwrap, Code>> {
+        let needs = admitted.items().iter().zip(values).map(|(served, value)| {
+            let served = served.as_ref().map_err(|denied| denied.code)?;
+            let opens = match &value.as_ref().map_err(|refusal| refusal.code)?.value {
+                Searched::Plain(..) => None,
+                Searched::Sealed(sealed) => {
+                    Some(version_of(served, &sealed.envelope, now).map(|(version, _)| version.version))
+                }
             };
-            last = item.as_ref().ok();
-            roots.push(found);
-        }
-        Some(RootKeys(roots))
+            Ok(ToUnwrap { served: Arc::clone(served), opens })
+        });
+        needs.collect()
     }
 
-    /// The roots for `admitted`, unwrapped as need be; what keeps one from being had stands in its items' places. Blocks.
+    /// The keys for `needs`, if all are in memory.
     #[must_use]
-    pub fn load_roots(&self, admitted: &Admitted<Index>, now: Now) -> RootKeys {
-        let roots = admitted.items().iter().map(|served| {
-            let served = served.as_ref().map_err(|denied| denied.code)?;
-            let (current, previous) = served.roots()?;
-            let load = |version| {
-                let (store, master_keys) = (&self.store, &self.master_keys);
-                let root = self.keyring.load_root(version, &served.object, store, master_keys, now.instant);
-                root.map_err(|stop| stop.told().code)
-            };
-            Ok(Arc::new(Roots { current: load(current)?, previous: previous.map(load).transpose()? }))
-        });
-        RootKeys(roots.collect())
+    pub fn recall_index_keys(&self, needs: &[Result<ToUnwrap, Code>], now: Now) -> Option<IndexKeys> {
+        let root = |_: &Served, root: &RootVersion| self.keyring.recall_root(root, now.instant).ok_or(None);
+        let key = |_: &Served, version: &KeyVersion| self.keyring.recall(version, now.instant).ok_or(None);
+        keys_of(needs, |need| need.unwrap(root, key))
+    }
+
+    /// The keys for `needs`, unwrapped as need be; what keeps one from being had stands in its item's place. Blocks.
+    #[must_use]
+    pub fn load_index_keys(&self, needs: &[Result<ToUnwrap, Code>], now: Now) -> IndexKeys {
+        let (store, master_keys) = (&self.store, &self.master_keys);
+        let told = |stop: Stop| Some(stop.told().code);
+        let root = |served: &Served, root: &RootVersion| {
+            self.keyring.load_root(root, &served.object, store, master_keys, now.instant).map_err(told)
+        };
+        let key = |served: &Served, version: &KeyVersion| {
+            let held = self.keyring.load(version, &served.object, store, master_keys, now.instant);
+            let held = held.map_err(told)?;
+            self.check_not_closed((version.key_id, version.version)).map(|()| held).map_err(Some)
+        };
+        keys_of(needs, |need| need.unwrap(root, key)).unwrap_or_default()
     }
 
     /// Makes the index value of each value, of the object it was admitted for. An item that arrives as an error stays one.
     ///
     /// # Errors
-    /// `locked` when the unlocked time has ended; a fault when the numbers of items, admissions and roots differ.
+    /// `locked` when the unlocked time has ended; a fault when the numbers of items, admissions and keys differ.
     pub fn index(
         &self,
         admitted: &Admitted<Index>,
-        roots: &RootKeys,
+        keys: &IndexKeys,
         values: Vec<Result<ToIndex<'_>, Refusal>>,
+        now: Now,
     ) -> Result<Done<Indexed>, Stop> {
         self.check_not_ended()?;
-        let mut keys: Option<Keys> = None;
+        let mut at_hand: Option<Keys> = None;
+        let (mut watch, mut key_watch) = (Watch::default(), self.closed_keys.watch());
         let mut done =
             Done { items: Vec::with_capacity(values.len()), groups: Groups::new(), watch: Watch::default() };
-        for ((served, roots), value) in admitted.items().iter().zip(&roots.0).zip(values) {
+        for ((served, unwrapped), value) in admitted.items().iter().zip(&keys.0).zip(values) {
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut version, mut bytes, mut subject) = (0, 0, None);
             let indexed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
-                let value = value?;
-                let (field, index) = indexed_field(served, &value.field)?;
-                subject = self.subject_named(&served.object, &value.context)?;
-                let normalised = field.normalise(&value.plaintext).map_err(unfit)?;
-                let roots = roots.as_ref().map_err(|code| Refusal::from(*code))?;
+                let ToIndex { field, value } = value?;
+                let (field, index) = indexed_field(served, &field)?;
+                let plaintext = match value {
+                    Searched::Plain(plaintext, context) => {
+                        subject = self.subject_named(&served.object, &context)?;
+                        plaintext
+                    }
+                    Searched::Sealed(sealed) => {
+                        subject = self.subject_of(&served.object, &sealed.context)?;
+                        if let Some(subject) = subject {
+                            // Begun before the look, so that no freeze falls between them.
+                            watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
+                            self.frozen.check(served.object.project, subject)?;
+                        }
+                        open(served, unwrapped, &sealed, &mut key_watch, now)?
+                    }
+                };
+                let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
+                let normalised = field.normalise(&plaintext).map_err(unfit)?;
                 version = served.roots()?.0.version;
-                bytes = value.plaintext.len() as u64;
-                let keys = roots.keys(&mut keys, served, field, index);
+                bytes = plaintext.len() as u64;
+                let keys = unwrapped.keys(&mut at_hand, served, field, index);
                 let made = |key: &IndexKey| key.value(normalised.as_bytes());
                 Ok(Indexed { value: made(&keys.current), previous: keys.previous.as_ref().map(made) })
             })();
@@ -144,6 +182,8 @@ impl Operational {
             }
             done.items.push(indexed);
         }
+        watch.keys = Some(key_watch);
+        done.watch = watch;
         if done.items.len() == admitted.items().len() {
             Ok(done)
         } else {
@@ -152,7 +192,55 @@ impl Operational {
     }
 }
 
-impl Roots {
+impl ToUnwrap {
+    /// By what finds roots and data keys: `None` where one is not in memory, else why it cannot be had.
+    fn unwrap(
+        &self,
+        root: impl Fn(&Served, &RootVersion) -> Result<Arc<Held<IndexRoot>>, Option<Code>>,
+        key: impl Fn(&Served, &KeyVersion) -> Result<Arc<Held<DataKey>>, Option<Code>>,
+    ) -> Result<Unwrapped, Option<Code>> {
+        let served = &self.served;
+        let (current, previous) = served.roots().map_err(Some)?;
+        let opens = match self.opens {
+            None => None,
+            Some(number) => {
+                let version = served.version(number.map_err(Some)?).map_err(Some)?;
+                Some(key(served, version.ok_or(Some(Code::CannotOpen))?)?)
+            }
+        };
+        let previous = previous.map(|previous| root(served, previous)).transpose()?;
+        Ok(Unwrapped { current: root(served, current)?, previous, opens })
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.served, &other.served) && self.opens == other.opens
+    }
+}
+
+/// The keys of each item; nothing when one is not in memory. Neighbours that need the same share it.
+fn keys_of(
+    needs: &[Result<ToUnwrap, Code>],
+    unwrap: impl Fn(&ToUnwrap) -> Result<Unwrapped, Option<Code>>,
+) -> Option<IndexKeys> {
+    let mut keys: Vec<Result<Arc<Unwrapped>, Code>> = Vec::with_capacity(needs.len());
+    let mut before: Option<&ToUnwrap> = None;
+    for need in needs {
+        let key = match (need, keys.last()) {
+            (Err(code), _) => Err(*code),
+            (Ok(need), Some(known)) if before.is_some_and(|before| before.is_like(need)) => known.clone(),
+            (Ok(need), _) => match unwrap(need) {
+                Ok(unwrapped) => Ok(Arc::new(unwrapped)),
+                Err(Some(code)) => Err(code),
+                Err(None) => return None,
+            },
+        };
+        before = need.as_ref().ok();
+        keys.push(key);
+    }
+    Some(IndexKeys(keys))
+}
+
+impl Unwrapped {
     /// The keys of an index: those at hand where they are its, else new ones in their place.
     fn keys<'k>(
         &self,
@@ -171,6 +259,27 @@ impl Roots {
             || Keys { index, object, current: key(&self.current), previous: self.previous.as_ref().map(key) };
         at_hand.insert(known.unwrap_or_else(new))
     }
+}
+
+/// Opens what comes in sealed. Every way in which it fails to open is one answer, as a decrypt's.
+fn open(
+    served: &Served,
+    unwrapped: &Result<Arc<Unwrapped>, Code>,
+    sealed: &Sealed<'_>,
+    watch: &mut KeyWatch,
+    now: Now,
+) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let (version, envelope) = version_of(served, &sealed.envelope, now).map_err(|code| match code {
+        Code::CannotOpen => cannot_open(served, &sealed.context),
+        told_apart => told_apart.into(),
+    })?;
+    let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
+    let key = unwrapped.opens.as_ref().ok_or(Code::Fault)?.key();
+    watch.opens((version.key_id, version.version), served.revision);
+    let (mut binding, object) = (Vec::new(), &served.object);
+    let (project, id) = (object.project.as_bytes(), object.id.as_bytes());
+    aad::write(&mut binding, &envelope.header.to_bytes(), project, id, &sealed.context);
+    key.open(&envelope, &binding).map_err(|_| cannot_open(served, &sealed.context))
 }
 
 /// The field that is asked for, and its index.

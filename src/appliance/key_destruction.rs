@@ -27,7 +27,7 @@ use super::second_person::{Seconded, ended, no, record};
 use super::wanted::Wanted;
 
 /// Row of the counters that is there from the commit that takes a wrapped key out of its row until the file was written anew.
-const FILE_OWED: &[u8] = b"destroyed-in-file";
+pub(super) const FILE_OWED: &[u8] = b"destroyed-in-file";
 
 impl FoundKey {
     /// Whether it could be asked to seal, as far as its object goes.

@@ -7,6 +7,7 @@ use crate::store::{MasterKeyState, Table};
 
 use super::catalog::KeyVersionView;
 use super::fault::Stop;
+use super::key_destruction::FILE_OWED;
 use super::key_life::{FoundKey, KeyOf};
 use super::operational::Operational;
 
@@ -41,6 +42,8 @@ pub struct KeyShown {
 pub enum StandsAgainst {
     /// This version of its project's KEK, which is stored.
     KekVersion(u32),
+    /// The store's own file, which was not written anew since.
+    File,
     /// This generation of the master key, which is in the token.
     MasterKey(u32),
 }
@@ -79,6 +82,9 @@ impl Operational {
         let masters = self.boot.master_keys.iter().filter(|key| key.state != MasterKeyState::Destroyed);
         let masters = masters.map(|key| key.generation).filter(|generation| *generation <= gone.master_key);
         standing.extend(masters.map(StandsAgainst::MasterKey));
+        if self.store.get(Table::Counters, FILE_OWED)?.is_some() {
+            standing.push(StandsAgainst::File);
+        }
         Ok(standing)
     }
 

@@ -46,10 +46,16 @@ impl Operational {
         match self.sweep_page(sweep, now) {
             Ok(true) => {}
             Ok(false) => {
-                if let Err(stop) = self.forget_destroyed_in_file(now) {
-                    tracing::error!(%stop, "the store's file could not be written anew, so a destroyed key lies in it still");
+                let rewritten = self.forget_destroyed_in_file(now);
+                if let Err(stop) = &rewritten {
+                    tracing::error!(
+                        %stop,
+                        "the store's file could not be written anew, so a destroyed key lies in it still; see that the \
+                         disk has as much room again as the file takes"
+                    );
                 }
-                let wait = if sweep.met > FEW_ROWS { EVERY_MANY } else { EVERY_FEW };
+                let is_rare = sweep.met > FEW_ROWS || rewritten.is_err();
+                let wait = if is_rare { EVERY_MANY } else { EVERY_FEW };
                 *sweep = KeySweep { next_at: Some(now.instant + wait), ..KeySweep::default() };
             }
             Err(stop) => {

@@ -160,7 +160,7 @@ impl Keyring {
         let (version, kek) =
             match self.find_kek(object.project, version.kek_version, store, master_keys, now)? {
                 Some(kek) => (version, kek),
-                // As with data keys.
+                // As with a data key: it was wrapped anew meanwhile.
                 None => {
                     again = root_as_it_lies(version, store)?;
                     let number = again.kek_version;
@@ -180,6 +180,11 @@ impl Keyring {
         let held = Arc::new(Held { key: IndexRoot::new(version.version, key), until: kek.until });
         self.roots.insert((version.key_id, version.version), Arc::clone(&held));
         Ok(held)
+    }
+
+    /// Forgets a version of an index root that is no more.
+    pub(super) fn forget_root(&self, key_id: u32, version: u32) {
+        self.roots.remove(&(key_id, version));
     }
 
     /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
@@ -304,9 +309,10 @@ fn as_it_lies(version: &KeyVersion, store: &Store) -> Result<KeyVersion, Stop> {
 }
 
 /// A version of an index root as it is stored now.
-fn root_as_it_lies(root: &RootVersion, store: &Store) -> Result<RootVersion, Stop> {
-    let row = store.get(Table::IndexRoots, &RootVersion::row_key(root.key_id, root.version))?;
-    Ok(cbor::decode(&row.ok_or(Code::FieldNotIndexed)?.value)?)
+fn root_as_it_lies(version: &RootVersion, store: &Store) -> Result<RootVersion, Stop> {
+    let row = store.get(Table::IndexRoots, &RootVersion::row_key(version.key_id, version.version))?;
+    // Its rotation was finished since.
+    Ok(cbor::decode(&row.ok_or(Code::Conflict)?.value)?)
 }
 
 /// `project id 16 | version u32`.

@@ -115,6 +115,8 @@ impl Leases {
             Fault::new(format!("version {} of key {:08x} is missing", version.version, version.key_id))
         })?;
         let mut stored: KeyVersion = cbor::decode(&row.value)?;
+        // Whoever found it sealing may come late.
+        stored.sealing(now)?;
         let key = (version.key_id, version.version);
         let lease = self.open.get(&key).unwrap_or_else(|| {
             Arc::new(Lease { left: AtomicU64::new(0), granted: AtomicU64::new(FIRST_USES / 2) })

@@ -18,6 +18,7 @@ mod access;
 mod accounts;
 mod activating;
 mod admission;
+mod ahead;
 mod api_key_shown;
 mod api_keys;
 mod approvals;
@@ -102,6 +103,7 @@ mod rewrap;
 mod rewrap_page;
 mod roll_up;
 mod rollback;
+mod root_rotation;
 mod roots;
 mod rotating;
 mod rotation;
@@ -111,6 +113,7 @@ mod served;
 mod server_certificate;
 mod server_names;
 mod sessions;
+mod settings;
 mod sign_in;
 mod signing_request;
 mod single_flight;
@@ -133,28 +136,21 @@ mod watch;
 mod wear;
 mod witness;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::crypto::algorithm::Algorithm;
-use crate::domain::budget::DefaultBudgets;
-use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::roll_up::StatisticsRetention;
-use crate::domain::session::SessionLimits;
-use crate::domain::timestamp::Now;
-use crate::hsm::{PinBackoff, TokenConfig};
+use crate::hsm::PinBackoff;
 use crate::store::StoreFile;
 
 pub use crate::store::Compacted;
 pub use access::{Access, Leave, Visible};
 pub use accounts::SignedIn;
 pub use admission::{Admitted, Caller, Denied, Enrolled};
+pub use ahead::{NewKek, SignedAhead};
 pub use api_key_shown::ApiKeyShown;
 pub use api_keys::{ApiKeyView, NewApiKey};
 pub use approvals::ApprovalView;
@@ -181,7 +177,7 @@ pub use frozen::{FreezeWatch, FrozenView};
 pub use grants::GrantView;
 pub use health::{Health, JournalHealth, StateName, TokenHealth};
 pub use in_flight::InFlight;
-pub use index::{Indexed, RootKeys, ToIndex};
+pub use index::{IndexKeys, Indexed, Searched, ToIndex, ToUnwrap};
 pub use key_life::{KeyOf, Window, Windows};
 pub use key_proof::{FailedKey, KeyKind, KeysProved, ProofWanted, StoredKey, Unproved};
 pub use key_shown::{KeyShown, StandsAgainst};
@@ -214,6 +210,7 @@ pub use rotation::NextKey;
 pub use served::Served;
 pub use server_names::ServerNames;
 pub use sessions::{SessionView, Showing};
+pub use settings::{Policies, Settings};
 pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
@@ -226,76 +223,6 @@ pub use users::UserShown;
 pub use watch::Watch;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
-
-/// Everything the appliance is told from outside.
-pub struct Settings {
-    /// Where the store file and `pki/` lie.
-    pub state_directory: PathBuf,
-    /// Bytes of the store kept in memory.
-    pub cache_bytes: usize,
-    /// Where every wrapped key is kept a second time, if it is.
-    pub escrow_path: Option<PathBuf>,
-    /// Which token, through which module.
-    pub token: TokenConfig,
-    /// The file that holds the token's PIN; made at init.
-    pub pin_file: PathBuf,
-    /// Names and addresses in the server's certificate, until an operator says others.
-    pub server_names: Vec<String>,
-    /// What comes from a CA outside.
-    pub outside: Outside,
-    /// Keys in memory.
-    pub keyring: KeyringLimits,
-    /// How long cached keys may serve without a token.
-    pub degraded_max: Duration,
-    /// How records are gathered.
-    pub journal: JournalLimits,
-    /// Bytes of the disk that requests on data leave alone.
-    pub disk_reserve_bytes: u64,
-    /// How often a checkpoint is made at least, while the chain grows.
-    pub checkpoint_every: Duration,
-    /// How long records are kept before they are pruned, once exported; never pruned without.
-    pub retention: Option<Duration>,
-    /// How long statistics are kept.
-    pub statistics: StatisticsRetention,
-    /// How long sessions live, and how many there may be.
-    pub sessions: SessionLimits,
-    /// What may change while it runs.
-    pub policies: ArcSwap<Policies>,
-    /// Who may do what; [`Appliance::govern`] changes it.
-    pub access: ArcSwap<Access>,
-    /// What memory protection the process got, for health.
-    pub memory_protection: String,
-    /// Both clocks.
-    pub clock: fn() -> Now,
-    /// Called when certificates or the CRL have changed on disk, or the state has: the listeners follow.
-    pub notify: Box<dyn Fn() + Send + Sync>,
-}
-
-/// What a reload of the configuration puts in force at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policies {
-    /// What a request may hold.
-    pub request_limits: RequestLimits,
-    /// What an API key may do unless it says otherwise.
-    pub rate_limits: RateLimits,
-    /// How many fields an API key and an endpoint may decrypt, and index, in 24 hours unless they say otherwise.
-    pub budgets: DefaultBudgets,
-    /// Requests one certificate may have under way.
-    pub in_flight_per_certificate_max: usize,
-    /// What a key version is made with unless its maker says otherwise.
-    pub default_algorithm: Algorithm,
-    /// When the next key version takes over by itself.
-    pub rotation: RotationPolicy,
-}
-
-/// When the next key version takes over by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RotationPolicy {
-    /// Whether it does; health names what is due where not.
-    pub automatic: bool,
-    /// How many days old a version may become, unless its object says otherwise; 0 any age.
-    pub after_days: u32,
-}
 
 /// Why the appliance is locked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ use super::clock::{ClockVerdict, ClockWatch};
 use super::closed_keys::ClosedKeys;
 use super::disk_reserve::DiskReserve;
 use super::escrow::Escrow;
-use super::exclusive::Riding;
+use super::exclusive::Turn;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
 use super::fault::Stop;
@@ -95,7 +95,7 @@ pub struct Operational {
     pub(super) clock: ClockWatch,
     pub(super) revision: AtomicU64,
     ended: AtomicBool,
-    pub(super) changing: ReentrantMutex<Riding>,
+    pub(super) changing: ReentrantMutex<Turn>,
     pub(super) signing_crl: ReentrantMutex<()>,
     pub(super) exchanging_server: ReentrantMutex<()>,
     meters: Mutex<HashMap<ApiKeyId, Arc<Meters>>>,
@@ -266,7 +266,7 @@ impl Operational {
     ) -> Result<T, Stop> {
         let one_at_a_time = self.changing.lock();
         let (batch, audit, value) = change(Batch::new(now.time.micros()))?;
-        let batch = match one_at_a_time.borrow_mut().take() {
+        let batch = match one_at_a_time.riding.borrow_mut().take() {
             Some(rider) => rider.ride(batch, &audit),
             None => batch,
         };

@@ -32,7 +32,6 @@ use super::listed::Listed;
 use super::operational::Operational;
 use super::refused::RefusedAct;
 use super::second_person::record;
-use super::sign_in::recovery_digest;
 use super::wanted::Wanted;
 
 /// What is recorded of an account that waits for confirmation from then on.
@@ -335,7 +334,7 @@ impl SecondFactor {
             secret: (*secret.expose()).into(),
             made: now.time,
             last_step: 0,
-            recovery: recovery_codes.iter().map(|code| recovery_digest(code).into()).collect(),
+            recovery: recovery_codes.iter().map(|code| StoredTotp::recovery_digest(code).into()).collect(),
             is_confirmed: false,
         };
         // Nothing in a name needs quoting in a URI.

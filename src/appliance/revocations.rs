@@ -25,6 +25,14 @@ impl Operational {
         if self.pki.crl_names(serials) {
             return Ok(());
         }
+        if self.owes_lists() {
+            return Ok(());
+        }
+        self.refresh_crl_if_token(now)
+    }
+
+    /// Signs lists, where the token is there.
+    pub(super) fn refresh_crl_if_token(&self, now: Now) -> Result<(), Stop> {
         match self.refresh_crl(now) {
             Err(Stop::Refused(refusal)) if refusal.code == Code::TokenAway => Ok(()),
             other => other,

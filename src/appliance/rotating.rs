@@ -67,6 +67,7 @@ impl Operational {
             let [of_old, of_new] = [id, new_id].map(|id| self.budgets.of(Spender::api_key(id, counted)));
             (of_old, of_new)
         });
+        let turn = self.changing.lock();
         let nothing_is_reserved = self.budgets.reserving.lock();
         let plans = accounts.each_ref().map(|(of_old, of_new)| {
             let Budget { fields_per_day, raise, .. } = of_old.budget();
@@ -112,7 +113,7 @@ impl Operational {
             }
         };
         // Nobody who decrypts waits for the token; the old one has an end now.
-        drop(nothing_is_reserved);
+        drop((nothing_is_reserved, turn));
         self.witness_withdrawal(now);
         let mut old = ApiKeyView::of(old);
         (old.replaced_by, old.last_used) = (Some(new.id), self.last_use(id)?);

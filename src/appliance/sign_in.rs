@@ -1,7 +1,6 @@
 //! Sign-in by password and second factor. Whoever is not there, has no password, is disabled, or sends a wrong password or code
 //! is told the same and costs the same; who fails often waits, by name and by address, before anything is hashed.
 
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -10,7 +9,7 @@ use crate::crypto::totp::TotpSecret;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{AuditRecord, NOBODY};
 use crate::domain::cbor;
-use crate::domain::credentials::{Credentials, StoredPassword};
+use crate::domain::credentials::{Credentials, StoredPassword, StoredTotp};
 use crate::domain::peer::Peer;
 use crate::domain::refusal::Code;
 use crate::domain::session::SessionToken;
@@ -140,19 +139,10 @@ impl Credentials {
             (totp.last_step, totp.is_confirmed) = (step, true);
             return Ok("totp");
         }
-        let digest = recovery_digest(code);
+        let digest = StoredTotp::recovery_digest(code);
         let at = totp.recovery.iter().position(|kept| kept.as_slice().ct_eq(&digest).into());
         let at = at.filter(|_| totp.is_confirmed).ok_or(Code::SignInFailed)?;
         totp.recovery.remove(at);
         Ok("recovery")
     }
-}
-
-/// What is stored of a recovery code, however it is written.
-pub(super) fn recovery_digest(code: &str) -> [u8; 32] {
-    let mut hash = Sha256::new().chain_update(b"gembok/recovery/v1\0");
-    for letter in code.chars().filter(char::is_ascii_alphanumeric) {
-        hash.update([letter.to_ascii_uppercase() as u8]);
-    }
-    hash.finalize().into()
 }

@@ -74,10 +74,10 @@ impl Appliance {
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
         operational.tend_rewraps(now);
-        operational.tend_escrow(now);
-        operational.tend_store_key(now);
         operational.turn_worn(now);
         operational.sweep_keys(&mut tending.keys, now);
+        operational.tend_escrow(now);
+        operational.tend_store_key(now);
         self.tend_token(operational, tending, now);
     }
 

@@ -124,6 +124,10 @@ impl Operational {
     /// After an act that took a right away: a store put back to before it must be noticed. The act itself is done and
     /// durable, token or no token.
     pub(super) fn witness_withdrawal(&self, now: Now) {
+        // Nobody is kept out by a token: whoever keeps others out does it behind that.
+        if self.owes_witness() {
+            return;
+        }
         // Why it failed stands in health, and housekeeping tries again.
         let _ = self.bear_witness(now);
     }

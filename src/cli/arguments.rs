@@ -15,6 +15,7 @@ use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
 use super::escrow::Escrow;
+use super::index::Index;
 use super::issue::{NewBundle, NewCertificate};
 use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
@@ -99,6 +100,9 @@ pub(super) enum Command {
     /// Keys of objects
     #[command(subcommand)]
     Key(Key),
+    /// Index roots of objects: their rotation
+    #[command(subcommand)]
+    Index(Index),
     /// People with an account on the control plane
     #[command(subcommand)]
     User(User),
@@ -215,15 +219,6 @@ pub(super) enum Object {
     /// What an object declares of its data: whose it is, and which fields it has
     #[command(subcommand)]
     Schema(SchemaVerb),
-    /// Let an object's key become so old and no older; then the next version takes over by itself
-    Rotation {
-        name: String,
-        #[arg(long)]
-        project: String,
-        /// Days; 0 for any age, the policy's without
-        #[arg(long)]
-        after_days: Option<u32>,
-    },
     #[command(flatten)]
     Life(ObjectLife),
 }
@@ -346,9 +341,6 @@ impl Object {
             }
             Self::Show { name, project } => request::Object::Show { project, name },
             Self::Schema(verb) => return verb.into_request(),
-            Self::Rotation { name, project, after_days } => {
-                request::Object::Rotation { project, name, after_days }
-            }
             Self::Life(verb) => verb.into(),
         }))
     }

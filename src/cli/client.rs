@@ -41,6 +41,11 @@ impl Client {
         Self { config: config.to_owned(), control }
     }
 
+    /// The control plane, where it is asked.
+    pub(super) const fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
+    }
+
     /// Only who asks over the socket needs the configuration.
     fn socket(&self) -> Result<PathBuf, CliError> {
         Config::local_socket(&self.config).map_err(CliError::Config)

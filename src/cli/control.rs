@@ -177,20 +177,20 @@ impl Control {
         let token = self.token()?;
         let sent = way.body().unwrap_or_default();
         let token = token.as_ref().map(|token| token.as_str());
-        let send = |key: Option<&str>| self.send_once(way.method(), way.target(), sent, (token, key));
+        let exchange = |key: Option<&str>| self.send_once(way.method(), way.target(), sent, (token, key));
         let (status, body) = match way.makes_something().then(once_key).transpose()? {
-            None => send(None).map_err(Broken::into_error)?,
+            None => exchange(None).map_err(Broken::into_error)?,
             Some(key) => {
-                let answered = send(Some(&key)).or_else(|broken| match broken {
+                let answered = exchange(Some(&key)).or_else(|broken| match broken {
                     // It may have been made: by the same key it is not made again.
-                    Broken::Asked(_) => send(Some(&key)),
+                    Broken::Asked(_) => exchange(Some(&key)),
                     Broken::Before(_) => Err(broken),
                 });
                 let (status, body) = answered.map_err(Broken::into_error)?;
                 let has_too_many = Way::refused(&body)
                     .is_some_and(|refused| refused.code == Code::TooManyIdempotencyKeys.as_str());
                 if status == 429 && has_too_many {
-                    send(None).map_err(Broken::into_error)?
+                    exchange(None).map_err(Broken::into_error)?
                 } else {
                     (status, body)
                 }
@@ -212,6 +212,11 @@ impl Control {
         }
         let body = self.whole(&runtime, body)?;
         way.line(head.status.as_u16(), &body).ok_or(CliError::Answer).map(Err)
+    }
+
+    /// What whoever asks calls it.
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// Where the session's token lies; none where a certificate is shown.

@@ -58,12 +58,21 @@ impl NewKey {
     }
 }
 
-/// A file that was not there before, mode 0600. Removed again unless it is kept.
+/// A file that was not there before, mode 0600 unless it is for everybody. Removed again unless it is kept.
 pub(super) struct NewFile(Option<PathBuf>);
 
 impl NewFile {
     pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<Self, CliError> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        Self::write_as(path, bytes, 0o600)
+    }
+
+    /// The same for what is no secret.
+    pub(super) fn reserve_open(path: &Path) -> Result<Self, CliError> {
+        Self::write_as(path, &[], 0o644)
+    }
+
+    fn write_as(path: &Path, bytes: &[u8], mode: u32) -> Result<Self, CliError> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
         let mut file = file.map_err(CliError::file(path))?;
         let ours = Self(Some(path.to_owned()));
         file.write_all(bytes).and_then(|()| file.sync_all()).map_err(CliError::file(path))?;
@@ -106,6 +115,23 @@ impl Drop for NewFile {
 /// Made when missing, for its owner alone.
 pub(super) fn make_directory(path: &Path) -> Result<(), CliError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(CliError::file(path))
+}
+
+/// Keeps what a server is judged by in `ca.pem`; beside one that says something else, which stays: then where.
+pub(super) fn keep_ca(folder: &Path, pem: &str) -> Result<Option<PathBuf>, CliError> {
+    let path = folder.join("ca.pem");
+    match fs::read(&path) {
+        Ok(there) if there == pem.as_bytes() => Ok(None),
+        Ok(_) => {
+            let beside = folder.join("ca.pem.new");
+            write_certificate(&beside, pem)?;
+            Ok(Some(beside))
+        }
+        Err(_) => {
+            NewFile::reserve_open(&path)?.fill(pem.as_bytes())?;
+            Ok(None)
+        }
+    }
 }
 
 /// Writes a certificate; one that is there is replaced, for it can be issued again.

@@ -7,16 +7,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::Config;
 use crate::desk::answer::{Answer, Done, Issued, Listed, MadeApiKey, Page};
 use crate::desk::request::{self, Request};
 
 use super::bundle::{Bundle, Url};
 use super::client::Answered;
 use super::error::CliError;
-use super::files::{MadeKey, NewFile, NewKey, make_directory};
+use super::files::{MadeKey, NewFile, NewKey, keep_ca, make_directory};
 use super::p12::{Passphrase, pack};
-use super::run::{Session, print, write_issued};
+use super::run::{Session, print};
 use super::say_answer as say;
 use super::say_trouble::fixed;
 
@@ -127,12 +126,18 @@ impl Session {
             let csr = key.csr().to_owned();
             (Some(key), csr)
         };
+        // Another's, or the one that still counts, is not to be lost: found out before anything is issued.
+        let file = NewFile::reserve_open(&out.join(format!("{name}.pem")))?;
         let answered = self.ask(&holder.request(csr))?;
         let made_here = key.is_some();
         if let Some(key) = key {
             key.keep();
         }
-        write_issued(issued(&answered)?, out, &format!("{name}.pem"))?;
+        let Issued { certificate_pem, ca_pem, .. } = issued(&answered)?;
+        file.fill(certificate_pem.as_bytes())?;
+        if let Some(beside) = keep_ca(out, ca_pem)? {
+            self.tell(say::other_ca(beside.display()));
+        }
         self.show(&answered)?;
         let folder = out.display();
         self.tell(if made_here {
@@ -150,7 +155,7 @@ impl Session {
         url: Option<Url>,
         label: Option<&str>,
     ) -> Result<(), CliError> {
-        let url = url.map_or_else(|| self.url(), Ok)?;
+        let url = url.map_or_else(|| self.data_url(), Ok)?;
         let file = NewFile::reserve(path)?;
         let key = MadeKey::make()?;
         let answered = self.ask(&holder.request(key.csr.clone()))?;
@@ -213,17 +218,6 @@ impl Session {
         match passphrase_file {
             Some(_) => Ok(()),
             None => print(&passphrase.told()),
-        }
-    }
-
-    /// Where the data plane is, as far as the daemon and its configuration know.
-    fn url(&self) -> Result<Url, CliError> {
-        match self.ask(&Request::ServerNames(request::ServerNames::Show))?.answer {
-            Done::ServerNames(shown) => {
-                let config = Config::load(&self.config).map_err(CliError::Config)?;
-                Url::of(&shown.names, config.data.listen.port())
-            }
-            _ => Err(CliError::Answer),
         }
     }
 

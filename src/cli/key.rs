@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown};
+use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown, ObjectLine};
 use crate::desk::request::{self, KeyMoved, KeyVersionOf};
 
 use super::columns::{Line, Table};
@@ -142,6 +142,15 @@ impl From<Moved> for KeyMoved {
     }
 }
 
+/// How old an object's key may become, where that was said of it, and an empty line.
+pub(super) fn age(object: &ObjectLine) -> String {
+    match object.rotate_after_days {
+        None => String::new(),
+        Some(0) => format!("{}\n\n", say::fixed::ANY_AGE),
+        Some(days) => format!("{}\n\n", say::age(days)),
+    }
+}
+
 /// A table of versions.
 pub(super) fn versions<'a>(listed: impl IntoIterator<Item = Line<'a, KeyVersion>>) -> String {
     let mut table = Table::new([
@@ -203,12 +212,12 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
         }
     }
     for stands in &shown.stands_against {
-        let number = stands.number;
-        let what = match stands.what.as_str() {
-            "kek-version" => say::kek_stands(number),
-            _ => say::master_key_stands(number),
+        let what = match (stands.what.as_str(), stands.number) {
+            ("kek-version", Some(number)) => say::kek_stands(number).into(),
+            (_, Some(number)) => say::master_key_stands(number).into(),
+            (_, None) => say::fixed::FILE_STANDS.to_string(),
         };
-        line(heads::STANDS, &String::from(what));
+        line(heads::STANDS, &what);
     }
     for KeyMoveLine { what, state, time, actor, reason } in &shown.moves {
         let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -55,6 +55,15 @@ pub(super) enum ObjectLife {
         #[arg(long)]
         project: String,
     },
+    /// Let an object's key become so old and no older; then the next version takes over by itself
+    Rotation {
+        name: String,
+        #[arg(long)]
+        project: String,
+        /// Days; 0 for any age, the policy's without
+        #[arg(long)]
+        after_days: Option<u32>,
+    },
     /// End it for good, a minute after it was retired; only where nothing can be lost by that
     Delete {
         name: String,
@@ -116,6 +125,9 @@ impl From<ProjectLife> for request::Project {
 impl From<ObjectLife> for request::Object {
     fn from(verb: ObjectLife) -> Self {
         Self::Life(match verb {
+            ObjectLife::Rotation { name, project, after_days } => {
+                return Self::Rotation { project, name, after_days };
+            }
             ObjectLife::Rename { name, to, project } => LifeOf::Rename { project, name, to },
             ObjectLife::Describe { name, text, project } => LifeOf::Describe { project, name, text },
             ObjectLife::Retire { name, project } => LifeOf::Retire { project, name },

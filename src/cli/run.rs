@@ -91,6 +91,7 @@ impl Arguments {
             Command::Budget(verb) => verb.into(),
             Command::Key(super::key::Key::Verify(wanted)) => return open()?.verify_keys(&wanted),
             Command::Key(verb) => verb.into(),
+            Command::Index(verb) => verb.into(),
             Command::ServerNames(verb) => verb.into(),
             Command::User(verb) => verb.into(),
             Command::Approval(verb) => verb.into(),
@@ -135,7 +136,7 @@ impl Arguments {
 
 /// A daemon to ask and a way to show what it answers.
 pub(super) struct Session {
-    client: Client,
+    pub(super) client: Client,
     pub(super) config: PathBuf,
     pub(super) json: bool,
     /// The tag of `--language`.
@@ -219,7 +220,7 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-pub(super) fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
+fn write_issued(issued: &Issued, out: &Path, name: &str) -> Result<(), CliError> {
     write_certificate(&out.join(name), &issued.certificate_pem)?;
     write_certificate(&out.join("ca.pem"), &issued.ca_pem)
 }

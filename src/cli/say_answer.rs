@@ -146,6 +146,9 @@ sentences! {
     second_factor(uri, codes)
         "{uri}\n\nrecovery codes, each good once in place of a code:\n{codes}\nthis is shown once; give the address to your telephone, keep the codes elsewhere, then: gembok totp confirm"
         "{uri}\n\nkode pemulihan, masing-masing berlaku sekali sebagai pengganti kode:\n{codes}\nini hanya ditunjukkan sekali; berikan alamatnya kepada ponsel, simpan kodenya di tempat lain, lalu: gembok totp confirm";
+    other_ca(path)
+        "ca.pem is another than the appliance's, and was left as it is; the appliance's is in {path}"
+        "ca.pem berbeda dari milik perangkat dan dibiarkan; milik perangkat ada di {path}";
     ca_key_left(generation)
         "KEY LEFT      the key of generation {generation} is still in the token, which was away or refused\n              it is tried again each hour, and by: gembok certificate roll-ca finish"
         "SISA KUNCI    kunci generasi {generation} masih ada di token, yang sedang pergi atau menolak\n              dicoba lagi setiap jam, dan dengan: gembok certificate roll-ca finish";

@@ -18,6 +18,8 @@ pub(super) mod fixed {
         DUE_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";
         DUE_WINDOW "it is about to encrypt no more" "masa enkripsinya hampir berakhir";
         DUE_COMPROMISED "it is compromised and encrypts nothing" "bocor dan tidak mengenkripsi apa pun";
+        FILE_STANDS "the store's file was not written anew since" "berkas penyimpanan belum ditulis ulang sejak itu";
+        ANY_AGE "its key may become any age" "kuncinya boleh berumur berapa pun";
         CANCEL "it can be kept still: gembok key cancel-destruction" "masih dapat dipertahankan: gembok key cancel-destruction";
     }
 }
@@ -25,6 +27,7 @@ pub(super) mod fixed {
 sentences! {
     number(number, key_id) "{number} of key {key_id}" "{number} dari kunci {key_id}";
     uses(reserved, most) "{reserved} reserved of {most}" "{reserved} dicadangkan dari {most}";
+    age(days) "its key becomes {days} days old at most" "kuncinya berumur paling lama {days} hari";
     due(key, why) "{key} waits to be rotated: {why}" "{key} menunggu rotasi: {why}";
     kek_stands(number) "KEK version {number} exists, which may unwrap a copy" "versi KEK {number} masih ada dan dapat membuka bungkus salinan";
     master_key_stands(number) "MK generation {number} exists, which may unwrap a copy"

@@ -78,8 +78,8 @@ pub(super) fn text(done: &Done) -> String {
         Done::Grants(page) => whole(page, grants(all(&page.items))),
         Done::Initialised(made) => initialised(made),
         Done::Object(Object { object, versions, index_roots }) => {
-            let roots = roots(index_roots);
-            format!("{}\n{}{roots}", objects([Ok(object)]), key::versions(all(versions)))
+            let (line, age, roots) = (objects([Ok(object)]), key::age(object), roots(index_roots));
+            format!("{line}\n{age}{}{roots}", key::versions(all(versions)))
         }
         Done::Objects(page) => whole(page, objects(all(&page.items))),
         Done::FrozenSubjects(page) => whole(page, subject::frozen(&page.items)),

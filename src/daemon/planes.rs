@@ -106,9 +106,11 @@ impl Planes {
         let tls = tls.map_err(|error| ServeError(format!("{error}; {}", error.hint())))?;
         let mut open =
             Open { tls: Arc::new(tls), seen, stop: watch::Sender::new(false), listeners: JoinSet::new() };
-        let data = api::data_plane(Arc::clone(&self.appliance));
-        self.listen(&mut open, "data", self.data, ClientCertificate::Required, data).await?;
-        let control = api::control_plane(Arc::clone(&self.appliance));
+        let data_port = api::DataPort::default();
+        let data = api::data_plane(Arc::clone(&self.appliance), Arc::clone(&data_port));
+        let bound = self.listen(&mut open, "data", self.data, ClientCertificate::Required, data).await?;
+        data_port.store(bound.port(), std::sync::atomic::Ordering::Relaxed);
+        let control = api::control_plane(Arc::clone(&self.appliance), Arc::clone(&data_port));
         self.listen(&mut open, "control", self.control, ClientCertificate::Requested, control).await?;
         Ok(open)
     }
@@ -120,7 +122,7 @@ impl Planes {
         address: SocketAddr,
         client: ClientCertificate,
         service: S,
-    ) -> Result<(), ServeError>
+    ) -> Result<SocketAddr, ServeError>
     where
         S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -131,7 +133,8 @@ impl Planes {
     {
         let listener =
             Listener::bind(address, client).await.map_err(|error| unbound(plane, address, &error))?;
-        tracing::info!(plane, address = %listener.address(), "listening");
+        let bound = listener.address();
+        tracing::info!(plane, address = %bound, "listening");
         let (tls, limits, mut stop) =
             (Arc::clone(&open.tls), Arc::clone(&self.limits), open.stop.subscribe());
         let workers = Arc::clone(&self.workers);
@@ -139,7 +142,7 @@ impl Planes {
             let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
             listener.serve(&tls, &limits, &workers, service, stopped).await;
         });
-        Ok(())
+        Ok(bound)
     }
 }
 

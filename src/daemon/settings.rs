@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::appliance::{Access, JournalLimits, KeyringLimits, Outside, Policies, RotationPolicy, Settings};
+use crate::appliance::{Access, JournalLimits, KeyringLimits, Outside, Policies, Settings};
 use crate::config::{Config, PinSource, TokenName};
 use crate::domain::budget::DefaultBudgets;
+use crate::domain::key_due::RotationPolicy;
 use crate::domain::limits::{RateLimits, RequestLimits};
 use crate::domain::roll_up::StatisticsRetention;
 use crate::domain::timestamp::Now;

@@ -36,6 +36,7 @@ impl Request {
             Self::ServerNames(verb) => of_appliance(verb.act()),
             Self::Statistics(wanted) => Ok(vec![wanted.act()]),
             Self::Key(verb) => Ok(vec![verb.act()]),
+            Self::Index(verb) => Ok(vec![verb.act()]),
             Self::User(verb) => verb.acts(),
             Self::Approval(verb) => Ok(vec![verb.act()?]),
             Self::Session(verb) => Ok(vec![verb.act()?]),

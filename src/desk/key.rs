@@ -150,10 +150,10 @@ pub struct KeyVersionShown {
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandsAgainst {
-    /// `kek-version` or `master-key-generation`.
+    /// `kek-version`, `master-key-generation`, or `file` while the store's own was not written anew.
     pub what: String,
-    /// Its number.
-    pub number: u32,
+    /// Its number, where it has one.
+    pub number: Option<u32>,
 }
 
 /// One move of a key version.
@@ -320,8 +320,9 @@ impl From<Shown> for KeyVersionShown {
 impl From<Stands> for StandsAgainst {
     fn from(stands: Stands) -> Self {
         let (what, number) = match stands {
-            Stands::KekVersion(version) => ("kek-version", version),
-            Stands::MasterKey(generation) => ("master-key-generation", generation),
+            Stands::File => ("file", None),
+            Stands::KekVersion(version) => ("kek-version", Some(version)),
+            Stands::MasterKey(generation) => ("master-key-generation", Some(generation)),
         };
         Self { what: what.into(), number }
     }

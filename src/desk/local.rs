@@ -42,6 +42,7 @@ impl Request {
             | Self::ServerNames(_)
             | Self::Key(_)
             | Self::StoreKey(_)
+            | Self::Index(_)
             | Self::User(_)
             | Self::Policy(_)
             | Self::Budget(_)

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::appliance::{
-    Acceptance, Appliance, Compacted, Leave, NewObject, PageWanted, PruneUntil, Reach, Stop, Target, WentPast,
+    Acceptance, Appliance, Compacted, Leave, NewObject, PageWanted, PruneUntil, Stop, Target, WentPast,
 };
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::Act;
@@ -18,6 +18,7 @@ use crate::domain::user::Role;
 use super::answer::{self, Answer, Done};
 use super::asker::Asker;
 use super::life::description;
+use super::prepare::Prepared;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
@@ -33,8 +34,22 @@ impl Request {
     /// # Errors
     /// `forbidden`, and the verb's own.
     pub fn perform_for(self, appliance: &Appliance, asker: &Asker, now: Now) -> Result<Done, Stop> {
+        self.perform_with(appliance, asker, Prepared::Nothing, now)
+    }
+
+    /// The same with what was made ahead.
+    ///
+    /// # Errors
+    /// As of [`Request::perform_for`].
+    pub fn perform_with(
+        self,
+        appliance: &Appliance,
+        asker: &Asker,
+        prepared: Prepared,
+        now: Now,
+    ) -> Result<Done, Stop> {
         let acts = self.acts()?;
-        let done = self.carry_out(appliance, asker, &acts, now);
+        let done = self.carry_out((appliance, asker), &acts, prepared, now);
         if let Err(Stop::Refused(refusal)) = &done {
             asker.record_refused(appliance, &acts, refusal.code, now);
         }
@@ -43,9 +58,9 @@ impl Request {
 
     fn carry_out(
         self,
-        appliance: &Appliance,
-        asker: &Asker,
+        (appliance, asker): (&Appliance, &Asker),
         acts: &[(Act, Target)],
+        prepared: Prepared,
         now: Now,
     ) -> Result<Done, Stop> {
         if let (Self::Project(request::Project::List { after, limit }), Asker::User(signed_in)) =
@@ -60,13 +75,19 @@ impl Request {
         {
             // Everybody reads its own; whose those are, the policies say.
             let leave = asker.leave(appliance, &wanted.acts_of_own(), now)?;
-            return self.dispatch(appliance, asker, leave, now);
+            return self.dispatch((appliance, asker), leave, prepared, now);
         }
         let leave = asker.leave(appliance, acts, now)?;
-        self.dispatch(appliance, asker, leave, now)
+        self.dispatch((appliance, asker), leave, prepared, now)
     }
 
-    fn dispatch(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
+    fn dispatch(
+        self,
+        (appliance, asker): (&Appliance, &Asker),
+        leave: Leave,
+        prepared: Prepared,
+        now: Now,
+    ) -> Result<Done, Stop> {
         let actor = leave.actor();
         match self {
             Self::InitSandbox { admin, admin_csr, server_names } => {
@@ -83,15 +104,16 @@ impl Request {
                 Ok(Done::Changed)
             }
             Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
-            Self::Project(verb) => verb.perform(appliance, asker, leave, now),
+            Self::Project(verb) => verb.perform((appliance, asker), leave, prepared, now),
             Self::Object(verb) => verb.perform(appliance, leave, now),
             Self::Endpoint(verb) => verb.perform(appliance, leave, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
-            Self::Certificate(verb) => verb.perform(appliance, actor, now),
+            Self::Certificate(verb) => verb.perform(appliance, actor, prepared, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::ServerNames(verb) => verb.perform(appliance, actor, now),
             Self::Key(verb) => verb.perform(appliance, leave, now),
+            Self::Index(verb) => verb.perform(appliance, actor, now),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),
@@ -117,11 +139,22 @@ impl Request {
 }
 
 impl request::Project {
-    fn perform(self, appliance: &Appliance, asker: &Asker, leave: Leave, now: Now) -> Result<Done, Stop> {
-        let (of, appliance) = (appliance, appliance.unlocked()?);
+    fn perform(
+        self,
+        (of, asker): (&Appliance, &Asker),
+        leave: Leave,
+        prepared: Prepared,
+        now: Now,
+    ) -> Result<Done, Stop> {
+        let appliance = of.unlocked()?;
         Ok(match self {
             Self::Create { name: new } => {
-                Done::Project(appliance.create_project(leave.actor(), name(&new)?, now)?.into())
+                let (actor, new) = (leave.actor(), name(&new)?);
+                let made = match prepared.project() {
+                    Some(ahead) => appliance.create_project_with(actor, new, ahead, now),
+                    None => appliance.create_project(actor, new, now),
+                };
+                Done::Project(made?.into())
             }
             Self::List { after, limit } => {
                 Done::Projects(appliance.projects(&page(after.as_ref(), limit)?)?.into())
@@ -241,54 +274,6 @@ impl request::Grant {
                 Done::Changed
             }
         })
-    }
-}
-
-impl request::Certificate {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
-        Ok(match self {
-            Self::Issue { project, endpoint, csr } => Done::CertificateIssued(
-                appliance.issue_certificate(actor, &project, &endpoint, &csr, now)?.into(),
-            ),
-            Self::IssueUser { user, csr } => {
-                Done::CertificateIssued(appliance.issue_user_certificate(actor, &user, &csr, now)?.into())
-            }
-            Self::Enrol { project, endpoint, certificate } => {
-                let enrolled = appliance.enrol_certificate(actor, &project, &endpoint, &certificate, now)?;
-                Done::CertificateEnrolled(enrolled.into())
-            }
-            Self::EnrolUser { user, certificate } => {
-                let enrolled = appliance.enrol_user_certificate(actor, &user, &certificate, now)?;
-                Done::CertificateEnrolled(enrolled.into())
-            }
-            Self::List { after, limit } => {
-                Done::Certificates(appliance.certificates(&page(after.as_ref(), limit)?)?.into())
-            }
-            Self::Revoke { spki, only } => {
-                let reach = if only { Reach::One } else { Reach::Descendants };
-                Done::CertificatesRevoked(appliance.revoke_certificate(actor, &spki, reach, now)?.into())
-            }
-            Self::RollCa(request::RollCa::Start) => Done::Ca(appliance.roll_ca(actor, now)?.into()),
-            Self::RollCa(request::RollCa::Finish { force }) => {
-                Done::Ca(appliance.finish_ca_roll(actor, force, now)?.into())
-            }
-            Self::RollCa(request::RollCa::Show) => Done::Ca(appliance.ca()?.into()),
-        })
-    }
-}
-
-impl request::ServerNames {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
-        let names = match self {
-            Self::Set { names } => appliance.set_server_names(actor, &names, now)?,
-            Self::Show => appliance.server_names()?,
-        };
-        Ok(Done::ServerNames(answer::ServerNames {
-            names: names.names,
-            from_configuration: names.are_configured,
-        }))
     }
 }
 

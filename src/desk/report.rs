@@ -120,7 +120,7 @@ pub struct Report {
 }
 
 /// Rows of a report.
-#[derive(JsonSchema, Serialize, Deserialize)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// What they are of.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::domain::refusal::Code;
+
 use super::report::{EVERY, Report, Table};
 use super::report_words::Language;
 
@@ -59,7 +61,7 @@ impl Report {
             let _ = writeln!(out, "<p class=\"note\">{} {next}</p>", say("next"));
         }
         for table in &self.tables {
-            table.write(&mut out, language);
+            table.in_one_language(language).write(&mut out, language);
         }
         let (proved, signature, approved) = (say("how-proved"), say("signature"), say("approved"));
         let _ = write!(
@@ -87,6 +89,21 @@ impl Report {
 }
 
 impl Table {
+    /// The same with reasons in the page's language alone. A reason that nobody wrote in it stands as it is.
+    fn in_one_language(&self, language: Language) -> Self {
+        let mut table = self.clone();
+        let place = |name: &str| self.columns.iter().position(|column| column == name);
+        let (Some(why), Some(alasan)) = (place("why"), place("alasan")) else { return table };
+        table.columns.remove(alasan);
+        for row in table.rows.iter_mut().filter(|row| row.len() > why.max(alasan)) {
+            let said = row.remove(alasan);
+            if language == Language::Indonesian && !said.is_empty() {
+                row[why] = said;
+            }
+        }
+        table
+    }
+
     fn write(&self, out: &mut String, language: Language) {
         let say = |word: &str| escaped(language.say(word));
         let _ = writeln!(out, "<h2>{}</h2>", say(&self.name));
@@ -120,8 +137,15 @@ impl Table {
 /// A value. What its owner named is called nothing else.
 fn told(language: Language, name: &str, value: &str) -> String {
     let is_named = ["project", "endpoint", "object", "api-key", "name", "rule", "why"].contains(&name);
+    if let ("outcome", Language::Indonesian, Some(code)) = (name, language, code(value)) {
+        return escaped(&format!("{} ({value})", code.indonesian_title()));
+    }
     // No name has an asterisk: that one is ours.
     escaped(if is_named && value != EVERY { value } else { language.say(value) })
+}
+
+fn code(text: &str) -> Option<Code> {
+    Code::ALL.iter().copied().find(|known| known.as_str() == text)
 }
 
 /// Text, as it can stand in an element or between quotes.
@@ -176,6 +200,30 @@ pub(super) mod tests {
         assert_eq!(page.matches('"').count(), plain.matches('"').count());
         assert!(page.contains("&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"));
         assert!(page.contains("&amp;lt;"), "what looks escaped already is text, too");
+    }
+
+    #[test]
+    fn an_indonesian_page_says_codes_and_reasons_in_indonesian() {
+        let text = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+        let mut made = report("x");
+        made.tables = vec![
+            Table {
+                name: "policies".into(),
+                columns: text(&["rule", "effect", "why", "alasan"]),
+                rows: vec![text(&["a", "forbid", "Because.", "Sebab."]), text(&["b", "permit", "Own.", ""])],
+            },
+            Table { name: "uses".into(), columns: text(&["outcome"]), rows: vec![text(&["cannot-open"])] },
+        ];
+        let (indonesian, english) = (made.page(Language::Indonesian), made.page(Language::English));
+        for (page, has, has_not) in [
+            (&indonesian, "<td>Sebab.</td></tr>", "Because."),
+            (&indonesian, "<td>Own.</td></tr>", "<td></td>"),
+            (&indonesian, "<td>Ciphertext tidak dapat dibuka (cannot-open)</td>", "alasan"),
+            (&english, "<td>Because.</td></tr>", "Sebab."),
+            (&english, "<td>cannot-open</td>", "alasan"),
+        ] {
+            assert!(page.contains(has) && !page.contains(has_not), "{has}: {page}");
+        }
     }
 
     #[test]

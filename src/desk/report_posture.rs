@@ -57,12 +57,11 @@ pub(super) fn add(report: &mut Report, of: &Appliance, appliance: &Operational) 
     report.table("users", &["role", "users", "disabled"], rows.collect());
 
     let rules = of.settings().access.load();
-    let rows = rules
-        .rules
-        .all()
-        .into_iter()
-        .map(|rule| vec![rule.id, if rule.forbids { "forbid" } else { "permit" }.to_owned(), rule.why]);
-    report.table("policies", &["rule", "effect", "why"], rows.collect());
+    let rows = rules.rules.all().into_iter().map(|rule| {
+        let effect = if rule.forbids { "forbid" } else { "permit" }.to_owned();
+        vec![rule.id, effect, rule.why, rule.alasan.unwrap_or_default()]
+    });
+    report.table("policies", &["rule", "effect", "why", "alasan"], rows.collect());
 
     add_keys(report, appliance)?;
 

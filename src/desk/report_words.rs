@@ -126,6 +126,7 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("rule", "Aturan", "Rule"),
     ("effect", "Akibat", "Effect"),
     ("why", "Alasan", "Why"),
+    ("alasan", "Alasan (Indonesia)", "Why (Indonesian)"),
     ("algorithm", "Algoritma", "Algorithm"),
     ("oldest", "Tertua", "Oldest"),
     ("newest", "Terbaru", "Newest"),

@@ -9,6 +9,7 @@ pub use super::approval::Approval;
 pub use super::audit_request::AuditWanted;
 pub use super::certificate_request::{Certificate, RollCa, ServerNames};
 pub use super::endpoint_shown::Networks;
+pub use super::index::Index;
 pub use super::key::{Key, KeyMoved, KeyVersionOf};
 pub use super::key_verify::VerifyKeys;
 pub use super::life::{LifeOf, LifeOfProject};
@@ -65,6 +66,8 @@ pub enum Request {
     ServerNames(ServerNames),
     /// Keys of objects.
     Key(Key),
+    /// Index roots of objects.
+    Index(Index),
     /// People with an account.
     User(User),
     /// What the law on personal data asks for.

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::crypto::password::{Cost, HASH_LEN, SALT_LEN};
@@ -125,6 +126,18 @@ impl StoredPassword {
     #[must_use]
     pub const fn cost(&self) -> Cost {
         Cost { memory_kib: self.memory_kib, passes: self.passes, lanes: self.lanes }
+    }
+}
+
+impl StoredTotp {
+    /// What is stored of a recovery code, however it is written: SHA-256 of its letters and digits, in capitals.
+    #[must_use]
+    pub fn recovery_digest(code: &str) -> [u8; 32] {
+        let mut hash = Sha256::new().chain_update(b"gembok/recovery/v1\0");
+        for letter in code.chars().filter(char::is_ascii_alphanumeric) {
+            hash.update([letter.to_ascii_uppercase() as u8]);
+        }
+        hash.finalize().into()
     }
 }
 

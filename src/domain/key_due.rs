@@ -21,6 +21,15 @@ pub enum Due {
     Compromised,
 }
 
+/// When the next key version takes over by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationPolicy {
+    /// Whether it does; health names what is due where not.
+    pub automatic: bool,
+    /// How many days old a version may become, unless its object says otherwise; 0 any age.
+    pub after_days: u32,
+}
+
 impl Due {
     /// The word in answers.
     #[must_use]

@@ -196,14 +196,14 @@ codes! {
         "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
-    160 RotationUnderWay "rotation-under-way", "A rotation of the store key is under way already.",
-        "Wait until it has ended: gembok status tells how far it is.";
-    161 NotInEscrow "not-in-escrow", "A new key waits until it is in the escrow log.",
-        "See that the log's disk is there and has room: gembok status tells what is in the way. It goes on by itself.";
     130 TooManyProjects "too-many-projects", "The user has made as many projects as a user may.",
         "Delete projects that are empty and not wanted any more, or ask another user to make it.";
     155 KeyCompromised "key-compromised", "The key version this was encrypted under is compromised.",
         "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
+    160 RotationUnderWay "rotation-under-way", "A rotation of the store key is under way already.",
+        "Wait until it has ended: gembok status tells how far it is.";
+    161 NotInEscrow "not-in-escrow", "A new key waits until it is in the escrow log.",
+        "See that the log's disk is there and has room: gembok status tells what is in the way. It goes on by itself.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
         "Ask as a named user over the control plane: with --profile, or --control and what goes with it.";
     // Blind indexes.
@@ -213,6 +213,8 @@ codes! {
         "Search by another field, or ask the owner of the project to declare an index of it.";
     147 ValueUnfit "value-unfit", "The value is not written as its field declares.",
         "Correct the value: the detail names the rule that it breaks.";
+    148 IndexRotationState "index-rotation-state", "That step is none of the rotation of the index root as it is.",
+        "Do what the detail names; gembok object show tells which versions there are.";
 }
 
 impl Code {

@@ -89,6 +89,7 @@ indonesian! {
     FieldNotDeclared "Objek ini tidak menyatakan kolom itu", "periksa ejaannya atau mintalah pemilik proyek menyatakannya";
     FieldNotIndexed "Kolom ini tidak berindeks", "cari dengan kolom lain atau mintalah pemilik proyek menyatakan indeksnya";
     ValueUnfit "Nilai tidak ditulis seperti yang dinyatakan kolomnya", "perbaiki nilainya";
+    IndexRotationState "Langkah itu tidak cocok dengan keadaan rotasi akar indeks", "lihat gembok object show";
     UseTheControlPlane "Soket lokal melayani ini hanya pada sandbox", "gunakan bidang kendali";
     NotFound "Tidak ditemukan", "periksa namanya";
     AlreadyExists "Nama sudah dipakai", "pilih nama lain";
@@ -116,9 +117,9 @@ indonesian! {
     CaInUse "Masih ada sertifikat dari CA lama yang berlaku", "perbarui dahulu";
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
+    TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
     RotationUnderWay "Rotasi kunci penyimpanan sedang berjalan", "tunggu sampai selesai; gembok status menunjukkan kemajuannya";
     NotInEscrow "Kunci baru menunggu sampai tercatat di log escrow", "periksa disk log itu; gembok status menunjukkan halangannya";
-    TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";
     ObjectInUse "Mungkin sudah ada data yang dienkripsi untuk objek ini", "biarkan pensiun";
     NotRetired "Harus sudah dipensiunkan sekurangnya satu menit", "pensiunkan dahulu dan tunggu satu menit, lalu hapus";

@@ -156,10 +156,9 @@ impl Disk {
         Ok(Some(damaged))
     }
 
-    /// Does `work` while nobody reads or writes.
-    pub(super) fn alone(&self, work: impl FnOnce()) {
-        let _nobody = self.database.write();
-        work();
+    /// Whether there is a file to read and write.
+    pub(super) fn is_open(&self) -> bool {
+        self.database.read().is_some()
     }
 
     /// Copies every row to a new file, which takes the place of the old one; that is written over and taken away. So nothing is
@@ -184,6 +183,12 @@ impl Disk {
         *open = Some((self.open)()?);
         wipe_old(&self.path)?;
         Ok(Compacted { before_bytes, after_bytes: length_of(&self.path)? })
+    }
+
+    /// Does `work` while nobody reads or writes.
+    pub(super) fn alone(&self, work: impl FnOnce()) {
+        let _nobody = self.database.write();
+        work();
     }
 
     /// Gives unused space back to the file system. Whoever wants to read or write waits.

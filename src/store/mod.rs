@@ -315,11 +315,21 @@ impl Store {
     /// takes, and as much room is needed beside as the rows take.
     ///
     /// # Errors
-    /// As [`Store::compact`]; the file is the old one then, or the new one.
+    /// As [`Store::compact`], save that commits go on where the file could not be copied; it is the old one then, or the new one.
     pub fn rewrite(&self) -> Result<Compacted, StoreError> {
         let mut chain = self.0.chain.lock();
         chain.gate.admit(true)?;
-        guarded("rewrite", || self.0.disk.rewrite()).inspect_err(|error| {
+        let mut came_back = false;
+        let rewritten = guarded("rewrite", || {
+            let rewritten = self.0.disk.rewrite();
+            came_back = true;
+            rewritten
+        });
+        // Where there was no room for another file, the old one is open still and as good as before.
+        if came_back && self.0.disk.is_open() {
+            return rewritten;
+        }
+        rewritten.inspect_err(|error| {
             let disputed = matches!(chain.gate, Gate::Disputed);
             chain.gate = Gate::Stopped(Box::new(Failed { why: error.to_string(), pending: None, disputed }));
         })

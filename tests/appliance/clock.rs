@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use gembok::appliance::{
     Acceptance, Access, Appliance, AuditQuery, ClockVerdict, ExportWanted, JournalLimits, KeyringLimits,
-    Operational, Outside, Policies, RotationPolicy, Selection, Settings, Stop, Tending,
+    Operational, Outside, Policies, Selection, Settings, Stop, Tending,
 };
 use gembok::crypto::algorithm::Algorithm;
 use gembok::crypto::checkpoint::Checkpoint;
@@ -19,6 +19,7 @@ use gembok::domain::budget::DefaultBudgets;
 use gembok::domain::chain::ChainCheck;
 use gembok::domain::chain_report::Report;
 use gembok::domain::chain_witness::Witnesses;
+use gembok::domain::key_due::RotationPolicy;
 use gembok::domain::limits::{RateLimits, RequestLimits};
 use gembok::domain::operation::Operations;
 use gembok::domain::refusal::Code;

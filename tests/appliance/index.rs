@@ -42,7 +42,7 @@ pub(crate) fn world(more: &str) -> World {
 pub(crate) fn declare_indexes(world: &World) {
     fs::write(world.sandbox.path("schema.toml"), SCHEMA).unwrap();
     world.done(&format!("object create {INDEXED} --project {PROJECT} --schema schema.toml"));
-    world.grant("encrypt decrypt index", INDEXED, ENDPOINT);
+    world.grant("encrypt index", INDEXED, ENDPOINT);
 }
 
 pub(crate) fn item(field: &str, value: &str) -> Value {

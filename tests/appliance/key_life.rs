@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::book::Book;
 use crate::client::refusal;
 use crate::key_turns::by_hand;
-use crate::second_person::{Person, member, person};
+use crate::second_person::{Person, member, person, text};
 use crate::support::daemon::{OBJECT, PROJECT, Sandbox};
 use crate::world::{Application, World};
 
@@ -37,6 +38,24 @@ fn version_of(ciphertext: &str) -> u8 {
 
 fn in_seconds(seconds: i64) -> String {
     (OffsetDateTime::now_utc() + time::Duration::seconds(seconds)).format(&Rfc3339).unwrap()
+}
+
+/// Every verb on the keys of an object, for the document of the API.
+pub(crate) fn every_verb(book: &mut Book) {
+    book.resource("PUT", "/v1/projects/gudang/objects/barang/rotation", json!({ "after_days": 90 }));
+    let versions = "/v1/projects/gudang/objects/barang/key-versions";
+    book.resource("GET", versions, Value::Null);
+    book.resource("GET", &format!("{versions}/1"), Value::Null);
+    for verb in ["disable", "enable", "compromise"] {
+        book.resource("POST", &format!("{versions}/1/{verb}"), json!({ "reason": "uji" }));
+    }
+    let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
+    book.resource("PUT", &format!("{versions}/1/windows"), windows);
+    let asked = book.resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7 })).json();
+    let officer = book.people[3].clone();
+    let give = format!("/v1/approvals/{}/give", asked["id"].as_str().unwrap());
+    book.ask(&officer, "POST", &give, &[], &json!({})).ok();
+    book.resource("POST", &format!("{versions}/1/destruction/cancel"), json!({ "reason": "uji" }));
 }
 
 #[test]
@@ -239,17 +258,22 @@ fn nothing_is_opened_after_the_answer_that_closes_a_version() {
     }
     let item = sealed(&absensi.seal(OBJECT, b"satu"));
     world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
+    let (siti, budi) = (member(&world, "siti"), member(&world, "budi"));
     let stop = AtomicBool::new(false);
     let mut closed = Vec::new();
     let seen: Vec<_> = scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| decrypting(&absensi, &item, &stop))).collect();
-        for _ in 0..5 {
+        for round in 0..6 {
             sleep(Duration::from_millis(200));
-            key(&world, "disable 1", "");
+            if round % 2 == 0 {
+                key(&world, "disable 1", "");
+            } else {
+                schedule(&siti, &budi);
+            }
             let answered = Instant::now();
             sleep(Duration::from_millis(200));
             closed.push((answered, Instant::now()));
-            key(&world, "enable 1", "");
+            key(&world, if round % 2 == 0 { "enable 1" } else { "cancel-destruction 1" }, "");
         }
         sleep(Duration::from_millis(200));
         stop.store(true, Ordering::Relaxed);
@@ -267,4 +291,47 @@ fn nothing_is_opened_after_the_answer_that_closes_a_version() {
         }
     }
     assert_eq!(absensi.decrypt(&item).status, 200);
+}
+
+/// One asks for the end of version 1, the other says yes; from that answer on it is closed.
+fn schedule(siti: &Person, budi: &Person) {
+    let path = format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/1/destruction");
+    let asked = siti.post(&path, &json!({ "days": 7 }));
+    assert_eq!(asked.status, 201, "{}", asked.text());
+    assert_eq!(budi.decide(&text(&asked.json()["id"]), "give").status, 200);
+}
+
+#[test]
+fn nothing_is_encrypted_under_a_version_after_the_answer_that_it_is_compromised() {
+    let world = World::new("");
+    let absensi = Application { api_key: world.generous(), ..world.absensi() };
+    let item = json!({ "object": OBJECT, "plaintext": "" }).to_string();
+    let stop = AtomicBool::new(false);
+    let (mut answered, mut compromised) = (Vec::new(), 0);
+    let seen: Vec<(Instant, u8)> = scope(|scope| {
+        let encrypting = || {
+            let (mut connection, mut seen) = (absensi.client.connect().unwrap(), Vec::new());
+            while !stop.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                let sealed = absensi.v1_over(&mut connection, "encrypt", &item).unwrap().ok();
+                seen.push((began, version_of(sealed["ciphertext"].as_str().unwrap())));
+            }
+            seen
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(encrypting)).collect();
+        while compromised < 5 {
+            compromised += 1;
+            sleep(Duration::from_millis(100));
+            key(&world, &format!("compromise {compromised}"), "");
+            answered.push(Instant::now());
+        }
+        sleep(Duration::from_millis(100));
+        stop.store(true, Ordering::Relaxed);
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    for (version, answered) in (1u8..).zip(&answered) {
+        let late = seen.iter().filter(|(began, of)| began > answered && *of <= version).count();
+        assert_eq!(late, 0, "version {version}");
+        assert!(seen.iter().any(|(_, of)| *of == version + 1), "nobody was held up: version {}", version + 1);
+    }
 }

@@ -6,7 +6,7 @@ use gembok::appliance::{Acceptance, Tending};
 use gembok::desk::asker::Asker;
 use serde_json::{Value, json};
 
-use crate::clock::{OPERATOR, clock, pass};
+use crate::clock::{OPERATOR, clock, pass, set_ahead};
 use crate::key_world::{World, ask};
 use crate::plain_keys::State::{Active, Compromised, DecryptOnly, DestroyScheduled, Destroyed, Disabled};
 use crate::plain_keys::{Foretold, Model, Version, WRONG};
@@ -290,5 +290,43 @@ fn key_versions_do_what_a_plain_list_foretells() {
         let ended = model.versions.iter().filter(|version| version.state == Destroyed).count();
         assert!(done > 100 && refused > 30 && ended > 3, "{done} {refused} {ended}");
         assert!(opened > 1_000 && closed > 1_000, "{opened} {closed}");
+    });
+}
+
+#[test]
+fn a_destruction_waits_for_a_clock_that_can_be_right() {
+    in_child("key_model::a_destruction_waits_for_a_clock_that_can_be_right", |softhsm| {
+        let mut world = World::new(softhsm);
+        let mut model = Model { now: 0, is_retired: false, versions: vec![Version::made("xaes-256-gcm", 0)] };
+        world.tend();
+        let envelope = world.encrypt().unwrap();
+        world.key("rotate", &json!({ "project": PROJECT, "object": OBJECT })).unwrap();
+        model.rotate(None);
+        world.destroy(0, &mut model).0.unwrap();
+        let state = |world: &World| {
+            let shown = world.key("show", &json!({ "project": PROJECT, "object": OBJECT, "version": "1" }));
+            shown.unwrap()["key-version"]["version"]["state"].clone()
+        };
+        // Somebody sets the clock ten days ahead; the stop-watch knows better, and nothing is lost by it.
+        let ahead = i64::try_from(10 * DAY).unwrap();
+        set_ahead(ahead);
+        for _ in 0..3 {
+            pass(61);
+            world.tend();
+            assert_eq!(state(&world), "destroy_scheduled");
+        }
+        // Nor is it by an operator's word that the clock is right again, once it is.
+        set_ahead(0);
+        pass(61);
+        world.tend();
+        world.tend();
+        assert_eq!(state(&world), "destroy_scheduled");
+        assert_eq!(world.decrypt(std::slice::from_ref(&envelope)), [Err("key-disabled".to_owned())]);
+        world.appliance.unlocked().unwrap().acknowledge_clock(OPERATOR, clock()).unwrap();
+        pass(WAIT);
+        world.tend();
+        world.tend();
+        assert_eq!(state(&world), "destroyed");
+        assert_eq!(world.decrypt(&[envelope]), [Err("key-destroyed".to_owned())]);
     });
 }

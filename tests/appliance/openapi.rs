@@ -5,13 +5,13 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::book::{Book, COMMITTED};
 use crate::client::{Client, refusal};
-use crate::index::{INDEXED, NIK, declare_indexes};
+use crate::index::declare_indexes;
+use crate::index_rotation::index_calls;
+use crate::key_life::every_verb;
 use crate::outside_ca::{CONFIGURED, Foreign, uri};
 use crate::own_credentials::first_code;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -96,13 +96,7 @@ fn data_plane(world: &World, book: &mut Book) {
     assert_eq!(book.ask(client, "POST", &of("reencrypt"), &right, &again).ok()["failed"], 1);
     let opening = json!({ "object": OBJECT, "ciphertext": sealed, "context": { "row": "8" } });
     assert_eq!(book.ask(client, "POST", &of("decrypt"), &right, &opening).status, 422);
-    let searched =
-        json!({ "object": INDEXED, "field": "nik", "plaintext": STANDARD.encode(NIK), "ref": "nik" });
-    book.ask(client, "POST", &of("index"), &right, &searched).ok();
-    let batch = json!({ "items": [searched, { "object": INDEXED, "field": "nik", "plaintext": "" }] });
-    assert_eq!(book.ask(client, "POST", &of("index"), &right, &batch).ok()["failed"], 1);
-    let unfit = json!({ "object": INDEXED, "field": "nik", "plaintext": "" });
-    assert_eq!(book.ask(client, "POST", &of("index"), &right, &unfit).status, 422);
+    index_calls(world, book, &absensi);
     book.ask(client, "POST", &of("certificate"), &right, &json!({ "csr": signing_request() })).ok();
     for verb in ["encrypt", "decrypt", "reencrypt", "index", "certificate"] {
         for (headers, body) in
@@ -195,31 +189,20 @@ fn project(book: &mut Book) {
     book.resource("POST", "/v1/projects", json!({ "name": "gudang" }));
     book.resource("GET", "/v1/projects", Value::Null);
     book.resource("GET", "/v1/projects/gudang", Value::Null);
-    let object = json!({ "name": "barang", "required_context": ["baris"] });
+    let nik = json!({ "normaliser": "digits", "length": 16, "distinct": 50_000, "index": "unique" });
+    let schema = json!({ "fields": { "nik": nik } });
+    let object = json!({ "name": "barang", "required_context": ["baris"], "schema": schema });
     book.resource("POST", "/v1/projects/gudang/objects", object);
     book.resource("GET", "/v1/projects/gudang/objects", Value::Null);
     book.resource("GET", "/v1/projects/gudang/objects/barang", Value::Null);
     book.resource("POST", "/v1/projects/gudang/objects/barang/key-versions", json!({}));
+    for step in ["rotate", "finish-rotation"] {
+        let path = format!("/v1/projects/gudang/objects/barang/index-root/{step}");
+        book.resource("POST", &path, Value::Null);
+    }
     book.resource("POST", "/v1/projects/gudang/kek-versions", json!({ "reason": "yearly" }));
     book.resource("GET", "/v1/keys/verify?project=gudang&kcv=true", Value::Null);
-    book.resource("PUT", "/v1/projects/gudang/objects/barang/rotation", json!({ "after_days": 90 }));
-    keys(book);
-}
-
-fn keys(book: &mut Book) {
-    let versions = "/v1/projects/gudang/objects/barang/key-versions";
-    book.resource("GET", versions, Value::Null);
-    book.resource("GET", &format!("{versions}/1"), Value::Null);
-    for verb in ["disable", "enable", "compromise"] {
-        book.resource("POST", &format!("{versions}/1/{verb}"), json!({ "reason": "uji" }));
-    }
-    let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
-    book.resource("PUT", &format!("{versions}/1/windows"), windows);
-    let asked = book.resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7 })).json();
-    let officer = book.people[3].clone();
-    let give = format!("/v1/approvals/{}/give", asked["id"].as_str().unwrap());
-    book.ask(&officer, "POST", &give, &[], &json!({})).ok();
-    book.resource("POST", &format!("{versions}/1/destruction/cancel"), json!({ "reason": "uji" }));
+    every_verb(book);
 }
 
 fn endpoint(book: &mut Book, enrolled: &dyn Fn(&str) -> Value) {
@@ -274,7 +257,14 @@ fn appliance(book: &mut Book) {
     }
     book.resource("GET", "/v1/reports/incident?project=kantor&endpoint=absensi", Value::Null);
     let whose = json!({ "project": "gudang", "subject": { "value": "3372010101900001" } });
-    book.resource("POST", "/v1/reports/subject", whose);
+    book.resource("POST", "/v1/reports/subject", whose.clone());
+    let reader = book.people[2].clone();
+    for form in ["text/csv", "text/html"] {
+        let accept = [("accept", form)];
+        book.ask(&reader, "GET", "/v1/reports/posture", &accept, &Value::Null);
+        let answer = book.ask(&reader, "POST", "/v1/reports/subject", &accept, &whose);
+        assert!(answer.header("content-type").unwrap().starts_with(form), "{}", answer.text());
+    }
     book.resource("GET", "/v1/policy/explain?who=user:siti&act=project.create&on=appliance", Value::Null);
     book.resource("GET", "/v1/status", Value::Null);
     book.resource("GET", &format!("/v1/statistics/table?project={PROJECT}&from=7d"), Value::Null);

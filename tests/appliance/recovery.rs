@@ -28,9 +28,8 @@ fn done(appliance: &Appliance, request: Request) -> Done {
 
 /// As somebody of that name, by a certificate that was issued to it just now.
 fn by(appliance: &Appliance, name: &str, request: Request) -> Result<Done, String> {
-    let account = match done(appliance, Request::User(User::Show { name: name.into() })) {
-        Done::UserShown(shown) => shown,
-        _ => panic!("no account is shown"),
+    let Done::UserShown(account) = done(appliance, Request::User(User::Show { name: name.into() })) else {
+        panic!("no account is shown")
     };
     let id = account.user.id.parse().unwrap();
     let mine = account.certificates.iter().rev().find(|one| one.revoked.is_none()).unwrap();

@@ -6,6 +6,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::client::refusal;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::world::World;
 
@@ -163,4 +164,41 @@ fn a_report_is_a_page_and_a_sheet() {
     assert!(sheet.starts_with("name,value\r\nreport,processing\r\n"), "{sheet}");
     assert!(sheet.contains("endpoint,object,operation,outcome,requests,fields,first,last\r\n"), "{sheet}");
     assert!(sheet.contains(&format!("{PROJECT}/{ENDPOINT},pegawai,decrypt,done,3,3,")), "{sheet}");
+}
+
+/// The same writers as the command line's, for whoever asks for another form than JSON.
+#[test]
+fn a_report_comes_in_the_form_that_is_asked_for() {
+    let world = world();
+    for (name, role) in [("rina", "auditor"), ("siti", "user")] {
+        world.done(&format!("user create {name} --role {role}"));
+        world.done(&format!("certificate issue --user {name} --out {name}"));
+    }
+    let client = |who: &str| world.control(Some(&format!("{who}/user")));
+    let ask = |who: &str, path: &str, accept: &str| {
+        client(who).insist("GET", &format!("/v1/reports/{path}"), &[("accept", accept)], b"")
+    };
+    let page = ask("rina", "posture", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    let page = page.text();
+    assert!(page.starts_with("<!doctype html>\n<html lang=\"id\">"), "{page}");
+    assert!(
+        page.contains("Admin tidak pernah mengerjakan data.")
+            && !page.contains("An admin never works on data.")
+    );
+    let page = ask("rina", "processing", "text/html").text().to_owned();
+    assert!(page.contains("<td>Ciphertext tidak dapat dibuka (cannot-open)</td>"), "{page}");
+    let csv = ask("rina", "processing", "text/csv");
+    assert!(csv.header("content-type").unwrap().starts_with("text/csv"));
+    assert!(
+        csv.text().starts_with("name,value\r\nreport,processing\r\n") && csv.text().contains("cannot-open")
+    );
+    for accept in ["application/json", "*/*", "image/png", "application/json, text/csv", ""] {
+        assert_eq!(ask("rina", "processing", accept).json()["kind"], "processing", "{accept:?}");
+    }
+    // A no is a problem document in every form, and no form of anything but a report.
+    assert_eq!(ask("siti", "posture", "text/html").problem(), refusal(403, "forbidden"));
+    let listed = client("rina").insist("GET", "/v1/users", &[("accept", "text/html")], b"");
+    assert!(listed.ok()["items"].is_array());
 }

@@ -122,7 +122,7 @@ fn a_subject_is_always_required_and_its_records_name_it_by_pseudonym() {
 
 /// Runs a verb on subjects with a value on standard input.
 #[track_caller]
-fn freeze(world: &World, verb: &str, value: &str) -> Value {
+pub(crate) fn freeze(world: &World, verb: &str, value: &str) -> Value {
     let mut command = world.sandbox.command(&["subject", verb, "--project", PROJECT, "--json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();

@@ -292,3 +292,53 @@ fn hanging_for_too_long_locks_and_an_unlock_by_command_serves_again() {
     assert_eq!(ward.warm.open(OBJECT, &sealed), b"lama");
     shim.assert_orderly();
 }
+
+/// Whoever waits for a token that hangs keeps nobody from taking a right away: what needs the token is asked for before other
+/// changes are kept out, and what is owed to it behind that.
+#[test]
+fn a_revocation_is_answered_while_another_change_waits_for_a_hanging_token() {
+    let ward = Ward::new("deadline_ms = 10000", "", 0);
+    let world = &ward.world;
+    world.done("user create siti --role user");
+    world.done(&format!("project member add siti --project {PROJECT}"));
+    world.done("certificate issue --user siti --out siti");
+    let siti = world.control(Some("siti/user"));
+    let json = [("content-type", "application/json")];
+    let key = rcgen::KeyPair::generate().unwrap();
+    let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    let endpoint = format!("/v1/projects/{PROJECT}/endpoints/gaji");
+    let keys: Vec<String> = (0..2).map(|_| world.new_api_key(PROJECT, "gaji", "").0).collect();
+    for (number, (hangs, path, body)) in [
+        ("C_Encrypt", "/v1/projects".to_owned(), json!({ "name": "gudang" })),
+        ("C_Sign", format!("{endpoint}/certificates"), json!({ "csr": csr })),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mark = ward.shim.mark();
+        // The first call hangs; the token's other sessions work.
+        ward.shim.order(&[&format!("{hangs} 0 1 hang 0")]);
+        scope(|scope| {
+            let body = body.to_string();
+            let (siti, path, json) = (&siti, &path, &json);
+            let asking = scope.spawn(move || siti.insist("POST", path, json, body.as_bytes()).status);
+            world.daemon.wait_until("it hangs", || ward.shim.count(mark, &format!("{hangs} begun")) > 0);
+            let begun = Instant::now();
+            let revoke = format!("/v1/api-keys/{}/revoke", keys[number]);
+            assert_eq!(siti.insist("POST", &revoke, json, b"{}").status, 204);
+            let freeze = format!("/v1/projects/{PROJECT}/frozen-subjects");
+            let subject = json!({ "subject": { "value": format!("317{number}") } }).to_string();
+            assert_eq!(siti.insist("POST", &freeze, json, subject.as_bytes()).status, 200);
+            assert!(begun.elapsed() < Duration::from_secs(5), "{hangs}: {:?}", begun.elapsed());
+            assert!(!asking.is_finished(), "it did not hang");
+            // Witnessed before the answer, all the same.
+            let status = world.status();
+            let revoked =
+                world.trail().iter().rfind(|entry| entry["act"] == "subject.freeze").unwrap()["sequence"]
+                    .as_u64();
+            assert!(status["witness"]["checkpoint_sequence"].as_u64() > revoked, "{status}");
+            ward.shim.obey();
+            assert_eq!(asking.join().unwrap(), 201, "{hangs}");
+        });
+    }
+}

@@ -8,7 +8,7 @@ use gembok::store::{Scan, StoreFile, Table};
 use serde_json::Value;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
-use x509_parser::revocation_list::CertificateRevocationList;
+use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 
 use crate::store_damage::started_locked;
 use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -170,7 +170,7 @@ fn whatever_takes_a_right_away_is_witnessed_before_the_answer() {
     };
     let list = pem::parse(fs::read(world.sandbox.path("state/pki/crl.pem")).unwrap()).unwrap();
     let (_, list) = CertificateRevocationList::from_der(list.contents()).unwrap();
-    let listed: Vec<&[u8]> = list.iter_revoked_certificates().map(|one| one.raw_serial()).collect();
+    let listed: Vec<&[u8]> = list.iter_revoked_certificates().map(RevokedCertificate::raw_serial).collect();
     assert!(listed.contains(&serial("lain").as_slice()) && !listed.contains(&serial("lagi").as_slice()));
 }
 

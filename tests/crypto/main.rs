@@ -10,6 +10,7 @@ mod injective;
 mod inverse;
 mod journal;
 mod oracles;
+mod people;
 mod statistics;
 mod testkit;
 mod vectors;

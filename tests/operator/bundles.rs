@@ -204,3 +204,74 @@ fn a_users_pkcs_12_is_opened_by_openssl_and_signs_the_user_in() {
     assert!(made.status.success() && !said(&made).contains("sandi pilihan"), "{}", said(&made));
     assert!(openssl(&sandbox.path("lain.p12"), &passphrase, &["-noout"]).status.success());
 }
+
+/// Who asks over the control plane needs neither --url nor a configuration: the appliance says where it is reached.
+#[test]
+fn a_member_makes_a_bundle_by_a_profile_alone() {
+    let (sandbox, daemon) = provisioned();
+    sandbox.done(&["user", "create", "siti", "--role", "user"]);
+    sandbox.done(&["project", "member", "add", "siti", "--project", PROJECT]);
+    sandbox.done(&["certificate", "issue", "--user", "siti", "--out", "siti"]);
+    let profile = sandbox.path("siti/profile.toml");
+    let text = format!(
+        "control = \"https://{}\"\nca = \"ca.pem\"\ncertificate = \"user.pem\"\nkey = \"user.key\"\n",
+        daemon.control()
+    );
+    fs::write(&profile, text).unwrap();
+    let mut gembok = Command::new(crate::support::daemon::GEMBOK);
+    gembok
+        .current_dir(sandbox.path("."))
+        .env("GEMBOK_CONFIG", "/nowhere/gembok.toml")
+        .arg("--profile")
+        .arg(&profile);
+    gembok.args(["endpoint", "bundle", "--project", PROJECT, "--endpoint", ENDPOINT, "--out", "absensi.zip"]);
+    let made = gembok.output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    unzip(&sandbox, "absensi.zip", "isi");
+    let php = fs::read_to_string(sandbox.path("isi/application/config/cryptapi.php")).unwrap();
+    let port = daemon.data().rsplit_once(':').unwrap().1.to_owned();
+    assert!(php.contains(&format!("$config['url'] = 'https://localhost:{port}';")), "{php}");
+    let call = Command::new("sh").arg(sandbox.path("isi/curl.sh")).arg(OBJECT).output().unwrap();
+    assert!(said(&call).contains("\"ciphertext\":\"R0IB"), "{}", said(&call));
+    // Names that the operator gives are what it says then.
+    sandbox.done(&["server-names", "set", "localhost", "127.0.0.1", "gembok.lan"]);
+    let words = ["endpoint", "bundle", "--project", PROJECT, "--endpoint", ENDPOINT, "--out", "lain.zip"];
+    let made = sandbox.run(&[&["--profile", profile.to_str().unwrap()], &words[..]].concat());
+    assert!(said(&made).contains(&format!("https://gembok.lan:{port}")), "{}", said(&made));
+}
+
+#[test]
+fn no_certificate_that_is_there_is_overwritten() {
+    let (sandbox, _daemon) = provisioned();
+    let before = counting(&sandbox);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    fs::write(sandbox.path("absensi.csr"), csr).unwrap();
+    fs::create_dir(sandbox.path("baru")).unwrap();
+    fs::write(sandbox.path("baru/client.pem"), "milik orang lain").unwrap();
+    let of = [
+        "certificate",
+        "issue",
+        "--project",
+        PROJECT,
+        "--endpoint",
+        ENDPOINT,
+        "--csr",
+        "absensi.csr",
+        "--out",
+    ];
+    let refused = sandbox.run(&[&of[..], &["baru"]].concat());
+    assert!(said(&refused).contains("nothing is overwritten"), "{}", said(&refused));
+    assert_eq!(fs::read_to_string(sandbox.path("baru/client.pem")).unwrap(), "milik orang lain");
+    assert_eq!(counting(&sandbox), before, "nothing was issued");
+    // Nor is another CA's.
+    fs::create_dir(sandbox.path("lain")).unwrap();
+    fs::write(sandbox.path("lain/ca.pem"), "CA lain").unwrap();
+    let made = sandbox.run(&[&of[..], &["lain"]].concat());
+    assert!(made.status.success() && said(&made).contains("ca.pem.new"), "{}", said(&made));
+    assert_eq!(fs::read_to_string(sandbox.path("lain/ca.pem")).unwrap(), "CA lain");
+    let pem = |path: &str| fs::read_to_string(sandbox.path(path)).unwrap();
+    assert!(pem("lain/client.pem").contains("BEGIN CERT"));
+    assert_eq!(pem("lain/ca.pem.new"), pem("state/pki/ca.pem"));
+    assert_eq!(mode(&sandbox.path("lain/client.pem")) & 0o444, 0o444, "a certificate is no secret");
+}

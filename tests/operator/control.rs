@@ -49,6 +49,7 @@ fn a_named_user_does_over_the_control_plane_what_the_socket_did() {
     for verb in [
         format!("object create alamat {below} --required-context baris"),
         format!("key rotate alamat {below}"),
+        format!("budget set {of} --operation index --fields 50"),
         format!("grant create encrypt decrypt {of} --object alamat"),
         format!("grant revoke decrypt {of} --object alamat"),
         format!("budget set {of} --fields 500"),

@@ -4,6 +4,7 @@ mod chain;
 mod crash;
 mod file;
 mod model;
+mod rewrite;
 mod rot;
 mod rot_after_stop;
 mod rows;

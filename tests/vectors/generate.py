@@ -12,10 +12,12 @@ Files that a release has shipped never change: a new format version gets a new f
 
 import base64
 import hashlib
+import hmac
 import pathlib
 import struct
 import sys
 import unicodedata
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "crypto"))
@@ -1186,6 +1188,124 @@ are no CBOR. `expect` is `proved` (then the numbers say of how many records), `m
 does not come to its end) or the first flaw that a verification must find, `block` naming the first record of the block it is
 in."""),
 }
+
+
+# --- what people and their applications sign in with ---------------------------------------------------------------
+
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+SECRETS = {"api-key": ("gbk_", b"gembok/api-key/v1\x00"), "session": ("gbs_", b"gembok/session/v1\x00"),
+           "link": ("gbr_", b"gembok/reset/v1\x00")}
+
+
+def checked_text(prefix, seed):
+    """34 characters of base62 behind the prefix, and six of the CRC-32 of what stands before them."""
+    body = prefix + "".join(BASE62[byte % 62] for byte in fixed(seed, 34))
+    number, check = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        check = BASE62[digit] + check
+    return body + check
+
+
+def secrets():
+    for kind, (prefix, label) in SECRETS.items():
+        for seed in ["one", "two", "three"]:
+            text = checked_text(prefix, f"{kind} {seed}")
+            yield [("case", f"{kind} {seed}"), ("kind", kind), ("text", text),
+                   ("digest", sha256(label, text.encode())), ("expect", "parses")]
+        text = checked_text(prefix, f"{kind} one")
+        other = next(other for other, _ in SECRETS.values() if other != prefix)
+        swapped = text[:5] + text[6] + text[5] + text[7:]
+        for why, wrong in [("another kind's prefix", other + text[4:]), ("a letter in small", text[:-1] + text[-1].swapcase()
+                            if text[-1].isalpha() else text[:-1] + "x"), ("two letters swapped", swapped),
+                           ("a character less", text[:-1]), ("a character more", text + "0"),
+                           ("a blank", " " + text), ("what is no base62", text[:10] + "-" + text[11:])]:
+            yield [("case", f"{kind}: {why}"), ("kind", kind), ("text", wrong + "|"), ("expect", "mistyped")]
+
+
+def second_factors():
+    for number in range(3):
+        secret = b"12345678901234567890" if number == 0 else fixed(f"totp {number}", 20)
+        encoded = base64.b32encode(secret).decode()
+        for step in [0, 1, 0x23523EC, 0x27BC86AA, 2**40]:
+            tag = hmac.new(secret, u64(step), hashlib.sha1).digest()
+            at = tag[19] & 15
+            code = (struct.unpack(">I", tag[at:at + 4])[0] & 0x7FFFFFFF) % 1_000_000
+            yield [("case", f"secret {number}, step {step}"), ("secret", secret), ("base32", encoded),
+                   ("step", step), ("code", f"{code:06}")]
+    for number in range(3):
+        letters = base64.b32encode(fixed(f"recovery {number}", 10)).decode()
+        digest = sha256(b"gembok/recovery/v1\x00", letters.encode())
+        grouped = "-".join(letters[at:at + 4] for at in range(0, 16, 4))
+        for written in [letters, grouped, grouped.lower(), grouped.replace("-", " ")]:
+            yield [("case", f"recovery code {number} as {written}"), ("recovery", written), ("digest", digest)]
+
+
+def people():
+    def password(seed):
+        return {0: fixed(f"salt {seed}", 16), 1: fixed(f"hash {seed}", 32), 2: 65_536, 3: 3, 4: 4, 5: 1_795_824_000_000_000}
+
+    def totp(seed, codes, confirmed):
+        recovery = [sha256(b"gembok/recovery/v1\x00", base64.b32encode(fixed(f"{seed} {code}", 10))) for code in range(codes)]
+        return {0: fixed(f"totp {seed}", 20), 1: 1_795_824_000_000_000, 2: 59_860_800, 3: recovery, 4: confirmed}
+
+    def link(maker, drops, seconded):
+        return {0: sha256(b"gembok/reset/v1\x00", checked_text("gbr_", "link one").encode()), 1: 1_795_910_400_000_000,
+                2: f"user:{maker}" if maker else "local:0", 3: fixed("maker", 16) if maker else Omitted, 4: drops, 5: seconded}
+
+    whole = {0: password("a"), 1: totp("a", 2, True), 2: link("x", True, False), 3: 1_795_824_000_000_001, 4: totp("b", 0, False)}
+    names = ["password", "totp", "link", "enforced", "pending"]
+    rows = [("nothing", {}), ("a password", {0: password("a")}), ("everything", whole),
+            ("a link of the operator's, seconded", {2: link("", False, True)}),
+            ("a second factor that waits", {0: password("a"), 4: totp("b", 10, False)})]
+    for label, row in rows:
+        told = [("has", names[key]) for key in row]
+        yield [("case", f"credentials: {label}"), ("kind", "credentials"), ("row", cbor(row)), *told, ("expect", "parses")]
+    for why, malformed in [("a member not known", cbor({**whole, 5: 1})), ("a byte less", cbor(whole)[:-1]),
+                           ("an absent member as null", cbor({0: password("a"), 1: None})),
+                           ("a salt too short", cbor({0: {**password("a"), 0: bytes(15)}})),
+                           ("members out of order", b"\xa2" + cbor(3) + cbor(1) + cbor(0) + cbor(password("a")))]:
+        yield [("case", f"credentials: {why}"), ("kind", "credentials"), ("row", malformed), ("expect", "malformed")]
+
+    def approval(kind, state, project=True, requester=True, decided=True):
+        return {0: fixed("approval", 16), 1: kind, 2: fixed("subject", 16), 3: fixed("project", 16) if project else Omitted,
+                4: fixed("requester", 16) if requester else Omitted, 5: "user:x" if requester else "local:0",
+                6: 1_795_824_000_000_000, 7: 1_796_083_200_000_000, 8: state,
+                9: 1_795_824_060_000_000 if decided else Omitted, 10: "user:y" if decided else Omitted}
+
+    kinds, states = ["member", "confirmation", "recovery"], ["waiting", "approved", "refused", "withdrawn", "used"]
+    for kind, kind_name in enumerate(kinds):
+        for state, state_name in enumerate(states):
+            options = {"project": kind == 0, "requester": kind != 2, "decided": state != 0}
+            told = [("has", option) for option, there in options.items() if there]
+            yield [("case", f"approval: {kind_name}, {state_name}"), ("kind", "approval"),
+                   ("row", cbor(approval(kind, state, **options))), ("of", kind_name), ("standing", state_name), *told,
+                   ("expect", "parses")]
+    good = approval(0, 1)
+    for why, malformed in [("a kind not known", cbor({**good, 1: 3})), ("a state not known", cbor({**good, 8: 5})),
+                           ("no id", cbor({**good, 0: Omitted})), ("a member not known", cbor({**good, 11: 1})),
+                           ("a byte more", cbor(good) + b"\x00")]:
+        yield [("case", f"approval: {why}"), ("kind", "approval"), ("row", malformed), ("expect", "malformed")]
+
+    session = {0: fixed("session", 16), 1: fixed("subject", 16), 2: 1_795_824_000_000_000, 3: "10.0.0.7"}
+    yield [("case", "session"), ("kind", "session"), ("row", cbor(session)), ("address", "10.0.0.7"), ("expect", "parses")]
+    yield [("case", "session: no address"), ("kind", "session"), ("row", cbor({**session, 3: Omitted})), ("expect", "malformed")]
+
+
+FILES.update({
+    "secrets.txt": (secrets, """Secrets that are made here and sent back: API keys, session tokens, one-time links; ARCHITECTURE.md, "API key" and
+"Session token, one-time link".
+
+`digest` is what is stored, SHA-256 over the kind's label and the text. Where `expect` is `mistyped` the text is all before
+the bar at its end."""),
+    "second-factor.txt": (second_factors, """Second factors and recovery codes; ARCHITECTURE.md, "Password".
+
+`code` is that of `step` by RFC 6238 with HMAC-SHA-1 and six digits, `base32` the secret as an authenticator takes it (the
+first is RFC 6238's own). `digest` is what is stored of a recovery code, however it is written."""),
+    "people.txt": (people, """Stored rows of people: credentials, approvals, sessions; ARCHITECTURE.md, "Password", and the members in src/domain.
+
+`has` names the optional members that are there. A row that is `malformed` is refused, and never read as another."""),
+})
 
 
 def main():

@@ -80,13 +80,14 @@ start_all() {
 start_all
 
 if $once; then
-  for part in user people chapters/{use,search,swap,rotate,faults}; do
+  for part in user people chapters/{use,find,search,swap,rotate,faults}; do
     # shellcheck disable=SC1090
     source "$example/parts/$part.sh"
   done
   # The checks say what failed; none of them ends the drive.
   set +e
   chapter_use
+  chapter_find
   chapter_swap
   chapter_rotate
   chapter_faults

@@ -105,7 +105,11 @@ final class Batch
         if (!is_array($item) || !array_key_exists($takes, $item)) {
             throw new BadRequest('missing-member', "It has no '$takes'.", "Give each item as ['$takes' => …, 'context' => […]].");
         }
-        $known = array_merge([$takes, 'object', 'context'], $this->verb->takesForce() ? ['force'] : []);
+        $known = array_merge(
+            [$takes, 'object', 'context'],
+            $this->verb->takesForce() ? ['force'] : [],
+            $this->verb->takesField() ? ['field'] : []
+        );
         if (array_diff(array_keys($item), $known) !== []) {
             throw new BadRequest(
                 'unknown-member',
@@ -114,7 +118,8 @@ final class Batch
             );
         }
         if ($item[$takes] === null || $item[$takes] === '') {
-            $this->outcomes[$key] = $item[$takes];
+            // Nothing is found by nothing: NULL, of which a UNIQUE key takes many.
+            $this->outcomes[$key] = $this->verb->takesField() ? null : $item[$takes];
             return;
         }
         $context = $item['context'] ?? [];
@@ -126,7 +131,7 @@ final class Batch
             throw new BadRequest('bad-value', "Its 'force' is no boolean.", 'Give true or false.');
         }
         $object = $item['object'] ?? $object;
-        $this->pending[$key] = $this->verb->json($item[$takes], $object, $context, $this->config, $force);
+        $this->pending[$key] = $this->verb->json($item[$takes], $object, $context, $this->config, $force, $item['field'] ?? null);
     }
 
     private function takesMoreThanOne(Limits $limits): bool

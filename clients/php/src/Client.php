@@ -76,6 +76,87 @@ final class Client
     }
 
     /**
+     * What a value is found by: the same text for the same value of the same field, however it is written. It goes into a column
+     * of its own, with a UNIQUE key where values are unique, and nobody reads the value back from it.
+     *
+     * @param string|int|null $plaintext null and '' give null: nothing is found by nothing, and a UNIQUE key takes many NULLs
+     * @param ?string $object  the object; null for the configured one
+     * @param string $field    the field as the object's schema declares it
+     * @param array<string, string|int> $context whose it is, as ['<the object's subject>' => …], where that is known; nothing else
+     * @return ?string 40 characters of hex where the index is unique, fewer where it is truncated
+     *
+     * @throws Exception\GembokException BadRequest value-unfit where it is not written as the field declares
+     */
+    public function index(
+        #[\SensitiveParameter]
+        $plaintext,
+        ?string $object,
+        string $field,
+        array $context = []
+    ): ?string {
+        return $this->indexes($plaintext, $object, $field, $context)[0] ?? null;
+    }
+
+    /**
+     * All that a value may be found by now: what index() gives, and while the object's index root is being rotated also what it
+     * gave before. Search by all of them (IN), store the first.
+     *
+     * @param string|int|null $plaintext
+     * @param ?string $object
+     * @param string $field
+     * @param array<string, string|int> $context
+     * @return string[] none for null and ''
+     *
+     * @throws Exception\GembokException
+     */
+    public function indexes(
+        #[\SensitiveParameter]
+        $plaintext,
+        ?string $object,
+        string $field,
+        array $context = []
+    ): array {
+        if ($plaintext === null || $plaintext === '') {
+            return [];
+        }
+        $verb = Verb::index();
+        return $verb->indexes($this->ask($verb, $verb->json($plaintext, $object, $context, $this->config, false, $field)));
+    }
+
+    /**
+     * What many values are found by, in one request.
+     *
+     * @param array<int|string, array{plaintext: string|int|null, field: string, object?: string, context?: array<string, string|int>}> $items
+     * @param ?string $object the object of items that name none; null for the configured one
+     * @return array<int|string, ?string> under the same keys, in the same order
+     *
+     * @throws Exception\BatchFailed where some items failed; it has the results of the others
+     * @throws Exception\GembokException where the whole request failed
+     */
+    public function indexMany(
+        #[\SensitiveParameter]
+        array $items,
+        ?string $object = null
+    ): array {
+        return (new Batch($this->config, $this->exchange, Verb::index(), $items, $object))->run();
+    }
+
+    /**
+     * What many stored values are found by: they are opened inside and not shown. Needs a grant to reencrypt, too.
+     *
+     * @param array<int|string, array{ciphertext: ?string, field: string, object?: string, context?: array<string, string|int>}> $items
+     * @param ?string $object the object of items that name none; null for the configured one
+     * @return array<int|string, ?string> under the same keys, in the same order
+     *
+     * @throws Exception\BatchFailed where some items failed; it has the results of the others
+     * @throws Exception\GembokException where the whole request failed
+     */
+    public function indexStoredMany(array $items, ?string $object = null): array
+    {
+        return (new Batch($this->config, $this->exchange, Verb::indexStored(), $items, $object))->run();
+    }
+
+    /**
      * Many values in one request: a page of rows costs one round trip.
      *
      * @param array<int|string, array{plaintext: string|int|null, object?: string, context?: array<string, string|int>}> $items
@@ -186,7 +267,19 @@ final class Client
         if ($value === null || $value === '') {
             return $value;
         }
-        $json = $verb->json($value, $object, $context, $this->config, $force);
+        return $verb->result($this->ask($verb, $verb->json($value, $object, $context, $this->config, $force)));
+    }
+
+    /**
+     * One item's answer.
+     *
+     * @return array<string, mixed>
+     */
+    private function ask(
+        Verb $verb,
+        #[\SensitiveParameter]
+        string $json
+    ): array {
         $deadline = $this->exchange->deadline();
         $limits = Limits::known($this->config);
         if (strlen($json) > $limits->bodyBytes() && !Limits::areTold($this->config)) {
@@ -195,6 +288,6 @@ final class Client
         if (strlen($json) > $limits->bodyBytes()) {
             throw $verb->tooLarge();
         }
-        return $verb->result($this->exchange->post($verb->name(), $json, $deadline));
+        return $this->exchange->post($verb->name(), $json, $deadline);
     }
 }

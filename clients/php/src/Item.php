@@ -60,6 +60,7 @@ final class Item
      * @param string $text   base64
      * @param array<string, string|int> $context
      * @param bool $force     sent where it is true
+     * @param ?string $field  sent where there is one
      * @throws BadRequest bad-context, bad-value
      */
     public static function json(
@@ -68,9 +69,13 @@ final class Item
         string $text,
         string $object,
         array $context,
-        bool $force = false
+        bool $force = false,
+        ?string $field = null
     ): string {
         $item = ['object' => $object, $member => $text] + ($force ? ['force' => true] : []);
+        if ($field !== null) {
+            $item['field'] = $field;
+        }
         if ($context !== []) {
             // No cast to an object: json_encode() leaves out members of an object whose name begins with a NUL. All names are
             // strings, so this is an object anyway.
@@ -80,7 +85,7 @@ final class Item
         if (!is_string($json)) {
             throw new BadRequest(
                 'bad-value',
-                "The object's name or the ciphertext is not UTF-8.",
+                "The object's name, the field's or the ciphertext is not UTF-8.",
                 'Give the name as it was made, and the text as the database keeps it.'
             );
         }

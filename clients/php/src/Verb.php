@@ -1,7 +1,7 @@
 <?php
 
 /*
- * What encrypt, decrypt and reencrypt differ in: what they take, what they give, and how its bytes are written.
+ * What encrypt, decrypt, reencrypt and index differ in: what they take, what they give, and how its bytes are written.
  */
 
 declare(strict_types=1);
@@ -16,6 +16,8 @@ final class Verb
 {
     /** Base64 of bytes that begin with GB. */
     private const ENVELOPE = '#^R0[I-L][A-Za-z0-9+/]+={0,2}$#D';
+    /** The version of the root, then 1 to 128 bits, in hex. */
+    private const INDEX = '#^[0-9a-f]{8}(?:[0-9a-f]{2}){1,16}$#D';
 
     private string $name;
     private string $takes;
@@ -43,6 +45,23 @@ final class Verb
         return new self('reencrypt', 'ciphertext', 'ciphertext');
     }
 
+    public static function index(): self
+    {
+        return new self('index', 'plaintext', 'index');
+    }
+
+    /** The same of what is stored already: opened inside, and not shown. */
+    public static function indexStored(): self
+    {
+        return new self('index', 'ciphertext', 'index');
+    }
+
+    /** Whether its items say of which field they are. */
+    public function takesField(): bool
+    {
+        return $this->name === 'index';
+    }
+
     /** Whether its items may come with force. */
     public function takesForce(): bool
     {
@@ -67,6 +86,7 @@ final class Verb
      * @param mixed $object null or '' for the configured one
      * @param array<mixed> $context
      * @param bool $force where takesForce()
+     * @param mixed $field where takesField()
      * @throws GembokException
      */
     public function json(
@@ -75,7 +95,8 @@ final class Verb
         $object,
         array $context,
         Config $config,
-        bool $force = false
+        bool $force = false,
+        $field = null
     ): string {
         $object = $object === null || $object === '' ? $config->object() : $object;
         if (!is_string($object)) {
@@ -86,7 +107,10 @@ final class Verb
             );
         }
         $text = $this->takes === 'plaintext' ? base64_encode(Item::plaintext($value)) : Item::ciphertext($value);
-        return Item::json($this->takes, $text, $object, $context, $force);
+        if ($this->takesField() && (!is_string($field) || $field === '')) {
+            throw new BadRequest('missing-member', 'No field is named.', "Name one that the object declares, such as 'nik'.");
+        }
+        return Item::json($this->takes, $text, $object, $context, $force, $this->takesField() ? $field : null);
     }
 
     /**
@@ -99,6 +123,9 @@ final class Verb
         #[\SensitiveParameter]
         array $item
     ): string {
+        if ($this->gives === 'index') {
+            return $this->indexes($item)[0];
+        }
         $text = $item[$this->gives] ?? null;
         $result = null;
         if (is_string($text) && $this->gives === 'plaintext') {
@@ -111,6 +138,27 @@ final class Verb
             throw Response::strange(200);
         }
         return $result;
+    }
+
+    /**
+     * The index values of one answered item: the newest, and while the index root is being rotated the one before.
+     *
+     * @param array<string, mixed> $item
+     * @return string[]
+     * @throws GembokException
+     */
+    public function indexes(array $item): array
+    {
+        $values = array_values(array_filter([$item['index'] ?? null, $item['previous'] ?? null], static fn ($value): bool => $value !== null));
+        foreach ($values as $value) {
+            if (!is_string($value) || preg_match(self::INDEX, $value) !== 1) {
+                throw Response::strange(200);
+            }
+        }
+        if (!isset($item['index'])) {
+            throw Response::strange(200);
+        }
+        return $values;
     }
 
     /** A value that is too large for any request. */

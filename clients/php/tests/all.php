@@ -34,7 +34,7 @@ register_shutdown_function(static function () use ($main): void {
 World::start();
 // In this order: the last ones stop the appliance and set its clock.
 $cases = array_slice($argv, 1) ?: [
-    'config', 'values', 'verbs', 'contexts', 'batches', 'codes', 'secrets', 'troubles', 'foreigners', 'connections',
+    'config', 'values', 'verbs', 'indexes', 'contexts', 'batches', 'codes', 'secrets', 'troubles', 'foreigners', 'connections',
     'codeigniter', 'diagnose', 'states', 'expired',
 ];
 foreach ($cases as $case) {

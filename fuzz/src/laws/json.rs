@@ -10,25 +10,21 @@ const ITEMS_MAX: usize = 20;
 #[must_use]
 pub fn v1(bytes: &[u8]) -> bool {
     let mut is_read = false;
-    for (takes, ours) in [
-        (Takes::Plaintext, &["plaintext"][..]),
-        (Takes::Ciphertext, &["ciphertext"]),
-        (Takes::FieldValue, &["plaintext", "field"]),
-    ] {
+    for takes in [Takes::Plaintext, Takes::Ciphertext, Takes::Aged, Takes::FieldValue] {
         let oracle = serde_json::from_slice::<Value>(bytes);
         let is_said_once = oracle.as_ref().is_ok_and(|value| members(value) == colons(bytes));
         match V1Body::parse(bytes, takes, ITEMS_MAX) {
             Ok(work) => {
                 let value = oracle.expect("what we read is JSON");
-                let items = v1_items(&value, ours).expect("what we read has the shape");
+                let items = v1_items(&value, takes).expect("what we read has the shape");
                 assert_eq!(work.is_batch, value.get("items").is_some());
                 assert!((1..=ITEMS_MAX).contains(&work.items.len()));
-                agree(&work, &items, ours);
+                agree(&work, &items);
                 is_read = true;
             }
             Err(refusal) => {
                 repeats_nothing(&refusal);
-                let shape = oracle.ok().and_then(|value| v1_items(&value, ours).map(|items| items.len()));
+                let shape = oracle.ok().and_then(|value| v1_items(&value, takes).map(|items| items.len()));
                 let is_whole = shape.is_some_and(|items| (1..=ITEMS_MAX).contains(&items));
                 assert!(!(is_whole && is_said_once), "what has the shape is read: {refusal}");
             }
@@ -85,8 +81,17 @@ pub fn published(bytes: &[u8]) -> bool {
     }
 }
 
+/// The members that an item's value may be in.
+fn values_of(takes: Takes) -> &'static [&'static str] {
+    match takes {
+        Takes::Plaintext => &["plaintext"],
+        Takes::Ciphertext | Takes::Aged => &["ciphertext"],
+        Takes::FieldValue => &["plaintext", "ciphertext"],
+    }
+}
+
 /// The items of a value that has the shape of a v1 body.
-fn v1_items<'a>(value: &'a Value, ours: &[&str]) -> Option<Vec<&'a Map<String, Value>>> {
+fn v1_items(value: &Value, takes: Takes) -> Option<Vec<&Map<String, Value>>> {
     let members = value.as_object()?;
     let items: Vec<_> = match members.get("items") {
         Some(items) if members.len() == 1 => {
@@ -95,24 +100,30 @@ fn v1_items<'a>(value: &'a Value, ours: &[&str]) -> Option<Vec<&'a Map<String, V
         Some(_) => return None,
         None => vec![members],
     };
+    let values = values_of(takes);
     let is_item = |item: &&Map<String, Value>| {
         item.iter().all(|(name, value)| match name.as_str() {
             "object" | "ref" => value.is_string(),
-            name if ours.contains(&name) => value.is_string(),
+            "field" => takes == Takes::FieldValue && value.is_string(),
+            "force" => takes == Takes::Aged && value.is_boolean(),
+            name if values.contains(&name) => value.is_string(),
             "context" => value.as_object().is_some_and(|pairs| pairs.values().all(Value::is_string)),
             _ => false,
         }) && item.contains_key("object")
-            && ours.iter().all(|name| item.contains_key(*name))
+            && item.contains_key("field") == (takes == Takes::FieldValue)
+            && values.iter().filter(|name| item.contains_key(**name)).count() == 1
     };
     items.iter().all(is_item).then_some(items)
 }
 
-fn agree(work: &Work<'_>, items: &[&Map<String, Value>], ours: &[&str]) {
+fn agree(work: &Work<'_>, items: &[&Map<String, Value>]) {
     assert_eq!(work.items.len(), items.len());
     for (item, oracle) in work.items.iter().zip(items) {
         let text = |name: &str| oracle.get(name).and_then(Value::as_str);
         assert_eq!(Some(item.object.as_ref()), text("object"));
-        assert_eq!(Some(item.value.as_ref()), text(ours[0]));
+        let value = if item.is_sealed { text("ciphertext") } else { text("plaintext") };
+        assert_eq!(Some(item.value.as_ref()), value);
+        assert_eq!(item.force, oracle.get("force").and_then(Value::as_bool).unwrap_or(false));
         assert_eq!(item.field.as_deref(), text("field"));
         assert_eq!(item.reference.as_deref(), text("ref"));
         let none = Map::new();
@@ -138,6 +149,8 @@ fn repeats_nothing(refusal: &Refusal) {
         "This route takes plaintext, not ciphertext.",
         "This route takes ciphertext, not plaintext.",
         "Only index takes field.",
+        "Only reencrypt takes force.",
+        "An item to be indexed has plaintext or ciphertext, not both.",
         "ciphertext and chiptext are two spellings of one member.",
     ];
     let located = format!("{} Line , column .", refusal.code.title());

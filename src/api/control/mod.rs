@@ -10,7 +10,7 @@
 
 pub(super) mod export;
 mod members;
-mod perform;
+pub(super) mod perform;
 mod row;
 pub mod table;
 mod tag;
@@ -26,10 +26,11 @@ use http_body_util::{Either, Full};
 
 use crate::appliance::{Appliance, Operational, SignedIn, Stop};
 use crate::desk::asker::Asker;
+use crate::desk::prepare::Prepared;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
-use super::credentials::{self, Arrival, Conditions};
+use super::credentials::{self, Arrival, Conditions, Form};
 use super::line::hop;
 use super::{Incoming, body, problem};
 
@@ -93,10 +94,21 @@ async fn serve(
     } else {
         Bytes::new()
     };
-    let wanted = Asked { row, request: words::request(row, head.uri.path(), head.uri.query(), &sent) };
+    let request = words::request(row, head.uri.path(), head.uri.query(), &sent);
+    let form = Form::of(&head.headers);
     let (path, conditions) = (head.uri.path().to_owned(), Conditions::of(&head.headers));
     let (appliance, operational) = (Arc::clone(appliance), appliance.unlocked()?);
     hop(move || {
+        let prepared = match &request {
+            // A token that hangs keeps out nobody but who asked for it.
+            Ok(request) if row.is_change() => {
+                let now = operational.now();
+                let asker = Asker::User(sign_in(&operational, &arrival, now)?);
+                request.prepare(&appliance, &asker, now)?
+            }
+            Ok(_) | Err(_) => Prepared::Nothing,
+        };
+        let wanted = Asked { row, request, prepared, form };
         let perform = || {
             let now = operational.now();
             let asker = Asker::User(sign_in(&operational, &arrival, now)?);
@@ -109,7 +121,7 @@ async fn serve(
         }
         // Who asks, and what they may do, is looked at with every other change kept out: a right that was taken away before this
         // change is made counts no more.
-        operational.exclusively(perform)
+        if row.signs { operational.exclusively_signing(perform) } else { operational.exclusively(perform) }
     })
     .await
 }

@@ -89,6 +89,8 @@ pub struct Row {
     pub codes: &'static [Code],
     /// Bytes of a body at most.
     pub body_bytes_max: usize,
+    /// Whether it signs a list of revoked certificates, or the server's certificate, within the change.
+    pub signs: bool,
     /// The member that the whole body is, where it is one: such a document is put as it is shown.
     pub whole: Option<&'static str>,
 }
@@ -149,6 +151,7 @@ impl Row {
             summary: "",
             codes: &[],
             body_bytes_max: BODY_BYTES_MAX,
+            signs: false,
             whole: None,
         }
     }
@@ -221,6 +224,13 @@ impl Row {
     #[must_use]
     pub const fn large(mut self) -> Self {
         self.body_bytes_max = LARGE_BODY_BYTES_MAX;
+        self
+    }
+
+    /// The same for one that signs within the change.
+    #[must_use]
+    pub const fn signs(mut self) -> Self {
+        self.signs = true;
         self
     }
 

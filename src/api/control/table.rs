@@ -202,6 +202,14 @@ pub const ROWS: &[Row] = &[
         .makes("object")
         .says("Make the next key version, which seals from now on.")
         .refuses(&[Code::Conflict, Code::TokenAway]),
+    Row::post("/v1/projects/{project}/objects/{object}/index-root/rotate", "index rotate-root")
+        .shows("object")
+        .says("Make the next version of an object's index root; answers carry the values under both.")
+        .refuses(INDEX_ROOT),
+    Row::post("/v1/projects/{project}/objects/{object}/index-root/finish-rotation", "index finish-rotation")
+        .shows("object")
+        .says("End the version before: what was made under it is found no more.")
+        .refuses(INDEX_ROOT),
     Row::get("/v1/keys/verify", "key verify")
         .query(&[Query::Text("project"), Query::Text("after"), Query::Number("limit"), Query::Flag("kcv")])
         .shows("keys-verified")
@@ -326,11 +334,13 @@ pub const ROWS: &[Row] = &[
         .large(),
     Row::get("/v1/ca", "certificate roll-ca show").bare().shows("ca").says("The CA, and the one before it."),
     Row::post("/v1/ca/roll", "certificate roll-ca start")
+        .signs()
         .bare()
         .shows("ca")
         .says("Let a new CA sign; both are trusted until the roll is finished.")
         .refuses(&[Code::CaRollState, Code::TokenAway]),
     Row::post("/v1/ca/finish", "certificate roll-ca finish")
+        .signs()
         .shows("ca")
         .says("Trust the old CA no more.")
         .refuses(&[Code::CaInUse, Code::CaRollState, Code::TokenAway]),
@@ -351,6 +361,7 @@ pub const ROWS: &[Row] = &[
         .tagged()
         .says("What the server's certificate calls it."),
     Row::put("/v1/server-names", "server-names set")
+        .signs()
         .shows("server-names")
         .says("Give the server these names and no others.")
         .refuses(&[Code::TokenAway])
@@ -445,6 +456,7 @@ const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
 const ENDED: &[Code] = &[Code::ApprovalEnded, Code::WrongKeyState];
 const WALK: &[Code] = &[Code::TooManyInFlight];
+const INDEX_ROOT: &[Code] = &[Code::IndexRotationState, Code::TokenAway];
 const DESTRUCTION: &str = "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction";
 const CANCEL_DESTRUCTION: &str =
     "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction/cancel";

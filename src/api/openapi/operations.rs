@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::Shapes;
+use crate::api::control::perform::report_form;
 use crate::api::control::{Gives, Http, Query, Row, export, table};
 use crate::api::problem;
 use crate::domain::refusal::Code;
@@ -111,6 +112,12 @@ fn responses(row: &Row, shapes: &Shapes, mut responses: Map<String, Value>) -> V
     let mut done = json!({ "description": "Done." });
     if let Gives::Json(name) = row.gives {
         done["content"] = json!({ "application/json": { "schema": answer(&shapes.answers, name) } });
+    }
+    if row.gives == Gives::Json("report") {
+        // By `Accept`: for spreadsheets, and an Indonesian page to print.
+        for form in [report_form::CSV, report_form::PAGE] {
+            done["content"][form] = json!({ "schema": { "type": "string" } });
+        }
     }
     if row.gives == Gives::Export {
         let what =

@@ -59,6 +59,9 @@ const ITEM: &[Code] = &[
 const DECRYPT: &[Code] = &[Code::CannotOpen, Code::BatchOverBudget, Code::BudgetExhausted];
 const REENCRYPT: &[Code] = &[Code::CannotOpen, Code::KeyCompromised, Code::SubjectFrozen, Code::Conflict];
 const INDEX: &[Code] = &[
+    Code::CannotOpen,
+    Code::SubjectFrozen,
+    Code::Conflict,
     Code::FieldNotDeclared,
     Code::FieldNotIndexed,
     Code::ValueUnfit,

@@ -171,11 +171,15 @@ fn renewed_item() -> Value {
 }
 
 fn index_item() -> Value {
-    let mut item = item("plaintext", "Base64 of what is to be found.");
-    item["properties"]["field"] =
-        json!({ "type": "string", "description": "The declared field that it is a value of." });
-    item["required"] = json!(["object", "field", "plaintext"]);
-    item
+    let with = |value: &str, what: &str| {
+        let mut item = item(value, what);
+        item["properties"]["field"] =
+            json!({ "type": "string", "description": "The declared field that it is a value of." });
+        item["required"] = json!(["object", "field", value]);
+        item
+    };
+    let sealed = "What an encrypt answered: it is opened and not shown; needs the grant to reencrypt, too.";
+    json!({ "oneOf": [with("plaintext", "Base64 of what is to be found."), with("ciphertext", sealed)] })
 }
 
 fn indexed_item() -> Value {
@@ -237,6 +241,9 @@ fn info() -> Value {
         "requests_in_flight_per_certificate_max",
     ];
     let limits: Map<String, Value> = limits.map(|name| (name.to_owned(), count())).into_iter().collect();
+    // Where applications reach the data plane; not known while it is locked.
+    let names = json!({ "type": "array", "items": text() });
+    let server = whole(json!({ "names": names, "data_port": count() }));
     let algorithm = whole(json!({
         "id": count(),
         "name": text(),
@@ -249,6 +256,7 @@ fn info() -> Value {
         "version": text(),
         "operations": { "type": "array", "items": text() },
         "limits": whole(limits.into()),
+        "server": { "oneOf": [server, { "type": "null" }] },
         "index": whole(json!({
             "text_width": text(),
             "text_width_unique": count(),

@@ -106,6 +106,8 @@ acts! {
     GrantRevoke "grant.revoke", Endpoint;
     HealthRead "health.read", Appliance;
     Index "index", Object;
+    IndexFinishRotation "index.finish-rotation", Object;
+    IndexRotateRoot "index.rotate-root", Object;
     KeyCancelDestruction "key.cancel-destruction", Object;
     KeyCompromise "key.compromise", Object;
     KeyDisable "key.disable", Object;

@@ -9,6 +9,8 @@ pub struct Rule {
     pub id: String,
     /// Its `@why`.
     pub why: String,
+    /// Its `@alasan`: the same in Indonesian, where somebody wrote it.
+    pub alasan: Option<String>,
     /// Whether it forbids; else it permits.
     pub forbids: bool,
 }

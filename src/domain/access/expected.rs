@@ -26,6 +26,7 @@ pub(super) const TABLE: &[(&str, Kind, &str)] = &[
     ("+ / + - - + x x", Kind::Project, "project.rotate-kek"),
     ("+ / + - - - x x", Kind::Object, "key.rotate object.delete object.describe object.reinstate"),
     ("+ / + - - - x x", Kind::Object, "object.rename object.retire object.set-rotation object.set-schema"),
+    ("+ / + - - - x x", Kind::Object, "index.finish-rotation index.rotate-root"),
     ("+ / + - - - x x", Kind::Project, "subject.freeze subject.unfreeze"),
     ("+ / + - + - x x", Kind::Endpoint, "certificate.revoke"),
     ("+ / - - + - x x", Kind::User, "certificate.revoke"),

@@ -300,6 +300,7 @@ fn rule(policy: &Policy) -> Rule {
     Rule {
         id: policy.id().to_string(),
         why: policy.annotation("why").unwrap_or_default().to_owned(),
+        alasan: policy.annotation("alasan").map(str::to_owned),
         forbids: policy.effect() == Effect::Forbid,
     }
 }

@@ -5,6 +5,7 @@
 CREATE TABLE karyawan (
   id                CHAR(36)      CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,  -- made by the application: part of each envelope's context
   nik               VARCHAR(92)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  --   16 bytes
+  nik_index         CHAR(40)      CHARACTER SET ascii COLLATE ascii_bin NULL UNIQUE,  -- what a NIK is found by; NULL until indeks_ulang.php did the row
   nama              VARCHAR(604)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  --  400 bytes: 100 characters of any script
   tanggal_lahir     VARCHAR(84)   CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  --   10 bytes: 1990-12-31
   alamat            VARCHAR(1404) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  -- 1000 bytes

@@ -40,9 +40,19 @@ operate() {
 gembok_provision() {
   [[ ! -e $dir/etc/gembok.key ]] || return 0
   operate project create "$PROJECT"
-  operate object create "$OBJECT" --project "$PROJECT" --required-context table --required-context column --required-context row
+  # What every encryption must bind, and the field that a row is found by.
+  cat >"$dir/etc/karyawan.toml" <<'END'
+required_context = ["table", "column", "row"]
+
+[fields.nik]
+normaliser = "digits"
+length = 16
+distinct = 50000
+index = "unique"
+END
+  operate object create "$OBJECT" --project "$PROJECT" --schema "$dir/etc/karyawan.toml"
   operate endpoint create "$ENDPOINT" --project "$PROJECT"
-  operate grant create encrypt decrypt reencrypt --project "$PROJECT" --endpoint "$ENDPOINT" --object "$OBJECT"
+  operate grant create encrypt decrypt reencrypt index --project "$PROJECT" --endpoint "$ENDPOINT" --object "$OBJECT"
   issue_certificate "$dir/issued"
   use_certificate "$dir/issued"
   install -m 644 -- "$dir/issued/ca.pem" "$dir/etc/ca.pem"

@@ -82,6 +82,63 @@ class CryptAPI
     }
 
     /**
+     * @param string|int|null $plaintext null and '' give null
+     * @param string|null $object such as karyawan; null for the configured one
+     * @param string $field as the object's schema declares it, such as nik
+     * @return string|null what it is found by: 40 characters where the index is unique, for a column with a UNIQUE key
+     * @throws \Gembok\Exception\GembokException
+     */
+    public function index(
+        #[\SensitiveParameter]
+        $plaintext,
+        $object,
+        $field
+    ) {
+        return $this->client()->index($plaintext, $object, $field);
+    }
+
+    /**
+     * @param string|int|null $plaintext
+     * @param string|null $object
+     * @param string $field
+     * @return string[] all that it may be found by now: WHERE nik_index IN ?; two while the index root is being rotated
+     * @throws \Gembok\Exception\GembokException
+     */
+    public function indexes(
+        #[\SensitiveParameter]
+        $plaintext,
+        $object,
+        $field
+    ) {
+        return $this->client()->indexes($plaintext, $object, $field);
+    }
+
+    /**
+     * @param array<int|string, array> $items key => ['plaintext' => …, 'field' => …, 'object' => …]
+     * @param string|null $object of items that name none
+     * @return array<int|string, string|null> the same keys, the same order
+     * @throws \Gembok\Exception\GembokException
+     */
+    public function indexMany(
+        #[\SensitiveParameter]
+        array $items,
+        $object = null
+    ) {
+        return $this->client()->indexMany($items, $object);
+    }
+
+    /**
+     * @param array<int|string, array> $items key => ['ciphertext' => …, 'field' => …, 'object' => …, 'context' => […]]
+     * @param string|null $object of items that name none
+     * @return array<int|string, string|null> the same keys, the same order
+     * @throws \Gembok\Exception\GembokException
+     */
+    public function indexStoredMany(array $items, $object = null)
+    {
+        return $this->client()->indexStoredMany($items, $object);
+    }
+
+    /**
      * @param array<int|string, array> $items key => ['plaintext' => …, 'object' => …, 'context' => […]]
      * @param string|null $object of items that name none
      * @return array<int|string, string|null> the same keys, the same order

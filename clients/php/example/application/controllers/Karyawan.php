@@ -1,6 +1,6 @@
 <?php
 /*
- * The employees' pages: list, add, edit, delete. Where Gembok does not do what was asked, nothing is stored, the page says so,
+ * The employees' pages: list, find, add, edit, delete. Where Gembok does not do what was asked, nothing is stored, the page says so,
  * and a form keeps what was typed: in the answer to the browser, never in a session or another file.
  */
 
@@ -10,6 +10,8 @@ use Gembok\Exception\GembokException;
 
 class Karyawan extends MY_Controller
 {
+    const NIK_TERDAFTAR = 'NIK ini sudah terdaftar pada karyawan lain.';
+
     public function __construct()
     {
         parent::__construct();
@@ -34,12 +36,33 @@ class Karyawan extends MY_Controller
         $this->halaman('karyawan/daftar', $data, $gangguan === null ? 200 : 503);
     }
 
+    /** By POST: what was searched for is in no address, and so in no log. */
+    public function cari()
+    {
+        $nik = trim((string) $this->input->post('nik'));
+        if (!preg_match('/^\d{16}$/D', preg_replace('/[ .-]/', '', $nik))) {
+            $data = ['jumlah' => 0, 'halaman' => 1, 'halaman_akhir' => 1, 'daftar' => [], 'gangguan' => null, 'kosong' => 'NIK terdiri atas 16 angka.'];
+            return $this->halaman('karyawan/daftar', $data, 422);
+        }
+        $daftar = [];
+        $gangguan = null;
+        try {
+            $daftar = $this->m_karyawan->cari($nik);
+            $daftar = $this->m_karyawan->buka($daftar);
+        } catch (GembokException $galat) {
+            $gangguan = gangguan($galat);
+            $daftar = $this->m_karyawan->tutup($daftar);
+        }
+        $data = ['jumlah' => count($daftar), 'halaman' => 1, 'halaman_akhir' => 1, 'daftar' => $daftar, 'gangguan' => $gangguan, 'kosong' => 'Tidak ada karyawan dengan NIK itu.'];
+        $this->halaman('karyawan/daftar', $data, $gangguan === null ? 200 : 503);
+    }
+
     public function tambah()
     {
         if ($this->input->method() !== 'post') {
             return $this->formulir('karyawan/tambah', 'Tambah karyawan', isian_kosong());
         }
-        $this->simpan('karyawan/tambah', 'Tambah karyawan', function (array $isian) {
+        $this->simpan('karyawan/tambah', 'Tambah karyawan', '', function (array $isian) {
             $this->m_karyawan->tambah($isian);
             return 'Karyawan baru tersimpan.';
         });
@@ -49,7 +72,7 @@ class Karyawan extends MY_Controller
     {
         $baris = $this->m_karyawan->ambil($id) ?: show_404();
         if ($this->input->method() === 'post') {
-            return $this->simpan("karyawan/ubah/$id", 'Ubah karyawan', function (array $isian) use ($id) {
+            return $this->simpan("karyawan/ubah/$id", 'Ubah karyawan', $id, function (array $isian) use ($id) {
                 // Somebody may have deleted it while Gembok was asked.
                 $this->m_karyawan->ubah($id, $isian) || show_404();
                 return 'Perubahan tersimpan.';
@@ -83,7 +106,7 @@ class Karyawan extends MY_Controller
     }
 
     /** Checks what was sent and stores it, or shows the form again with all of it and with what is wrong. */
-    private function simpan($alamat, $judul, callable $simpan)
+    private function simpan($alamat, $judul, $id, callable $simpan)
     {
         $isian = isian_terkirim($this->input);
         $salah = isian_salah($isian);
@@ -94,6 +117,9 @@ class Karyawan extends MY_Controller
             return $this->formulir($alamat, $judul, $isian, [], null, 503);   // the frame names the columns
         }
         try {
+            if ($this->m_karyawan->nik_terdaftar($isian['nik'], $id)) {
+                return $this->formulir($alamat, $judul, $isian, ['nik' => self::NIK_TERDAFTAR], null, 422);
+            }
             $pesan = $simpan($isian);
         } catch (GembokException $galat) {
             return $this->formulir($alamat, $judul, $isian, [], gangguan($galat), 503);
@@ -101,7 +127,11 @@ class Karyawan extends MY_Controller
             if (!CI_DB::is_duplicate($galat)) {
                 throw $galat;
             }
-            return $this->formulir($alamat, $judul, $isian, ['rfid_tag' => 'Kartu ini sudah dipakai karyawan lain.'], null, 422);
+            // Somebody else was faster.
+            $salah = strpos($galat->getMessage(), 'nik_index') === false
+                ? ['rfid_tag' => 'Kartu ini sudah dipakai karyawan lain.']
+                : ['nik' => self::NIK_TERDAFTAR];
+            return $this->formulir($alamat, $judul, $isian, $salah, null, 422);
         }
         $this->session->set_flashdata('pesan', $pesan);
         redirect('karyawan');

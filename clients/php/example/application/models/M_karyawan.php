@@ -3,6 +3,9 @@
  * The employees. Five columns are kept as envelopes that only Gembok opens; rfid_tag stays plain, so that checking in needs
  * no Gembok and the database can hold it unique.
  *
+ * Beside the NIK's envelope lies its blind index: the same for the same NIK, so that a row is found by it and the database
+ * refuses a NIK that is there, and nobody reads the NIK back from it.
+ *
  * Each envelope is bound to its place by its context: table, column, row. Copied to another row or column it does not open.
  * So the row's id must be known before the row is stored: this application makes it (a random UUID), not AUTO_INCREMENT.
  */
@@ -45,7 +48,8 @@ class M_karyawan extends CI_Model
     {
         $id = self::id_baru();
         $baris = $this->kunci($id, $isian);
-        $this->db->insert(self::TABEL, ['id' => $id, 'rfid_tag' => $isian['rfid_tag']] + $baris);
+        $indeks = $this->indeks($isian['nik']);
+        $this->db->insert(self::TABEL, ['id' => $id, 'rfid_tag' => $isian['rfid_tag'], 'nik_index' => $indeks[0]] + $baris);
         return $id;
     }
 
@@ -53,7 +57,25 @@ class M_karyawan extends CI_Model
     public function ubah($id, array $isian)
     {
         $baris = $this->kunci($id, $isian);
-        return 1 === $this->db->update(self::TABEL, ['rfid_tag' => $isian['rfid_tag']] + $baris, ['id' => $id]);
+        $isi = ['rfid_tag' => $isian['rfid_tag'], 'nik_index' => $this->indeks($isian['nik'])[0]] + $baris;
+        return 1 === $this->db->update(self::TABEL, $isi, ['id' => $id]);
+    }
+
+    /** Rows with this NIK, as they are stored: one, or none. */
+    public function cari($nik)
+    {
+        $indeks = $this->indeks($nik);
+        $tempat = implode(', ', array_fill(0, count($indeks), '?'));
+        return $this->db->query("SELECT * FROM karyawan WHERE nik_index IN ($tempat)", $indeks)->result_array();
+    }
+
+    /**
+     * Whether another row has this NIK. The UNIQUE key says the same at the moment of storing; but while the index root is being
+     * rotated, a row that was not indexed anew yet has the value of before, which the key cannot compare.
+     */
+    public function nik_terdaftar($nik, $selain_id = '')
+    {
+        return array_diff(array_column($this->cari($nik), 'id'), [$selain_id]) !== [];
     }
 
     public function hapus($id)
@@ -136,6 +158,12 @@ class M_karyawan extends CI_Model
     {
         $this->load->library('cryptAPI');
         return $this->cryptAPI;
+    }
+
+    /** All that a NIK may be found by now; the first is to be stored. */
+    private function indeks($nik)
+    {
+        return $this->kripto()->indexes($nik, self::OBJEK, 'nik');
     }
 
     /** All protected columns of one row, encrypted in one request. Throws, and then nothing was stored. */

@@ -2,8 +2,11 @@
   <h1>Karyawan <small><?= $jumlah ?> orang</small></h1>
   <a class="tombol" href="<?= site_url('karyawan/tambah') ?>">Tambah karyawan</a>
 </div>
+<?= form_open('karyawan/cari', 'class="cari"') ?>
+<label for="cari">Cari NIK</label> <input id="cari" name="nik" inputmode="numeric" autocomplete="off" class="angka"> <button>Cari</button>
+<?= form_close() ?>
 <?php if ($daftar === []): ?>
-<p class="kosong">Belum ada karyawan. Mulailah dengan menambah yang pertama.</p>
+<p class="kosong"><?= html_escape($kosong ?? 'Belum ada karyawan. Mulailah dengan menambah yang pertama.') ?></p>
 <?php else: ?>
 <div class="gulir">
 <table>
