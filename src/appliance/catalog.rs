@@ -221,7 +221,7 @@ impl Operational {
         if !self.keeps_escrow() {
             return self.view(object, vec![Listed::Sound(version)]);
         }
-        self.tend_escrow(now);
+        self.escrow_at_once(now);
         self.object_view(object.id)
     }
 

@@ -167,6 +167,13 @@ impl Operational {
         }
     }
 
+    /// The same behind a verb that made a key, where a log is kept.
+    pub(super) fn escrow_at_once(&self, now: Now) {
+        if self.keeps_escrow() {
+            self.tend_escrow(now);
+        }
+    }
+
     fn go_on_with_escrow(&self, state: &mut State, now: Now) -> Result<(), Stop> {
         let until = Instant::now() + TURN;
         loop {

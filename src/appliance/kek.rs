@@ -142,7 +142,7 @@ impl Operational {
         })?;
         // Not before it is durable.
         self.keyring.hold_kek(id, WrappingKey::new(version, &key), now.instant);
-        self.tend_escrow(now);
+        self.escrow_at_once(now);
         Ok(rotated)
     }
 }

@@ -3,12 +3,14 @@
 use crate::domain::id::ProjectId;
 use crate::domain::key_move::{Gone, Move};
 use crate::domain::key_version::KeyState;
+use crate::domain::project::Kek;
 use crate::store::{MasterKeyState, Table};
 
 use super::catalog::KeyVersionView;
 use super::fault::Stop;
 use super::key_destruction::FILE_OWED;
 use super::key_life::{FoundKey, KeyOf};
+use super::listed::Listed;
 use super::operational::Operational;
 
 /// One key version.
@@ -88,10 +90,14 @@ impl Operational {
         Ok(standing)
     }
 
-    /// The versions of a project's KEK that are stored, up to one. One that is damaged unwraps nothing, but that is not certain.
+    /// The versions of a project's KEK that are stored and not gone, up to one. One that is damaged unwraps nothing, but that is
+    /// not certain.
     pub(super) fn keks_up_to(&self, project: ProjectId, last: u32) -> Result<Vec<u32>, Stop> {
         let mut versions = Vec::new();
-        self.each_listed(Table::Keks, project.as_bytes(), |row_key, _| {
+        self.each_listed(Table::Keks, project.as_bytes(), |row_key, row| {
+            if matches!(row.decode::<Kek>()?, Listed::Sound(kek) if kek.gone.is_some()) {
+                return Ok(());
+            }
             let version = row_key.last_chunk::<4>().map_or(0, |version| u32::from_be_bytes(*version));
             versions.extend((version <= last).then_some(version));
             Ok(())

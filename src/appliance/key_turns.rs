@@ -135,6 +135,11 @@ impl Operational {
         let to = match turned {
             Ok(to) => to,
             Err(Stop::Refused(refusal)) if refusal.code == Code::Conflict => return Ok(()),
+            // The next one is made, and seals once it is in the escrow log.
+            Err(Stop::Refused(refusal)) if refusal.code == Code::NotInEscrow => {
+                self.keys_due.wait(place, due);
+                return Ok(());
+            }
             Err(stop) => {
                 self.keys_due.wait(place, due);
                 return Err(stop);

@@ -87,7 +87,7 @@ impl Operational {
             self.leases.forget((before.key_id, before.version));
             self.keys_due.forget((before.key_id, before.version));
         }
-        self.tend_escrow(now);
+        self.escrow_at_once(now);
         self.object_view(object.id)
     }
 

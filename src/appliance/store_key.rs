@@ -162,7 +162,7 @@ impl Operational {
     /// Adds up rows for the generation that comes, and lets it begin when all are. Whether there is more to do.
     pub(super) fn turn_store_key(&self, boot: &Boot, next: u32, now: Now) -> Result<bool, Stop> {
         if !self.is_in_escrow(next) {
-            self.tend_escrow(now);
+            self.escrow_at_once(now);
         }
         if !self.is_in_escrow(next) {
             return Err(Refusal::new(Code::NotInEscrow)
