@@ -72,6 +72,7 @@ replay!(
     v1_body: "v1-body",
     published_body: "published-body",
     record: "record",
+    escrow: "escrow",
     api_key: "api-key",
     config: "config",
     block: "block",

@@ -168,6 +168,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::CaInUse
         | Code::CaRollState
         | Code::RotationUnderWay
+        | Code::NotInEscrow
         | Code::AdminIsThere
         | Code::TooManySessions
         | Code::NotEmpty

@@ -145,6 +145,7 @@ impl Operational {
                 &kek_row_key(id, 1),
                 cbor::encode(&kek),
             );
+            let batch = self.wait_for_escrow(batch, Table::Keks, &kek_row_key(id, 1));
             let audit = AuditRecord::new(now.time, actor, "project.create")
                 .with("id", id)
                 .with("name", &project.name);
@@ -201,12 +202,14 @@ impl Operational {
             let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
             let because = Because::of(actor, now.time, None);
             let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
+            let version = if self.keeps_escrow() { version.await_copy() } else { version };
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
             let batch = batch
                 .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
+            let batch = self.wait_for_escrow(batch, Table::KeyVersions, &KeyVersion::row_key(key_id, 1));
             let batch = self.with_first_root(batch, &object, Some(kek.key()), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
@@ -218,7 +221,19 @@ impl Operational {
             let audit = declared(audit, &object);
             Ok((batch, audit, (object, version)))
         })?;
-        self.view(object, vec![Listed::Sound(version)])
+        if !self.keeps_escrow() {
+            return self.view(object, vec![Listed::Sound(version)]);
+        }
+        self.escrow_at_once(now);
+        self.object_view(object.id)
+    }
+
+    /// An object as it is stored now, with its key versions.
+    pub(super) fn object_view(&self, id: ObjectId) -> Result<ObjectView, Stop> {
+        let missing = || not_found("object", &id.to_string());
+        let object: Object = self.read(Table::Objects, id.as_bytes())?.ok_or_else(missing)?;
+        let versions = self.key_versions(&object)?;
+        self.view(object, versions)
     }
 
     /// Projects by id; a damaged one by its row's name.

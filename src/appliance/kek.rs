@@ -131,6 +131,7 @@ impl Operational {
                 .put(Table::Keks, &row_key, cbor::encode(&kek))
                 .put(Table::Projects, id.as_bytes(), cbor::encode(&rotated))
                 .put(Table::Counters, &owed_key(id), cbor::encode(&Owed::default()));
+            let batch = self.wait_for_escrow(batch, Table::Keks, &row_key);
             let audit = AuditRecord::new(now.time, actor, "project.rotate-kek")
                 .with("id", id)
                 .with("from", from)
@@ -141,6 +142,7 @@ impl Operational {
         })?;
         // Not before it is durable.
         self.keyring.hold_kek(id, WrappingKey::new(version, &key), now.instant);
+        self.escrow_at_once(now);
         Ok(rotated)
     }
 }

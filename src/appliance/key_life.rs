@@ -227,7 +227,7 @@ impl Operational {
             let (next, before) = (NextKey::default(), Some(found.version.clone()));
             let (project, kek) = self.wrapping_now(project, Arc::clone(kek), now)?;
             let turned = self.turn(batch, (&project, &kek), found.object, before, &next, because)?;
-            let audit = audit.with("next-version", turned.object.current_version);
+            let audit = audit.with("next-version", turned.version);
             Ok((turned.batch, audit, version))
         });
         match changed {

@@ -91,7 +91,8 @@ impl Operational {
         Ok(standing)
     }
 
-    /// The versions of a project's KEK that are stored, up to one. One that is damaged unwraps nothing, but that is not certain.
+    /// The versions of a project's KEK that are stored and not gone, up to one. One that is damaged unwraps nothing, but that is
+    /// not certain.
     pub(super) fn keks_up_to(&self, project: ProjectId, last: u32) -> Result<Vec<u32>, Stop> {
         let mut versions = Vec::new();
         self.each_listed(Table::Keks, project.as_bytes(), |row_key, row| {

@@ -130,12 +130,17 @@ impl Operational {
             let turned = self.turn(batch, (&project, &kek), object, before, &NextKey::default(), because)?;
             let audit = AuditRecord::new(now.time, Actor::System, "key.rotate");
             let audit = turned.audit(audit).with("reason", due.why());
-            let to = turned.object.current_version;
+            let to = turned.version;
             Ok((turned.batch, audit, to))
         });
         let to = match turned {
             Ok(to) => to,
             Err(Stop::Refused(refusal)) if refusal.code == Code::Conflict => return Ok(()),
+            // The next one is made, and seals once it is in the escrow log.
+            Err(Stop::Refused(refusal)) if refusal.code == Code::NotInEscrow => {
+                self.keys_due.wait(place, due);
+                return Ok(());
+            }
             Err(stop) => {
                 self.keys_due.wait(place, due);
                 return Err(stop);

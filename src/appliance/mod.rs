@@ -16,6 +16,7 @@
 
 mod access;
 mod accounts;
+mod activating;
 mod admission;
 mod ahead;
 mod api_key_shown;
@@ -42,6 +43,8 @@ mod encrypt;
 mod endpoint_shown;
 mod enrollment;
 mod epoch;
+mod escrow;
+mod escrow_file;
 mod exclusive;
 mod exhausted;
 mod expiries;
@@ -168,6 +171,8 @@ pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
 pub use endpoint_shown::EndpointShown;
 pub use enrollment::EndpointView;
+pub use escrow::EscrowHealth;
+pub use escrow_file::{EscrowRead, read_escrow};
 pub use exclusive::{Once, OnceKey};
 pub use exhausted::UsesShown;
 pub use explain::{Asker, Wondering};

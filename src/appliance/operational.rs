@@ -27,6 +27,7 @@ use super::budgets::Budgets;
 use super::clock::{ClockVerdict, ClockWatch};
 use super::closed_keys::ClosedKeys;
 use super::disk_reserve::DiskReserve;
+use super::escrow::Escrow;
 use super::exclusive::Turn;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
@@ -87,6 +88,7 @@ pub struct Operational {
     pub(super) retention: Retention,
     pub(super) rewraps: Rewraps,
     pub(super) reseals: Reseals,
+    pub(super) escrow: Escrow,
     pub(super) enrolled: Memo<[u8; 32], Enrolled>,
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
@@ -155,6 +157,7 @@ impl Operational {
             retention: Retention::default(),
             rewraps: Rewraps::default(),
             reseals: Reseals::default(),
+            escrow: Escrow::default(),
             recorder,
             clock,
             revision: AtomicU64::new(1),

@@ -84,7 +84,7 @@ impl Operational {
             }
         };
         // A token that is away comes back, and whoever came first has ended soon; what else there may be is somebody's to look at.
-        let passing = [Code::TokenAway, Code::Conflict];
+        let passing = [Code::TokenAway, Code::Conflict, Code::NotInEscrow];
         let may_pass =
             |stop: &Stop| matches!(stop, Stop::Refused(refusal) if passing.contains(&refusal.code));
         *self.reseals.wait_until.lock() =

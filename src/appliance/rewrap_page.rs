@@ -40,7 +40,7 @@ pub(super) struct Found {
 }
 
 /// An object, and its project where its row can be read.
-type Owner = (ObjectId, Option<ProjectId>);
+pub(super) type Owner = (ObjectId, Option<ProjectId>);
 
 /// Versions of KEKs at hand for a page.
 type Keks = BTreeMap<(ProjectId, u32), Arc<Held<WrappingKey>>>;
@@ -122,7 +122,7 @@ impl Operational {
     }
 
     /// Whose a key id is: the object, and its project where that can be read.
-    fn owner(&self, key_id: u32) -> Result<Option<Owner>, Stop> {
+    pub(super) fn owner(&self, key_id: u32) -> Result<Option<Owner>, Stop> {
         let id = match self.store.get(Table::KeyIds, &key_id.to_be_bytes()) {
             Ok(row) => row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok()),
             // Nobody needs that row to seal and open; the object itself tells, too.

@@ -97,7 +97,10 @@ impl Operational {
             let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
             let (audit, change) = change(&object, &self.root_versions(&object)?)?;
             let batch = match change {
-                Change::Made(root) => put_new(batch, &root),
+                Change::Made(root) => {
+                    let row_key = RootVersion::row_key(root.key_id, root.version);
+                    self.wait_for_escrow(put_new(batch, &root), Table::IndexRoots, &row_key)
+                }
                 Change::Ended(version) => {
                     batch.delete(Table::IndexRoots, &RootVersion::row_key(object.key_id, version))
                 }

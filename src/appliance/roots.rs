@@ -56,7 +56,8 @@ impl Operational {
         if !self.root_versions(object)?.is_empty() {
             return Ok(batch);
         }
-        Ok(put_new(batch, &new_root(object, 1, kek, now)?))
+        let batch = put_new(batch, &new_root(object, 1, kek, now)?);
+        Ok(self.wait_for_escrow(batch, Table::IndexRoots, &RootVersion::row_key(object.key_id, 1)))
     }
 
     /// Takes every version of an object's index root out.

@@ -8,7 +8,7 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::key_move::Because;
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
@@ -41,8 +41,10 @@ pub struct NextKey {
 pub(super) struct Turned {
     pub batch: Batch,
     pub object: Object,
-    /// The one before.
+    /// The one before, unless it seals on until there is a copy of the next.
     pub before: Option<KeyVersion>,
+    /// The number of the next.
+    pub version: u32,
     algorithm: Algorithm,
 }
 
@@ -85,8 +87,8 @@ impl Operational {
             self.leases.forget((before.key_id, before.version));
             self.keys_due.forget((before.key_id, before.version));
         }
-        let versions = self.key_versions(&object)?;
-        self.view(object, versions)
+        self.escrow_at_once(now);
+        self.object_view(object.id)
     }
 
     /// Makes one change of key versions. No lease is granted meanwhile, so that neither loses what the other writes.
@@ -117,7 +119,15 @@ impl Operational {
         next: &NextKey,
         because: Because,
     ) -> Result<Turned, Stop> {
-        if self.key_versions(&object)?.len() >= KEY_VERSIONS_MAX {
+        let versions = self.key_versions(&object)?;
+        if let Some(waits) = versions.iter().find_map(|version| match version {
+            Listed::Sound(version) if version.state == KeyState::PreActive => Some(version.version),
+            _ => None,
+        }) {
+            let why = format!("Key version {waits} of the object is not in the escrow log yet.");
+            return Err(Refusal::new(Code::NotInEscrow).detail(why).into());
+        }
+        if versions.len() >= KEY_VERSIONS_MAX {
             let why = format!("The object has {KEY_VERSIONS_MAX} key versions, as many as it may have.");
             return Err(Refusal::new(Code::BadRequest).detail(why).into());
         }
@@ -126,7 +136,9 @@ impl Operational {
             .algorithm
             .or(before.as_ref().map(|version| version.algorithm))
             .unwrap_or(self.policies().default_algorithm);
-        if let Some(before) = &before {
+        let waits = self.keeps_escrow();
+        // One that waits for its copy lets the one before seal on.
+        if let Some(before) = before.as_ref().filter(|_| !waits) {
             let stepped = before.clone().step_down(because.clone());
             if stepped != *before {
                 let row_key = KeyVersion::row_key(key_id, before.version);
@@ -144,12 +156,17 @@ impl Operational {
             made
         };
         let row_key = KeyVersion::row_key(key_id, number);
-        let object = Object { current_version: number, version_floor: None, ..object };
+        let (made, object, before) = if waits {
+            batch = self.wait_for_escrow(batch, Table::KeyVersions, &row_key);
+            (made.await_copy(), object, None)
+        } else {
+            (made, Object { current_version: number, version_floor: None, ..object }, before)
+        };
         let batch = batch
             .expect_absent(Table::KeyVersions, &row_key)
             .put(Table::KeyVersions, &row_key, cbor::encode(&made))
             .put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
-        Ok(Turned { batch, object, before, algorithm })
+        Ok(Turned { batch, object, before, version: number, algorithm })
     }
 }
 
@@ -159,7 +176,7 @@ impl Turned {
         audit
             .with("object", self.object.id)
             .with("key-id", format!("{:08x}", self.object.key_id))
-            .with("version", self.object.current_version)
+            .with("version", self.version)
             .with("algorithm", self.algorithm.name())
     }
 }

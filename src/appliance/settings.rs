@@ -25,6 +25,8 @@ pub struct Settings {
     pub state_directory: PathBuf,
     /// Bytes of the store kept in memory.
     pub cache_bytes: usize,
+    /// Where every wrapped key is kept a second time, if it is.
+    pub escrow_path: Option<PathBuf>,
     /// Which token, through which module.
     pub token: TokenConfig,
     /// The file that holds the token's PIN; made at init.

@@ -161,6 +161,14 @@ impl Operational {
 
     /// Adds up rows for the generation that comes, and lets it begin when all are. Whether there is more to do.
     pub(super) fn turn_store_key(&self, boot: &Boot, next: u32, now: Now) -> Result<bool, Stop> {
+        if !self.is_in_escrow(next) {
+            self.escrow_at_once(now);
+        }
+        if !self.is_in_escrow(next) {
+            return Err(Refusal::new(Code::NotInEscrow)
+                .detail("The next generation of the store key seals as soon as it is in the escrow log.")
+                .into());
+        }
         if !self.store.is_turning() {
             let (present, coming) = (self.keys_by(boot, boot.current_store_key)?, self.keys_by(boot, next)?);
             self.store.begin_turn(present, coming)?;

@@ -77,6 +77,7 @@ impl Appliance {
         operational.tend_rewraps(now);
         operational.turn_worn(now);
         operational.sweep_keys(&mut tending.keys, now);
+        operational.tend_escrow(now);
         operational.tend_store_key(now);
         self.tend_token(operational, tending, now);
     }

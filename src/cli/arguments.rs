@@ -14,11 +14,12 @@ use super::control::Options;
 use super::endpoint_shown::Networks;
 use super::enrol::Enrol;
 use super::error::CliError;
+use super::escrow::Escrow;
 use super::index::Index;
 use super::issue::{NewBundle, NewCertificate};
 use super::key::Key;
 use super::life::{EndpointLife, ObjectLife, ProjectLife};
-pub(super) use super::machine::{Clock, Store, StoreKey};
+pub(super) use super::machine::{Clock, Config, Store, StoreKey};
 use super::own::Own;
 use super::page::Page;
 use super::people::{Member, User};
@@ -138,6 +139,9 @@ pub(super) enum Command {
     /// The machine's clock
     #[command(subcommand)]
     Clock(Clock),
+    /// The escrow log: a second place for every wrapped key
+    #[command(subcommand)]
+    Escrow(Escrow),
     /// The configuration
     #[command(subcommand)]
     Config(Config),
@@ -310,15 +314,6 @@ pub(super) enum Certificate {
     /// Roll the CA: a new one takes its place, with an overlap
     #[command(subcommand)]
     RollCa(RollCa),
-}
-
-#[derive(Subcommand)]
-pub(super) enum Config {
-    /// Say what is wrong, where, and what to do
-    Check {
-        /// Another file than --config names
-        file: Option<PathBuf>,
-    },
 }
 
 /// Verbs whose request is nothing but their words.

@@ -108,6 +108,7 @@ pairs! {
     BUDGET "BUDGET" "JATAH";
     WORN "WORN" "AUS";
     STORE_KEY "store key" "kunci simpan";
+    ESCROW "escrow log" "log escrow";
     REWRAPPING "rewrapping" "pembungkusan";
     DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";

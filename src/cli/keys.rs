@@ -1,9 +1,9 @@
 //! Keys that are being replaced, for eyes.
 
-use crate::desk::answer::{KeysStatus, Project, RewrappedKeys, RewrappingLine, StoreKeyStatus};
+use crate::desk::answer::{EscrowStatus, KeysStatus, Project, RewrappedKeys, RewrappingLine, StoreKeyStatus};
 
 use super::heads;
-use super::say_answer as say;
+use super::say_answer::{self as say, fixed};
 use super::words::Pair;
 
 /// The version of a project's KEK, and how far its keys are with it.
@@ -28,6 +28,17 @@ pub(super) fn store_key(key: &StoreKeyStatus) -> String {
     }
 }
 
+/// Whether every key is kept a second time.
+fn escrow(how: &EscrowStatus) -> String {
+    let EscrowStatus { path, entries, waiting, only_here, trouble: _ } = how;
+    match (path, only_here) {
+        (Some(path), _) if *waiting == 0 => say::escrow(entries, path).into(),
+        (Some(path), _) => say::escrow_waits(entries, path, waiting).into(),
+        (None, Some(count)) => say::no_escrow(count).into(),
+        (None, None) => fixed::NO_ESCROW.to_string(),
+    }
+}
+
 /// Lines of the status.
 pub(super) fn lines(keys: &KeysStatus) -> Vec<(Pair, String)> {
     let rewrapping = keys.rewrapping.iter().map(|line| {
@@ -40,5 +51,8 @@ pub(super) fn lines(keys: &KeysStatus) -> Vec<(Pair, String)> {
     });
     let store_key = keys.store_key.iter().map(|key| (heads::STORE_KEY, store_key(key)));
     let trouble = keys.trouble.iter().map(|trouble| (heads::TROUBLE, trouble.clone()));
+    let escrow = std::iter::once((heads::ESCROW, escrow(&keys.escrow)));
+    let stuck = keys.escrow.trouble.iter().map(|trouble| (heads::TROUBLE, trouble.clone()));
+    let store_key = store_key.chain(escrow).chain(stuck);
     store_key.chain(rewrapping).chain(trouble).collect()
 }

@@ -1,4 +1,6 @@
-//! Verbs on what the appliance itself rests on: its clock, its file, the key that seals it.
+//! Verbs on what the appliance itself rests on: its clock, its configuration, its file, the key that seals it.
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -14,6 +16,15 @@ pub(super) enum Clock {
 pub(super) enum Store {
     /// Give unused space back to the disk; requests wait a moment and none is refused
     Compact,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Config {
+    /// Say what is wrong, where, and what to do
+    Check {
+        /// Another file than --config names
+        file: Option<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]

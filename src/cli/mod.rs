@@ -17,6 +17,7 @@ mod download;
 mod endpoint_shown;
 mod enrol;
 mod error;
+mod escrow;
 mod evidence;
 mod export;
 mod files;

@@ -19,6 +19,7 @@ use crate::desk::request::{self, Request};
 use super::arguments::{self, Arguments, CONFIG_FILE, Command, Init};
 use super::client::{Answered, Client};
 use super::error::CliError;
+use super::escrow::{self, Escrow};
 use super::export;
 use super::files::{NewKey, make_directory, write_certificate};
 use super::first_boot;
@@ -66,6 +67,7 @@ impl Arguments {
         let request = match command {
             Command::Serve => return serve(&config).map_err(|error| CliError::Foreign(error.to_string())),
             Command::Config(arguments::Config::Check { file }) => return check(&file.unwrap_or(config)),
+            Command::Escrow(Escrow::Check { file }) => return print(&escrow::check(&file)?),
             Command::Init(init) => return open()?.init(init),
             Command::ApiKey(verb) => return open()?.api_key(verb),
             Command::Certificate(arguments::Certificate::Issue(new)) => {

@@ -49,6 +49,7 @@ pub(super) mod fixed {
         FROZEN "frozen: nothing of it is decrypted" "dibekukan: tidak ada datanya yang didekripsi";
         NOT_FROZEN "not frozen" "tidak dibekukan";
         NONE "none" "tidak ada";
+        NO_ESCROW "none: a dead disk loses every key" "tidak ada: disk yang rusak menghilangkan semua kunci";
         YES "yes" "ya";
         MASTER_KEY "master key" "kunci induk";
         STORE_KEY "store key" "kunci penyimpanan";
@@ -113,6 +114,15 @@ sentences! {
     store_key_resealing(generation, done, of, older)
         "generation {generation}; {done} of {of} rows are sealed anew, then {older} is destroyed"
         "generasi {generation}; {done} dari {of} baris sudah disegel ulang, lalu {older} dimusnahkan";
+    escrow(entries, path) "{entries} entries in {path}" "{entries} entri di {path}";
+    escrow_waits(entries, path, waiting) "{entries} entries in {path}; {waiting} new key versions WAIT for it"
+        "{entries} entri di {path}; {waiting} versi kunci baru MENUNGGU";
+    no_escrow(count) "none: a dead disk loses all {count} key versions" "tidak ada: disk yang rusak menghilangkan semua {count} versi kunci";
+    escrow_sound(path, entries, boots, keks, versions, others)
+        "{path} is sound: {entries} entries; boot rows {boots}, KEKs {keks}, key versions {versions}, others {others}"
+        "{path} benar: {entries} entri; baris boot {boots}, KEK {keks}, versi kunci {versions}, lainnya {others}";
+    escrow_cut(path, bytes) "{path}: the last {bytes} bytes are an entry that was cut off; the next start saves them beside it and writes the entry anew"
+        "{path}: {bytes} byte terakhir adalah entri yang terpotong; permulaan berikutnya menyimpannya di sampingnya dan menulis ulang entri itu";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
     days_left(days) ", {days} days left" ", tersisa {days} hari";

@@ -55,6 +55,8 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    broken_escrow(path, entries, bytes, why) "{path} is not as it was written: {entries} entries are sound, and from byte {bytes} on: {why}"
+        "{path} tidak seperti saat ditulis: {entries} entri benar, dan mulai byte {bytes}: {why}";
     keys_unproved(count) "{count} of the stored keys are not proved: what they sealed may be lost\n  keep the store as it is, and restore the rows named from a backup"
         "{count} dari kunci tersimpan tidak terbukti: yang dienkripsi dengannya mungkin hilang\n  biarkan penyimpanan apa adanya, dan pulihkan baris yang disebut dari cadangan";
     fault(what) "the appliance met a fault: {what}" "perangkat mengalami gangguan: {what}";

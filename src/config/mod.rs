@@ -138,7 +138,8 @@ impl Config {
             Some(PinSource::Credential(_)) | None => None,
         };
         let paths = [&mut self.state.directory, &mut self.local.socket, &mut self.token.module];
-        for path in paths.into_iter().chain(pin_file).chain(self.pki.paths()) {
+        let escrow = self.store.escrow_path.as_mut();
+        for path in paths.into_iter().chain(pin_file).chain(escrow).chain(self.pki.paths()) {
             *path = directory.join(&*path);
         }
     }

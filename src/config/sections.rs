@@ -280,11 +280,13 @@ pub struct Store {
     /// `cache_mib`: memory for pages of the database. Default 4: what requests read stays in the keyring.
     #[serde(deserialize_with = "count::<_, _, 1, 4_096>")]
     pub cache_mib: u32,
+    /// `escrow_path`: a file on another disk, to which every wrapped key is appended before it seals anything. Default none.
+    pub escrow_path: Option<PathBuf>,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { cache_mib: 4 }
+        Self { cache_mib: 4, escrow_path: None }
     }
 }
 

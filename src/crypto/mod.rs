@@ -12,6 +12,7 @@ pub mod data_key;
 pub mod derive;
 pub mod digest;
 pub mod envelope;
+pub mod escrow;
 pub mod export;
 pub mod hex;
 pub mod kcv;

@@ -33,6 +33,7 @@ pub(super) fn settings(
     Ok(Settings {
         state_directory: state.directory.clone(),
         cache_bytes: large(store.cache_mib).saturating_mul(MIB),
+        escrow_path: store.escrow_path.clone(),
         token: TokenConfig {
             module: token.module.clone(),
             choice: match &token.name {

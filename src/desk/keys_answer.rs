@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::{KeysHealth, Rewrapping, StoreKeyHealth};
+use crate::appliance::{EscrowHealth, KeysHealth, Rewrapping, StoreKeyHealth};
 
 /// What is under way among the keys.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -13,8 +13,33 @@ pub struct KeysStatus {
     pub rewrapping: Vec<RewrappingLine>,
     /// How the store key is; none where that cannot be read.
     pub store_key: Option<StoreKeyStatus>,
+    /// The second place of every key.
+    pub escrow: EscrowStatus,
     /// Why any of that does not go on at present.
     pub trouble: Option<String>,
+}
+
+/// Whether every wrapped key is kept a second time.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscrowStatus {
+    /// Where the log lies; none where none is kept.
+    pub path: Option<String>,
+    /// Entries in it.
+    pub entries: u64,
+    /// Key versions that wait to be in it, and do not seal until then.
+    pub waiting: u64,
+    /// Key versions that would be lost with the store's disk; not known at the beginning.
+    pub only_here: Option<u64>,
+    /// Why nothing can be added at present.
+    pub trouble: Option<String>,
+}
+
+impl From<EscrowHealth> for EscrowStatus {
+    fn from(health: EscrowHealth) -> Self {
+        let EscrowHealth { path, entries, waiting, only_here, trouble } = health;
+        Self { path, entries, waiting, only_here, trouble }
+    }
 }
 
 /// How the key that seals the store is.
@@ -79,8 +104,13 @@ impl From<Rewrapping> for RewrappedKeys {
 impl From<KeysHealth> for KeysStatus {
     fn from(health: KeysHealth) -> Self {
         let line = |(project, keys): (String, Rewrapping)| RewrappingLine { project, keys: keys.into() };
-        let KeysHealth { rewrapping, store_key, trouble } = health;
+        let KeysHealth { rewrapping, store_key, escrow, trouble } = health;
         let store_key = store_key.map(StoreKeyStatus::from);
-        Self { rewrapping: rewrapping.into_iter().map(line).collect(), store_key, trouble }
+        Self {
+            rewrapping: rewrapping.into_iter().map(line).collect(),
+            store_key,
+            escrow: escrow.into(),
+            trouble,
+        }
     }
 }

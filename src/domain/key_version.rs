@@ -151,6 +151,19 @@ impl KeyVersion {
         made.moved(KeyMove::Make, because)
     }
 
+    /// The same, which does not seal before there is a copy of it.
+    #[must_use]
+    pub fn await_copy(self) -> Self {
+        Self { state: KeyState::PreActive, ..self }
+    }
+
+    /// The same once there is; one that was moved on meanwhile stays what it is.
+    #[must_use]
+    pub fn activated(self) -> Self {
+        let state = if self.state == KeyState::PreActive { KeyState::Active } else { self.state };
+        Self { state, ..self }
+    }
+
     /// The row key of version `version` of key `key_id`.
     #[must_use]
     pub fn row_key(key_id: u32, version: u32) -> [u8; 8] {

@@ -202,6 +202,8 @@ codes! {
         "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
     160 RotationUnderWay "rotation-under-way", "A rotation of the store key is under way already.",
         "Wait until it has ended: gembok status tells how far it is.";
+    161 NotInEscrow "not-in-escrow", "A new key waits until it is in the escrow log.",
+        "See that the log's disk is there and has room: gembok status tells what is in the way. It goes on by itself.";
     104 UseTheControlPlane "use-the-control-plane", "The local socket does this on a sandbox alone.",
         "Ask as a named user over the control plane: with --profile, or --control and what goes with it.";
     // Blind indexes.

@@ -119,6 +119,7 @@ indonesian! {
         "lihat keadaannya dengan gembok certificate roll-ca show";
     TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
     RotationUnderWay "Rotasi kunci penyimpanan sedang berjalan", "tunggu sampai selesai; gembok status menunjukkan kemajuannya";
+    NotInEscrow "Kunci baru menunggu sampai tercatat di log escrow", "periksa disk log itu; gembok status menunjukkan halangannya";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";
     ObjectInUse "Mungkin sudah ada data yang dienkripsi untuk objek ini", "biarkan pensiun";
     NotRetired "Harus sudah dipensiunkan sekurangnya satu menit", "pensiunkan dahulu dan tunggu satu menit, lalu hapus";

@@ -82,6 +82,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
     };
     Settings {
         cache_bytes: 1 << 20,
+        escrow_path: None,
         token: TokenConfig {
             module: MODULE.into(),
             choice: TokenChoice::Label("sandbox".into()),

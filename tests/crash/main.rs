@@ -12,6 +12,7 @@ mod climb;
 mod compaction;
 mod desk;
 mod disks;
+mod escrow_kills;
 mod floods;
 mod kek_kills;
 mod keys;

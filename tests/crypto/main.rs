@@ -3,6 +3,7 @@
 //! libraries; the laws against random input.
 
 mod boot;
+mod escrow;
 mod export;
 mod index;
 mod injective;

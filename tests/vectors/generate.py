@@ -473,6 +473,38 @@ def records():
                    ("expect", "malformed")]
 
 
+def escrow_logs():
+    rows = [(0, b"", fixed("escrowed boot row", 300)), (6, fixed("project", 16) + u32(1), fixed("escrowed kek", 140)),
+            (5, u32(0x5EED0001) + u32(1), fixed("escrowed key version", 160)), (5, u32(0x5EED0001) + u32(2), b"")]
+    log, ends = b"", [0]
+    for table, key, value in rows:
+        rest = u16(table) + u16(len(key)) + key + value
+        log += u32(len(rest) + 32) + rest
+        log += sha256(log)
+        ends.append(len(log))
+
+    def case(why, whole, entries, expect):
+        told = [(name, value) for table, key, value in rows[:entries]
+                for name, value in [("table", table), ("row-key", key), ("value", value)]]
+        return [("case", why), ("log", whole), *told, ("entries", entries), ("bytes", ends[entries]), ("expect", expect)]
+
+    yield case("nothing yet", b"", 0, "whole")
+    for entries in range(1, len(ends)):
+        yield case(f"entries: {entries}", log[:ends[entries]], entries, "whole")
+    for why, end, entries in [("within a length", ends[2] + 2, 2), ("behind a length", ends[2] + 4, 2),
+                              ("within a value", ends[3] - 40, 2), ("within a hash", ends[3] - 1, 2), ("in the first", 7, 0)]:
+        yield case(f"cut off {why}", log[:end], entries, "cut off")
+    flipped = bytearray(log)
+    flipped[ends[1] + 20] ^= 1
+    yield case("spoiled: a bit of the second entry", bytes(flipped), 1, "wrong")
+    yield case("spoiled: the second entry taken out", log[:ends[1]] + log[ends[2]:], 1, "wrong")
+    yield case("spoiled: the first entry twice", log[:ends[1]] + log[:ends[1]], 1, "wrong")
+    yield case("spoiled: a length that none can have", log[:ends[1]] + u32(35) + bytes(35), 1, "wrong")
+    yield case("spoiled: a length beyond the longest", log[:ends[1]] + u32(0xFFFFFFFF) + bytes(64), 1, "wrong")
+    short = u32(36) + u16(5) + u16(1)
+    yield case("spoiled: a row key longer than its entry", short + sha256(short), 0, "wrong")
+
+
 def state_digests():
     for case, count in [("no rows", 0), ("one row", 1), ("two rows", 2), ("40 rows", 40)]:
         store_key = fixed("store key", 32)
@@ -1143,6 +1175,14 @@ Bodies of the journal's records, deterministic CBOR:
 requests. `anew` is the key version that sealed the object's items anew, 0 where nothing was sealed, and `forced` 1 where they
 came with force. The object's items are about each `pseudonym`, which may come twice, or about the numbers below `subjects`, as 16
 bytes each."""),
+    "escrow.txt": (escrow_logs, """
+Escrow logs (big-endian), entries one behind the other:
+
+    length u32 | table u16 | length u16 | row key | sealed value | SHA-256 of all that stands before it in the log 32
+
+The first length counts what follows it, the hash included. `table`, `row-key` and `value` are those of the entries that are
+whole, in order; `entries` counts them, `bytes` is where they end. `expect` is `whole`, `cut off` (what is behind them is the
+beginning of an entry) or `wrong`."""),
     "statistics.txt": (statistics, """
 Statistics rows, big-endian key and deterministic CBOR:
 

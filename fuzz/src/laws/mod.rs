@@ -5,6 +5,7 @@ pub mod block;
 pub mod checkpoint;
 pub mod config;
 pub mod envelope;
+pub mod escrow;
 pub mod json;
 pub mod normalise;
 pub mod record;
@@ -66,6 +67,11 @@ pub const TARGETS: [Target; 10] = [
         name: "record",
         law: record::hold,
         words: &[b"\x01\0\0\0\x01", b"\xa0", b"\xbf", b"\xff", b"\x18\x05", b"\xf6", b"\x40", b"\x60"],
+    },
+    Target {
+        name: "escrow",
+        law: escrow::hold,
+        words: &[b"\0\0\0\x24", b"\0\x05\0\x08", b"\xff\xff\xff\xff"],
     },
     Target { name: "api-key", law: api_key::hold, words: &[b"gbk_", b"0", b"z", b"\xc3\xa9"] },
     Target {

@@ -1,0 +1,139 @@
+//! `pre_active → active`: a key version that waited for the escrow log begins to seal, and the one that sealed until then only opens.
+
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::key_move::Because;
+use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::object::Object;
+use crate::domain::timestamp::Now;
+use crate::store::{Batch, Scan, StoreError, Table};
+
+use super::escrow::tables;
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+
+/// What row keys in the counters begin with that say which key version waits; its row key follows.
+const WAITS: &[u8] = b"escrow-waits";
+/// Key versions that are looked at in one go.
+const WAITING_ROWS: usize = 1_000;
+/// Tries of an activation whose rows others write at the same time.
+const TRIES_MAX: usize = 16;
+
+fn waits_key(table: Table, row_key: &[u8]) -> Vec<u8> {
+    [WAITS, &table.number().to_be_bytes(), row_key].concat()
+}
+
+impl Operational {
+    /// Notes within a change that a row with a key, which it makes, is to be in the log; nothing where none is kept.
+    pub(super) fn wait_for_escrow(&self, batch: Batch, table: Table, row_key: &[u8]) -> Batch {
+        if !self.keeps_escrow() {
+            return batch;
+        }
+        batch.put(Table::Counters, &waits_key(table, row_key), cbor::encode(&0u8))
+    }
+
+    /// What waits, in order of table and row key.
+    pub(super) fn waiting_for_escrow(&self) -> Result<Vec<(Table, Vec<u8>)>, Stop> {
+        let range = Scan { prefix: WAITS, after: None, limit: WAITING_ROWS };
+        let notes = self.store.scan(Table::Counters, range)?;
+        let waits = |(note, _): (Vec<u8>, _)| {
+            let (number, row_key) = note.get(WAITS.len()..)?.split_first_chunk()?;
+            let table = tables().find(|table| table.number() == u16::from_be_bytes(*number))?;
+            Some((table, row_key.to_vec()))
+        };
+        Ok(notes.into_iter().filter_map(waits).collect())
+    }
+
+    /// Activates what is in the log, or where there is none, and notes that nothing waits any more.
+    pub(super) fn activate_all(&self, waiting: &[(Table, Vec<u8>)], now: Now) -> Result<(), Stop> {
+        for (table, row_key) in waiting {
+            let mut tries = TRIES_MAX;
+            loop {
+                tries -= 1;
+                let done = match table {
+                    Table::KeyVersions => self.activate(row_key, now),
+                    other => self.wait_no_more(*other, row_key, now),
+                };
+                match done {
+                    Err(stop) if tries > 0 && stop.is_conflict() => {}
+                    done => break done?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What wraps others, or indexes, has done so since it was made: what it is needed for is in the log itself.
+    fn wait_no_more(&self, table: Table, row_key: &[u8], now: Now) -> Result<(), Stop> {
+        self.change(now, |batch| {
+            let audit = AuditRecord::new(now.time, Actor::System, "escrow.keep")
+                .with("table", table.name())
+                .with("row", crate::crypto::hex::to_hex(row_key));
+            Ok((batch.delete(Table::Counters, &waits_key(table, row_key)), audit, ()))
+        })
+    }
+
+    fn activate(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
+        let mut before = None;
+        let _changes = self.changing.lock();
+        // A lease that is granted meanwhile would be lost.
+        let _no_lease = self.leases.hold();
+        self.change_if_any(now, |batch| {
+            let batch = batch.delete(Table::Counters, &waits_key(Table::KeyVersions, row_key));
+            let audit = AuditRecord::new(now.time, Actor::System, "key.activate");
+            let row = match self.store.get(Table::KeyVersions, row_key) {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(Some((batch, audit.with("left", "no key version")))),
+                Err(StoreError::Damaged { row, .. }) => {
+                    return Ok(Some((batch, audit.with("left", format!("{row} is damaged")))));
+                }
+                Err(other) => return Err(other.into()),
+            };
+            let version: KeyVersion = cbor::decode(&row.value)?;
+            let audit =
+                audit.with("key-id", format!("{:08x}", version.key_id)).with("version", version.version);
+            if version.state != KeyState::PreActive {
+                return Ok(Some((batch, audit.with("left", version.state.name()))));
+            }
+            let Some((id, _)) = self.owner(version.key_id)? else { return Ok(None) };
+            let object = self.look_up::<Object>(Table::Objects, id.as_bytes())?.and_then(Listed::sound);
+            // One that is damaged is named in the log, and its key waits.
+            let Some(object) = object else { return Ok(None) };
+            let mut batch = batch.expect_at(Table::KeyVersions, row_key, row.revision);
+            if object.current_version < version.version {
+                (batch, before) = self.end_sealing(batch, &object, now)?;
+                let object = Object { current_version: version.version, version_floor: None, ..object };
+                batch = batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
+            }
+            let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version.activated()));
+            Ok(Some((batch, audit.with("object", id))))
+        })?;
+        if let (Some(before), Some(key_id)) = (before, row_key.first_chunk()) {
+            let before = (u32::from_be_bytes(*key_id), before);
+            self.leases.forget(before);
+            self.keys_due.forget(before);
+        }
+        Ok(())
+    }
+
+    /// The version that seals only opens from now on, and which that was.
+    fn end_sealing(&self, batch: Batch, object: &Object, now: Now) -> Result<(Batch, Option<u32>), Stop> {
+        let row_key = KeyVersion::row_key(object.key_id, object.current_version);
+        let row = match self.store.get(Table::KeyVersions, &row_key) {
+            Ok(Some(row)) => row,
+            // What does not open does not seal.
+            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok((batch, None)),
+            Err(other) => return Err(other.into()),
+        };
+        let sealing: KeyVersion = cbor::decode(&row.value)?;
+        if sealing.state != KeyState::Active {
+            return Ok((batch, None));
+        }
+        let number = sealing.version;
+        let opens = sealing.step_down(Because::of(Actor::System, now.time, None));
+        let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
+        Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(number)))
+    }
+}
