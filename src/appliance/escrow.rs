@@ -32,10 +32,14 @@ use super::under_kek::KINDS;
 const PAGE_ROWS: usize = 1_000;
 /// Time of a second that it takes; then everything else that is tended has its turn.
 const TURN: Duration = Duration::from_millis(250);
+/// How long the second waits for the first.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// Until a log that could not be read or written is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
-/// Until keys without a copy are counted again.
+/// Until keys without a copy are counted again; a few of them are counted at once.
 const COUNT_EVERY: Duration = Duration::from_secs(3_600);
+const COUNT_FEW_EVERY: Duration = Duration::from_secs(10);
+const FEW_KEYS: u64 = 10_000;
 
 /// What is remembered of the log.
 #[derive(Default)]
@@ -145,7 +149,8 @@ impl Operational {
 
     /// Goes on with what is to be in the log, and activates what is. Whoever comes second leaves it to the first.
     pub(super) fn tend_escrow(&self, now: Now) {
-        let Some(mut state) = self.escrow.state.try_lock() else { return };
+        // Not for long: whoever makes a key may keep changes out, and the first may wait for just that.
+        let Some(mut state) = self.escrow.state.try_lock_for(PATIENCE) else { return };
         if self.escrow.told.lock().again.is_some_and(|again| now.instant < again) {
             return;
         }
@@ -231,6 +236,11 @@ impl Operational {
     fn catch_up(&self, mut under_way: CatchingUp) -> Result<State, Stop> {
         let Some(table) = tables().nth(under_way.at.0) else {
             self.escrow.told.lock().entries = under_way.ready.file.entries;
+            let waiting = self.waiting_for_escrow()?.into_iter();
+            let is_in = |(table, row_key): &(Table, Vec<u8>)| {
+                under_way.logged.contains(&fingerprint(table.number(), row_key))
+            };
+            under_way.ready.appended = waiting.filter(is_in).collect();
             tracing::info!(entries = under_way.ready.file.entries, "every key is in the escrow log");
             return Ok(State::Ready(Box::new(under_way.ready)));
         };
@@ -249,7 +259,9 @@ impl Operational {
                 missing.push((table, row_key));
             }
         }
+        let appended: Vec<_> = missing.iter().map(|(table, key)| fingerprint(table.number(), key)).collect();
         self.log_rows(&mut under_way.ready, missing)?;
+        under_way.logged.extend(appended);
         Ok(State::CatchingUp(Box::new(under_way)))
     }
 
@@ -313,7 +325,8 @@ impl Operational {
         }
         if is_last {
             self.escrow.told.lock().only_here = Some(counting.count);
-            counting = Counting { again: Some(now.instant + COUNT_EVERY), ..Counting::default() };
+            let every = if counting.count < FEW_KEYS { COUNT_FEW_EVERY } else { COUNT_EVERY };
+            counting = Counting { again: Some(now.instant + every), ..Counting::default() };
         }
         Ok((counting, !is_last))
     }

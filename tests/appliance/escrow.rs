@@ -28,7 +28,9 @@ const LOG: &str = "other/escrow.log";
 fn escrowed() -> World {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("other")).unwrap();
-    World::over(sandbox, CONFIGURED)
+    let world = World::over(sandbox, CONFIGURED);
+    world.daemon.wait_until("the first key seals", || states(&world, OBJECT) == ["active"]);
+    world
 }
 
 fn status(world: &World) -> Value {
@@ -59,7 +61,7 @@ fn a_new_key_seals_once_it_is_in_the_log() {
     assert!(said.contains("is sound: 3 entries; boot rows 1, KEKs 1, key versions 1, others 0"), "{said}");
     let before = absensi.seal(OBJECT, b"lama");
     world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
-    assert_eq!(states(&world, OBJECT), ["decrypt_only", "active"]);
+    world.daemon.wait_until("the next one seals", || states(&world, OBJECT) == ["decrypt_only", "active"]);
     world.done(&format!("project rotate-kek {PROJECT}"));
     world.done("store-key rotate");
     world.daemon.wait_until("all of it is in the log", || {
@@ -80,7 +82,7 @@ fn a_new_key_seals_once_it_is_in_the_log() {
     world.grant("encrypt decrypt", "baru", ENDPOINT);
     assert_eq!(states(&world, "baru"), ["pre_active"]);
     let item = json!({ "object": "baru", "plaintext": "" });
-    assert_eq!(absensi.encrypt(&item).problem(), refusal(403, "key-not-sealing"));
+    assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
     world.daemon.wait_until("the store key's rows are sealed anew", || {
         world.status()["keys"]["store_key"]["older"] == json!([])
     });
@@ -165,6 +167,7 @@ fn with_the_token_the_log_leads_to_every_key() {
     in_child("escrow::with_the_token_the_log_leads_to_every_key", |softhsm| {
         let world = escrowed();
         world.done(&format!("key rotate {OBJECT} --project {PROJECT} --algorithm aes-256-gcm"));
+        world.daemon.wait_until("it seals", || states(&world, OBJECT) == ["decrypt_only", "active"]);
         world.done(&format!("project rotate-kek {PROJECT}"));
         world.done("store-key rotate");
         world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
