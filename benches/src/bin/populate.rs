@@ -199,6 +199,7 @@ impl<'a> Filling<'a> {
             is_unused: None,
             description: None,
             retired: None,
+            rotate_after_days: None,
             created: self.now,
         };
         let grant = Grant::row_key(self.endpoint.id, id, Operation::Encrypt);
