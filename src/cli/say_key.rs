@@ -27,7 +27,7 @@ pub(super) mod fixed {
 sentences! {
     depends(fields) "{fields} fields since it last encrypted" "{fields} nilai sejak terakhir mengenkripsi";
     number(number, key_id) "{number} of key {key_id}" "{number} dari kunci {key_id}";
-    uses(reserved, most) "{reserved} reserved of {most}" "{reserved} dicadangkan dari {most}";
+    uses(uses, most) "{uses} of {most} at most" "paling banyak {uses} dari {most}";
     age(days) "its key becomes {days} days old at most" "kuncinya berumur paling lama {days} hari";
     due(key, why) "{key} waits to be rotated: {why}" "{key} menunggu rotasi: {why}";
     kek_stands(number) "KEK version {number} exists, which may unwrap a copy" "versi KEK {number} masih ada dan dapat membuka bungkus salinan";
