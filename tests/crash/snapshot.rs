@@ -162,10 +162,14 @@ impl Chain {
         assert!(folded <= self.next, "{folded} of {}", self.next);
         let (before, behind): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.unfolded).into_iter().partition(|(at, _)| *at < folded);
-        before.iter().for_each(|(_, record)| self.uses.count(record));
+        for (_, record) in &before {
+            self.uses.count(record);
+        }
         self.uses.is_stored(store);
         let mut all = UseCount(self.uses.0.clone());
-        behind.iter().for_each(|(_, record)| all.count(record));
+        for (_, record) in &behind {
+            all.count(record);
+        }
         self.unfolded = behind;
         for (_, value) in rows(store, Table::Objects) {
             let object: Object = cbor::decode(&value).unwrap();
