@@ -87,7 +87,7 @@ impl World {
             let made = done(json!({ "user": { "create": { "name": name, "role": "user" } } }));
             done(json!({ "project": { "member": { "add": { "project": PROJECT, "user": name } } } }));
             let unlocked = appliance.unlocked().unwrap();
-            let issued = unlocked.issue_user_certificate(OPERATOR, name, &csr(), clock()).unwrap();
+            let issued = unlocked.issue_user_certificate(OPERATOR, name, &csr(), None, clock()).unwrap();
             let id = made["user"]["id"].as_str().unwrap().parse().unwrap();
             peer(Identity::User(id), &issued.spki, issued.not_after)
         };
