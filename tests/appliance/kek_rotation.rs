@@ -140,7 +140,8 @@ fn it_goes_on_after_a_lock_and_a_token_that_was_away() {
         fs::remove_dir_all(&tokens).ok();
         fs::rename(&away, &tokens).unwrap();
         ended(&world);
-        assert_eq!(world.status()["keys"], json!({ "rewrapping": [], "trouble": null }));
+        let keys = world.status()["keys"].clone();
+        assert_eq!((&keys["rewrapping"], &keys["trouble"]), (&json!([]), &json!(null)));
         assert_eq!(world.absensi().open(OBJECT, &sealed), b"lama");
         only(&world.sandbox, world.daemon, softhsm, 2, KEYS as usize + 5);
     });

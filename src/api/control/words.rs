@@ -181,7 +181,7 @@ mod tests {
                 "PUT",
                 "/v1/projects/kantor/endpoints/absensi/budget",
                 r#"{"fields_per_day":5}"#,
-                r#"{"budget":{"set":{"of":{"endpoint":{"project":"kantor","name":"absensi"}},"fields_per_day":5}}}"#,
+                r#"{"budget":{"set":{"of":{"endpoint":{"project":"kantor","name":"absensi"}},"operation":null,"fields_per_day":5}}}"#,
             ),
             (
                 "PUT",

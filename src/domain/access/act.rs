@@ -151,8 +151,8 @@ acts! {
     StatisticsRead "statistics.read", Project;
     StatisticsReadAll "statistics.read-all", Appliance;
     StatusRead "status.read", Appliance;
-    StoreCompact "store.compact", Appliance;
     StoreKeyRotate "store-key.rotate", Appliance;
+    StoreCompact "store.compact", Appliance;
     SubjectFreeze "subject.freeze", Project;
     SubjectList "subject.list", Project;
     SubjectUnfreeze "subject.unfreeze", Project;
