@@ -151,11 +151,8 @@ impl Operational {
                 .with("name", &project.name);
             let Actor::User(maker) = actor else { return Ok((batch, audit, ())) };
             let member = cbor::encode(&Member { created: now.time });
-            Ok((
-                batch.put(Table::Members, &Member::row_key(id, maker), member),
-                audit.with("member", maker),
-                (),
-            ))
+            let batch = batch.put(Table::Members, &Member::row_key(id, maker), member);
+            Ok((batch, audit.with("member", maker), ()))
         })?;
         Ok(self.seen(project))
     }
