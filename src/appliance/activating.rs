@@ -25,13 +25,15 @@ fn waits_key(table: Table, row_key: &[u8]) -> Vec<u8> {
     [WAITS, &table.number().to_be_bytes(), row_key].concat()
 }
 
+/// Notes that a row waits; where no log is kept any more, until it is looked at next.
+pub(super) fn note_waiting(batch: Batch, table: Table, row_key: &[u8]) -> Batch {
+    batch.put(Table::Counters, &waits_key(table, row_key), cbor::encode(&0u8))
+}
+
 impl Operational {
     /// Notes within a change that a row with a key, which it makes, is to be in the log; nothing where none is kept.
     pub(super) fn wait_for_escrow(&self, batch: Batch, table: Table, row_key: &[u8]) -> Batch {
-        if !self.keeps_escrow() {
-            return batch;
-        }
-        batch.put(Table::Counters, &waits_key(table, row_key), cbor::encode(&0u8))
+        if self.keeps_escrow() { note_waiting(batch, table, row_key) } else { batch }
     }
 
     /// What waits, in order of table and row key.
@@ -102,12 +104,18 @@ impl Operational {
             // One that is damaged is named in the log, and its key waits.
             let Some(object) = object else { return Ok(None) };
             let mut batch = batch.expect_at(Table::KeyVersions, row_key, row.revision);
-            if object.current_version < version.version {
-                (batch, before) = self.end_sealing(batch, &object, now)?;
-                let object = Object { current_version: version.version, version_floor: None, ..object };
+            let because = version.made_because(now.time);
+            let number = version.version;
+            let mut version = version.activated(now.time);
+            if object.current_version < number {
+                (batch, before) = self.end_sealing(batch, &object, because)?;
+                let object = Object { current_version: number, version_floor: None, ..object };
                 batch = batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
+            } else if object.current_version > number {
+                // It was closed while it waited, and another was made meanwhile.
+                version = version.step_down(because);
             }
-            let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version.activated()));
+            let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version));
             Ok(Some((batch, audit.with("object", id))))
         })?;
         if let (Some(before), Some(key_id)) = (before, row_key.first_chunk()) {
@@ -119,7 +127,12 @@ impl Operational {
     }
 
     /// The version that seals only opens from now on, and which that was.
-    fn end_sealing(&self, batch: Batch, object: &Object, now: Now) -> Result<(Batch, Option<u32>), Stop> {
+    fn end_sealing(
+        &self,
+        batch: Batch,
+        object: &Object,
+        because: Because,
+    ) -> Result<(Batch, Option<u32>), Stop> {
         let row_key = KeyVersion::row_key(object.key_id, object.current_version);
         let row = match self.store.get(Table::KeyVersions, &row_key) {
             Ok(Some(row)) => row,
@@ -132,7 +145,7 @@ impl Operational {
             return Ok((batch, None));
         }
         let number = sealing.version;
-        let opens = sealing.step_down(Because::of(Actor::System, now.time, None));
+        let opens = sealing.step_down(because);
         let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
         Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(number)))
     }

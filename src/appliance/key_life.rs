@@ -10,7 +10,7 @@ use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::key_due::Due;
 use crate::domain::key_move::{Because, WrongKeyState};
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
@@ -18,6 +18,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::Table;
 
 use super::access::Leave;
+use super::activating::note_waiting;
 use super::catalog::not_found;
 use super::fault::{Fault, Stop};
 use super::key_shown::KeyShown;
@@ -157,6 +158,11 @@ impl Operational {
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
+            // It waits for its copy again.
+            let batch = match found.version.state {
+                KeyState::PreActive => note_waiting(batch, Table::KeyVersions, &row_key),
+                _ => batch,
+            };
             let audit = because_of(found.audit(leave, act, now), why.as_ref());
             Ok((batch, audit, found.version))
         });
@@ -220,7 +226,19 @@ impl Operational {
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let audit = because_of(found.audit(&leave, "key.compromise", now), why.as_ref());
             let version = found.version.clone();
-            let (true, Ok(kek)) = (takes_over, &kek) else {
+            let can_take_over = match self.check_turn(&found.object) {
+                Ok(_) => true,
+                // Whatever keeps the next version from being made keeps nobody from stopping this one.
+                Err(Stop::Refused(refusal)) => {
+                    tracing::warn!(
+                        code = refusal.code.as_str(),
+                        "no other key version can take over at present"
+                    );
+                    false
+                }
+                Err(fault) => return Err(fault),
+            };
+            let (true, true, Ok(kek)) = (takes_over, can_take_over, &kek) else {
                 waits = takes_over;
                 return Ok((batch, audit, version));
             };
@@ -237,6 +255,7 @@ impl Operational {
                 }
                 self.witness_withdrawal(now);
                 self.follow(&version);
+                self.escrow_at_once(now);
             }
             Err(_) if is_so_already => {}
             Err(stop) => return Err(stop),

@@ -108,6 +108,34 @@ impl Operational {
         Ok(self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound))
     }
 
+    /// Makes sure that an object may have another key version, and tells the number of its last.
+    ///
+    /// # Errors
+    /// `not-in-escrow` while one waits that is to seal next; `bad-request` for an object with as many as it may have.
+    pub(super) fn check_turn(&self, object: &Object) -> Result<u32, Stop> {
+        let prefix = object.key_id.to_be_bytes();
+        let rows = self
+            .store
+            .scan(Table::KeyVersions, Scan { prefix: &prefix, after: None, limit: KEY_VERSIONS_MAX })?;
+        if rows.len() >= KEY_VERSIONS_MAX {
+            let why = format!("The object has {KEY_VERSIONS_MAX} key versions, as many as it may have.");
+            return Err(Refusal::new(Code::BadRequest).detail(why).into());
+        }
+        // By the row's name, so that one that is damaged counts, too.
+        let last = rows.last().and_then(|(row_key, _)| row_key.last_chunk::<4>());
+        let last = last.map_or(0, |number| u32::from_be_bytes(*number));
+        for (_, row) in rows {
+            if let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()?
+                && version.state == KeyState::PreActive
+            {
+                let why =
+                    format!("Key version {} of the object is not in the escrow log yet.", version.version);
+                return Err(Refusal::new(Code::NotInEscrow).detail(why).into());
+            }
+        }
+        Ok(last)
+    }
+
     /// Puts the next key version of an object into a change of key versions. `before` is the one that seals, as it lies or as
     /// the same change leaves it.
     pub(super) fn turn(
@@ -119,19 +147,9 @@ impl Operational {
         next: &NextKey,
         because: Because,
     ) -> Result<Turned, Stop> {
-        let versions = self.key_versions(&object)?;
-        if let Some(waits) = versions.iter().find_map(|version| match version {
-            Listed::Sound(version) if version.state == KeyState::PreActive => Some(version.version),
-            _ => None,
-        }) {
-            let why = format!("Key version {waits} of the object is not in the escrow log yet.");
-            return Err(Refusal::new(Code::NotInEscrow).detail(why).into());
-        }
-        if versions.len() >= KEY_VERSIONS_MAX {
-            let why = format!("The object has {KEY_VERSIONS_MAX} key versions, as many as it may have.");
-            return Err(Refusal::new(Code::BadRequest).detail(why).into());
-        }
-        let (key_id, number) = (object.key_id, object.next_version());
+        let last = self.check_turn(&object)?;
+        // A version that was closed while it waited for its copy may be beyond the one that seals.
+        let (key_id, number) = (object.key_id, object.next_version().max(last.saturating_add(1)));
         let algorithm = next
             .algorithm
             .or(before.as_ref().map(|version| version.algorithm))

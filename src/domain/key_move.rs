@@ -48,6 +48,9 @@ pub enum KeyMove {
     /// It seals or opens until other moments.
     #[n(8)]
     Windows,
+    /// There is a copy of it, so it seals.
+    #[n(9)]
+    Activate,
 }
 
 /// One move, as it is kept in the row.
@@ -148,6 +151,7 @@ impl KeyMove {
             Self::Cancel => "cancel-destruction",
             Self::Destroy => "destroy",
             Self::Windows => "windows",
+            Self::Activate => "activate",
         }
     }
 }

@@ -153,15 +153,33 @@ impl KeyVersion {
 
     /// The same, which does not seal before there is a copy of it.
     #[must_use]
-    pub fn await_copy(self) -> Self {
-        Self { state: KeyState::PreActive, ..self }
+    pub fn await_copy(mut self) -> Self {
+        self.state = KeyState::PreActive;
+        for made in self.moves.iter_mut().flatten() {
+            made.to = KeyState::PreActive;
+        }
+        self
     }
 
-    /// The same once there is; one that was moved on meanwhile stays what it is.
+    /// The same once there is: it seals, for whoever made it and why. One that was moved on meanwhile stays what it is.
     #[must_use]
-    pub fn activated(self) -> Self {
-        let state = if self.state == KeyState::PreActive { KeyState::Active } else { self.state };
-        Self { state, ..self }
+    pub fn activated(mut self, now: Timestamp) -> Self {
+        if self.state != KeyState::PreActive {
+            return self;
+        }
+        self.state = KeyState::Active;
+        let because = self.made_because(now);
+        self.moved(KeyMove::Activate, because)
+    }
+
+    /// Who made it and why, as far as its row remembers, for what follows from that at `now`.
+    #[must_use]
+    pub fn made_because(&self, now: Timestamp) -> Because {
+        let made = self.moves.iter().flatten().find(|one| one.what == KeyMove::Make);
+        made.map_or_else(
+            || Because::system(now, ""),
+            |made| Because { who: made.who.clone(), when: now, why: made.why.clone() },
+        )
     }
 
     /// The row key of version `version` of key `key_id`.

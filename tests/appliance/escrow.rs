@@ -105,6 +105,67 @@ fn a_new_key_seals_once_it_is_in_the_log() {
 }
 
 #[test]
+fn a_key_that_waits_keeps_nobody_from_stopping_another_and_is_not_forgotten() {
+    let world = escrowed();
+    let absensi = world.absensi();
+    let (here, away) = (world.sandbox.path("other"), world.sandbox.path("away"));
+    let key = |verb: &str, of: &str| world.done(format!("key {verb} {OBJECT} --project {PROJECT} {of}").trim());
+    let settled = || world.daemon.wait_until("nothing waits", || status(&world)["waiting"] == 0);
+    let first = absensi.seal(OBJECT, b"satu");
+
+    // What is in other hands seals nothing any more, though the next one cannot seal yet.
+    fs::rename(&here, &away).unwrap();
+    key("rotate", "");
+    key("compromise", "1 --reason bocor");
+    assert_eq!(states(&world, OBJECT), ["compromised", "pre_active"]);
+    let item = json!({ "object": OBJECT, "plaintext": "" });
+    assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
+    fs::rename(&away, &here).unwrap();
+    settled();
+    assert_eq!(states(&world, OBJECT), ["compromised", "active"]);
+    assert_eq!(absensi.open(OBJECT, &absensi.seal(OBJECT, b"dua")), b"dua");
+    assert_eq!(absensi.open(OBJECT, &first), b"satu");
+
+    // One that waits may be stopped itself: another takes the next number.
+    fs::rename(&here, &away).unwrap();
+    key("rotate", "");
+    key("compromise", "3 --reason bocor");
+    assert_eq!(absensi.open(OBJECT, &absensi.seal(OBJECT, b"dua")), b"dua");
+    fs::rename(&away, &here).unwrap();
+    settled();
+    key("rotate", "");
+    let expected = ["compromised", "decrypt_only", "compromised", "active"];
+    world.daemon.wait_until("the fourth seals", || states(&world, OBJECT) == expected);
+
+    // One that is disabled while it waits goes on when it is enabled.
+    fs::rename(&here, &away).unwrap();
+    key("rotate", "--reason uji");
+    key("disable", "5");
+    fs::rename(&away, &here).unwrap();
+    settled();
+    assert_eq!(states(&world, OBJECT)[3..], ["active", "disabled"]);
+    key("enable", "5");
+    world.daemon.wait_until("the fifth seals", || states(&world, OBJECT)[3..] == ["decrypt_only", "active"]);
+    let shown = key("show", "5")["key-version"].clone();
+    let moves = shown["moves"].as_array().unwrap().iter();
+    let moves: Vec<_> =
+        moves.map(|one| (one["what"].as_str().unwrap(), one["state"].as_str().unwrap())).collect();
+    assert_eq!(moves[0], ("make", "pre_active"));
+    assert_eq!(moves.last(), Some(&("activate", "active")), "{shown}");
+    assert_eq!(shown["moves"][3]["reason"], "uji", "{shown}");
+    // And one that was passed over meanwhile only opens.
+    fs::rename(&here, &away).unwrap();
+    key("rotate", "");
+    key("disable", "6");
+    fs::rename(&away, &here).unwrap();
+    settled();
+    key("rotate", "");
+    world.daemon.wait_until("the seventh seals", || states(&world, OBJECT)[6..] == ["active"]);
+    key("enable", "6");
+    world.daemon.wait_until("the sixth only opens", || states(&world, OBJECT)[5] == "decrypt_only");
+}
+
+#[test]
 fn what_is_missing_comes_into_the_log_and_what_is_wrong_with_it_is_said() {
     let world = World::new("");
     world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));

@@ -1314,8 +1314,8 @@ def people():
                    ("row", cbor(approval(kind, state, **options))), ("of", kind_name), ("standing", state_name), *told,
                    ("expect", "parses")]
     good = approval(0, 1)
-    for why, malformed in [("a kind not known", cbor({**good, 1: 3})), ("a state not known", cbor({**good, 8: 5})),
-                           ("no id", cbor({**good, 0: Omitted})), ("a member not known", cbor({**good, 11: 1})),
+    for why, malformed in [("a kind not known", cbor({**good, 1: 4})), ("a state not known", cbor({**good, 8: 5})),
+                           ("no id", cbor({**good, 0: Omitted})), ("a member not known", cbor({**good, 12: 1})),
                            ("a byte more", cbor(good) + b"\x00")]:
         yield [("case", f"approval: {why}"), ("kind", "approval"), ("row", malformed), ("expect", "malformed")]
 
