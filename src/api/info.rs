@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::{Appliance, Decrypt, Encrypt, Operate, Reencrypt};
+use crate::appliance::Appliance;
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::blind_index;
 use crate::crypto::envelope;
@@ -39,11 +39,10 @@ pub(super) fn answer(appliance: &Appliance, data_port: &DataPort) -> Answer {
             })
         })
         .collect();
-    let operations = [Encrypt::OPERATION, Decrypt::OPERATION, Reencrypt::OPERATION];
     let info = json!({
         "name": "gembok",
         "version": env!("CARGO_PKG_VERSION"),
-        "operations": operations.map(Operation::name),
+        "operations": Operation::ALL.map(Operation::name),
         "limits": {
             "body_bytes_max": limits.body_bytes_max,
             "published_body_bytes_max": limits.published_body_bytes_max,

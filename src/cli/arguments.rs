@@ -210,7 +210,7 @@ pub(super) enum Object {
         #[command(flatten)]
         page: Page,
     },
-    /// Show an object with its key versions
+    /// Show an object with its key versions; DECRYPTED SINCE counts what was decrypted or re-encrypted, not what was indexed
     Show {
         name: String,
         #[arg(long)]

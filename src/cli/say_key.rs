@@ -9,8 +9,11 @@ pub(super) mod fixed {
 
     pairs! {
         ROTATE "rotate the key: gembok key rotate" "lakukan rotasi kunci: gembok key rotate";
-        REENCRYPT "encrypt again, under the newest version, what was encrypted under this one"
-            "enkripsi ulang dengan versi terbaru semua yang dienkripsi dengan versi ini";
+        REENCRYPT "look what may have been read or forged (gembok report incident), then encrypt again, under the newest \
+             version, what was encrypted under this one: POST .../reencrypt with force: true (enkripsi_ulang.php --paksa)"
+            "periksa apa yang mungkin terbaca atau dipalsukan (gembok report incident), lalu enkripsi ulang dengan \
+             versi terbaru semua yang dienkripsi dengan versi ini: POST .../reencrypt dengan force: true \
+             (enkripsi_ulang.php --paksa)";
         LOOK "make sure that nothing depends on it any more" "pastikan tidak ada lagi yang bergantung padanya";
         SCHEDULE "destroy it: gembok key schedule-destruction" "musnahkan: gembok key schedule-destruction";
         ENABLE "let it be used again: gembok key enable" "izinkan dipakai lagi: gembok key enable";

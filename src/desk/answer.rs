@@ -330,7 +330,8 @@ pub struct KeyUses {
     pub opened: u64,
     /// When the last of them was.
     pub last_opened: Option<String>,
-    /// Fields that were opened since it last encrypted: of an older version, how much still depends on it.
+    /// Fields that were opened since it last encrypted: of an older version, how much still depends on it. What a reencrypt
+    /// opened counts, what an index opened does not.
     pub opened_since: u64,
 }
 

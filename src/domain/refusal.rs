@@ -103,11 +103,11 @@ codes! {
     52 CannotOpen "cannot-open", "The ciphertext does not open.",
         "Send the ciphertext unaltered, with the object and the context it was encrypted with.";
     53 KeyDisabled "key-disabled", "The key version this was encrypted under is disabled.",
-        "Ask the owner of the project to enable it.";
+        "Ask the owner of the project to enable it, or to cancel its destruction.";
     54 KeyDestroyed "key-destroyed", "The key version this was encrypted under is destroyed.",
         "Nothing can open this ciphertext any more.";
     55 KeyNotSealing "key-not-sealing", "The object's current key version does not encrypt.",
-        "Ask the owner of the project to rotate the object's key.";
+        "Ask the owner of the project to rotate the object's key, or wait until its key is in the escrow log.";
     56 KeyExhausted "key-exhausted", "The object's current key version has reached its limit of uses.",
         "Ask the owner of the project to rotate the object's key.";
     57 NotFound "not-found", "There is nothing by that name.", "Check the name.";

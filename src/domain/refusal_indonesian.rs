@@ -65,10 +65,11 @@ indonesian! {
     WrongKeyState "Keadaan versi kunci tidak mengizinkan ini", "lihat keadaannya dengan gembok key show";
     KeyWindowOver "Masa dekripsi versi kunci ini sudah berakhir", "hubungi pemilik proyek";
     CannotOpen "Ciphertext tidak dapat dibuka", "kirim tanpa perubahan, dengan objek yang sama";
-    KeyDisabled "Versi kunci dinonaktifkan", "hubungi pemilik proyek";
+    KeyDisabled "Versi kunci dinonaktifkan", "mintalah pemilik proyek mengaktifkannya, atau membatalkan pemusnahannya";
     KeyCompromised "Versi kunci ciphertext ini bocor", "periksa dulu apa yang mungkin terbaca atau dipalsukan dengannya, lalu kirim lagi dengan force: true; itu dicatat";
     KeyDestroyed "Versi kunci sudah dimusnahkan", "ciphertext ini tidak dapat dibuka lagi";
-    KeyNotSealing "Kunci objek saat ini tidak mengenkripsi", "hubungi pemilik proyek";
+    KeyNotSealing "Kunci objek saat ini tidak mengenkripsi",
+        "mintalah pemilik proyek merotasi kuncinya, atau tunggu sampai kuncinya tercatat di log escrow";
     KeyExhausted "Kunci objek mencapai batas pemakaian", "hubungi pemilik proyek untuk rotasi";
     LastAdmin "Ini admin terakhir yang dapat masuk", "buat atau aktifkan admin lain dahulu";
     ApprovalEnded "Permintaan ini tidak menunggu persetujuan lagi", "lihat daftar persetujuan";

@@ -13,6 +13,7 @@ fn info_tells_limits_and_widths_on_both_listeners() {
     assert_eq!(shared.world.control(None).get("/v1/info").text(), info.text());
     let info = info.ok();
     assert_eq!(info["name"], "gembok");
+    assert_eq!(info["operations"], json!(["encrypt", "decrypt", "reencrypt", "index"]));
     assert_eq!(
         info["limits"],
         json!({
