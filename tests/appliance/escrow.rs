@@ -109,7 +109,8 @@ fn a_key_that_waits_keeps_nobody_from_stopping_another_and_is_not_forgotten() {
     let world = escrowed();
     let absensi = world.absensi();
     let (here, away) = (world.sandbox.path("other"), world.sandbox.path("away"));
-    let key = |verb: &str, of: &str| world.done(format!("key {verb} {OBJECT} --project {PROJECT} {of}").trim());
+    let key =
+        |verb: &str, of: &str| world.done(format!("key {verb} {OBJECT} --project {PROJECT} {of}").trim());
     let settled = || world.daemon.wait_until("nothing waits", || status(&world)["waiting"] == 0);
     let first = absensi.seal(OBJECT, b"satu");
 

@@ -277,7 +277,7 @@ fn a_bad_signing_request_issues_nothing() {
     let sandbox = Sandbox::new();
     let _daemon = sandbox.start();
     sandbox.provision();
-    let issue = |csr: &str| {
+    let issue = |csr: &str, out: &str| {
         sandbox.refused(&[
             "certificate",
             "issue",
@@ -288,7 +288,7 @@ fn a_bad_signing_request_issues_nothing() {
             "--csr",
             csr,
             "--out",
-            "other",
+            out,
         ])
     };
     let key = rcgen::KeyPair::generate().unwrap();
@@ -299,7 +299,7 @@ fn a_bad_signing_request_issues_nothing() {
     let forged = pem::encode(&pem::Pem::new("CERTIFICATE REQUEST", der));
     for bad in ["", "not PEM", &forged, &good.replace("CERTIFICATE REQUEST", "CERTIFICATE")] {
         fs::write(sandbox.path("bad.csr"), bad).unwrap();
-        assert_eq!(issue("bad.csr"), "bad-request", "{bad}");
+        assert_eq!(issue("bad.csr", "other"), "bad-request", "{bad}");
     }
     assert!(!sandbox.path("other/client.pem").exists());
     assert_eq!(sandbox.done(&["certificate", "list"])["certificates"]["items"].as_array().unwrap().len(), 2);
@@ -308,5 +308,6 @@ fn a_bad_signing_request_issues_nothing() {
     let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
     sandbox.done(&[&["certificate", "issue", "--csr", "good.csr", "--out", "other"], &of[..]].concat());
     assert!(sandbox.path("other/client.pem").exists() && !sandbox.path("other/client.key").exists());
-    assert_eq!(issue("good.csr"), "already-exists", "one key, one enrolment");
+    assert_eq!(issue("good.csr", "another"), "already-exists", "one key, one enrolment");
+    assert!(!sandbox.path("another/client.pem").exists());
 }
