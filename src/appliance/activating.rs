@@ -141,11 +141,12 @@ impl Operational {
             Err(other) => return Err(other.into()),
         };
         let sealing: KeyVersion = cbor::decode(&row.value)?;
-        if sealing.state != KeyState::Active {
+        // Also one that is closed: it is not to seal again when it is opened.
+        let (number, before) = (sealing.version, sealing.clone());
+        let opens = sealing.step_down(because);
+        if opens == before {
             return Ok((batch, None));
         }
-        let number = sealing.version;
-        let opens = sealing.step_down(because);
         let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
         Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(number)))
     }

@@ -109,6 +109,7 @@ impl Operational {
         now: Now,
     ) -> Result<(Batch, Approval), Stop> {
         let (mut waiting, mut kept) = (0, 0);
+        let mut ended = Vec::new();
         for (row_key, approval) in self.all_approvals()? {
             match approval {
                 Listed::Sound(approval) if approval.may_go(now.time) => {
@@ -116,11 +117,20 @@ impl Operational {
                     continue;
                 }
                 Listed::Sound(approval) if approval.is_waiting(now.time) => waiting += 1,
-                Listed::Sound(_) | Listed::Damaged(_) => {}
+                // What was approved and can still be had is not over.
+                Listed::Sound(approval) if approval.is_open(now.time) => {}
+                Listed::Sound(approval) => ended.push((approval.asked, row_key)),
+                Listed::Damaged(_) => {}
             }
             kept += 1;
         }
-        if waiting >= APPROVALS_WAITING_MAX || kept >= APPROVALS_KEPT_MAX {
+        // Else whoever asks and withdraws would keep everybody from asking. The audit trail has them all.
+        ended.sort_unstable();
+        let over = (kept + 1usize).saturating_sub(APPROVALS_KEPT_MAX).min(ended.len());
+        for (_, row_key) in &ended[..over] {
+            batch = batch.delete(Table::Approvals, row_key);
+        }
+        if waiting >= APPROVALS_WAITING_MAX || kept - over >= APPROVALS_KEPT_MAX {
             return Err(Code::TooManyApprovals.into());
         }
         let Wanted { kind, subject, project, destruction } = wanted;

@@ -158,6 +158,7 @@ impl Operational {
             || act.ends_with(".revoke")
             || [
                 "appliance.lock",
+                "key.cancel-destruction",
                 "key.compromise",
                 "key.disable",
                 "clock.acknowledge",

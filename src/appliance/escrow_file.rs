@@ -65,6 +65,9 @@ pub fn read_escrow(
     }
 }
 
+/// The log is a file, not a link to one.
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
 /// A log that is appended to.
 pub(super) struct EscrowFile {
     file: File,
@@ -94,6 +97,7 @@ impl EscrowFile {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(NO_LINK)
             .open(path)
             .map_err(fault("opened"))?;
         let read = read_escrow(&file, visit)?;
@@ -109,10 +113,13 @@ impl EscrowFile {
         if read.cut_off > 0 {
             let beside = PathBuf::from(format!("{}.cut-{}", path.display(), read.bytes));
             file.seek(SeekFrom::Start(read.bytes)).map_err(fault("read"))?;
+            // Never through a link that somebody laid there.
+            std::fs::remove_file(&beside)
+                .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+                .map_err(fault("mended"))?;
             let mut saved = OpenOptions::new()
                 .write(true)
-                .create(true)
-                .truncate(true)
+                .create_new(true)
                 .mode(0o600)
                 .open(&beside)
                 .map_err(fault("mended"))?;

@@ -23,6 +23,10 @@ use super::operational::Operational;
 use super::rewrap::{Owed, owed_key};
 use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 
+/// KEK versions of a project: that there ever were, and that are not destroyed yet.
+const KEK_VERSIONS_MAX: usize = 4_096;
+const KEK_VERSIONS_LIVE_MAX: usize = 16;
+
 impl Operational {
     /// A new KEK, wrapped by the token, and itself. The wrap is counted durably before it is made: what a crash or a fault
     /// interrupts stays counted, so the stored number is never low.
@@ -107,6 +111,27 @@ impl Operational {
         Ok(self.seen(rotated))
     }
 
+    /// Bounds what is under way of a project's KEK, and what stays of it.
+    fn check_keks(&self, project: ProjectId) -> Result<(), Stop> {
+        let (mut all, mut live) = (0, 0);
+        self.each_listed(Table::Keks, project.as_bytes(), |_, row| {
+            all += 1;
+            live += usize::from(row.decode::<Kek>()?.sound().is_none_or(|kek| kek.gone.is_none()));
+            Ok(())
+        })?;
+        if all >= KEK_VERSIONS_MAX {
+            let why = format!("The project has had {KEK_VERSIONS_MAX} KEK versions, as many as it may have.");
+            return Err(Refusal::new(Code::BadRequest).detail(why).into());
+        }
+        if live >= KEK_VERSIONS_LIVE_MAX {
+            let why = format!(
+                "{live} KEK versions of the project are there still, and their keys are being wrapped anew."
+            );
+            return Err(Refusal::new(Code::RotationUnderWay).detail(why).into());
+        }
+        Ok(())
+    }
+
     /// The same of a project at hand, as a rotation of the MK does with each. The versions before go once they wrap nothing.
     pub(super) fn rotate_kek_of(
         &self,
@@ -123,6 +148,7 @@ impl Operational {
             if found.next_kek_version() != version {
                 return Err(Code::Conflict.into());
             }
+            self.check_keks(id)?;
             let from = found.kek_version;
             let rotated = Project { kek_version: version, kek_version_floor: None, ..found };
             let row_key = kek_row_key(id, version);

@@ -20,7 +20,7 @@ use super::under_kek::KINDS;
 /// Keys of a page at most, and when nothing is said.
 pub(super) const PAGE_KEYS_MAX: usize = 1_000;
 /// How long a page waits for its turn.
-const TURN_WAIT: Duration = Duration::from_secs(10);
+const TURN_WAIT: Duration = Duration::from_secs(1);
 
 /// Which keys are to be proved.
 #[derive(Debug, Clone, Default)]

@@ -25,6 +25,8 @@ pub(super) struct KeySweep {
     after: Option<Vec<u8>>,
     met: usize,
     next_at: Option<Instant>,
+    /// Something was changed behind it: another pass follows at once.
+    again: bool,
 }
 
 impl Operational {
@@ -34,9 +36,13 @@ impl Operational {
             return;
         }
         let is_due = sweep.next_at.is_none_or(|at| now.instant >= at);
-        // What was changed just now may lie before the page that comes next.
-        if self.keys_due.soon.swap(false, Ordering::AcqRel) {
+        // What was changed just now may lie before the page that comes next. A pass that is under way ends first: else whoever
+        // changes something again and again would keep what lies further behind from ever being met.
+        let soon = self.keys_due.soon.swap(false, Ordering::AcqRel);
+        if soon && sweep.after.is_none() {
             *sweep = KeySweep::default();
+        } else if soon {
+            sweep.again = true;
         } else if !is_due {
             return;
         }
@@ -56,7 +62,8 @@ impl Operational {
                 }
                 let is_rare = sweep.met > FEW_ROWS || rewritten.is_err();
                 let wait = if is_rare { EVERY_MANY } else { EVERY_FEW };
-                *sweep = KeySweep { next_at: Some(now.instant + wait), ..KeySweep::default() };
+                let next_at = (!sweep.again).then(|| now.instant + wait);
+                *sweep = KeySweep { next_at, ..KeySweep::default() };
             }
             Err(stop) => {
                 tracing::error!(%stop, "what falls due of key versions could not be looked for");

@@ -190,6 +190,7 @@ impl Operational {
             return Err(Refusal::new(Code::BadRequest).detail(why).into());
         }
         let project = self.project_named(project)?.id;
+        let mut is_new = false;
         self.change_if_any(now, |batch| {
             let object = self.object_named(project, name)?.ok_or_else(|| not_found("object", name))?;
             if object.rotate_after_days == after_days {
@@ -201,9 +202,12 @@ impl Operational {
                 .with("project", project)
                 .with("after-days", days);
             let object = Object { rotate_after_days: after_days, ..object };
+            is_new = true;
             Ok(Some((batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object)), audit)))
         })?;
-        self.keys_due.soon.store(true, Ordering::Release);
+        if is_new {
+            self.keys_due.soon.store(true, Ordering::Release);
+        }
         Ok(())
     }
 }

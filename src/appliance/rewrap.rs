@@ -11,6 +11,7 @@
 //! no change is lost. Rotations that meet at the same place go on together, so that many of them walk along the tables once.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use minicbor::{Decode, Encode};
@@ -72,6 +73,8 @@ pub(super) struct Rewraps {
     /// Projects with keys that do not open: until when they are left alone.
     waiting: Mutex<BTreeMap<ProjectId, Instant>>,
     trouble: Mutex<Option<String>>,
+    /// The last turn was a look's: a page comes before the next one.
+    looked: AtomicBool,
 }
 
 /// A walk along all rows that counts what older KEK versions wrap. It takes its time, too.
@@ -176,10 +179,18 @@ impl Operational {
         owed.retain(|project, _| !waiting.contains_key(project));
         drop(waiting);
         let unknown = |owed: &Owed| owed.of.is_none();
+        let is_ready = |owed: &Owed| owed.of.is_some() && !owed.is_through();
+        // Else whoever rotates a KEK again and again would have nothing but looks.
+        if self.rewraps.looked.swap(false, Ordering::AcqRel) && owed.values().any(is_ready) {
+            owed.retain(|_, owed| is_ready(owed));
+            self.rewrap_page(&owed, now)?;
+            return Ok(true);
+        }
         for is_due in [&unknown as &dyn Fn(&Owed) -> bool, &Owed::is_through] {
             let due = owed.iter().filter(|(_, owed)| is_due(owed)).map(|(project, _)| *project);
             let due: Vec<_> = due.collect();
             if !due.is_empty() {
+                self.rewraps.looked.store(true, Ordering::Release);
                 return self.begin_look(due, now);
             }
         }

@@ -104,6 +104,12 @@ impl Operational {
         {
             return Err(ended("Whoever asked may not come in any more."));
         }
+        if let (Kind::Destruction, Some(requester), Some(project)) =
+            (approval.kind, approval.requester, approval.project)
+            && (self.member(project, requester)?.is_none() || subject.unconfirmed.is_some())
+        {
+            return Err(ended("Whoever asked is no confirmed member of the project any more."));
+        }
         self.check_standing(&approver, &approval)?;
         let approval = approval.decide(State::Approved, actor, now);
         Ok(Seconded { approval, subject })

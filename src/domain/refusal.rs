@@ -200,7 +200,7 @@ codes! {
         "Delete projects that are empty and not wanted any more, or ask another user to make it.";
     155 KeyCompromised "key-compromised", "The key version this was encrypted under is compromised.",
         "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
-    160 RotationUnderWay "rotation-under-way", "A rotation of the store key is under way already.",
+    160 RotationUnderWay "rotation-under-way", "A rotation of that key is under way already.",
         "Wait until it has ended: gembok status tells how far it is.";
     161 NotInEscrow "not-in-escrow", "A new key waits until it is in the escrow log.",
         "See that the log's disk is there and has room: gembok status tells what is in the way. It goes on by itself.";

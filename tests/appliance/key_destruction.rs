@@ -121,8 +121,18 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
         assert!(acts.iter().any(|found| found == act), "{act}");
     }
 
+    // What a member asked ends with its membership.
+    let (siti, budi) = (Person(world.control(Some("siti/user"))), Person(world.control(Some("budi/user"))));
+    let id = text(&ask(&budi, 1, 7).json()["id"]);
+    world.done(&format!("project member remove budi --project {PROJECT}"));
+    assert_eq!(opsir.decide(&id, "give").problem(), refusal(409, "approval-ended"));
+    assert_eq!(opsir.decide(&id, "refuse").ok()["state"], "refused");
+    // Nobody keeps others from asking by asking and taking back.
+    for _ in 0..1_100 {
+        let id = text(&ask(&siti, 1, 7).json()["id"]);
+        siti.decide(&id, "withdraw").ok();
+    }
     // An officer is second, too; and what was asked of a version that moved meanwhile is not done.
-    let siti = Person(world.control(Some("siti/user")));
     let id = text(&ask(&siti, 1, 90).json()["id"]);
     assert_eq!(ask(&siti, 1, 90).problem(), refusal(409, "already-exists"));
     assert_eq!(opsir.decide(&id, "give").ok()["state"], "approved");

@@ -98,7 +98,7 @@ pub const ROWS: &[Row] = &[
         .says(
             "Make the next KEK version, which wraps from now on; what the ones before wrap is wrapped anew.",
         )
-        .refuses(&[Code::Conflict, Code::KeyExhausted, Code::TokenAway]),
+        .refuses(&[Code::Conflict, Code::KeyExhausted, Code::RotationUnderWay, Code::TokenAway]),
     Row::get("/v1/projects/{project}/members", "project member list")
         .query(PAGES)
         .shows("members")
