@@ -82,14 +82,12 @@ impl Operational {
         self.approval_view(asked, now.time)
     }
 
-    /// Refuses a further request to whoever has so many that wait. What waits because a link was used or a certificate issued is
-    /// nobody's request: it would else be another who is kept out.
+    /// Refuses more to whoever has so many that wait. What a link or a certificate gave rise to is nobody's request.
     pub(super) fn check_asks(&self, requester: Option<UserId>, now: Now) -> Result<(), Stop> {
         let Some(requester) = requester else { return Ok(()) };
         let sound = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
-        let own =
-            |approval: &Approval| approval.requester == Some(requester) && approval.is_waiting(now.time);
-        let waiting = sound.filter(own).count();
+        let own = sound.filter(|approval| approval.requester == Some(requester));
+        let waiting = own.filter(|approval| approval.is_waiting(now.time)).count();
         if waiting < APPROVALS_WAITING_PER_REQUESTER_MAX {
             return Ok(());
         }
@@ -108,8 +106,7 @@ impl Operational {
         asked_by: String,
         now: Now,
     ) -> Result<(Batch, Approval), Stop> {
-        let (mut waiting, mut kept) = (0, 0);
-        let mut ended = Vec::new();
+        let (mut waiting, mut kept, mut ended) = (0, 0, Vec::new());
         for (row_key, approval) in self.all_approvals()? {
             match approval {
                 Listed::Sound(approval) if approval.may_go(now.time) => {
@@ -117,19 +114,15 @@ impl Operational {
                     continue;
                 }
                 Listed::Sound(approval) if approval.is_waiting(now.time) => waiting += 1,
-                // What was approved and can still be had is not over.
-                Listed::Sound(approval) if approval.is_open(now.time) => {}
-                Listed::Sound(approval) => ended.push((approval.asked, row_key)),
-                Listed::Damaged(_) => {}
+                Listed::Sound(over) if !over.is_open(now.time) => ended.push((over.asked, row_key)),
+                Listed::Sound(_) | Listed::Damaged(_) => {}
             }
             kept += 1;
         }
-        // Else whoever asks and withdraws would keep everybody from asking. The audit trail has them all.
         ended.sort_unstable();
+        // Else whoever asks and withdraws would keep everybody from asking. The audit trail has them all.
         let over = (kept + 1usize).saturating_sub(APPROVALS_KEPT_MAX).min(ended.len());
-        for (_, row_key) in &ended[..over] {
-            batch = batch.delete(Table::Approvals, row_key);
-        }
+        batch = ended.iter().take(over).fold(batch, |batch, (_, row)| batch.delete(Table::Approvals, row));
         if waiting >= APPROVALS_WAITING_MAX || kept - over >= APPROVALS_KEPT_MAX {
             return Err(Code::TooManyApprovals.into());
         }

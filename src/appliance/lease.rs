@@ -15,7 +15,7 @@ use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Batch, Store, Table};
@@ -115,8 +115,11 @@ impl Leases {
             Fault::new(format!("version {} of key {:08x} is missing", version.version, version.key_id))
         })?;
         let mut stored: KeyVersion = cbor::decode(&row.value)?;
-        // Whoever found it sealing may come late.
-        stored.sealing(now)?;
+        // Whoever found it sealing may come late. One whose place another has taken meanwhile seals for those still under way;
+        // one that was stopped does not.
+        if stored.state != KeyState::DecryptOnly {
+            stored.sealing(now)?;
+        }
         let key = (version.key_id, version.version);
         let lease = self.open.get(&key).unwrap_or_else(|| {
             Arc::new(Lease { left: AtomicU64::new(0), granted: AtomicU64::new(FIRST_USES / 2) })

@@ -154,7 +154,7 @@ fn a_compromised_version_encrypts_no_more_and_another_takes_over() {
     assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 3);
 
     for (language, next) in
-        [("en", "next          1. encrypt again"), ("id", "selanjutnya   1. enkripsi ulang")]
+        [("en", "next          1. look what may"), ("id", "selanjutnya   1. periksa apa yang")]
     {
         let words = ["--language", language, "key", "show", OBJECT, "1", "--project", PROJECT];
         let output = world.sandbox.run(&words);
