@@ -9,6 +9,9 @@ use parking_lot::Mutex;
 /// How long a pause may outlast its compaction: with a disk that slow, or that much load, refusing is the better answer.
 const CATCHING_UP_MAX: Duration = Duration::from_secs(30);
 
+/// How long after a pause a full journal is its doing still: whoever was let go last may find it so.
+const AFTERMATH: Duration = Duration::from_millis(500);
+
 /// Whether there is a pause, and who waits for its end.
 #[derive(Default)]
 pub(super) struct Pause(Mutex<State>);
@@ -19,6 +22,8 @@ struct State {
     compactions: usize,
     /// The last one has ended, and the journal is not yet as it was.
     catching_up: Option<CatchingUp>,
+    /// When the last one was over.
+    over: Option<Instant>,
     waiting: usize,
 }
 
@@ -41,12 +46,13 @@ impl Pause {
         if state.compactions > 0 {
             return true;
         }
+        let just_now = state.over.is_some_and(|over| now.saturating_duration_since(over) < AFTERMATH);
         let soon = state
             .catching_up
             .as_ref()
             .is_some_and(|catching_up| now.saturating_duration_since(catching_up.since) < CATCHING_UP_MAX);
         drop(state);
-        soon && is_well()
+        (soon || just_now) && is_well()
     }
 
     /// Begins to wait for its end. If there is no pause, this is nothing.
@@ -77,6 +83,7 @@ impl State {
     fn settle(&mut self) {
         if self.waiting == 0 && self.catching_up.as_ref().is_some_and(|catching_up| catching_up.is_durable) {
             self.catching_up = None;
+            self.over = Some(Instant::now());
         }
     }
 }
@@ -114,7 +121,7 @@ mod tests {
     #[test]
     fn a_pause_ends_when_the_backlog_is_durable_and_nobody_waits() {
         let pause = Pause::default();
-        let is_on = || pause.is_under_way(Instant::now(), || true);
+        let is_on = || pause.is_under_way(Instant::now() + AFTERMATH, || true);
         let since = || pause.catching_up_since().unwrap();
         drop(pause.wait());
         assert!(!is_on());
@@ -138,6 +145,7 @@ mod tests {
         assert!(!pause.is_under_way(since() + CATCHING_UP_MAX, || true), "not for ever");
         drop(waits);
         assert!(!is_on());
+        assert!(pause.is_under_way(Instant::now(), || true), "what it left behind is its own still");
         assert_eq!(pause.catching_up_since(), None);
     }
 }
