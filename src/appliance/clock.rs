@@ -2,7 +2,7 @@
 //! than an hour, is not, until an operator says that it is right: the control plane only reads then, budgets do not refill,
 //! and the data plane serves.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
@@ -19,6 +19,9 @@ use super::operational::Operational;
 
 /// How far both clocks may part. Corrections by a time service stay far below it.
 const JUMP_MAX: Duration = Duration::from_secs(3_600);
+/// How far the clock may be ahead of the journal's end at an unlock before destructions wait, and how long they do.
+const AHEAD_MAX: Duration = Duration::from_secs(3_600);
+const DESTRUCTIONS_WAIT: Duration = Duration::from_secs(3_600);
 /// How far the wall's clock may be behind the last block.
 const BEHIND_MAX: Duration = Duration::from_secs(60);
 /// The row of the last acknowledgement, in the table of counters.
@@ -135,7 +138,29 @@ impl ClockWatch {
     }
 }
 
+/// From when on destructions are carried out, where that is not at once. Nobody can tell a clock that was set forward while we were
+/// away from a machine that was off. What falls due by it is gone for ever, so it waits: somebody may set the clock right, and a
+/// clock that goes back by itself then is not trusted.
+pub(super) fn destroys_from(journal: Timestamp, now: Now) -> Option<Instant> {
+    let ahead = now.time.since(journal);
+    (ahead > AHEAD_MAX).then(|| {
+        let (ahead_s, waits_s) = (ahead.as_secs(), DESTRUCTIONS_WAIT.as_secs());
+        tracing::warn!(
+            ahead_s,
+            waits_s,
+            "the clock is ahead of the end of the journal: keys whose destruction is due are not destroyed before the wait is \
+             over; see that the clock is right, or cancel the destruction"
+        );
+        now.instant + DESTRUCTIONS_WAIT
+    })
+}
+
 impl Operational {
+    /// Whether keys are destroyed now whose time is over.
+    pub(super) fn may_destroy(&self, now: Now) -> bool {
+        self.clock_is_trusted() && self.destroys_from.is_none_or(|from| now.instant >= from)
+    }
+
     /// What is thought of the wall's clock.
     #[must_use]
     pub fn clock(&self) -> ClockVerdict {

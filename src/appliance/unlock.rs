@@ -21,7 +21,7 @@ use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::ApplianceId;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::timestamp::Now;
+use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{MasterKey, Pin, Signer, Token, TokenError};
 use crate::store::{Boot, MasterKeyState, StoreKeys};
 
@@ -130,6 +130,7 @@ impl Appliance {
         let master_keys = open_master_keys(&token, boot)?;
         let (keys, store_keys, subject_key) = unwrap_store_keys(&master_keys, boot)?;
         let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
+        let journal = Timestamp::from_micros(store.head().time_us);
         let boot = store.boot().map_err(Stop::from)?;
         let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
         let anchor = token.anchor().map_err(said)?;
@@ -171,6 +172,7 @@ impl Appliance {
             subject_key,
             pki,
             checkpoint_signer,
+            journal,
         })?;
         operational.settle_ca(now)?;
         operational.renew_server_certificate(now);

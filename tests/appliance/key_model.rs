@@ -323,7 +323,16 @@ fn a_destruction_waits_for_a_clock_that_can_be_right() {
         assert_eq!(state(&world), "destroy_scheduled");
         assert_eq!(world.decrypt(std::slice::from_ref(&envelope)), [Err("key-disabled".to_owned())]);
         world.appliance.unlocked().unwrap().acknowledge_clock(OPERATOR, clock()).unwrap();
-        pass(WAIT);
+        // Set ahead while the appliance is locked it does not show; an hour is left to notice.
+        world.appliance.lock(OPERATOR, clock()).unwrap();
+        set_ahead(3 * ahead);
+        world.appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
+        for _ in 0..3 {
+            pass(61);
+            world.tend();
+            assert_eq!(state(&world), "destroy_scheduled");
+        }
+        pass(3_600);
         world.tend();
         world.tend();
         assert_eq!(state(&world), "destroyed");
