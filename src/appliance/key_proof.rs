@@ -15,7 +15,7 @@ use super::fault::Stop;
 use super::operational::Operational;
 use super::proof_page::ProofPage;
 use super::proof_place::ProofPlace;
-use super::under_kek::KINDS;
+use super::under_kek::{DATA_KEYS, INDEX_ROOTS};
 
 /// Keys of a page at most, and when nothing is said.
 pub(super) const PAGE_KEYS_MAX: usize = 1_000;
@@ -162,12 +162,12 @@ impl Operational {
         let next = match (place, &project) {
             (ProofPlace::Boot, _) => page.boot(&self.store.boot()?)?,
             (ProofPlace::Keks(after), of) => page.keks(after, of.as_ref())?,
-            (ProofPlace::KeyVersions(after), None) => match page.under_kek(&KINDS[0], after)? {
+            (ProofPlace::KeyVersions(after), None) => match page.under_kek(&DATA_KEYS, after)? {
                 Some(after) => Some(ProofPlace::KeyVersions(after)),
                 None => Some(ProofPlace::IndexRoots(Vec::new())),
             },
             (ProofPlace::IndexRoots(after), None) => {
-                page.under_kek(&KINDS[1], after)?.map(ProofPlace::IndexRoots)
+                page.under_kek(&INDEX_ROOTS, after)?.map(ProofPlace::IndexRoots)
             }
             (ProofPlace::Objects(after), Some(of)) => page.objects(after, of)?,
             // A cursor of another question.

@@ -19,6 +19,7 @@ use quick_cache::sync::Cache;
 
 use crate::crypto::blind_index::IndexRoot;
 use crate::crypto::data_key::DataKey;
+use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::cbor;
 use crate::domain::id::ProjectId;
@@ -32,6 +33,7 @@ use crate::store::{Store, Table};
 
 use super::fault::{Fault, Stop};
 use super::single_flight::SingleFlight;
+use super::under_kek::{DATA_KEYS, INDEX_ROOTS, Kind, UnderKek};
 
 /// How many keys are kept, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -103,34 +105,8 @@ impl Keyring {
         if let Some(held) = self.recall(version, now) {
             return Ok(held);
         }
-        let again;
-        let (version, kek) =
-            match self.find_kek(object.project, version.kek_version, store, master_keys, now)? {
-                Some(kek) => (version, kek),
-                // Whoever read of the version before its key was wrapped anew comes too late for the KEK that it names.
-                None => {
-                    again = as_it_lies(version, store)?;
-                    let number = again.kek_version;
-                    (&again, self.load_kek(object.project, number, store, master_keys, now)?)
-                }
-            };
-        let binding = Binding::data_key(
-            version.algorithm,
-            *object.project.as_bytes(),
-            *object.id.as_bytes(),
-            version.key_id,
-            version.version,
-            version.kek_version,
-        );
-        let damaged = || {
-            Fault::new(format!(
-                "the wrapped data key of version {} of object {} does not open; restore it from a backup",
-                version.version, object.id
-            ))
-        };
-        let wrapped = WrappedKey::parse(&version.wrapped).map_err(|_| damaged())?;
-        let key = kek.key.unwrap(&wrapped, &binding).map_err(|_| damaged())?;
-        let held = Arc::new(Held { key: DataKey::new(version.algorithm, &key), until: kek.until });
+        let (key, until) = self.unwrap(&DATA_KEYS, version, object, store, master_keys, now)?;
+        let held = Arc::new(Held { key: DataKey::new(version.algorithm, &key), until });
         self.data_keys.insert((version.key_id, version.version), Arc::clone(&held));
         Ok(held)
     }
@@ -156,30 +132,49 @@ impl Keyring {
         if let Some(held) = self.recall_root(version, now) {
             return Ok(held);
         }
-        let again;
-        let (version, kek) =
-            match self.find_kek(object.project, version.kek_version, store, master_keys, now)? {
-                Some(kek) => (version, kek),
-                // As with a data key: it was wrapped anew meanwhile.
-                None => {
-                    again = root_as_it_lies(version, store)?;
-                    let number = again.kek_version;
-                    (&again, self.load_kek(object.project, number, store, master_keys, now)?)
-                }
-            };
-        let ids = (*object.project.as_bytes(), *object.id.as_bytes());
-        let binding = Binding::index_root(ids.0, ids.1, version.key_id, version.version, version.kek_version);
-        let damaged = || {
-            Fault::new(format!(
-                "version {} of the index root of object {} does not open; restore it from a backup",
-                version.version, object.id
-            ))
-        };
-        let wrapped = WrappedKey::parse(&version.wrapped).map_err(|_| damaged())?;
-        let key = kek.key.unwrap(&wrapped, &binding).map_err(|_| damaged())?;
-        let held = Arc::new(Held { key: IndexRoot::new(version.version, key), until: kek.until });
+        let (key, until) = self.unwrap(&INDEX_ROOTS, version, object, store, master_keys, now)?;
+        let held = Arc::new(Held { key: IndexRoot::new(version.version, key), until });
         self.roots.insert((version.key_id, version.version), Arc::clone(&held));
         Ok(held)
+    }
+
+    /// Unwraps what a KEK wraps, and tells until when that may be kept: as long as the KEK.
+    fn unwrap(
+        &self,
+        kind: &Kind,
+        row: &dyn UnderKek,
+        object: &Object,
+        store: &Store,
+        master_keys: &[MasterKey],
+        now: Instant,
+    ) -> Result<(SecretKey, Instant), Stop> {
+        let again;
+        let (row, kek) = match self.find_kek(object.project, row.kek_version(), store, master_keys, now)? {
+            Some(kek) => (row, kek),
+            // Whoever read of it before it was wrapped anew comes too late for the KEK that it names.
+            None => {
+                let lies = store.get(kind.table, &row.row_key())?;
+                again = (kind.read)(&lies.ok_or(kind.gone)?.value)?;
+                if again.is_destroyed() {
+                    return Err(kind.gone.into());
+                }
+                let number = again.kek_version();
+                (&*again, self.load_kek(object.project, number, store, master_keys, now)?)
+            }
+        };
+        let damaged = || {
+            Fault::new(format!(
+                "the wrapped {} of version {} of object {} does not open; restore it from a backup",
+                kind.of.name(),
+                row.version(),
+                object.id
+            ))
+        };
+        let wrapped = WrappedKey::parse(row.wrapped()).map_err(|_| damaged())?;
+        let ids = (*object.project.as_bytes(), *object.id.as_bytes());
+        let binding = row.binding(ids.0, ids.1, row.kek_version());
+        let key = kek.key.unwrap(&wrapped, &binding).map_err(|_| damaged())?;
+        Ok((key, kek.until))
     }
 
     /// Forgets a version of an index root that is no more.
@@ -296,23 +291,6 @@ impl Keyring {
         self.keks.insert((project, version), Arc::clone(&held));
         Ok(held)
     }
-}
-
-/// A key version as it is stored now, if it may still open.
-fn as_it_lies(version: &KeyVersion, store: &Store) -> Result<KeyVersion, Stop> {
-    let row = store.get(Table::KeyVersions, &KeyVersion::row_key(version.key_id, version.version))?;
-    let again: KeyVersion = cbor::decode(&row.ok_or(Code::KeyDestroyed)?.value)?;
-    if again.wrapped.is_empty() {
-        return Err(Code::KeyDestroyed.into());
-    }
-    Ok(again)
-}
-
-/// A version of an index root as it is stored now.
-fn root_as_it_lies(version: &RootVersion, store: &Store) -> Result<RootVersion, Stop> {
-    let row = store.get(Table::IndexRoots, &RootVersion::row_key(version.key_id, version.version))?;
-    // Its rotation was finished since.
-    Ok(cbor::decode(&row.ok_or(Code::Conflict)?.value)?)
 }
 
 /// `project id 16 | version u32`.

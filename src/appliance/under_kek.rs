@@ -4,6 +4,7 @@
 use crate::crypto::wrapped_key::Binding;
 use crate::domain::cbor;
 use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::refusal::Code;
 use crate::domain::root_version::RootVersion;
 use crate::store::Table;
 
@@ -18,24 +19,31 @@ pub(super) struct Kind {
     pub(super) table: Table,
     /// Reads one.
     pub(super) read: Read,
+    /// What is told of one that was there when a request began and is no more.
+    pub(super) gone: Code,
 }
 
 type Read = fn(&[u8]) -> Result<Box<dyn UnderKek>, Stop>;
 
+/// Data keys, by key version.
+pub(super) const DATA_KEYS: Kind = Kind {
+    of: KeyKind::DataKey,
+    table: Table::KeyVersions,
+    read: |row| Ok(Box::new(cbor::decode::<KeyVersion>(row)?)),
+    gone: Code::KeyDestroyed,
+};
+
+/// Index roots. One that is gone is so because its rotation was finished.
+pub(super) const INDEX_ROOTS: Kind = Kind {
+    of: KeyKind::IndexRoot,
+    table: Table::IndexRoots,
+    read: |row| Ok(Box::new(cbor::decode::<RootVersion>(row)?)),
+    gone: Code::Conflict,
+};
+
 /// Every table that holds keys wrapped under a KEK, in the order in which they are gone through. The numbers of the places are
 /// stored while a rotation is under way: new ones come at the end.
-pub(super) const KINDS: [Kind; 2] = [
-    Kind {
-        of: KeyKind::DataKey,
-        table: Table::KeyVersions,
-        read: |row| Ok(Box::new(cbor::decode::<KeyVersion>(row)?)),
-    },
-    Kind {
-        of: KeyKind::IndexRoot,
-        table: Table::IndexRoots,
-        read: |row| Ok(Box::new(cbor::decode::<RootVersion>(row)?)),
-    },
-];
+pub(super) const KINDS: [Kind; 2] = [DATA_KEYS, INDEX_ROOTS];
 
 /// A row with a key that a KEK wraps.
 pub(super) trait UnderKek {
@@ -43,6 +51,10 @@ pub(super) trait UnderKek {
     fn key_id(&self) -> u32;
     /// Its own version.
     fn version(&self) -> u32;
+    /// Where it lies in its table.
+    fn row_key(&self) -> [u8; 8] {
+        KeyVersion::row_key(self.key_id(), self.version())
+    }
     /// Whether its key was destroyed.
     fn is_destroyed(&self) -> bool;
     /// The KEK version it names.
