@@ -17,8 +17,8 @@ use super::table::{Cells, aligned};
 #[derive(Subcommand)]
 pub(super) enum SchemaVerb {
     /// Declare subject, required context names and fields; what the file leaves out is taken away, save the required names.
-    /// Subject and required names stay as they are once an endpoint was let encrypt on the object. Another normaliser, length or
-    /// number of bits makes another index: what was stored by the one before is found no more until it is indexed anew
+    /// Subject and required names stay as they are once an endpoint was let encrypt on the object. Another normaliser or number of
+    /// bits makes another index: what was stored by the one before is found no more until it is indexed anew
     Set {
         object: String,
         #[arg(long)]

@@ -55,8 +55,8 @@ pub struct Field {
     /// Bits of its index: 128, or 1 to 63; none where it has none.
     #[n(4)]
     pub index_bits: Option<u8>,
-    /// Which index: drawn when it is declared, part of what its values are made of. Another normaliser, length or number of bits
-    /// is another index.
+    /// Which index: drawn when it is declared, part of what its values are made of. Another normaliser or number of bits is another
+    /// index.
     #[n(5)]
     pub index: Option<IndexId>,
 }
@@ -197,9 +197,9 @@ impl Schema {
 }
 
 impl Field {
-    /// Whether the index values of both are made alike.
+    /// Whether the index values of both are made alike. The length says what is taken, and is in no value.
     fn makes_alike(&self, other: &Self) -> bool {
-        (self.normaliser, self.length, self.index_bits) == (other.normaliser, other.length, other.index_bits)
+        (self.normaliser, self.index_bits) == (other.normaliser, other.index_bits)
     }
 
     fn check(&self) -> Result<(), SchemaFlaw> {
@@ -319,11 +319,12 @@ mod tests {
         first.identify(None, &mut draw).unwrap();
         let id = first.fields[0].index;
         assert!(id.is_some());
-        let mut alike = schema(Field { distinct: 60_000, ..nik() });
-        alike.identify(Some(&first), &mut draw).unwrap();
-        assert_eq!(alike.fields[0].index, id);
+        for alike in [Field { distinct: 60_000, ..nik() }, Field { length: 17, ..nik() }] {
+            let mut alike = schema(alike);
+            alike.identify(Some(&first), &mut draw).unwrap();
+            assert_eq!(alike.fields[0].index, id);
+        }
         for other in [
-            Field { length: 17, ..nik() },
             Field { index_bits: Some(12), ..nik() },
             Field { normaliser: Normaliser::TextFold, ..nik() },
             Field { name: "npwp".into(), ..nik() },
