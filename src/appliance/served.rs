@@ -80,8 +80,10 @@ impl Served {
     /// `fault` when its row is damaged; the log names it.
     pub fn version(&self, number: u32) -> Result<Option<&KeyVersion>, Code> {
         let row_key = KeyVersion::row_key(self.object.key_id, number);
+        // From the newest on, which most requests are about.
         self.versions
             .iter()
+            .rev()
             .find_map(|version| match version {
                 Listed::Sound(version) => (version.version == number).then_some(Ok(version)),
                 Listed::Damaged(row) => (row.key() == row_key).then_some(Err(Code::Fault)),
