@@ -177,7 +177,8 @@ impl Operational {
         let kek = self.load_kek(&project, now)?;
         let algorithm = new.algorithm.unwrap_or(self.policies().default_algorithm);
         let (object, version) = self.change(now, |batch| {
-            let (project, kek) = self.wrapping_now(project, kek, now)?;
+            let wraps = self.wrapping_now(project, kek, now)?;
+            let project = &wraps.project;
             let key_id = self.draw_key_id()?;
             let object = Object {
                 id,
@@ -196,7 +197,7 @@ impl Operational {
             };
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
-            let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+            let wrapped = wraps.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
             let because = Because::of(actor, now.time, None);
             let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
             let version = if self.keeps_escrow() { version.await_copy() } else { version };
@@ -207,7 +208,7 @@ impl Operational {
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
             let batch = self.wait_for_escrow(batch, Table::KeyVersions, &KeyVersion::row_key(key_id, 1));
-            let batch = self.with_first_root(batch, &object, Some(kek.key()), now)?;
+            let batch = self.with_first_root(batch, &object, Some(&wraps), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
                 .with("name", &object.name)

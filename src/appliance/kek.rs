@@ -27,6 +27,20 @@ use super::wear::{TOKEN_WRAPS_MAX, TOKEN_WRAPS_ROTATE};
 const KEK_VERSIONS_MAX: usize = 4_096;
 const KEK_VERSIONS_LIVE_MAX: usize = 16;
 
+/// A project and the KEK that wraps its keys, as they are within a change. Only [`Operational::wrapping_now`] makes one, so nothing
+/// is wrapped under a version that a rotation has left behind and may destroy any moment.
+pub(super) struct WrapsNow {
+    pub(super) project: Project,
+    kek: Arc<Held<WrappingKey>>,
+}
+
+impl WrapsNow {
+    /// What wraps.
+    pub(super) fn key(&self) -> &WrappingKey {
+        self.kek.key()
+    }
+}
+
 impl Operational {
     /// A new KEK, wrapped by the token, and itself. The wrap is counted durably before it is made: what a crash or a fault
     /// interrupts stays counted, so the stored number is never low.
@@ -84,15 +98,15 @@ impl Operational {
         project: Project,
         kek: Arc<Held<WrappingKey>>,
         now: Now,
-    ) -> Result<(Project, Arc<Held<WrappingKey>>), Stop> {
+    ) -> Result<WrapsNow, Stop> {
         let missing = || not_found("project", project.name.as_str());
         let found: Project = self.read(Table::Projects, project.id.as_bytes())?.ok_or_else(missing)?;
         if found.kek_version == project.kek_version {
-            return Ok((found, kek));
+            return Ok(WrapsNow { project: found, kek });
         }
         // It was made just now, so it is in memory.
         let kek = self.load_kek(&found, now)?;
-        Ok((found, kek))
+        Ok(WrapsNow { project: found, kek })
     }
 
     /// Gives a project the next version of its KEK.

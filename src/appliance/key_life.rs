@@ -243,8 +243,8 @@ impl Operational {
                 return Ok((batch, audit, version));
             };
             let (next, before) = (NextKey::default(), Some(found.version.clone()));
-            let (project, kek) = self.wrapping_now(project, Arc::clone(kek), now)?;
-            let turned = self.turn(batch, (&project, &kek), found.object, before, &next, because)?;
+            let wraps = self.wrapping_now(project, Arc::clone(kek), now)?;
+            let turned = self.turn(batch, &wraps, found.object, before, &next, because)?;
             let audit = audit.with("next-version", turned.version);
             Ok((turned.batch, audit, version))
         });

@@ -126,8 +126,8 @@ impl Operational {
             let still = before.as_ref().map(|before| self.due(before, now)).transpose()?.flatten();
             let (_, due) = still.ok_or(Code::Conflict)?;
             let because = Because::system(now.time, due.why());
-            let (project, kek) = self.wrapping_now(project, kek, now)?;
-            let turned = self.turn(batch, (&project, &kek), object, before, &NextKey::default(), because)?;
+            let wraps = self.wrapping_now(project, kek, now)?;
+            let turned = self.turn(batch, &wraps, object, before, &NextKey::default(), because)?;
             let audit = AuditRecord::new(now.time, Actor::System, "key.rotate");
             let audit = turned.audit(audit).with("reason", due.why());
             let to = turned.version;

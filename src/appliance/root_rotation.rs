@@ -45,7 +45,8 @@ impl Operational {
                     ));
                 }
             };
-            let root = new_root(object, next, kek.key(), now)?;
+            let wraps = self.wrapping_now(project.clone(), kek, now)?;
+            let root = new_root(object, next, &wraps, now)?;
             let audit = audit(now, actor, "index.rotate-root", object).with("version", next);
             Ok((audit, Change::Made(root)))
         })

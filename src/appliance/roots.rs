@@ -2,7 +2,7 @@
 //! field, wrapped under its project's KEK, apart from the data keys: to give up search gives up nothing else.
 
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::{Binding, WrappingKey};
+use crate::crypto::wrapped_key::Binding;
 use crate::domain::cbor;
 use crate::domain::object::Object;
 use crate::domain::root_version::RootVersion;
@@ -10,6 +10,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Scan, Table};
 
 use super::fault::Stop;
+use super::kek::WrapsNow;
 use super::listed::Listed;
 use super::operational::Operational;
 
@@ -49,14 +50,14 @@ impl Operational {
         &self,
         batch: Batch,
         object: &Object,
-        kek: Option<&WrappingKey>,
+        wraps: Option<&WrapsNow>,
         now: Now,
     ) -> Result<Batch, Stop> {
-        let Some(kek) = kek.filter(|_| object.is_indexed()) else { return Ok(batch) };
+        let Some(wraps) = wraps.filter(|_| object.is_indexed()) else { return Ok(batch) };
         if !self.root_versions(object)?.is_empty() {
             return Ok(batch);
         }
-        let batch = put_new(batch, &new_root(object, 1, kek, now)?);
+        let batch = put_new(batch, &new_root(object, 1, wraps, now)?);
         Ok(self.wait_for_escrow(batch, Table::IndexRoots, &RootVersion::row_key(object.key_id, 1)))
     }
 
@@ -75,9 +76,10 @@ impl Operational {
 pub(super) fn new_root(
     object: &Object,
     version: u32,
-    kek: &WrappingKey,
+    wraps: &WrapsNow,
     now: Now,
 ) -> Result<RootVersion, Stop> {
+    let kek = wraps.key();
     let ids = (*object.project.as_bytes(), *object.id.as_bytes());
     let binding = Binding::index_root(ids.0, ids.1, object.key_id, version, kek.version());
     Ok(RootVersion {

@@ -2,7 +2,7 @@
 
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::secret::SecretKey;
-use crate::crypto::wrapped_key::{Binding, WrappingKey};
+use crate::crypto::wrapped_key::Binding;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
@@ -10,14 +10,13 @@ use crate::domain::description::Description;
 use crate::domain::key_move::Because;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
-use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Scan, Table};
 
 use super::catalog::{ObjectView, not_found};
 use super::fault::Stop;
-use super::keyring::Held;
+use super::kek::WrapsNow;
 use super::listed::Listed;
 use super::operational::Operational;
 
@@ -75,11 +74,12 @@ impl Operational {
         let project = self.project_named(project)?;
         let kek = self.load_kek(&project, now)?;
         let (object, retired) = self.change_keys(now, |batch| {
-            let (project, kek) = self.wrapping_now(project, kek, now)?;
-            let object = self.object_named(project.id, name)?.ok_or_else(|| not_found("object", name))?;
+            let wraps = self.wrapping_now(project, kek, now)?;
+            let object =
+                self.object_named(wraps.project.id, name)?.ok_or_else(|| not_found("object", name))?;
             let before = self.current_version(&object)?;
             let because = Because::of(actor, now.time, next.why.clone());
-            let turned = self.turn(batch, (&project, &kek), object, before, &next, because)?;
+            let turned = self.turn(batch, &wraps, object, before, &next, because)?;
             let audit = turned.audit(AuditRecord::new(now.time, actor, "key.rotate"));
             Ok((turned.batch, because_of(audit, next.why.as_ref()), (turned.object, turned.before)))
         })?;
@@ -141,7 +141,7 @@ impl Operational {
     pub(super) fn turn(
         &self,
         mut batch: Batch,
-        (project, kek): (&Project, &Held<WrappingKey>),
+        wraps: &WrapsNow,
         object: Object,
         before: Option<KeyVersion>,
         next: &NextKey,
@@ -149,6 +149,7 @@ impl Operational {
     ) -> Result<Turned, Stop> {
         let last = self.check_turn(&object)?;
         // A version that was closed while it waited for its copy may be beyond the one that seals.
+        let project = &wraps.project;
         let (key_id, number) = (object.key_id, object.next_version().max(last.saturating_add(1)));
         let algorithm = next
             .algorithm
@@ -165,7 +166,7 @@ impl Operational {
         }
         let ids = (*project.id.as_bytes(), *object.id.as_bytes());
         let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, number, project.kek_version);
-        let wrapped = kek.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
+        let wrapped = wraps.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
         let made =
             KeyVersion::made((key_id, number), algorithm, project.kek_version, wrapped, because.clone());
         let made = if next.encrypt_until.is_some() || next.decrypt_until.is_some() {

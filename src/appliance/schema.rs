@@ -69,7 +69,8 @@ impl Operational {
                 .with("project", project.id)
                 .with("required-context", format!("{:?}", changed.required_context));
             let audit = declared(audit, &changed);
-            let batch = self.with_first_root(batch, &changed, kek.as_ref().map(|kek| kek.key()), now)?;
+            let wraps = kek.map(|kek| self.wrapping_now(project.clone(), kek, now)).transpose()?;
+            let batch = self.with_first_root(batch, &changed, wraps.as_ref(), now)?;
             Ok(Some((batch.put(Table::Objects, changed.id.as_bytes(), cbor::encode(&changed)), audit)))
         })?;
         after.ok_or_else(|| not_found("object", name))

@@ -1,6 +1,9 @@
 //! Rotation of an index root while an application searches: answers carry both values until it has indexed its rows anew, which
 //! it does from its ciphertexts, without reading them.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::book::Book;
@@ -140,4 +143,32 @@ pub(crate) fn index_calls(world: &World, book: &mut Book, absensi: &Application)
     let stored = sealed(&absensi.seal(INDEXED, NIK.as_bytes()), json!({}));
     let both = book.ask(client, "POST", &path, &right, &stored).ok();
     assert!(both["previous"].is_string(), "{both}");
+}
+
+#[test]
+fn no_root_is_lost_while_its_kek_is_rotated_away() {
+    let world = world("");
+    let absensi = world.absensi();
+    let rows =
+        |what: &str| world.done(&format!("key verify --project {PROJECT}"))["keys-verified"][what].clone();
+    thread::scope(|scope| {
+        let keks = scope.spawn(|| {
+            for _ in 0..12 {
+                // As many as may be under way at a time.
+                let asked = ["project", "rotate-kek", PROJECT];
+                while !world.sandbox.run(&asked).status.success() {
+                    thread::sleep(Duration::from_millis(50));
+                }
+            }
+        });
+        while !keks.is_finished() {
+            rotate(&world, "rotate-root");
+            rotate(&world, "finish-rotation");
+        }
+        keks.join().unwrap();
+    });
+    world.daemon.wait_until("the KEKs before are no more", || rows("destroyed") == 12);
+    assert_eq!(rows("failed"), json!([]));
+    let told = ask(&absensi, &item("nik", NIK)).ok();
+    assert!(told["index"].is_string(), "{told}");
 }
