@@ -154,9 +154,9 @@ fn a_killed_rotation_of_an_index_root_loses_no_row() {
     let (mut table, mut seen) = (Table::new(&desk), Seen::default());
     let (mut newest, mut begun, mut between, mut finished) = (2, 0, 0, 0);
     // One that nobody disturbs: so long is a verb under way.
-    let began = Instant::now();
+    let start = Instant::now();
     words(&desk.sandbox, &format!("index rotate-root {INDEXED} --project {PROJECT}"));
-    let verb_us = u64::try_from(began.elapsed().as_micros()).unwrap();
+    let verb_us = u64::try_from(start.elapsed().as_micros()).unwrap();
     table.index_anew(&desk, &AtomicUsize::new(0)).unwrap();
     words(&desk.sandbox, &format!("index finish-rotation {INDEXED} --project {PROJECT}"));
     for _ in 0..KILLS {
@@ -178,8 +178,8 @@ fn a_killed_rotation_of_an_index_root_loses_no_row() {
         let is_cut_off = scope(|scope| {
             let renewed = &renewed;
             scope.spawn(move || {
-                let began = Instant::now();
-                while renewed.load(Ordering::Acquire) < after && began.elapsed() < PATIENCE {
+                let start = Instant::now();
+                while renewed.load(Ordering::Acquire) < after && start.elapsed() < PATIENCE {
                     sleep(Duration::from_micros(100));
                 }
                 sleep(wait);
