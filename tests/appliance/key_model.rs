@@ -1,6 +1,6 @@
 //! The life of key versions against a plain list: random acts, time that passes and locks in between, each act with the answer that
 //! the list foretells; after each, every version stands as the list says, and every envelope that was ever made opens until it
-//! may not. An appliance in this process, with both clocks passed in.
+//! may not. An appliance in this process, with both clocks passed in; once with a log of keys in escrow, which goes away now and then.
 
 use gembok::appliance::{Acceptance, Tending};
 use gembok::desk::asker::Asker;
@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use crate::clock::{OPERATOR, clock, pass, set_ahead};
 use crate::key_world::{World, ask};
-use crate::plain_keys::State::{Active, Compromised, DecryptOnly, DestroyScheduled, Destroyed, Disabled};
-use crate::plain_keys::{Foretold, Model, Version, WRONG};
+use crate::plain_keys::State::{
+    Active, Compromised, DecryptOnly, DestroyScheduled, Destroyed, Disabled, PreActive,
+};
+use crate::plain_keys::{Foretold, Log, Model, NOT_LOGGED, WRONG};
 use crate::support::daemon::{OBJECT, PROJECT};
-use crate::support::softhsm::in_child;
+use crate::support::softhsm::{SoftHsm, in_child};
 
 const ACTS: usize = 400;
 const HOUR: u64 = 3_600;
@@ -71,7 +73,7 @@ impl World {
         let reason = (draws.below(2) == 0).then_some("uji");
         let members = json!({ "encrypt_until": encrypt, "decrypt_until": decrypt, "reason": reason });
         let told = self.key("windows", &Self::of(number, &members));
-        let seals = version.state == Active;
+        let seals = version.state.seals();
         let grows = version.decrypt_until.is_some_and(|old| decrypt_end.is_none_or(|end| end > old));
         let crossed = decrypt_end.is_some_and(|last| encrypt_end.is_none_or(|end| end > last));
         let foretold = if version.state == Destroyed || (!seals && encrypt_end != version.encrypt_until) {
@@ -95,7 +97,7 @@ impl World {
         let told = self
             .key("schedule-destruction", &Self::of(number, &json!({ "days": WAIT / DAY, "reason": "uji" })));
         let version = &mut model.versions[number];
-        let may_seal = version.state == Active && !model.is_retired;
+        let may_seal = version.state.seals() && number == model.current && !model.is_retired;
         if may_seal || matches!(version.state, DestroyScheduled | Destroyed) {
             return (told, WRONG);
         }
@@ -117,8 +119,11 @@ impl World {
                 let algorithm = (draws.below(2) == 0).then_some(algorithm);
                 let members = json!({ "project": PROJECT, "object": OBJECT, "algorithm": algorithm });
                 let told = self.key("rotate", &members);
-                model.rotate(algorithm);
-                ("rotate".into(), told, Ok(()))
+                let foretold = model.rotate(algorithm);
+                if foretold.is_ok() {
+                    model.write_log();
+                }
+                ("rotate".into(), told, foretold)
             }
             1 | 2 => {
                 let foretold = match version.state {
@@ -136,6 +141,7 @@ impl World {
                     DestroyScheduled | Destroyed => WRONG,
                     Disabled => {
                         version.state = version.before;
+                        model.reopened(number);
                         Ok(())
                     }
                     _ => Ok(()),
@@ -147,10 +153,15 @@ impl World {
                 if version.state == Destroyed {
                     return (format!("compromise {number}"), told, WRONG);
                 }
-                let sealed = version.state == Active;
-                *version.open() = Compromised;
-                if sealed && !model.is_retired {
-                    model.rotate(None);
+                let sealed = version.state.seals() && number == model.current;
+                let is_news = *version.open() != Compromised;
+                if is_news && sealed && !model.is_retired {
+                    // It stops, whether the next one can be made or not.
+                    let _ = model.rotate(None);
+                }
+                *model.versions[number].open() = Compromised;
+                if is_news {
+                    model.write_log();
                 }
                 (format!("compromise {number}"), told, Ok(()))
             }
@@ -165,6 +176,7 @@ impl World {
             10 => {
                 let foretold = if version.state == DestroyScheduled {
                     version.state = version.doom.1;
+                    model.reopened(number);
                     Ok(())
                 } else {
                     WRONG
@@ -209,6 +221,7 @@ impl World {
             .zip(&model.versions)
             .map(|(number, one)| {
                 let state = match one.state {
+                    PreActive => "pre_active",
                     Active => "active",
                     DecryptOnly => "decrypt_only",
                     Disabled => "disabled",
@@ -224,72 +237,105 @@ impl World {
     }
 }
 
+/// Acts that were done, and refused; envelopes that opened, and did not; acts after which a version waited, and that were refused for
+/// that.
+#[derive(Debug, Default)]
+struct Tally {
+    done: usize,
+    refused: usize,
+    opened: usize,
+    closed: usize,
+    waited: usize,
+    not_logged: usize,
+}
+
+/// The log's disk goes away, or comes back; that is noticed within an hour.
+fn turn_log(world: &mut World, softhsm: &SoftHsm, model: &mut Model) {
+    let (here, away) = (softhsm.elsewhere().join("other"), softhsm.elsewhere().join("away"));
+    if model.log == Log::Here {
+        std::fs::rename(here, away).unwrap();
+        model.log = Log::Away;
+    } else {
+        std::fs::rename(away, here).unwrap();
+        model.log = Log::Here;
+        pass(HOUR);
+        model.now += HOUR;
+        world.tend();
+        model.sweep();
+    }
+}
+
+fn compare(softhsm: &SoftHsm, mut world: World, log: Log) -> Tally {
+    let seed = std::env::var("GEMBOK_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or(0x9E37_79B9_7F4A_7C15);
+    let mut draws = Draws(seed);
+    let (mut model, mut tally) = (Model::new(log), Tally::default());
+    let mut envelopes: Vec<(usize, Vec<u8>)> = Vec::new();
+    world.tend();
+    for round in 0..ACTS {
+        let (what, told, foretold) = world.act(&mut draws, &mut model);
+        let what = format!("{what}, round {round} of seed {seed}");
+        let told = told.map(drop);
+        assert_eq!(told, foretold.map_err(str::to_owned), "{what}");
+        *(if told.is_ok() { &mut tally.done } else { &mut tally.refused }) += 1;
+        tally.not_logged += usize::from(foretold == NOT_LOGGED);
+        if log != Log::Unkept && draws.below(if model.log == Log::Here { 5 } else { 12 }) == 0 {
+            turn_log(&mut world, softhsm, &mut model);
+        }
+        if draws.below(4) == 0 && model.now < PASSES_MAX {
+            let hours = [1, 5, 26, 170][draws.below(4)];
+            pass(hours * HOUR);
+            model.now += hours * HOUR;
+            world.tend();
+            model.sweep();
+        }
+        if draws.below(25) == 0 {
+            world.appliance.lock(OPERATOR, clock()).unwrap();
+            world.appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
+            world.tending = Tending::default();
+            world.tend();
+            model.sweep();
+        }
+        tally.waited += usize::from(model.is_any_waiting());
+        world.agrees(&model, &what);
+        match (world.encrypt(), model.seals()) {
+            (Ok(envelope), Ok(())) => envelopes.push((model.current, envelope)),
+            (told, foretold) => assert_eq!(told.map(drop), foretold.map_err(str::to_owned), "{what}"),
+        }
+        if envelopes.len() > KEPT {
+            envelopes.remove(draws.below(KEPT));
+        }
+        let all: Vec<Vec<u8>> = envelopes.iter().map(|(_, envelope)| envelope.clone()).collect();
+        if all.is_empty() {
+            continue;
+        }
+        for ((number, envelope), told) in envelopes.iter().zip(world.decrypt(&all)) {
+            let version = u32::try_from(number + 1).unwrap();
+            assert_eq!(envelope[8..12], version.to_be_bytes(), "{what}");
+            let foretold = model.versions[*number].opens(model.now);
+            *(if foretold.is_ok() { &mut tally.opened } else { &mut tally.closed }) += 1;
+            assert_eq!(told, foretold.map_err(str::to_owned), "an envelope of {number} after {what}");
+        }
+    }
+    let ended = model.versions.iter().filter(|version| version.state == Destroyed).count();
+    assert!(tally.done > 100 && tally.refused > 30 && ended > 3, "{tally:?} {ended}");
+    assert!(tally.opened > 1_000 && tally.closed > 1_000, "{tally:?}");
+    tally
+}
+
 #[test]
 fn key_versions_do_what_a_plain_list_foretells() {
     in_child("key_model::key_versions_do_what_a_plain_list_foretells", |softhsm| {
-        let seed = std::env::var("GEMBOK_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed: u64 = seed.unwrap_or(0x9E37_79B9_7F4A_7C15);
-        let mut draws = Draws(seed);
-        let mut world = World::new(softhsm);
-        let mut model = Model { now: 0, is_retired: false, versions: vec![Version::made("xaes-256-gcm", 0)] };
-        let mut envelopes: Vec<(usize, Vec<u8>)> = Vec::new();
-        let (mut done, mut refused, mut opened, mut closed) = (0, 0, 0, 0);
-        world.tend();
-        for round in 0..ACTS {
-            let (what, told, foretold) = world.act(&mut draws, &mut model);
-            let told = told.map(drop);
-            assert_eq!(told, foretold.map_err(str::to_owned), "{what}, round {round} of seed {seed}");
-            if told.is_ok() {
-                done += 1;
-            } else {
-                refused += 1;
-            }
-            if draws.below(4) == 0 && model.now < PASSES_MAX {
-                let hours = [1, 5, 26, 170][draws.below(4)];
-                pass(hours * HOUR);
-                model.now += hours * HOUR;
-                world.tend();
-                model.sweep();
-            }
-            if draws.below(25) == 0 {
-                world.appliance.lock(OPERATOR, clock()).unwrap();
-                world.appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
-                world.tending = Tending::default();
-                world.tend();
-                model.sweep();
-            }
-            world.agrees(&model, &format!("{what}, round {round} of seed {seed}"));
-            match (world.encrypt(), model.seals()) {
-                (Ok(envelope), Ok(())) => envelopes.push((model.versions.len() - 1, envelope)),
-                (told, foretold) => {
-                    let told = told.map(drop);
-                    assert_eq!(told, foretold.map_err(str::to_owned), "{what}, round {round} of seed {seed}");
-                }
-            }
-            if envelopes.len() > KEPT {
-                envelopes.remove(draws.below(KEPT));
-            }
-            let all: Vec<Vec<u8>> = envelopes.iter().map(|(_, envelope)| envelope.clone()).collect();
-            if all.is_empty() {
-                continue;
-            }
-            for ((number, _), told) in envelopes.iter().zip(world.decrypt(&all)) {
-                let foretold = model.versions[*number].opens(model.now);
-                if foretold.is_ok() {
-                    opened += 1;
-                } else {
-                    closed += 1;
-                }
-                assert_eq!(
-                    told,
-                    foretold.map_err(str::to_owned),
-                    "an envelope of {number} after {what}, round {round} of seed {seed}"
-                );
-            }
-        }
-        let ended = model.versions.iter().filter(|version| version.state == Destroyed).count();
-        assert!(done > 100 && refused > 30 && ended > 3, "{done} {refused} {ended}");
-        assert!(opened > 1_000 && closed > 1_000, "{opened} {closed}");
+        let tally = compare(softhsm, World::new(softhsm), Log::Unkept);
+        assert_eq!((tally.waited, tally.not_logged), (0, 0));
+    });
+}
+
+#[test]
+fn key_versions_wait_for_their_log_as_a_plain_list_foretells() {
+    in_child("key_model::key_versions_wait_for_their_log_as_a_plain_list_foretells", |softhsm| {
+        let tally = compare(softhsm, World::with_log(softhsm), Log::Here);
+        assert!(tally.waited > 50 && tally.not_logged > 5, "{tally:?}");
     });
 }
 
@@ -297,11 +343,11 @@ fn key_versions_do_what_a_plain_list_foretells() {
 fn a_destruction_waits_for_a_clock_that_can_be_right() {
     in_child("key_model::a_destruction_waits_for_a_clock_that_can_be_right", |softhsm| {
         let mut world = World::new(softhsm);
-        let mut model = Model { now: 0, is_retired: false, versions: vec![Version::made("xaes-256-gcm", 0)] };
+        let mut model = Model::new(Log::Unkept);
         world.tend();
         let envelope = world.encrypt().unwrap();
         world.key("rotate", &json!({ "project": PROJECT, "object": OBJECT })).unwrap();
-        model.rotate(None);
+        model.rotate(None).unwrap();
         world.destroy(0, &mut model).0.unwrap();
         let state = |world: &World| {
             let shown = world.key("show", &json!({ "project": PROJECT, "object": OBJECT, "version": "1" }));

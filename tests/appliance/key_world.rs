@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use gembok::appliance::{
-    Appliance, BudgetOf, Decrypt, Encrypt, Field, NewApiKey, Operational, Sealed, Tending,
+    Appliance, BudgetOf, Decrypt, Encrypt, Field, NewApiKey, Operational, Sealed, Settings, Tending,
 };
 use gembok::crypto::aad::Context;
 use gembok::desk::asker::Asker;
@@ -18,7 +18,7 @@ use gembok::domain::timestamp::Timestamp;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::clock::{OPERATOR, clock, init, open, pass};
+use crate::clock::{OPERATOR, clock, init, open, pass, settings};
 use crate::plain_keys::AGE_MAX;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::support::softhsm::SoftHsm;
@@ -67,7 +67,18 @@ fn peer(identity: Identity, spki: &str, not_after: Timestamp) -> Peer {
 
 impl World {
     pub(crate) fn new(softhsm: &SoftHsm) -> Self {
-        let appliance = open(softhsm);
+        Self::over(open(softhsm))
+    }
+
+    /// The same with a log of keys, on what a test may take away.
+    pub(crate) fn with_log(softhsm: &SoftHsm) -> Self {
+        let folder = softhsm.elsewhere().join("other");
+        std::fs::create_dir_all(&folder).unwrap();
+        let escrow_path = Some(folder.join("escrow.log"));
+        Self::over(Appliance::open(Settings { escrow_path, ..settings(softhsm) }).unwrap())
+    }
+
+    fn over(appliance: Appliance) -> Self {
         init(&appliance, clock());
         let of = json!({ "project": PROJECT, "name": OBJECT });
         let operator = Asker::Local(0);

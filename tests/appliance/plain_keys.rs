@@ -1,5 +1,7 @@
 //! The life of key versions as a plain list: what `key_model` compares the appliance with. Written by the rules alone, one act a
-//! line or two.
+//! line or two. Where an escrow log is kept, a version seals once it is in there, and none is made while one waits.
+
+use std::collections::BTreeSet;
 
 const DAY: u64 = 86_400;
 /// The age that the test lets its key reach.
@@ -7,6 +9,7 @@ pub(crate) const AGE_MAX: u64 = 40 * DAY;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
+    PreActive,
     Active,
     DecryptOnly,
     Disabled,
@@ -15,7 +18,7 @@ pub(crate) enum State {
     Compromised,
 }
 
-use State::{Active, Compromised, DecryptOnly, DestroyScheduled, Destroyed, Disabled};
+use State::{Active, Compromised, DecryptOnly, DestroyScheduled, Destroyed, Disabled, PreActive};
 
 /// Moments are seconds since the test began, by the time that was let pass.
 #[derive(Debug)]
@@ -31,14 +34,35 @@ pub(crate) struct Version {
     pub(crate) made: u64,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// None is kept.
+    Unkept,
+    Here,
+    /// It cannot be written.
+    Away,
+}
+
 pub(crate) struct Model {
     pub(crate) now: u64,
     pub(crate) is_retired: bool,
     pub(crate) versions: Vec<Version>,
+    /// The one that seals, or did.
+    pub(crate) current: usize,
+    pub(crate) log: Log,
+    /// What was said to be for the log and was not looked at since.
+    pub(crate) waiting: BTreeSet<usize>,
 }
 
 pub(crate) type Foretold = Result<(), &'static str>;
 pub(crate) const WRONG: Foretold = Err("wrong-key-state");
+pub(crate) const NOT_LOGGED: Foretold = Err("not-in-escrow");
+
+impl State {
+    pub(crate) fn seals(self) -> bool {
+        matches!(self, PreActive | Active)
+    }
+}
 
 impl Version {
     pub(crate) fn made(algorithm: &'static str, made: u64) -> Self {
@@ -75,27 +99,70 @@ impl Version {
 }
 
 impl Model {
-    pub(crate) fn current(&mut self) -> &mut Version {
-        self.versions.last_mut().unwrap()
+    /// With one version, which seals.
+    pub(crate) fn new(log: Log) -> Self {
+        let versions = vec![Version::made("xaes-256-gcm", 0)];
+        Self { now: 0, is_retired: false, versions, current: 0, log, waiting: BTreeSet::new() }
+    }
+
+    pub(crate) fn is_any_waiting(&self) -> bool {
+        self.versions.iter().any(|version| version.state == PreActive)
+    }
+
+    /// A version is open again.
+    pub(crate) fn reopened(&mut self, number: usize) {
+        if self.versions[number].state == PreActive {
+            self.waiting.insert(number);
+        }
     }
 
     pub(crate) fn seals(&self) -> Foretold {
-        let last = self.versions.last().unwrap();
+        let current = &self.versions[self.current];
         if self.is_retired {
             return Err("object-retired");
         }
-        let is_open = last.state == Active && last.encrypt_until.is_none_or(|end| end > self.now);
+        let is_open = current.state == Active && current.encrypt_until.is_none_or(|end| end > self.now);
         if is_open { Ok(()) } else { Err("key-not-sealing") }
     }
 
-    pub(crate) fn rotate(&mut self, algorithm: Option<&'static str>) {
-        let last = self.current();
-        if *last.open() == Active {
-            *last.open() = DecryptOnly;
+    pub(crate) fn rotate(&mut self, algorithm: Option<&'static str>) -> Foretold {
+        if self.is_any_waiting() {
+            return NOT_LOGGED;
         }
-        let algorithm = algorithm.unwrap_or(last.algorithm);
-        let made = Version::made(algorithm, self.now);
-        self.versions.push(made);
+        let made = Version::made(algorithm.unwrap_or(self.versions[self.current].algorithm), self.now);
+        let number = self.versions.len();
+        if self.log == Log::Unkept {
+            self.seals_next(number);
+            self.versions.push(made);
+        } else {
+            self.versions.push(Version { state: PreActive, ..made });
+            self.waiting.insert(number);
+        }
+        Ok(())
+    }
+
+    fn seals_next(&mut self, number: usize) {
+        let before = self.versions[self.current].open();
+        if before.seals() {
+            *before = DecryptOnly;
+        }
+        self.current = number;
+    }
+
+    /// What waits comes into the log, if that can be written.
+    pub(crate) fn write_log(&mut self) {
+        if self.log != Log::Here {
+            return;
+        }
+        for number in std::mem::take(&mut self.waiting) {
+            if self.versions[number].state != PreActive {
+                continue;
+            }
+            self.versions[number].state = if number < self.current { DecryptOnly } else { Active };
+            if number > self.current {
+                self.seals_next(number);
+            }
+        }
     }
 
     /// What the housekeeping does.
@@ -106,14 +173,18 @@ impl Model {
                 version.state = Destroyed;
             }
         }
-        let last = self.current();
-        let is_due = match last.state {
+        let current = &self.versions[self.current];
+        let is_due = match current.state {
             Compromised => true,
-            Active => last.encrypt_until.is_some_and(|end| end <= now + DAY) || now - last.made >= AGE_MAX,
+            Active => {
+                current.encrypt_until.is_some_and(|end| end <= now + DAY) || now - current.made >= AGE_MAX
+            }
             _ => false,
         };
         if is_due && !is_retired {
-            self.rotate(None);
+            // Where one waits, that is tried again.
+            let _ = self.rotate(None);
         }
+        self.write_log();
     }
 }
