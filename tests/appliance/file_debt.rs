@@ -3,11 +3,15 @@
 
 use std::fs;
 
+use gembok::appliance::Acceptance;
+use gembok::desk::asker::Asker;
 use gembok::store::Table;
 use serde_json::{Value, json};
 
+use crate::clock::{OPERATOR, clock, pass};
 use crate::index::{INDEXED, NIK, index, world as indexed};
 use crate::key_destruction::lies_in_file;
+use crate::key_world::{World as InProcess, ask};
 use crate::stuffed::stuff;
 use crate::support::daemon::{PROJECT, Sandbox};
 use crate::support::softhsm::{SoftHsm, in_child};
@@ -167,5 +171,56 @@ fn what_ends_together_goes_together() {
         }
         let since = trail.iter().find(|entry| entry["act"] == "store.rewrite").unwrap();
         assert_ne!(since["details"]["since"], json!(null));
+    });
+}
+
+#[test]
+fn whoever_destroys_again_and_again_makes_others_wait_seldom() {
+    in_child("file_debt::whoever_destroys_again_and_again_makes_others_wait_seldom", |softhsm| {
+        let mut world = InProcess::new(softhsm);
+        let done =
+            |world: &InProcess, request: Value| ask(&world.appliance, &Asker::Local(0), &request).unwrap();
+        let destroy = |world: &InProcess, name: &str| {
+            done(world, json!({ "project": { "create": { "name": name } } }));
+            done(world, json!({ "project": { "life": { "retire": { "name": name } } } }));
+            done(world, json!({ "project": { "life": { "delete": { "name": name } } } }));
+        };
+        let rewritten = |world: &InProcess| {
+            let listed = done(world, json!({ "audit": { "list": { "act": "store.rewrite" } } }));
+            listed["audit"]["entries"].as_array().unwrap().clone()
+        };
+        world.tend();
+        assert_eq!(rewritten(&world).len(), 0, "nothing is owed");
+        // Two that are gone when it is looked at are one.
+        destroy(&world, "satu");
+        let since = clock().time;
+        destroy(&world, "dua");
+        world.tend();
+        let first = rewritten(&world);
+        assert_eq!(first.len(), 1);
+        assert!(first[0]["details"]["since"].as_str().unwrap() <= since.to_string().as_str(), "{first:?}");
+        // The next one waits until a minute has passed.
+        destroy(&world, "tiga");
+        for _ in 0..3 {
+            world.tend();
+        }
+        assert_eq!(rewritten(&world).len(), 1);
+        pass(30);
+        world.tend();
+        assert_eq!(rewritten(&world).len(), 1);
+        pass(40);
+        world.tend();
+        world.tend();
+        assert_eq!(rewritten(&world).len(), 2);
+        pass(600);
+        world.tend();
+        assert_eq!(rewritten(&world).len(), 2, "it is paid");
+        // What is owed is owed after a lock.
+        destroy(&world, "empat");
+        world.appliance.lock(OPERATOR, clock()).unwrap();
+        world.appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
+        world.tend();
+        world.tend();
+        assert_eq!(rewritten(&world).len(), 3);
     });
 }
