@@ -52,6 +52,7 @@ mod explain;
 mod export;
 mod failures;
 mod fault;
+mod file_debt;
 mod folding;
 mod frozen;
 mod give_back;

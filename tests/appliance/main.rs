@@ -21,6 +21,7 @@ mod early;
 mod escrow;
 mod expiries;
 mod exports;
+mod file_debt;
 mod fixtures;
 mod gaps;
 mod index;

@@ -14,6 +14,7 @@ mod desk;
 mod disks;
 mod escrow_kills;
 mod floods;
+mod forgotten;
 mod kek_kills;
 mod keys;
 mod kill;
