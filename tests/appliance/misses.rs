@@ -131,7 +131,7 @@ fn many_who_guess_at_once_learn_of_no_more_than_there_is_and_a_kill_gives_nothin
     let told = |application: &Application, told: &AtomicUsize, by: usize| {
         for number in 0..30 {
             // Half of them in batches, half of what is in those opens.
-            let answer = if by % 2 == 0 {
+            let answer = if by.is_multiple_of(2) {
                 let items = json!({ "items": [known, guess(&known, number), known, guess(&known, number)] });
                 reencrypt(application, &items)
             } else {
