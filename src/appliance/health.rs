@@ -69,7 +69,7 @@ pub struct Health {
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
     pub refused_locked: u64,
-    /// Budgets of decrypted fields of which four fifths are used or more.
+    /// Budgets of which four fifths are used or more.
     pub strained_budgets: Vec<(Spender, Standing)>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,

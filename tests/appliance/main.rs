@@ -41,6 +41,7 @@ mod limits;
 mod lives;
 mod lone_admin;
 mod memory;
+mod misses;
 mod networks;
 mod open_routes;
 mod openapi;
