@@ -40,6 +40,7 @@ mod leases;
 mod limits;
 mod lives;
 mod lone_admin;
+mod many_versions;
 mod memory;
 mod misses;
 mod networks;
