@@ -15,7 +15,7 @@ pub(super) mod fixed {
              versi terbaru semua yang dienkripsi dengan versi ini: POST .../reencrypt dengan force: true \
              (enkripsi_ulang.php --paksa)";
         LOOK "make sure that nothing depends on it any more" "pastikan tidak ada lagi yang bergantung padanya";
-        SCHEDULE "destroy it: gembok key schedule-destruction" "musnahkan: gembok key schedule-destruction";
+        SCHEDULE "destroy it: gembok key schedule-destruction --reason ..." "musnahkan: gembok key schedule-destruction --reason ...";
         ENABLE "let it be used again: gembok key enable" "izinkan dipakai lagi: gembok key enable";
         DUE_AGE "it is as old as it may become" "umurnya sudah mencapai batas";
         DUE_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";

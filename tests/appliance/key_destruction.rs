@@ -52,7 +52,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
         assert_eq!(ask(who, 1, 30).status, code);
     }
     assert!([403, 404].contains(&ask(&opsir, 1, 30).status));
-    let operator = ["key", "schedule-destruction", OBJECT, "1", "--project", PROJECT];
+    let operator = ["key", "schedule-destruction", OBJECT, "1", "--project", PROJECT, "--reason", "uji"];
     assert_eq!(world.sandbox.refused(&operator), "forbidden", "nobody asks but by name");
     for days in [6, 91] {
         assert_eq!(ask(&siti, 1, days).problem(), refusal(400, "bad-request"));

@@ -51,7 +51,9 @@ pub(crate) fn every_verb(book: &mut Book) {
     }
     let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
     book.resource("PUT", &format!("{versions}/1/windows"), windows);
-    let asked = book.resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7 })).json();
+    let asked = book
+        .resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7, "reason": "uji" }))
+        .json();
     let officer = book.people[3].clone();
     let give = format!("/v1/approvals/{}/give", asked["id"].as_str().unwrap());
     book.ask(&officer, "POST", &give, &[], &json!({})).ok();
@@ -143,9 +145,19 @@ fn a_compromised_version_encrypts_no_more_and_another_takes_over() {
     let detail = |name: &str| entry["details"][name].as_str().map(str::to_owned);
     assert_eq!((detail("reason").as_deref(), detail("next-version").as_deref()), (Some("bocor"), Some("2")));
 
+    // Said again, nothing becomes of it, and the reason is on record all the same.
+    let again = key(&world, "compromise 1", "--reason dijual");
+    assert_eq!((&again["version"]["state"], &again["moves"]), (&shown["version"]["state"], &shown["moves"]));
+    let trail = world.trail();
+    let said = trail.iter().filter(|entry| entry["act"] == "key.compromise").map(|entry| &entry["details"]);
+    let said: Vec<_> = said.map(|details| (&details["reason"], &details["again"])).collect();
+    assert_eq!(said, [(&json!("bocor"), &Value::Null), (&json!("dijual"), &json!("yes"))]);
+    assert!(trail.iter().rev().find(|entry| entry["act"] == "key.compromise").unwrap()["actor"].is_string());
+    assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 2, "and nothing takes over once more");
+
     // A closed one stays closed, and is compromised when it is opened again.
     key(&world, "disable 2", "");
-    assert_eq!(key(&world, "compromise 2", "")["version"]["state"], "disabled");
+    assert_eq!(key(&world, "compromise 2", "--reason bocor")["version"]["state"], "disabled");
     assert_eq!(key(&world, "enable 2", "")["version"]["state"], "compromised");
     let item = json!({ "object": OBJECT, "plaintext": "" });
     assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
@@ -229,7 +241,18 @@ fn members_move_keys_and_an_officer_stops_one() {
         siti.post(&path("/enable"), &json!({ "reason": "a\nb" })).problem(),
         refusal(400, "bad-request")
     );
-    let compromised = opsir.post(&path("/compromise"), &json!({}));
+    for verb in ["/compromise", "/destruction"] {
+        for said in [json!({}), json!({ "reason": "" }), json!({ "reason": "a\nb" })] {
+            let answer = siti.post(&path(verb), &said);
+            assert_eq!(answer.problem(), refusal(400, "bad-request"), "{verb} {said}");
+            assert!(answer.json()["detail"].as_str().unwrap().contains("one line"), "{}", answer.text());
+        }
+    }
+    let words = ["key", "compromise", OBJECT, "1", "--project", PROJECT];
+    let output = world.sandbox.run(&words);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--reason"), "{output:?}");
+    assert_eq!(siti.get(&path("")).ok()["version"]["state"], "active", "nothing became of it");
+    let compromised = opsir.post(&path("/compromise"), &json!({ "reason": "kata sandi bocor" }));
     assert_eq!(compromised.status, 200, "{}", compromised.text());
     assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
 }
@@ -296,7 +319,7 @@ fn nothing_is_opened_after_the_answer_that_closes_a_version() {
 /// One asks for the end of version 1, the other says yes; from that answer on it is closed.
 fn schedule(siti: &Person, budi: &Person) {
     let path = format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/1/destruction");
-    let asked = siti.post(&path, &json!({ "days": 7 }));
+    let asked = siti.post(&path, &json!({ "days": 7, "reason": "uji" }));
     assert_eq!(asked.status, 201, "{}", asked.text());
     assert_eq!(budi.decide(&text(&asked.json()["id"]), "give").status, 200);
 }
@@ -322,7 +345,7 @@ fn nothing_is_encrypted_under_a_version_after_the_answer_that_it_is_compromised(
         while compromised < 5 {
             compromised += 1;
             sleep(Duration::from_millis(100));
-            key(&world, &format!("compromise {compromised}"), "");
+            key(&world, &format!("compromise {compromised}"), "--reason uji");
             answered.push(Instant::now());
         }
         sleep(Duration::from_millis(100));
