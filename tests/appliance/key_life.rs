@@ -358,3 +358,46 @@ fn nothing_is_encrypted_under_a_version_after_the_answer_that_it_is_compromised(
         assert!(seen.iter().any(|(_, of)| *of == version + 1), "nobody was held up: version {}", version + 1);
     }
 }
+
+#[test]
+fn nobody_who_encrypts_is_refused_while_versions_turn() {
+    let world = World::new("");
+    let absensi = Application { api_key: world.generous(), ..world.absensi() };
+    let item = json!({ "object": OBJECT, "plaintext": "" }).to_string();
+    let stop = AtomicBool::new(false);
+    scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let (mut connection, mut last) = (absensi.client.connect().unwrap(), 1);
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = absensi.v1_over(&mut connection, "encrypt", &item).unwrap();
+                    if answer.status == 503 {
+                        // The journal of a daemon that has hardly a processor for itself.
+                        assert_eq!(refusal(answer), (503, "journal-full".into()));
+                        sleep(Duration::from_millis(100));
+                        continue;
+                    }
+                    let sealed = answer.ok();
+                    let version = version_of(sealed["ciphertext"].as_str().unwrap());
+                    assert!(version >= last, "{version} after {last}");
+                    last = version;
+                }
+                assert_eq!(last, 61);
+            });
+        }
+        // After each change anything is read anew, the object just before another turn of its key, too.
+        for worker in 0..3 {
+            let (world, stop) = (&world, &stop);
+            scope.spawn(move || {
+                for number in (0..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                    world.done(&format!("object create lain-{worker}-{number} --project {PROJECT}"));
+                }
+            });
+        }
+        for _ in 0..60 {
+            key(&world, "rotate", "");
+        }
+        sleep(Duration::from_millis(100));
+        stop.store(true, Ordering::Relaxed);
+    });
+}
