@@ -13,10 +13,11 @@ use crate::vault::{row_keys, store_path, stored};
 pub(crate) struct Seen(Vec<Vec<u8>>);
 
 impl Seen {
-    /// KEKs by their rows, which are sealed; store keys as they are wrapped in the boot row.
+    /// KEKs and index roots by their rows, which are sealed; store keys as they are wrapped in the boot row.
     fn now(sandbox: &Sandbox) -> Vec<Vec<u8>> {
-        let rows = row_keys(sandbox, Table::Keks).into_iter();
-        let middles = rows.map(|row_key| stored(sandbox, Table::Keks, &row_key)[32..64].to_vec());
+        let rows = |table| row_keys(sandbox, table).into_iter().map(move |row_key| (table, row_key));
+        let rows = rows(Table::Keks).chain(rows(Table::IndexRoots));
+        let middles = rows.map(|(table, row_key)| stored(sandbox, table, &row_key)[32..64].to_vec());
         let boot = Boot::logged(&stored(sandbox, Table::Boot, &[])).unwrap();
         middles.chain(boot.store_keys.into_iter().map(|key| key.wrapped)).collect()
     }

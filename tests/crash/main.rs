@@ -15,6 +15,7 @@ mod disks;
 mod escrow_kills;
 mod floods;
 mod forgotten;
+mod index_kills;
 mod kek_kills;
 mod keys;
 mod kill;
