@@ -14,7 +14,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
 use super::acts::object_of;
-use super::answer::{Done, KeyVersion, Page};
+use super::answer::{ApprovalLine, Done, KeyVersion, Page};
 use super::key_verify::VerifyKeys;
 use super::perform::{algorithm, bad, moment_to_come};
 use super::view::{all, told};
@@ -254,7 +254,7 @@ impl Key {
                 let of = KeyVersionOf { project, object, version }.parse()?;
                 let why = must_say(why, "The end of a key version is asked for")?;
                 let asked = appliance.ask_destruction(leave, &of, days, why, now)?;
-                Ok(Done::Approval(Box::new(asked.into())))
+                Ok(Done::Approval(Box::new(ApprovalLine::whole(asked, &appliance, now)?)))
             }
             Self::Verify(wanted) => wanted.perform(door),
             Self::CancelDestruction(moved) => {

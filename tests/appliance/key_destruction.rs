@@ -13,6 +13,8 @@ use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::{Batch, Scan, Table};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::client::refusal;
 use crate::second_person::{Person, member, person, text};
@@ -90,8 +92,10 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
         table.contains("destroy a key version") && table.contains(&format!("{PROJECT}/{OBJECT} 1")),
         "{table}"
     );
+    what_is_at_stake_is_shown(&world, &id, [&siti, &budi, &opsir], &admin);
     let in_memory = world.status()["data_keys"].as_u64().unwrap();
-    assert_eq!(budi.decide(&id, "give").ok()["state"], "approved");
+    let given = budi.decide(&id, "give").ok();
+    decided_it_is_shown_to_members_alone(&given, &budi, &opsir);
 
     let shown = state(&world, 1);
     assert_eq!(
@@ -140,6 +144,51 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     world.done(&format!("object reinstate {OBJECT} --project {PROJECT}"));
     assert_eq!(opsir.decide(&id, "give").problem(), refusal(409, "wrong-key-state"));
     assert_eq!(opsir.decide(&id, "refuse").ok()["state"], "refused");
+}
+
+/// Who may decide, and who may see the object, is told how much would be lost; an admin, who may neither, is not.
+fn what_is_at_stake_is_shown(world: &World, id: &str, who: [&Person; 3], admin: &Person) {
+    let path = format!("/v1/approvals/{id}");
+    for person in who {
+        let shown = person.get(&path).ok();
+        assert_eq!(shown["reason"], "masa simpan habis");
+        let key = &shown["key"];
+        let version = &key["version"];
+        assert_eq!((&version["state"], &key["current"]), (&json!("decrypt_only"), &json!(false)));
+        assert_eq!(version["algorithm"], "xaes-256-gcm");
+        assert_eq!((&version["uses"]["uses"], &version["uses"]["opened"]), (&json!(1), &json!(1)));
+        assert!(version["uses"]["last_sealed"].is_string() && version["uses"]["last_opened"].is_string());
+        let (at, asked) = (text(&key["destroyed_at"]), text(&shown["asked"]));
+        let days = |from: &str| OffsetDateTime::parse(from, &Rfc3339).unwrap().unix_timestamp() / 86_400;
+        assert!((7..=8).contains(&(days(&at) - days(&asked))), "{at} {asked}");
+        let listed = person.get("/v1/approvals").ok()["items"].clone();
+        let listed = listed.as_array().unwrap().iter().find(|one| one["id"] == *id).unwrap().clone();
+        assert_eq!(listed["key"]["version"], key["version"]);
+    }
+    let shown = admin.get(&path).ok();
+    assert_eq!((&shown["object"], &shown["key"]), (&json!(OBJECT), &Value::Null));
+    for (language, cell, line) in [
+        ("en", "decrypt_only, 1 encrypted, 1 decrypted, gone 2", "key state     decrypt_only\n"),
+        ("id", "decrypt_only, 1 dienkripsi, 1 didekripsi, hilang 2", "keadaan kunci decrypt_only\n"),
+    ] {
+        let said = |verb: &[&str]| {
+            let output = world.sandbox.run(&[&["--language", language, "approval"], verb].concat());
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        assert!(said(&["list"]).contains(cell), "{}", said(&["list"]));
+        assert!(said(&["show", id]).contains(line), "{}", said(&["show", id]));
+    }
+}
+
+fn decided_it_is_shown_to_members_alone(given: &Value, member: &Person, officer: &Person) {
+    let (key, path) = (&given["key"], format!("/v1/approvals/{}", given["id"].as_str().unwrap()));
+    assert_eq!(
+        (&given["state"], &key["version"]["state"]),
+        (&json!("approved"), &json!("destroy_scheduled"))
+    );
+    assert_eq!(key["destroyed_at"], key["version"]["destroy_at"]);
+    assert!(member.get(&path).ok()["key"].is_object());
+    assert!(officer.get(&path).ok()["key"].is_null());
 }
 
 /// Sets when the destruction of the only version that waits for one falls due, as if it had been asked so long ago.
