@@ -30,6 +30,7 @@ mod journal;
 mod kek_rotation;
 mod key_destruction;
 mod key_life;
+mod key_load;
 mod key_model;
 mod key_turns;
 mod key_uses;
