@@ -18,8 +18,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::client::refusal;
 use crate::second_person::{Person, member, person, text};
-use crate::support::daemon::{OBJECT, PROJECT, Sandbox};
-use crate::support::softhsm::in_child;
+use crate::support::daemon::{Daemon, OBJECT, PROJECT, Sandbox};
+use crate::support::softhsm::{SoftHsm, in_child};
 use crate::vault::{Vault, store_path, stored};
 use crate::world::World;
 
@@ -320,4 +320,56 @@ fn when_its_time_is_over_nothing_is_left_of_the_key() {
         let version: KeyVersion = cbor::decode(&row.value).unwrap();
         assert!(version.wrapped.is_empty() && version.gone.is_some());
     });
+}
+
+#[test]
+fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
+    in_child(
+        "key_destruction::when_nothing_stands_against_it_any_more_the_second_date_is_written",
+        |softhsm| {
+            let world = World::new("");
+            scheduled(&world);
+            let row_key = behind(&world.sandbox, world.daemon, softhsm, make_due);
+            let world = World { daemon: world.sandbox.resume(), sandbox: world.sandbox };
+            let rewritten = |world: &World| {
+                world.daemon.wait_until("the file was written anew", || {
+                    world.daemon.said("the store's file was written anew").count() == 1
+                });
+            };
+            rewritten(&world);
+            // As it will be once the MK generation that wrapped it is destroyed: only the KEK stands still.
+            behind(&world.sandbox, world.daemon, softhsm, |vault| {
+                let row = vault.store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
+                let mut version: KeyVersion = cbor::decode(&row.value).unwrap();
+                version.gone.as_mut().unwrap().master_key = 0;
+                let now = Timestamp::from_micros(vault.store.head().time_us);
+                let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.later"));
+                let batch =
+                    Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
+                vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+            });
+            let world = World { daemon: world.sandbox.resume(), sandbox: world.sandbox };
+            let shown = state(&world, 1);
+            assert_eq!(shown["stands_against"], json!([{ "what": "kek-version", "number": 1 }]), "{shown}");
+            assert!(shown["unrecoverable"].is_null(), "{shown}");
+            world.done(&format!("project rotate-kek {PROJECT}"));
+            rewritten(&world);
+            let destroyed = state(&world, 1)["destroyed"].clone();
+            let world = world.restart();
+            world
+                .daemon
+                .wait_until("nobody can have it any more", || state(&world, 1)["unrecoverable"].is_string());
+            let shown = state(&world, 1);
+            assert_eq!((&shown["stands_against"], &shown["destroyed"]), (&json!([]), &destroyed), "{shown}");
+            assert!(shown["unrecoverable"].as_str() > destroyed.as_str());
+            let noted = world.done("audit list --act key.unrecoverable")["audit"]["entries"].clone();
+            assert_eq!(noted.as_array().unwrap().len(), 1, "{noted}");
+        },
+    );
+}
+
+/// Stops a daemon, and does something behind its back.
+fn behind<T>(sandbox: &Sandbox, daemon: Daemon, softhsm: &SoftHsm, act: impl FnOnce(&Vault) -> T) -> T {
+    assert!(daemon.stop().success());
+    act(&Vault::open(sandbox, softhsm))
 }
