@@ -86,6 +86,8 @@ struct Told {
     entries: u64,
     /// Of the store key, that a boot row in the log names.
     generations: BTreeSet<u32>,
+    /// Whether it lies where the store does.
+    same_disk: bool,
     /// Keys of which there is no copy.
     only_here: Option<u64>,
     trouble: Option<String>,
@@ -101,6 +103,8 @@ pub struct EscrowHealth {
     pub entries: u64,
     /// Key versions that wait to be in it.
     pub waiting: u64,
+    /// Whether it lies on the store's own file system, so that one dead disk takes both. Two partitions of one disk do not show.
+    pub same_disk: bool,
     /// Key versions that would be lost with the store's disk; not known at the beginning.
     pub only_here: Option<u64>,
     /// Why nothing can be added at present.
@@ -139,7 +143,8 @@ impl Operational {
         let waiting = waiting.iter().filter(|(table, _)| *table == Table::KeyVersions).count() as u64;
         let path = self.settings.escrow_path.as_ref().map(|path| path.display().to_string());
         let only_here = if path.is_some() && told.trouble.is_none() { Some(waiting) } else { told.only_here };
-        EscrowHealth { entries: told.entries, waiting, only_here, trouble: told.trouble.clone(), path }
+        let (entries, same_disk, trouble) = (told.entries, told.same_disk, told.trouble.clone());
+        EscrowHealth { path, entries, waiting, same_disk, only_here, trouble }
     }
 
     /// Whether a boot row with this generation of the store key is in the log, or none is kept.
@@ -225,7 +230,16 @@ impl Operational {
             logged.insert(fingerprint(entry.table, entry.key));
             Ok(())
         })?;
-        self.escrow.told.lock().generations = generations;
+        let same_disk = file.lies_beside(&self.settings.state_directory);
+        let mut told = self.escrow.told.lock();
+        if same_disk && !told.same_disk {
+            tracing::warn!(
+                log = %path.display(),
+                "the escrow log lies on the file system of the store: a dead disk takes both; let escrow_path be on another disk"
+            );
+        }
+        (told.generations, told.same_disk) = (generations, same_disk);
+        drop(told);
         let mut ready = Ready { file, appended: HashSet::new() };
         // First of all what opens the rest.
         self.log_boot(&mut ready)?;

@@ -161,6 +161,13 @@ impl EscrowFile {
 }
 
 impl EscrowFile {
+    /// Whether it is on the file system of a folder, as far as that can be seen.
+    pub(super) fn lies_beside(&self, folder: &Path) -> bool {
+        let beside =
+            std::fs::metadata(folder).and_then(|folder| Ok((folder.dev(), self.file.metadata()?.dev())));
+        beside.is_ok_and(|(folder, file)| folder == file)
+    }
+
     /// Whether the file that is open is the one that lies there: one that was moved away, or whose disk is, is no second place.
     fn check_place(&self) -> Result<(), Stop> {
         let place = |file: &std::fs::Metadata| (file.dev(), file.ino());

@@ -109,6 +109,7 @@ pairs! {
     WORN "WORN" "AUS";
     STORE_KEY "store key" "kunci simpan";
     ESCROW "escrow log" "log escrow";
+    ONE_DISK "ONE DISK" "SATU DISK";
     REWRAPPING "rewrapping" "pembungkusan";
     DUE "ROTATE" "ROTASI";
     CA_ROLL "CA ROLL" "GANTI CA";

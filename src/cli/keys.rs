@@ -30,7 +30,7 @@ pub(super) fn store_key(key: &StoreKeyStatus) -> String {
 
 /// Whether every key is kept a second time.
 fn escrow(how: &EscrowStatus) -> String {
-    let EscrowStatus { path, entries, waiting, only_here, trouble: _ } = how;
+    let EscrowStatus { path, entries, waiting, only_here, same_disk: _, trouble: _ } = how;
     match (path, only_here) {
         (Some(path), _) if *waiting == 0 => say::escrow(entries, path).into(),
         (Some(path), _) => say::escrow_waits(entries, path, waiting).into(),
@@ -53,6 +53,7 @@ pub(super) fn lines(keys: &KeysStatus) -> Vec<(Pair, String)> {
     let trouble = keys.trouble.iter().map(|trouble| (heads::TROUBLE, trouble.clone()));
     let escrow = std::iter::once((heads::ESCROW, escrow(&keys.escrow)));
     let stuck = keys.escrow.trouble.iter().map(|trouble| (heads::TROUBLE, trouble.clone()));
-    let store_key = store_key.chain(escrow).chain(stuck);
+    let same_disk = keys.escrow.same_disk.then(|| (heads::ONE_DISK, fixed::ESCROW_SAME_DISK.to_string()));
+    let store_key = store_key.chain(escrow).chain(same_disk).chain(stuck);
     store_key.chain(rewrapping).chain(trouble).collect()
 }

@@ -50,6 +50,9 @@ pub(super) mod fixed {
         NOT_FROZEN "not frozen" "tidak dibekukan";
         NONE "none" "tidak ada";
         NO_ESCROW "none: a dead disk loses every key" "tidak ada: disk yang rusak menghilangkan semua kunci";
+        ESCROW_SAME_DISK "the escrow log lies on the file system of the store: a dead disk takes both; let escrow_path be on another disk"
+            "log escrow berada di sistem berkas yang sama dengan penyimpanan: disk yang rusak menghilangkan keduanya; arahkan \
+             escrow_path ke disk lain";
         YES "yes" "ya";
         MASTER_KEY "master key" "kunci induk";
         STORE_KEY "store key" "kunci penyimpanan";

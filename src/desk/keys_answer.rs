@@ -29,6 +29,8 @@ pub struct EscrowStatus {
     pub entries: u64,
     /// Key versions that wait to be in it, and do not seal until then.
     pub waiting: u64,
+    /// Whether it lies on the store's own file system, so that one dead disk takes both. Two partitions of one disk do not show.
+    pub same_disk: bool,
     /// Key versions that would be lost with the store's disk; not known at the beginning.
     pub only_here: Option<u64>,
     /// Why nothing can be added at present.
@@ -37,8 +39,8 @@ pub struct EscrowStatus {
 
 impl From<EscrowHealth> for EscrowStatus {
     fn from(health: EscrowHealth) -> Self {
-        let EscrowHealth { path, entries, waiting, only_here, trouble } = health;
-        Self { path, entries, waiting, only_here, trouble }
+        let EscrowHealth { path, entries, waiting, same_disk, only_here, trouble } = health;
+        Self { path, entries, waiting, same_disk, only_here, trouble }
     }
 }
 

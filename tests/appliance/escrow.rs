@@ -225,6 +225,50 @@ fn what_is_missing_comes_into_the_log_and_what_is_wrong_with_it_is_said() {
 }
 
 #[test]
+fn a_log_on_the_disk_of_the_store_is_warned_of() {
+    let warned = |world: &World| {
+        let lines = world.daemon.log();
+        lines.lines().filter(|line| line.contains("a dead disk takes both") && line.contains("WARN")).count()
+    };
+    let said = |world: &World, language: &str| {
+        let output = world.sandbox.run(&["status", "--language", language]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let sentences = [
+        ("en", "ONE DISK", "a dead disk takes both"),
+        ("id", "SATU DISK", "disk yang rusak menghilangkan keduanya"),
+    ];
+    let world = escrowed();
+    assert_eq!((&status(&world)["same_disk"], warned(&world)), (&json!(true), 1));
+    let health = world.admin().get("/health/state").ok();
+    assert_eq!(health["keys"]["escrow"]["same_disk"], true);
+    for (language, head, sentence) in sentences {
+        let said = said(&world, language);
+        assert!(said.contains(head) && said.contains(sentence), "{said}");
+    }
+    // Another file system is another disk.
+    let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+    let path = elsewhere.path().join("escrow.log");
+    world.sandbox.configure(&format!("[store]\nescrow_path = \"{}\"\n", path.display()));
+    let world = world.restart();
+    world.daemon.wait_until("every key is in the log", || status(&world)["entries"] == 3);
+    assert_eq!((&status(&world)["same_disk"], warned(&world)), (&json!(false), 0));
+    for (language, head, _) in sentences {
+        assert!(!said(&world, language).contains(head));
+    }
+    // And back, by a roundabout path.
+    let link = world.sandbox.path("other/../other");
+    world.sandbox.configure(&format!("[store]\nescrow_path = \"{}/kedua.log\"\n", link.display()));
+    let world = world.restart();
+    world.daemon.wait_until("it is seen", || status(&world)["same_disk"] == true);
+    // Without one there is nothing to warn of.
+    world.sandbox.configure("");
+    let world = world.restart();
+    world.daemon.wait_until("keys are counted", || status(&world)["only_here"] == 1);
+    assert_eq!((&status(&world)["same_disk"], warned(&world)), (&json!(false), 0));
+}
+
+#[test]
 fn with_the_token_the_log_leads_to_every_key() {
     in_child("escrow::with_the_token_the_log_leads_to_every_key", |softhsm| {
         let world = escrowed();
