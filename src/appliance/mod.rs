@@ -219,6 +219,7 @@ pub use rollback::{Acceptance, Rollback, WentPast};
 pub use roots::RootVersionView;
 pub use rotating::{Rotated, Rotation};
 pub use rotation::NextKey;
+pub use schema::NewSchema;
 pub use served::Served;
 pub use server_names::ServerNames;
 pub use sessions::{SessionView, Showing};

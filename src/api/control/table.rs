@@ -160,9 +160,12 @@ pub const ROWS: &[Row] = &[
         .says("What an object declares of its data."),
     Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
         .takes("schema")
+        .query(&[Query::Flag("new_index")])
         .shows("schema")
-        .says("Declare something else, as far as ciphertexts still open.")
-        .refuses(&[Code::Conflict])
+        .says(
+            "Declare something else, as far as ciphertexts still open; new_index where an index may change or go.",
+        )
+        .refuses(&[Code::Conflict, Code::IndexGivenUp])
         .large(),
     Row::put("/v1/projects/{project}/objects/{object:name}/rotation", "object rotation")
         .shows("object")
