@@ -177,7 +177,8 @@ impl Spending {
         let wait = if fields <= left.saturating_add(at_stake) { wait.min(STAKES_COME_BACK_IN) } else { wait };
         let wants = match self.spender.counted() {
             Counted::Decrypted | Counted::Indexed => format!("the request has {fields}"),
-            Counted::Missed => format!("a reencrypt holds {fields} while it opens, and {at_stake} are held"),
+            Counted::Missed if at_stake > 0 => format!("requests under way hold {at_stake}"),
+            Counted::Missed => "nothing is opened to be reencrypted without one".to_owned(),
         };
         Refusal { limit: met(limit), ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }
             .detail(format!("The {of}'s budget of {limit} {what} in 24 hours has {left} left; {wants}."))

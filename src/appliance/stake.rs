@@ -100,3 +100,40 @@ impl Operational {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::appliance::budgets::Budgets;
+    use crate::appliance::fault::Stop;
+    use crate::domain::budget::{DefaultBudgets, HOUR_S};
+    use crate::domain::id::{ApiKeyId, EndpointId};
+    use crate::store::Batch;
+    use crate::store::failing_disk::Failing;
+
+    #[test]
+    fn who_waits_for_what_requests_under_way_hold_comes_back_in_a_second() {
+        let time = Timestamp::from_seconds(HOUR_S);
+        let defaults = DefaultBudgets { api_key_missed_per_day: 2, ..DefaultBudgets::default() };
+        let (_disk, _file, store) = Failing::store(Batch::new(1).record(2, 1, b"made"));
+        let budgets = Budgets::load(&store, Now { time, instant: Instant::now() }, true, defaults).unwrap();
+        let (endpoint, key) = (EndpointId::from_bytes([1; 16]), ApiKeyId::from_bytes([2; 16]));
+        let purse = budgets.purse(endpoint, key, Counted::Missed);
+        let charge = || budgets.charge(&purse, 1, |of| of.default_of(defaults), time.into(), &store);
+        let wait = || match charge().err() {
+            Some(Stop::Refused(refusal)) => refusal.retry_after.unwrap(),
+            _ => Duration::ZERO,
+        };
+        let held = [charge().unwrap(), charge().unwrap()];
+        assert_eq!(wait(), Duration::from_secs(24 * HOUR_S));
+        purse.api_key.at_stake.fetch_add(2, Ordering::AcqRel);
+        assert_eq!(wait(), Duration::from_secs(1));
+        // One opened, and its field is there again; the other did not.
+        purse.put_back(&held[0]);
+        assert_eq!((wait(), wait()), (Duration::ZERO, Duration::from_secs(1)));
+        purse.api_key.at_stake.fetch_sub(2, Ordering::AcqRel);
+        assert_eq!(wait(), Duration::from_secs(24 * HOUR_S));
+    }
+}
