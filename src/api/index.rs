@@ -52,7 +52,7 @@ impl Verb for Index {
     ) -> Result<Done<Indexed>, Refusal> {
         let values = work.into_iter().map(|item| to_index(operational, item));
         let values: Vec<Result<ToIndex<'_>, Refusal>> = values.collect();
-        let needs = Operational::index_needs(&admitted, &values, now);
+        let needs = Operational::index_needs(&admitted, &values);
         let keys = match operational.recall_index_keys(&needs, now) {
             Some(keys) => keys,
             None => {

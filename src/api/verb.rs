@@ -129,7 +129,7 @@ impl Verb for Decrypt {
         let keys = match operational.recall_opening_keys(&admitted, &sealed, now) {
             Some(keys) => keys,
             None => {
-                let versions = Operational::opening_versions(&admitted, &sealed, now);
+                let versions = Operational::opening_versions(&admitted, &sealed);
                 let operational = Arc::clone(operational);
                 hop(move || Ok(operational.load_opening_keys(versions, now))).await?
             }
@@ -156,7 +156,7 @@ impl Verb for Reencrypt {
             Ok(Aged { sealed: sealed(item, bytes_max)?, force })
         });
         let aged: Vec<Result<Aged<'_>, Refusal>> = aged.collect();
-        let needed = Operational::renewing_versions(&admitted, &aged, now);
+        let needed = Operational::renewing_versions(&admitted, &aged);
         let keys = match operational.recall_renewing_keys(&needed, now) {
             Some(keys) => keys,
             None => {

@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
-use crate::crypto::envelope::Envelope;
+use crate::crypto::envelope::{Envelope, Header};
 use crate::domain::access_record::{Groups, count_item};
-use crate::domain::key_version::{KeyVersion, Opening};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
@@ -31,11 +31,17 @@ pub struct Sealed<'a> {
     pub context: Context<'a>,
 }
 
+/// What an item needs the key of: the version that its envelope names, of its object.
+pub struct WantedKey {
+    served: Arc<Served>,
+    header: Header,
+}
+
 /// The keys for an admitted decrypt; one per item.
 pub struct OpeningKeys(SmallVec<[Result<Arc<Held<DataKey>>, Code>; 1]>);
 
 impl Operational {
-    /// The keys for `sealed`, if all are in memory.
+    /// The keys for `sealed`, if all are in memory, and what is known of their versions.
     #[must_use]
     pub fn recall_opening_keys(
         &self,
@@ -43,35 +49,34 @@ impl Operational {
         sealed: &[Result<Sealed<'_>, Refusal>],
         now: Now,
     ) -> Option<OpeningKeys> {
-        let wanted = wanted(admitted, sealed, now);
-        let keys = wanted.map(|version| match version {
-            Ok((_, version)) => self.keyring.recall(version, now.instant).map(Ok),
+        let keys = wanted(admitted, sealed).map(|wanted| match wanted {
+            Ok((served, header)) => match served.version_at_hand(header, now)? {
+                Ok(version) => self.keyring.recall(version, now.instant).map(Ok),
+                Err(code) => Some(Err(code)),
+            },
             Err(code) => Some(Err(code)),
         });
         keys.collect::<Option<_>>().map(OpeningKeys)
     }
 
-    /// The key versions that [`Operational::load_opening_keys`] is to unwrap: owned, to be carried to a blocking thread.
+    /// What [`Operational::load_opening_keys`] is to unwrap the keys of: owned, to be carried to a blocking thread.
     #[must_use]
     pub fn opening_versions(
         admitted: &Admitted<Decrypt>,
         sealed: &[Result<Sealed<'_>, Refusal>],
-        now: Now,
-    ) -> Vec<Result<(Arc<Served>, u32), Code>> {
-        let wanted = wanted(admitted, sealed, now);
-        wanted.map(|wanted| wanted.map(|(served, version)| (Arc::clone(served), version.version))).collect()
+    ) -> Vec<Result<WantedKey, Code>> {
+        let wanted = wanted(admitted, sealed);
+        wanted
+            .map(|wanted| wanted.map(|(served, header)| WantedKey { served: Arc::clone(served), header }))
+            .collect()
     }
 
-    /// Unwraps keys as need be; what keeps one from being had stands in its item's place. Blocks.
+    /// Looks for versions and unwraps keys as need be; what keeps one from being had stands in its item's place. Blocks.
     #[must_use]
-    pub fn load_opening_keys(
-        &self,
-        versions: Vec<Result<(Arc<Served>, u32), Code>>,
-        now: Now,
-    ) -> OpeningKeys {
-        let keys = versions.into_iter().map(|wanted| {
-            let (served, number) = wanted?;
-            let version = served.version(number)?.ok_or(Code::CannotOpen)?;
+    pub fn load_opening_keys(&self, wanted: Vec<Result<WantedKey, Code>>, now: Now) -> OpeningKeys {
+        let keys = wanted.into_iter().map(|wanted| {
+            let WantedKey { served, header } = wanted?;
+            let version = self.load_version(&served, header, now)?;
             let key = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant);
             let key = key.map_err(|stop| stop.told().code)?;
             self.check_not_closed((version.key_id, version.version)).map(|()| key)
@@ -107,11 +112,7 @@ impl Operational {
                     done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
                     self.frozen.check(served.object.project, subject)?;
                 }
-                let (version, envelope) =
-                    version_of(served, &sealed.envelope, now).map_err(|code| match code {
-                        Code::CannotOpen => cannot_open(served, &sealed.context),
-                        told_apart => told_apart.into(),
-                    })?;
+                let (version, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
                 number = version.version;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 key_watch.opens((version.key_id, number), served.revision);
@@ -142,35 +143,40 @@ impl Operational {
     }
 }
 
-/// The key version each item asks for, or why it gets none.
+/// The object and the header of each item, or why it gets no key.
 fn wanted<'a>(
     admitted: &'a Admitted<Decrypt>,
     sealed: &'a [Result<Sealed<'_>, Refusal>],
-    now: Now,
-) -> impl Iterator<Item = Result<(&'a Arc<Served>, &'a KeyVersion), Code>> {
-    admitted.items().iter().zip(sealed).map(move |(served, sealed)| {
+) -> impl Iterator<Item = Result<(&'a Arc<Served>, Header), Code>> {
+    admitted.items().iter().zip(sealed).map(|(served, sealed)| {
         let served = served.as_ref().map_err(|denied| denied.code)?;
         let sealed = sealed.as_ref().map_err(|refusal| refusal.code)?;
-        version_of(served, &sealed.envelope, now).map(|(version, _)| (served, version))
+        Ok((served, envelope_of(served, &sealed.envelope)?.header))
     })
 }
 
-/// Takes the envelope apart and finds its version, before any key is fetched: its key id must be the object's, the version
-/// must exist, the algorithm must be that version's, and it must open at `now`.
+/// Takes an envelope apart, before any key is fetched: its key id must be the object's.
+pub(super) fn envelope_of<'e>(served: &Served, envelope: &'e [u8]) -> Result<Envelope<'e>, Code> {
+    let envelope = Envelope::parse(envelope).map_err(|_| Code::CannotOpen)?;
+    if envelope.header.key_id == served.object.key_id { Ok(envelope) } else { Err(Code::CannotOpen) }
+}
+
+/// Takes the envelope apart and finds its version, which was looked for when its key was; `why_not` says why there is none.
 pub(super) fn version_of<'s, 'e>(
     served: &'s Served,
-    envelope: &'e [u8],
+    sealed: &'e Sealed<'_>,
+    why_not: Option<&Code>,
     now: Now,
-) -> Result<(&'s KeyVersion, Envelope<'e>), Code> {
-    let envelope = Envelope::parse(envelope).map_err(|_| Code::CannotOpen)?;
-    if envelope.header.key_id != served.object.key_id {
-        return Err(Code::CannotOpen);
-    }
-    let version = served.version(envelope.header.key_version)?.ok_or(Code::CannotOpen)?;
-    if version.algorithm != envelope.header.algorithm {
-        return Err(Code::CannotOpen);
-    }
-    version.opening(now.time).map(|opening: Opening<'_>| (opening.version(), envelope))
+) -> Result<(&'s KeyVersion, Envelope<'e>), Refusal> {
+    let found = envelope_of(served, &sealed.envelope).and_then(|envelope| {
+        let missing = || Err(why_not.copied().unwrap_or(Code::CannotOpen));
+        let version = served.version_at_hand(envelope.header, now).unwrap_or_else(missing)?;
+        Ok((version, envelope))
+    });
+    found.map_err(|code| match code {
+        Code::CannotOpen => cannot_open(served, &sealed.context),
+        told_apart => told_apart.into(),
+    })
 }
 
 /// The one answer. Where the object requires context names that were not given, it says so beside: the names are in the

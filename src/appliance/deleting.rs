@@ -105,7 +105,7 @@ impl Operational {
                 let row_key = KeyVersion::row_key(object.key_id, number);
                 batch.delete(Table::KeyVersions, &row_key).delete(Table::KeyUses, &row_key)
             });
-            let batch = self.without_roots(batch, &object)?;
+            let batch = self.owe_file(self.without_roots(batch, &object)?, now)?;
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {
                 let of = Grant::from_row_key(row_key);
@@ -147,6 +147,8 @@ impl Operational {
                 batch = rows.iter().fold(batch, |batch, row_key| batch.delete(table, row_key));
             }
             let batch = self.end_approvals_about(batch, project.id, now)?;
+            // Its KEKs went.
+            let batch = self.owe_file(batch, now)?;
             let audit = AuditRecord::new(now.time, actor, "project.delete")
                 .with("id", project.id)
                 .with("name", name)

@@ -13,9 +13,9 @@ use zeroize::Zeroizing;
 use crate::crypto::aad::{self, Context};
 use crate::crypto::blind_index::{IndexKey, IndexRoot};
 use crate::crypto::data_key::DataKey;
+use crate::crypto::envelope::Header;
 use crate::domain::access_record::{Groups, count_item};
 use crate::domain::id::{IndexId, ObjectId};
-use crate::domain::key_version::KeyVersion;
 use crate::domain::normalise::Misfit;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::root_version::RootVersion;
@@ -24,7 +24,7 @@ use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
 use super::closed_keys::KeyWatch;
-use super::decrypt::{Sealed, cannot_open, version_of};
+use super::decrypt::{Sealed, cannot_open, envelope_of, version_of};
 use super::encrypt::Done;
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
@@ -60,8 +60,8 @@ pub struct Indexed {
 /// What an item needs keys of: owned, to be carried to a blocking thread.
 pub struct ToUnwrap {
     served: Arc<Served>,
-    /// The key version that it is under, where it is sealed.
-    opens: Option<Result<u32, Code>>,
+    /// What its envelope says of itself, where it is sealed.
+    opens: Option<Result<Header, Code>>,
 }
 
 /// The keys for an admitted index; one entry per item.
@@ -89,14 +89,13 @@ impl Operational {
     pub fn index_needs(
         admitted: &Admitted<Index>,
         values: &[Result<ToIndex<'_>, Refusal>],
-        now: Now,
     ) -> Vec<Result<ToUnwrap, Code>> {
         let needs = admitted.items().iter().zip(values).map(|(served, value)| {
             let served = served.as_ref().map_err(|denied| denied.code)?;
             let opens = match &value.as_ref().map_err(|refusal| refusal.code)?.value {
                 Searched::Plain(..) => None,
                 Searched::Sealed(sealed) => {
-                    Some(version_of(served, &sealed.envelope, now).map(|(version, _)| version.version))
+                    Some(envelope_of(served, &sealed.envelope).map(|envelope| envelope.header))
                 }
             };
             Ok(ToUnwrap { served: Arc::clone(served), opens })
@@ -108,7 +107,10 @@ impl Operational {
     #[must_use]
     pub fn recall_index_keys(&self, needs: &[Result<ToUnwrap, Code>], now: Now) -> Option<IndexKeys> {
         let root = |_: &Served, root: &RootVersion| self.keyring.recall_root(root, now.instant).ok_or(None);
-        let key = |_: &Served, version: &KeyVersion| self.keyring.recall(version, now.instant).ok_or(None);
+        let key = |served: &Served, header: Header| {
+            let version = served.version_at_hand(header, now).ok_or(None)?.map_err(Some)?;
+            self.keyring.recall(version, now.instant).ok_or(None)
+        };
         keys_of(needs, |need| need.unwrap(root, key))
     }
 
@@ -120,7 +122,8 @@ impl Operational {
         let root = |served: &Served, root: &RootVersion| {
             self.keyring.load_root(root, &served.object, store, master_keys, now.instant).map_err(told)
         };
-        let key = |served: &Served, version: &KeyVersion| {
+        let key = |served: &Served, header: Header| {
+            let version = self.load_version(served, header, now).map_err(Some)?;
             let held = self.keyring.load(version, &served.object, store, master_keys, now.instant);
             let held = held.map_err(told)?;
             self.check_not_closed((version.key_id, version.version)).map(|()| held).map_err(Some)
@@ -197,17 +200,11 @@ impl ToUnwrap {
     fn unwrap(
         &self,
         root: impl Fn(&Served, &RootVersion) -> Result<Arc<Held<IndexRoot>>, Option<Code>>,
-        key: impl Fn(&Served, &KeyVersion) -> Result<Arc<Held<DataKey>>, Option<Code>>,
+        key: impl Fn(&Served, Header) -> Result<Arc<Held<DataKey>>, Option<Code>>,
     ) -> Result<Unwrapped, Option<Code>> {
         let served = &self.served;
         let (current, previous) = served.roots().map_err(Some)?;
-        let opens = match self.opens {
-            None => None,
-            Some(number) => {
-                let version = served.version(number.map_err(Some)?).map_err(Some)?;
-                Some(key(served, version.ok_or(Some(Code::CannotOpen))?)?)
-            }
-        };
+        let opens = self.opens.map(|header| key(served, header.map_err(Some)?)).transpose()?;
         let previous = previous.map(|previous| root(served, previous)).transpose()?;
         Ok(Unwrapped { current: root(served, current)?, previous, opens })
     }
@@ -269,10 +266,7 @@ fn open(
     watch: &mut KeyWatch,
     now: Now,
 ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let (version, envelope) = version_of(served, &sealed.envelope, now).map_err(|code| match code {
-        Code::CannotOpen => cannot_open(served, &sealed.context),
-        told_apart => told_apart.into(),
-    })?;
+    let (version, envelope) = version_of(served, sealed, unwrapped.as_ref().err(), now)?;
     let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
     let key = unwrapped.opens.as_ref().ok_or(Code::Fault)?.key();
     watch.opens((version.key_id, version.version), served.revision);

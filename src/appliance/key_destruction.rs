@@ -13,7 +13,7 @@ use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::store::{Batch, Compacted, MasterKeyState, Table};
+use crate::store::{Batch, MasterKeyState, Table};
 
 use super::access::Leave;
 use super::approvals::{ApprovalView, ask_audit, taken};
@@ -25,9 +25,6 @@ use super::operational::Operational;
 use super::rotation::because_of;
 use super::second_person::{Seconded, ended, no, record};
 use super::wanted::Wanted;
-
-/// Row of the counters that is there from the commit that takes a wrapped key out of its row until the file was written anew.
-pub(super) const FILE_OWED: &[u8] = b"destroyed-in-file";
 
 impl FoundKey {
     /// Whether it could be asked to seal, as far as its object goes.
@@ -142,12 +139,8 @@ impl Operational {
             let master_key = self.master_keys.last().map_or(0, crate::hsm::MasterKey::generation);
             let version = version.destroy(master_key, because).map_err(Refusal::from)?;
             let audit = self.key_audit(&version, "key.destroy", now)?;
-            let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version)).put(
-                Table::Counters,
-                FILE_OWED,
-                cbor::encode(&now.time),
-            );
-            Ok((batch, audit, version))
+            let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version));
+            Ok((self.owe_file(batch, now)?, audit, version))
         })?;
         self.witness_withdrawal(now);
         self.follow(&version);
@@ -171,27 +164,6 @@ impl Operational {
             .with("state", version.state.name()))
     }
 
-    /// Writes the store's file anew where a key was destroyed since that was done, so that nothing of it is left there. Whether
-    /// it was.
-    pub(super) fn forget_destroyed_in_file(&self, now: Now) -> Result<bool, Stop> {
-        if self.store.get(Table::Counters, FILE_OWED)?.is_none() {
-            return Ok(false);
-        }
-        let pause = self.recorder().begin_compaction();
-        tracing::info!(
-            "the store's file is written anew without a destroyed key; requests that need it wait"
-        );
-        let rewritten = self.store.rewrite();
-        drop(pause);
-        let Compacted { before_bytes, after_bytes } = rewritten?;
-        tracing::info!(before_bytes, after_bytes, "the store's file was written anew");
-        let audit = AuditRecord::new(now.time, Actor::System, "store.rewrite")
-            .with("before-bytes", before_bytes)
-            .with("after-bytes", after_bytes);
-        self.change(now, |batch| Ok((batch.delete(Table::Counters, FILE_OWED), audit, ())))?;
-        Ok(true)
-    }
-
     /// Writes down since when no copy of a destroyed key can be unwrapped any more, once nothing stands against that: neither the
     /// KEK versions nor the MK generations by which a copy in an older file could be. Backups are none yet.
     pub(super) fn note_unrecoverable(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
@@ -207,6 +179,10 @@ impl Operational {
     /// Whether anything stands against the second date of a destroyed version's end.
     pub(super) fn is_recoverable(&self, version: &KeyVersion) -> Result<bool, Stop> {
         let Some(gone) = version.gone else { return Ok(true) };
+        // What else is destroyed may have wrapped a copy, and lies in the file until that was written anew.
+        if self.file_owes()?.is_some() {
+            return Ok(true);
+        }
         let generation = |key: &crate::store::MasterKeyEntry| {
             key.state != MasterKeyState::Destroyed && key.generation <= gone.master_key
         };

@@ -8,7 +8,6 @@ use crate::store::{MasterKeyState, Table};
 
 use super::catalog::KeyVersionView;
 use super::fault::Stop;
-use super::key_destruction::FILE_OWED;
 use super::key_life::{FoundKey, KeyOf};
 use super::listed::Listed;
 use super::operational::Operational;
@@ -44,7 +43,7 @@ pub struct KeyShown {
 pub enum StandsAgainst {
     /// This version of its project's KEK, which is stored.
     KekVersion(u32),
-    /// The store's own file, which was not written anew since.
+    /// The store's own file, while something destroyed lies in it: this key, or what a copy of it is wrapped by.
     File,
     /// This generation of the master key, which is in the token.
     MasterKey(u32),
@@ -85,7 +84,7 @@ impl Operational {
         let masters = self.boot.master_keys.iter().filter(|key| key.state != MasterKeyState::Destroyed);
         let masters = masters.map(|key| key.generation).filter(|generation| *generation <= gone.master_key);
         standing.extend(masters.map(StandsAgainst::MasterKey));
-        if self.store.get(Table::Counters, FILE_OWED)?.is_some() {
+        if self.file_owes()?.is_some() {
             standing.push(StandsAgainst::File);
         }
         Ok(standing)

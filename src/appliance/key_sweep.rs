@@ -29,6 +29,13 @@ pub(super) struct KeySweep {
     again: bool,
 }
 
+impl KeySweep {
+    /// Whether a pass has begun and not ended.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.after.is_some()
+    }
+}
+
 impl Operational {
     /// Goes on with a pass, or begins one when it is due. By a clock that is not trusted nothing falls due.
     pub(super) fn sweep_keys(&self, sweep: &mut KeySweep, now: Now) {
@@ -52,16 +59,7 @@ impl Operational {
         match self.sweep_page(sweep, now) {
             Ok(true) => {}
             Ok(false) => {
-                let rewritten = self.forget_destroyed_in_file(now);
-                if let Err(stop) = &rewritten {
-                    tracing::error!(
-                        %stop,
-                        "the store's file could not be written anew, so a destroyed key lies in it still; see that the \
-                         disk has as much room again as the file takes"
-                    );
-                }
-                let is_rare = sweep.met > FEW_ROWS || rewritten.is_err();
-                let wait = if is_rare { EVERY_MANY } else { EVERY_FEW };
+                let wait = if sweep.met > FEW_ROWS { EVERY_MANY } else { EVERY_FEW };
                 let next_at = (!sweep.again).then(|| now.instant + wait);
                 *sweep = KeySweep { next_at, ..KeySweep::default() };
             }

@@ -25,7 +25,7 @@ use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
 use super::closed_keys::KeyWatch;
-use super::decrypt::{Sealed, cannot_open, version_of};
+use super::decrypt::{Sealed, cannot_open, envelope_of, version_of};
 use super::encrypt::{Done, require_context, sealing};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
@@ -70,11 +70,18 @@ pub struct Renewed {
     pub is_changed: bool,
 }
 
-/// Which versions an item needs: the one that it is under, and the one that is to seal it, unless that is the same.
+/// What an item needs keys of: the version that its envelope names, and the one that is to seal it, unless that is the same.
 pub struct Needed {
     served: Arc<Served>,
-    from: u32,
-    to: Option<u32>,
+    header: Header,
+    force: bool,
+}
+
+/// The same once it was looked for.
+struct Found<'a> {
+    object: &'a Object,
+    from: &'a KeyVersion,
+    to: Option<&'a KeyVersion>,
 }
 
 /// The keys for an admitted reencrypt, uses already taken from their leases; one per item.
@@ -108,63 +115,65 @@ impl Renewing<'_> {
 }
 
 impl Needed {
-    fn version(&self, number: u32) -> Result<&KeyVersion, Code> {
-        self.served.version(number)?.ok_or(Code::CannotOpen)
-    }
-
-    /// How often each version is to seal.
-    fn uses<'a>(items: impl Iterator<Item = &'a Self>) -> Result<Versions<(&'a KeyVersion, u64)>, Code> {
-        let mut uses = Versions::default();
-        for needed in items {
-            if let Some(to) = needed.to {
-                let version = needed.version(to)?;
-                uses.entry((version.key_id, version.version)).or_insert((version, 0)).1 += 1;
-            }
-        }
-        Ok(uses)
+    /// The versions, if what its envelope names was read already.
+    fn at_hand(&self, now: Now) -> Option<Result<Found<'_>, Code>> {
+        let found = self.served.version_at_hand(self.header, now)?;
+        Some(found.and_then(|from| {
+            let to = may_renew(&self.served, from, self.force, now)?;
+            let to = (to.version != from.version).then_some(to);
+            Ok(Found { object: &self.served.object, from, to })
+        }))
     }
 }
 
+/// How often each version is to seal.
+fn uses<'a>(items: impl Iterator<Item = &'a Found<'a>>) -> Versions<(&'a KeyVersion, u64)> {
+    let mut uses = Versions::default();
+    for version in items.filter_map(|found| found.to) {
+        uses.entry((version.key_id, version.version)).or_insert((version, 0)).1 += 1;
+    }
+    uses
+}
+
 impl Operational {
-    /// The key versions that the items need: owned, to be carried to a blocking thread. What keeps one from being told stands
-    /// in its item's place.
+    /// What the items need keys of: owned, to be carried to a blocking thread. What keeps one from being told stands in its item's
+    /// place.
     #[must_use]
     pub fn renewing_versions(
         admitted: &Admitted<Reencrypt>,
         aged: &[Result<Aged<'_>, Refusal>],
-        now: Now,
     ) -> Vec<Result<Needed, Code>> {
         let needed = admitted.items().iter().zip(aged).map(|(served, aged)| {
             let served = served.as_ref().map_err(|denied| denied.code)?;
             let aged = aged.as_ref().map_err(|refusal| refusal.code)?;
-            let (version, _) = version_of(served, &aged.sealed.envelope, now)?;
-            let to = may_renew(served, version, aged.force, now)?.version;
-            let to = (to != version.version).then_some(to);
-            Ok(Needed { from: version.version, to, served: Arc::clone(served) })
+            let header = envelope_of(served, &aged.sealed.envelope)?.header;
+            Ok(Needed { served: Arc::clone(served), header, force: aged.force })
         });
         needed.collect()
     }
 
-    /// The keys for `needed`, if all are in memory and their leases hold enough uses.
+    /// The keys for `needed`, if all are in memory, what is known of their versions, too, and their leases hold enough uses.
     #[must_use]
     pub fn recall_renewing_keys(&self, needed: &[Result<Needed, Code>], now: Now) -> Option<RenewingKeys> {
-        let recall = |needed: &Needed, number: u32| {
-            let version = needed.version(number).ok()?;
-            self.keyring.recall(version, now.instant)
-        };
-        let keys = needed.iter().map(|needed| match needed {
+        let found = needed.iter().map(|needed| match needed {
+            Ok(needed) => needed.at_hand(now),
             Err(code) => Some(Err(*code)),
-            Ok(needed) => {
-                let opens = recall(needed, needed.from)?;
-                let seals = match needed.to {
-                    Some(to) => Some(recall(needed, to)?),
+        });
+        let found: Vec<Result<Found<'_>, Code>> = found.collect::<Option<_>>()?;
+        let recall = |version: &KeyVersion| self.keyring.recall(version, now.instant);
+        let keys = found.iter().map(|found| match found {
+            Err(code) => Some(Err(*code)),
+            Ok(found) => {
+                let opens = recall(found.from)?;
+                let seals = match found.to {
+                    Some(to) => Some(recall(to)?),
                     None => None,
                 };
                 Some(Ok(Pair { opens, seals }))
             }
         });
         let keys = keys.collect::<Option<_>>()?;
-        for (version, uses) in Needed::uses(needed.iter().flatten()).ok()?.into_values() {
+        for (version, uses) in uses(found.iter().flatten()).into_values() {
             if !self.leases.take(version, uses) {
                 return None;
             }
@@ -172,7 +181,8 @@ impl Operational {
         Some(RenewingKeys(keys))
     }
 
-    /// The keys for `needed`, unwrapped and leased as need be; what keeps one from being had stands in its item's place. Blocks.
+    /// The keys for `needed`, looked for, unwrapped and leased as need be; what keeps one from being had stands in its item's place.
+    /// Blocks.
     ///
     /// # Errors
     /// `journal-full` when uses cannot be reserved durably: then nothing else can be made durable either.
@@ -181,29 +191,28 @@ impl Operational {
         needed: &[Result<Needed, Code>],
         now: Now,
     ) -> Result<RenewingKeys, Stop> {
-        let load = |needed: &Needed, number: u32| {
-            let object = &needed.served.object;
-            let version = needed.version(number)?;
+        let found = needed.iter().map(|needed| {
+            let needed = needed.as_ref().map_err(|code| *code)?;
+            self.load_version(&needed.served, needed.header, now)?;
+            needed.at_hand(now).unwrap_or(Err(Code::CannotOpen))
+        });
+        let found: Vec<Result<Found<'_>, Code>> = found.collect();
+        let load = |object: &Object, version: &KeyVersion| {
             let key = self.keyring.load(version, object, &self.store, &self.master_keys, now.instant);
             let key = key.map_err(|stop| stop.told().code)?;
             self.check_not_closed((version.key_id, version.version)).map(|()| key)
         };
-        let keys = needed.iter().map(|needed| {
-            let needed = needed.as_ref().map_err(|code| *code)?;
-            let seals = needed.to.map(|to| load(needed, to)).transpose()?;
-            Ok(Pair { opens: load(needed, needed.from)?, seals })
+        let keys = found.iter().map(|found| {
+            let found = found.as_ref().map_err(|code| *code)?;
+            let seals = found.to.map(|to| load(found.object, to)).transpose()?;
+            Ok(Pair { opens: load(found.object, found.from)?, seals })
         });
         let mut keys: Vec<Result<Pair, Code>> = keys.collect();
         // Nothing is taken for an item whose keys are not there.
-        let had = || {
-            needed
-                .iter()
-                .zip(&keys)
-                .filter(|(_, key)| key.is_ok())
-                .filter_map(|(needed, _)| needed.as_ref().ok())
-        };
+        let had = found.iter().zip(&keys).filter(|(_, key)| key.is_ok());
+        let had = uses(had.filter_map(|(found, _)| found.as_ref().ok()));
         let mut refused = Versions::default();
-        for (id, (version, uses)) in Needed::uses(had())? {
+        for (id, (version, uses)) in had {
             match self.leases.grant(version, uses, &self.store, now.time) {
                 Ok(()) => {}
                 Err(stop) if stop.is_journal_full() => {
@@ -215,9 +224,9 @@ impl Operational {
                 }
             }
         }
-        for (key, needed) in keys.iter_mut().zip(needed) {
-            let Ok(Needed { served, to: Some(to), .. }) = needed else { continue };
-            if let (Ok(_), Some(code)) = (&key, refused.get(&(served.object.key_id, *to))) {
+        for (key, found) in keys.iter_mut().zip(&found) {
+            let Ok(Found { to: Some(to), .. }) = found else { continue };
+            if let (Ok(_), Some(code)) = (&key, refused.get(&(to.key_id, to.version))) {
                 *key = Err(*code);
             }
         }
@@ -277,11 +286,7 @@ impl Operational {
                     done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
                     self.frozen.check(served.object.project, subject)?;
                 }
-                let (version, envelope) =
-                    version_of(served, &sealed.envelope, now).map_err(|code| match code {
-                        Code::CannotOpen => cannot_open(served, &sealed.context),
-                        told_apart => told_apart.into(),
-                    })?;
+                let (version, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
                 from = version.version;
                 let current = may_renew(served, version, force, now)?;
                 is_forced = version.state == KeyState::Compromised;

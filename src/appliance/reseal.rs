@@ -111,6 +111,11 @@ impl Operational {
         Ok(owed.map(|owed| Listed::sound(owed).unwrap_or_default()))
     }
 
+    /// Whether rows are being sealed anew, so that a generation will be destroyed.
+    pub(super) fn is_resealing(&self) -> Result<bool, Stop> {
+        Ok(self.store.boot()?.store_keys.len() > 1)
+    }
+
     /// A generation has begun: every row may be of an older one.
     pub(super) fn begin_resealing(&self) {
         *self.reseals.walk.lock() = None;
@@ -171,7 +176,8 @@ impl Operational {
                 .with("generations", older.join(","))
                 .with("generation", current)
                 .with("damaged", damaged);
-            Ok((batch.put_boot(boot).delete(Table::Counters, OWED), audit, ()))
+            let batch = batch.put_boot(boot).delete(Table::Counters, OWED);
+            Ok((self.owe_file(batch, now)?, audit, ()))
         })?;
         let boot = self.store.boot()?;
         let current = boot.current_store_key;

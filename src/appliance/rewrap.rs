@@ -158,6 +158,13 @@ impl Operational {
         *told = trouble;
     }
 
+    /// Whether keys are being wrapped anew, so that KEKs will be destroyed.
+    pub(super) fn is_rewrapping(&self) -> Result<bool, Stop> {
+        let owed = self.owed()?;
+        let waiting = self.rewraps.waiting.lock();
+        Ok(owed.keys().any(|project| !waiting.contains_key(project)))
+    }
+
     /// One step of what is owed. Whether there is more to do now.
     fn go_on_rewrapping(&self, now: Now) -> Result<bool, Stop> {
         let mut owed = self.owed()?;
@@ -319,6 +326,9 @@ impl Operational {
                 let kek = Kek { wrapped: Vec::new(), gone: Some(now.time), ..kek };
                 batch = batch.put(Table::Keks, &kek_row_key(id, number), cbor::encode(&kek));
                 gone.push(number);
+            }
+            if !gone.is_empty() {
+                batch = self.owe_file(batch, now)?;
             }
             let versions: Vec<String> = gone.iter().map(ToString::to_string).collect();
             let audit = AuditRecord::new(now.time, Actor::System, "kek.destroy")

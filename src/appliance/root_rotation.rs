@@ -103,7 +103,8 @@ impl Operational {
                     self.wait_for_escrow(put_new(batch, &root), Table::IndexRoots, &row_key)
                 }
                 Change::Ended(version) => {
-                    batch.delete(Table::IndexRoots, &RootVersion::row_key(object.key_id, version))
+                    let row_key = RootVersion::row_key(object.key_id, version);
+                    self.owe_file(batch.delete(Table::IndexRoots, &row_key), now)?
                 }
             };
             Ok((batch, audit, object))

@@ -1,14 +1,17 @@
-//! An object as one endpoint may have it: what is granted, and its key versions. A grant or a version that is damaged stands
-//! for itself: whoever needs it is answered `fault`, and the rest serves.
+//! An object as one endpoint may have it: what is granted, and those of its key versions that were asked for. A grant or a version
+//! that is damaged stands for itself: whoever needs it is answered `fault`, and the rest serves.
 
 use std::sync::Arc;
 
+use crate::crypto::envelope::Header;
 use crate::domain::grant::Grant;
-use crate::domain::key_version::KeyVersion;
+use crate::domain::id::ProjectId;
+use crate::domain::key_version::{KeyState, KeyVersion, Opening};
 use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::Code;
 use crate::domain::root_version::RootVersion;
+use crate::domain::timestamp::Now;
 use crate::store::{RowName, Table};
 
 use super::admission::{Denied, Enrolled};
@@ -17,6 +20,7 @@ use super::listed::Listed;
 use super::memo::CatalogRevision;
 use super::operate::Operate;
 use super::operational::Operational;
+use super::versions::Versions;
 
 /// An object as one endpoint may use it.
 pub struct Served {
@@ -29,7 +33,7 @@ pub struct Served {
     pub(super) lost: Operations,
     /// Those granted that the access policies deny, whatever the circumstances.
     pub(super) denied: Operations,
-    pub(super) versions: Vec<Listed<KeyVersion>>,
+    versions: Versions,
     /// Of its index root, oldest first; none where no field is indexed.
     pub(super) roots: Vec<Listed<RootVersion>>,
 }
@@ -71,24 +75,18 @@ impl Served {
     /// # Errors
     /// `fault` when its row is damaged; the log names it.
     pub fn current(&self) -> Result<Option<&KeyVersion>, Code> {
-        self.version(self.object.current_version)
+        self.versions.at_hand(self.object.current_version).transpose()
     }
 
-    /// A key version by number.
-    ///
-    /// # Errors
-    /// `fault` when its row is damaged; the log names it.
-    pub fn version(&self, number: u32) -> Result<Option<&KeyVersion>, Code> {
-        let row_key = KeyVersion::row_key(self.object.key_id, number);
-        // From the newest on, which most requests are about.
-        self.versions
-            .iter()
-            .rev()
-            .find_map(|version| match version {
-                Listed::Sound(version) => (version.version == number).then_some(Ok(version)),
-                Listed::Damaged(row) => (row.key() == row_key).then_some(Err(Code::Fault)),
-            })
-            .transpose()
+    /// The key version that an envelope names in its header, if it was read already: its algorithm must be that version's, and it
+    /// must open at `now`.
+    pub(super) fn version_at_hand(&self, header: Header, now: Now) -> Option<Result<&KeyVersion, Code>> {
+        Some(self.versions.at_hand(header.key_version)?.and_then(|version| {
+            if version.algorithm != header.algorithm {
+                return Err(Code::CannotOpen);
+            }
+            version.opening(now.time).map(Opening::version)
+        }))
     }
 }
 
@@ -98,7 +96,7 @@ impl Operational {
         if let Some(served) = enrolled.objects.recall(name, enrolled.revision) {
             return Ok(served);
         }
-        let object = self.object_named(enrolled.endpoint.project, name)?.ok_or(Code::ObjectUnknown)?;
+        let (object, current) = self.object_and_current(enrolled.endpoint.project, name)?;
         let (mut granted, mut lost) = (Operations::default(), Operations::default());
         for operation in Operation::ALL {
             let row_key = Grant::row_key(enrolled.endpoint.id, object.id, operation);
@@ -111,14 +109,6 @@ impl Operational {
                 None => {}
             }
         }
-        let mut versions = self.key_versions(&object)?;
-        for version in &mut versions {
-            match version {
-                // Nobody on the way of a request asks what became of it.
-                Listed::Sound(version) => version.moves = None,
-                Listed::Damaged(row) => harmed(row),
-            }
-        }
         let roots = if object.is_indexed() { self.root_versions(&object)? } else { Vec::new() };
         for root in &roots {
             if let Listed::Damaged(row) = root {
@@ -128,8 +118,58 @@ impl Operational {
         let (denied, broken) = enrolled.verdicts.of_granted(&object, granted);
         let (granted, lost) = (granted.without(broken), lost.and(broken));
         let revision = enrolled.revision;
+        let versions = Versions::new(object.current_version, current);
         let served = Served { object, revision, granted, lost, denied, versions, roots };
         Ok(enrolled.objects.keep(name.into(), enrolled.revision, served))
+    }
+
+    /// An object, and the version of its key that seals. They are two rows, and a rotation may come between the looks at them.
+    fn object_and_current(
+        &self,
+        project: ProjectId,
+        name: &str,
+    ) -> Result<(Object, Option<Listed<KeyVersion>>), Stop> {
+        let mut object = self.object_named(project, name)?.ok_or(Code::ObjectUnknown)?;
+        loop {
+            let version = self.read_version(object.key_id, object.current_version)?;
+            let seals = |version: &Listed<KeyVersion>| matches!(version, Listed::Sound(version) if version.state == KeyState::Active);
+            if version.as_ref().is_some_and(seals) {
+                return Ok((object, version));
+            }
+            let again = self.object_named(project, name)?.ok_or(Code::ObjectUnknown)?;
+            if (again.key_id, again.current_version) == (object.key_id, object.current_version) {
+                return Ok((again, version));
+            }
+            object = again;
+        }
+    }
+
+    /// The key version that an envelope names, read if need be. Blocks.
+    ///
+    /// # Errors
+    /// `cannot-open` where there is none, or it is of another algorithm; what it does not open for; `fault` when its row is damaged.
+    pub(super) fn load_version<'s>(
+        &self,
+        served: &'s Served,
+        header: Header,
+        now: Now,
+    ) -> Result<&'s KeyVersion, Code> {
+        if let Some(found) = served.version_at_hand(header, now) {
+            return found;
+        }
+        let version = self.read_version(served.object.key_id, header.key_version);
+        // What is not there is not remembered: anybody can make envelopes that name it.
+        let version = version.map_err(|stop| stop.told().code)?.ok_or(Code::CannotOpen)?;
+        served.versions.keep(header.key_version, version);
+        served.version_at_hand(header, now).unwrap_or(Err(Code::CannotOpen))
+    }
+
+    fn read_version(&self, key_id: u32, number: u32) -> Result<Option<Listed<KeyVersion>>, Stop> {
+        let version = self.look_up::<KeyVersion>(Table::KeyVersions, &KeyVersion::row_key(key_id, number))?;
+        if let Some(Listed::Damaged(row)) = &version {
+            harmed(row);
+        }
+        Ok(version)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Class, TokenError};
 
 use super::fault::{Fault, Stop};
+use super::file_debt::FileDebt;
 use super::key_sweep::KeySweep;
 use super::operational::Operational;
 use super::pki::CRL_VALID_FOR;
@@ -37,6 +38,7 @@ pub struct Tending {
     pruned: Option<Instant>,
     statistics_pruned: Option<Instant>,
     keys: KeySweep,
+    file: FileDebt,
     expiries: ExpiryWatch,
 }
 
@@ -79,6 +81,7 @@ impl Appliance {
         operational.sweep_keys(&mut tending.keys, now);
         operational.tend_escrow(now);
         operational.tend_store_key(now);
+        operational.tend_file(&mut tending.file, tending.keys.is_under_way(), now);
         self.tend_token(operational, tending, now);
     }
 

@@ -22,7 +22,8 @@ pub(super) mod fixed {
         DUE_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";
         DUE_WINDOW "it is about to encrypt no more" "masa enkripsinya hampir berakhir";
         DUE_COMPROMISED "it is compromised and encrypts nothing" "bocor dan tidak mengenkripsi apa pun";
-        FILE_STANDS "the store's file was not written anew since" "berkas penyimpanan belum ditulis ulang sejak itu";
+        FILE_STANDS "something destroyed lies in the store's file, which is about to be written anew"
+            "ada yang sudah dimusnahkan masih tersisa di berkas penyimpanan, yang akan segera ditulis ulang";
         ANY_AGE "its key may become any age" "kuncinya boleh berumur berapa pun";
         CANCEL "it can be kept still: gembok key cancel-destruction" "masih dapat dipertahankan: gembok key cancel-destruction";
     }

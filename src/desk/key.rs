@@ -161,7 +161,7 @@ pub struct KeyVersionShown {
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandsAgainst {
-    /// `kek-version`, `master-key-generation`, or `file` while the store's own was not written anew.
+    /// `kek-version`, `master-key-generation`, or `file` while something destroyed lies in the store's own, until it was written anew.
     pub what: String,
     /// Its number, where it has one.
     pub number: Option<u32>,

@@ -209,7 +209,7 @@ pub(crate) fn make_due(vault: &Vault) -> Vec<u8> {
 
 /// Whether the middle of a stored row, which no other has, lies anywhere in the file.
 pub(crate) fn lies_in_file(sandbox: &Sandbox, row: &[u8]) -> bool {
-    let middle = &row[40..72];
+    let middle = &row[32..64];
     let file = fs::read(store_path(sandbox)).unwrap();
     file.windows(middle.len()).any(|bytes| bytes == middle)
 }

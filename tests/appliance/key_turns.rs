@@ -2,10 +2,14 @@
 //! what is not rotated stops hard at its limit (`leases`).
 
 use std::fs;
+use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gembok::domain::actor::Actor;
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
+use gembok::domain::key_uses::KeyUses;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::{Batch, Scan, Table};
@@ -21,6 +25,12 @@ use crate::vault::Vault;
 use crate::world::World;
 
 const GCM: &str = "alamat";
+const XCHACHA: &str = "bpjs";
+/// Half of what an algorithm allows that is not leased.
+const HALF: u64 = 1 << 39;
+const SHORT_OF_HALF: u64 = 4;
+/// From one look at every key to the next.
+const PASS_EVERY: Duration = Duration::from_secs(60);
 const DAY_S: u64 = 86_400;
 
 /// Rewrites every key version, as its row would be after a time or after so many uses.
@@ -155,6 +165,84 @@ fn where_nothing_happens_by_itself_health_says_what_is_due() {
         assert_eq!(due(&world), 0);
         assert_eq!(reasons(&world), Vec::<String>::new());
     });
+}
+
+/// Of algorithms that are not leased only the journal shows how often a version sealed, and it is folded into a row now and then. The
+/// rest of the start has long passed by then.
+#[test]
+fn a_key_whose_uses_the_journal_counts_gets_its_next_version_when_they_are_folded() {
+    in_child(
+        "key_turns::a_key_whose_uses_the_journal_counts_gets_its_next_version_when_they_are_folded",
+        |softhsm| {
+            let sandbox = Sandbox::new();
+            let world = World::over(sandbox, "[journal]\ncheckpoint_s = 1\n");
+            world
+                .done(&format!("object create {XCHACHA} --project {PROJECT} --algorithm xchacha20-poly1305"));
+            world.grant("encrypt decrypt", XCHACHA, ENDPOINT);
+            let objects = [OBJECT, XCHACHA];
+            let first = objects.map(|object| world.absensi().seal(object, b"satu"));
+            let World { sandbox, daemon } = world;
+            assert!(daemon.stop().success());
+            // As if each had sealed almost half as often as it may.
+            let vault = Vault::open(&sandbox, softhsm);
+            let scan = Scan { prefix: b"", after: None, limit: 100 };
+            for (row_key, row) in vault.store.scan(Table::KeyUses, scan).unwrap() {
+                let uses: KeyUses = cbor::decode(&row.unwrap().value).unwrap();
+                assert_eq!(uses.sealed, 1);
+                let uses = KeyUses { sealed: HALF - SHORT_OF_HALF, ..uses };
+                let now = Timestamp::from_micros(vault.store.head().time_us);
+                let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.wear"));
+                let batch = Batch::new(now.micros()).put(Table::KeyUses, &row_key, cbor::encode(&uses));
+                vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+            }
+            drop(vault);
+            let world = World { daemon: sandbox.resume(), sandbox };
+            let absensi = world.absensi();
+            let uses = |object: &str, version: u64| {
+                let shown = world.done(&format!("key show {object} {version} --project {PROJECT}"));
+                shown["key-version"]["version"]["uses"]["uses"].as_u64().unwrap()
+            };
+            let mut sealed: Vec<_> =
+                objects.into_iter().zip(first).map(|(object, it)| (object, it, 1)).collect();
+            // One less than half of them, and a look at every key that finds nothing.
+            for object in objects {
+                sealed.extend((1..SHORT_OF_HALF).map(|_| (object, absensi.seal(object, b"satu"), 1)));
+                world.daemon.wait_until("the journal has it", || uses(object, 1) == HALF - 1);
+            }
+            let folded = || {
+                std::thread::sleep(Duration::from_secs(2));
+                world.done("audit export --output semua.cbor");
+                std::fs::remove_file(world.sandbox.path("semua.cbor")).unwrap();
+                // Nothing is pruned before its uses are folded.
+                world.done("audit prune --before 2100-01-01T00:00:00Z");
+            };
+            folded();
+            std::thread::sleep(Duration::from_secs(2));
+            assert_eq!(objects.map(|object| current(&world, object)), [1, 1], "{:?}", reasons(&world));
+            // And over it; nothing has looked at what the journal has until that is folded.
+            for object in objects {
+                sealed.extend((0..2).map(|_| (object, absensi.seal(object, b"satu"), 1)));
+                world.daemon.wait_until("the journal has it", || uses(object, 1) == HALF + 1);
+            }
+            let began = Instant::now();
+            folded();
+            for object in objects {
+                world.daemon.wait_until("it is rotated", || current(&world, object) == 2);
+            }
+            assert!(began.elapsed() < PASS_EVERY / 2, "by the fold, and not by a pass along all keys");
+            assert_eq!(reasons(&world), ["half of its uses are used up"; 2]);
+            assert_eq!(objects.map(|object| uses(object, 1)), [HALF + 1; 2]);
+            sealed.extend(objects.map(|object| (object, absensi.seal(object, b"satu"), 2)));
+            for (object, ciphertext, version) in &sealed {
+                assert_eq!(absensi.open(object, ciphertext), b"satu");
+                let envelope = STANDARD.decode(ciphertext).unwrap();
+                assert_eq!(envelope[8..12], u32::to_be_bytes(*version));
+            }
+            for object in objects {
+                world.daemon.wait_until("the next one has its own count", || uses(object, 2) == 1);
+            }
+        },
+    );
 }
 
 /// Lets nothing be rotated without somebody's word, from the next start on.

@@ -153,7 +153,7 @@ impl World {
         let keys = match operational.recall_opening_keys(&admitted, &sealed, clock()) {
             Some(keys) => keys,
             None => {
-                let versions = Operational::opening_versions(&admitted, &sealed, clock());
+                let versions = Operational::opening_versions(&admitted, &sealed);
                 operational.load_opening_keys(versions, clock())
             }
         };

@@ -162,7 +162,8 @@ impl Desk {
         (answer.status, answer.json())
     }
 
-    fn try_ask(&self, live: &mut Connection, operation: &str, body: &Value) -> io::Result<Answer> {
+    /// The same where it may be that nobody answers.
+    pub(crate) fn try_ask(&self, live: &mut Connection, operation: &str, body: &Value) -> io::Result<Answer> {
         let bearer = format!("Bearer {}", self.sandbox.api_key());
         let path = format!("/v1/endpoints/{ENDPOINT}/{operation}");
         live.ask("POST", &path, &[("authorization", &bearer)], body.to_string().as_bytes())

@@ -1,5 +1,5 @@
 //! Killed while the keys of a project are wrapped anew: every key and every envelope opens afterwards, the rotation goes on
-//! where it was, and ends with one KEK.
+//! where it was, and ends with one KEK, and nothing of the others in the file.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::desk::{Desk, done};
+use crate::forgotten::Seen;
 use crate::phase::Dice;
 use crate::rounds::PATIENCE;
 use crate::stuffed::{keks, stuff};
@@ -35,7 +36,7 @@ fn a_killed_rotation_of_a_kek_ends_and_loses_no_key() {
         assert!(desk.daemon.wait().success());
         stuff(&desk.sandbox, softhsm, "gudang", KEYS);
         desk.restart();
-        let (mut version, mut middle) = (1u64, 0);
+        let (mut version, mut middle, mut seen) = (1u64, 0, Seen::default());
         for kill in 0..KILLS {
             if rewrapping(&desk.sandbox).is_null() {
                 let rotated = desk.sandbox.done(&["project", "rotate-kek", PROJECT]);
@@ -48,6 +49,7 @@ fn a_killed_rotation_of_a_kek_ends_and_loses_no_key() {
             middle += usize::from(owed["done"].as_u64().is_some_and(|done| done > 0));
             desk.daemon.signal(Signal::KILL);
             desk.daemon.wait();
+            seen.look(&desk.sandbox);
             let found = keks(&desk.sandbox, softhsm, "gudang");
             assert_eq!(
                 found.keys.values().sum::<usize>(),
@@ -65,13 +67,13 @@ fn a_killed_rotation_of_a_kek_ends_and_loses_no_key() {
             sleep(Duration::from_millis(50));
         }
         desk.nothing_is_lost();
-        desk.daemon.signal(Signal::TERM);
-        assert!(desk.daemon.wait().success());
+        let forgotten = seen.check_forgotten(&mut desk, "kek.destroy");
         let found = keks(&desk.sandbox, softhsm, "gudang");
         let version = u32::try_from(version).unwrap();
         assert_eq!(found.live, [version]);
         assert_eq!(found.keys.into_iter().collect::<Vec<_>>(), [(version, KEYS as usize + 2)]);
         tell(format_args!("{KILLS} kills, {middle} of them among the pages, {} rotations", version - 1));
+        assert!(forgotten > 0, "no KEK was destroyed");
         assert!(middle > 0, "no kill fell among the pages");
     });
 }

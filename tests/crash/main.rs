@@ -14,6 +14,8 @@ mod desk;
 mod disks;
 mod escrow_kills;
 mod floods;
+mod forgotten;
+mod index_kills;
 mod kek_kills;
 mod keys;
 mod kill;

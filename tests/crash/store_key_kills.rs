@@ -1,5 +1,5 @@
 //! Killed while the store turns to another generation of its key, and while its rows are sealed anew: it unlocks at every
-//! moment, nothing is lost, and the rotation ends with one generation.
+//! moment, nothing is lost, and the rotation ends with one generation, and nothing of the others in the file.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, done};
+use crate::forgotten::Seen;
 use crate::phase::Dice;
 use crate::rounds::PATIENCE;
 use crate::stuffed::stuff;
@@ -45,7 +46,7 @@ fn a_killed_rotation_of_the_store_key_ends_and_loses_no_row() {
         assert!(desk.daemon.wait().success());
         stuff(&desk.sandbox, softhsm, "gudang", KEYS);
         desk.restart();
-        let (mut generation, mut resealing) = (1u32, 0);
+        let (mut generation, mut resealing, mut seen) = (1u32, 0, Seen::default());
         for _ in 0..KILLS {
             let key = store_key(&desk.sandbox);
             if key["older"] == json!([]) && key["coming"].is_null() {
@@ -58,6 +59,7 @@ fn a_killed_rotation_of_the_store_key_ends_and_loses_no_row() {
             resealing += usize::from(key["resealed"]["done"].as_u64().is_some_and(|done| done > 0));
             desk.daemon.signal(Signal::KILL);
             desk.daemon.wait();
+            seen.look(&desk.sandbox);
             desk.restart();
             desk.nothing_is_lost();
         }
@@ -70,6 +72,7 @@ fn a_killed_rotation_of_the_store_key_ends_and_loses_no_row() {
             desk.daemon.signal(Signal::KILL);
             verb.wait().unwrap();
             desk.daemon.wait();
+            seen.look(&desk.sandbox);
             desk.restart();
             desk.nothing_is_lost();
             let key = store_key(&desk.sandbox);
@@ -80,8 +83,7 @@ fn a_killed_rotation_of_the_store_key_ends_and_loses_no_row() {
         }
         ended(&desk);
         desk.nothing_is_lost();
-        desk.daemon.signal(Signal::TERM);
-        assert!(desk.daemon.wait().success());
+        assert!(seen.check_forgotten(&mut desk, "store-key.destroy") > 0, "no generation was destroyed");
         let vault = Vault::open(&desk.sandbox, softhsm);
         let boot = vault.store.boot().unwrap();
         assert_eq!((boot.store_keys.len(), boot.current_store_key), (1, generation));

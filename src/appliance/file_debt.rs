@@ -1,0 +1,107 @@
+//! What is destroyed leaves its row, and lies in the store's file still: a database keeps in its free pages, and in corners of
+//! others, what was written there once. So whatever takes a wrapped key out of a row notes in the same commit that the file owes
+//! that, and the file is written anew behind it: once for all that there is, and for what is under way as well, because it is a pause
+//! for everybody.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::actor::Actor;
+use crate::domain::audit_record::AuditRecord;
+use crate::domain::cbor;
+use crate::domain::timestamp::{Now, Timestamp};
+use crate::store::{Batch, Compacted, Table};
+
+use super::fault::Stop;
+use super::listed::Listed;
+use super::operational::Operational;
+
+/// The row of the counters: since when.
+const OWED: &[u8] = b"destroyed-in-file";
+/// From one writing to the next at least, and so many times as long as the last one took: whoever destroys again and again makes
+/// others wait for a hundredth of the time.
+const REST_MIN: Duration = Duration::from_secs(60);
+const REST_PER_PAUSE: u32 = 99;
+/// How long it waits for what is under way and will leave something to be forgotten, too.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Until it is tried again where the file could not be written.
+const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
+
+/// What is remembered from one second to the next; nothing of it is missed after a crash.
+#[derive(Default)]
+pub(super) struct FileDebt {
+    found: Option<Instant>,
+    not_before: Option<Instant>,
+}
+
+impl Operational {
+    /// Notes within a change, which takes a wrapped key away, that the file has it still.
+    pub(super) fn owe_file(&self, batch: Batch, now: Now) -> Result<Batch, Stop> {
+        Ok(match self.file_owes()? {
+            Some(Listed::Sound(_)) => batch,
+            _ => batch.put(Table::Counters, OWED, cbor::encode(&now.time)),
+        })
+    }
+
+    /// Since when something destroyed lies in the file, if it does.
+    pub(super) fn file_owes(&self) -> Result<Option<Listed<Timestamp>>, Stop> {
+        self.look_up(Table::Counters, OWED)
+    }
+
+    /// Writes the file anew where it owes that, by a clock that is trusted. `is_sweeping` says that keys are being looked through that
+    /// may be due to be destroyed.
+    pub(super) fn tend_file(&self, debt: &mut FileDebt, is_sweeping: bool, now: Now) {
+        if debt.not_before.is_some_and(|at| now.instant < at) || !self.clock_is_trusted() {
+            return;
+        }
+        let began = Instant::now();
+        match self.pay_file(debt, is_sweeping, now) {
+            Ok(false) => {}
+            Ok(true) => {
+                let took = began.elapsed();
+                let rest = took.saturating_mul(REST_PER_PAUSE).max(REST_MIN);
+                *debt = FileDebt { found: None, not_before: Some(now.instant + took + rest) };
+            }
+            Err(stop) => {
+                tracing::error!(
+                    %stop,
+                    "the store's file could not be written anew, so a destroyed key lies in it still; see that the \
+                     disk has as much room again as the file takes"
+                );
+                debt.not_before = Some(now.instant + AGAIN_AFTER);
+            }
+        }
+    }
+
+    /// Whether it was written.
+    fn pay_file(&self, debt: &mut FileDebt, is_sweeping: bool, now: Now) -> Result<bool, Stop> {
+        if self.file_owes()?.is_none() {
+            debt.found = None;
+            return Ok(false);
+        }
+        let found = *debt.found.get_or_insert(now.instant);
+        let is_patient = now.instant.saturating_duration_since(found) < PATIENCE;
+        if is_patient && (is_sweeping || self.is_rewrapping()? || self.is_resealing()?) {
+            return Ok(false);
+        }
+        // Nothing is destroyed while it is written: the note that goes then is of what is not in it any more.
+        let _changes = self.changing.lock();
+        let since = self.file_owes()?;
+        let pause = self.recorder().begin_compaction();
+        tracing::info!(
+            "the store's file is written anew without a destroyed key; requests that need it wait"
+        );
+        let rewritten = self.store.rewrite();
+        drop(pause);
+        let Compacted { before_bytes, after_bytes } = rewritten?;
+        tracing::info!(before_bytes, after_bytes, "the store's file was written anew");
+        let audit = AuditRecord::new(now.time, Actor::System, "store.rewrite")
+            .with("before-bytes", before_bytes)
+            .with("after-bytes", after_bytes);
+        let audit = match since {
+            Some(Listed::Sound(since)) => audit.with("since", since),
+            _ => audit,
+        };
+        self.change(now, |batch| Ok((batch.delete(Table::Counters, OWED), audit, ())))?;
+        Ok(true)
+    }
+}
