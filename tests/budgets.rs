@@ -70,7 +70,7 @@ impl Process {
         }
         let charged =
             self.budgets.charge(purse, fields, |of| of.default_of(self.defaults), time.into(), &self.store);
-        charged.map_err(|stop| match stop {
+        charged.map(drop).map_err(|stop| match stop {
             Stop::Refused(refusal) => refusal,
             Stop::Fault(fault) => panic!("{fault}"),
         })

@@ -151,6 +151,14 @@ step 'PHP example' outside clients/php/example/run.sh --once
 step 'PHP hosts' outside clients/php/example/hosts.sh
 step 'guides' outside docs/test.sh
 
+# Once more at the end, where whoever sees only that finds it: what each failed test said, without the backtraces, and what
+# the scripts said that failed.
+if ((${#failed_steps[@]})); then
+    say 'what failed'
+    awk '/panicked at (src|tests)\// { left = 8 } /^stack backtrace:/ { left = 0 } left-- > 0' "$log"
+    grep -E '^test .* \.\.\. FAILED$|^  (FAILED|not ok)' "$log"
+fi
+
 say 'durations'
 printf '%s\n' "${durations[@]}"
 read -r passed failed < <(sed -n -e 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed;.*/\1 \2/p' \

@@ -178,6 +178,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ShownOnce
         | Code::FieldNotIndexed
         | Code::IndexRotationState
+        | Code::IndexGivenUp
         | Code::TooManyCertificates
         | Code::WrongState => StatusCode::CONFLICT,
         Code::KeyDestroyed | Code::LinkEnded => StatusCode::GONE,

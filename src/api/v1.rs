@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Order of defence: certificate, enrolment, concurrency, API key, requests per second, bounded body, shape, grants, fields
-//! per second and, of a decrypt and an index, their budgets. Whoever is refused after the key was proved has still used a request.
+//! per second and, of all but an encrypt, their budgets. Whoever is refused after the key was proved has still used a request.
 
 use http::StatusCode;
 use serde::Serialize;

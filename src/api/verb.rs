@@ -147,7 +147,7 @@ impl Verb for Reencrypt {
     async fn perform(
         operational: &Arc<Operational>,
         now: Now,
-        admitted: Admitted<Self>,
+        mut admitted: Admitted<Self>,
         work: Vec<Item<'_>>,
     ) -> Result<Done<GivenAnew>, Refusal> {
         let bytes_max = envelope_bytes_max(operational);
@@ -164,8 +164,16 @@ impl Verb for Reencrypt {
                 hop(move || operational.load_renewing_keys(&needed, now)).await?
             }
         };
-        let done = operational.reencrypt(&admitted, &keys, aged, now).map_err(Stop::told)?;
-        Ok(done.map(|renewed| GivenAnew {
+        let mut renewing = operational.begin_reencrypt(aged).map_err(Stop::told)?;
+        while !operational.reencrypt(&mut admitted, &keys, &mut renewing, now).map_err(Stop::told)? {
+            let operational = Arc::clone(operational);
+            admitted = hop(move || {
+                operational.stake_again(&mut admitted, now);
+                Ok(admitted)
+            })
+            .await?;
+        }
+        Ok(renewing.done().map(|renewed| GivenAnew {
             ciphertext: STANDARD.encode(renewed.envelope),
             is_changed: renewed.is_changed,
         }))

@@ -3,14 +3,13 @@
 //! ```text
 //! Peer + endpoint name ── enrolled? ─> Enrolled
 //! Enrolled + API key   ── proved, and one request taken ─> Caller
-//! Caller + objects     ── granted, not denied by the access policies, and the fields taken ─> Admitted<Op>       (of a decrypt and an index from their budgets, too)
+//! Caller + objects     ── granted, not denied by the access policies, and the fields taken ─> Admitted<Op>       (of what has budgets from those, too)
 //! ```
 //!
 //! Nobody else can make a [`Caller`] or an [`Admitted`]; the verbs take nothing else. Everything believed here is good for
 //! one catalog revision, so a revocation works from the answer that confirms it. `recall_*` looks in memory only; `load_*`
 //! reads the store and blocks.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -21,7 +20,6 @@ use crate::domain::budget::Counted;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::ObjectId;
-use crate::domain::operation::Operation;
 use crate::domain::peer::{Identity, Peer};
 use crate::domain::project::Project;
 use crate::domain::refusal::{Code, Refusal};
@@ -30,13 +28,12 @@ use crate::store::Table;
 
 use super::fault::{Fault, Stop};
 use super::in_flight::Gauge;
+use super::known_key::KnownKey;
 use super::memo::{CatalogRevision, Memo};
-use super::meters::Meters;
 use super::operate::{Index, Operate};
 use super::operational::Operational;
 use super::reencrypt::Reencrypt;
 use super::served::Served;
-use super::spending::Purse;
 use super::verdicts::{Coming, Verdicts};
 
 /// API keys remembered per endpoint.
@@ -59,26 +56,6 @@ pub struct Enrolled {
     pub(super) in_flight: Gauge,
 }
 
-/// An API key with its meters.
-struct KnownKey {
-    digest: ApiKeyDigest,
-    api_key: ApiKey,
-    meters: Arc<Meters>,
-    purse: Purse,
-    index_purse: Purse,
-}
-
-impl KnownKey {
-    /// What an operation spends from, if it is one that has a budget.
-    fn purse<Op: Operate>(&self) -> Option<&Purse> {
-        match Op::OPERATION {
-            Operation::Decrypt => Some(&self.purse),
-            Operation::Index => Some(&self.index_purse),
-            Operation::Encrypt | Operation::Reencrypt => None,
-        }
-    }
-}
-
 /// A certificate and an API key of one endpoint, both proved, and one request taken from the key's meter.
 pub struct Caller {
     enrolled: Arc<Enrolled>,
@@ -97,9 +74,9 @@ pub struct Denied {
 
 /// Leave to do `Op` on these objects, the fields already taken from the meter. One entry per item of the request: the
 /// object, or why just this item has none.
-pub struct Admitted<Op> {
+pub struct Admitted<Op: Operate> {
     items: SmallVec<[Result<Arc<Served>, Denied>; 1]>,
-    operation: PhantomData<Op>,
+    holds: Op::Holds,
 }
 
 impl Caller {
@@ -116,10 +93,15 @@ impl Caller {
     }
 }
 
-impl<Op> Admitted<Op> {
+impl<Op: Operate> Admitted<Op> {
     /// The object of each item, in order.
     pub fn items(&self) -> &[Result<Arc<Served>, Denied>] {
         &self.items
+    }
+
+    /// The same, and what is held besides.
+    pub(super) fn items_and_holds(&mut self) -> (&[Result<Arc<Served>, Denied>], &mut Op::Holds) {
+        (&self.items, &mut self.holds)
     }
 }
 
@@ -256,14 +238,14 @@ impl Operational {
     ) -> Result<Arc<KnownKey>, Stop> {
         let api_key: ApiKey = self.read(Table::ApiKeys, digest)?.ok_or(Code::ApiKeyUnknown)?;
         let meters = self.meters(api_key.id, api_key.limits, now.instant);
-        let [purse, index_purse] =
+        let purses =
             Counted::ALL.map(|counted| self.budgets.purse(enrolled.endpoint.id, api_key.id, counted));
-        let known = KnownKey { digest: *digest, api_key, meters, purse, index_purse };
+        let known = KnownKey { digest: *digest, api_key, meters, purses };
         Ok(enrolled.api_keys.keep(*digest, enrolled.revision, known))
     }
 
-    /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision and, for a decrypt or an
-    /// index, has enough of both budgets at hand; `None` costs the caller nothing.
+    /// Leave for `Op` on the objects of a request, if memory knows all of them at the caller's revision and, for what has
+    /// budgets, has enough of both budgets at hand; `None` costs the caller nothing.
     pub fn recall_admitted<'a, Op: Operate>(
         &self,
         caller: &Caller,
@@ -290,22 +272,23 @@ impl Operational {
             items.push(item);
         }
         let taken = match caller.known.purse::<Op>() {
-            Some(purse) => Some((purse, purse.take(items.len(), self.budgets.clock_time(now))?)),
+            Some(purse) => Some((purse, purse.take(Op::fields(items.len()), self.budgets.clock_time(now))?)),
             None => None,
         };
-        let metered = caller.known.meters.take_fields(items.len(), now.instant).map_err(|refusal| {
+        if let Err(refusal) = caller.known.meters.take_fields(items.len(), now.instant) {
             if let Some((purse, taken)) = &taken {
                 purse.put_back(taken);
             }
-            Stop::from(refusal)
-        });
-        Some(metered.map(|()| Admitted { items, operation: PhantomData }))
+            return Some(Err(refusal.into()));
+        }
+        let holds = Op::hold(&caller.known, taken.map(|(_, taken)| taken));
+        Some(Ok(Admitted { items, holds }))
     }
 
     /// Leave for `Op` on the objects of a request, with the objects from the store.
     ///
     /// # Errors
-    /// `fields-limited`, `batch-over-burst`, and for a decrypt or an index `budget-exhausted`, `batch-over-budget`: for the
+    /// `fields-limited`, `batch-over-burst`, and where there are budgets `budget-exhausted`, `batch-over-budget`: for the
     /// whole request.
     /// What is wrong with one item stands in its place.
     pub fn load_admitted<Op: Operate>(
@@ -325,10 +308,9 @@ impl Operational {
             })
             .collect();
         caller.known.meters.take_fields(items.len(), now.instant)?;
-        if let Some(purse) = caller.known.purse::<Op>() {
-            self.charge(purse, items.len(), now)?;
-        }
-        Ok(Admitted { items, operation: PhantomData })
+        let purse = caller.known.purse::<Op>();
+        let taken = purse.map(|purse| self.charge(purse, Op::fields(items.len()), now)).transpose()?;
+        Ok(Admitted { items, holds: Op::hold(&caller.known, taken) })
     }
 
     /// Takes the leave for those items of an index back that come in sealed, unless there is leave to reencrypt their objects, too:

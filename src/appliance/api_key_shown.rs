@@ -1,6 +1,6 @@
-//! One API key with what belongs to it: whose it is, and how much it may have decrypted.
+//! One API key with what belongs to it: whose it is, and how much it may have decrypted and indexed, and miss.
 
-use crate::domain::budget::Spender;
+use crate::domain::budget::{Counted, Spender};
 use crate::domain::id::ApiKeyId;
 use crate::domain::timestamp::Now;
 
@@ -15,8 +15,8 @@ pub struct ApiKeyShown {
     pub api_key: ApiKeyView,
     /// The names of its project and of its endpoint; none where a row of theirs is damaged.
     pub endpoint: Option<(String, String)>,
-    /// Its budget.
-    pub budget: BudgetView,
+    /// Its budgets: of decrypted fields, of indexed ones, and of what did not open.
+    pub budgets: Vec<BudgetView>,
 }
 
 impl Operational {
@@ -29,7 +29,8 @@ impl Operational {
         let mut api_key = ApiKeyView::of(api_key);
         (api_key.replaced_by, api_key.last_used) = (self.newest_after(id)?, self.last_use(id)?);
         let endpoint = self.endpoint_of_key(id)?.map(|of| (of.project.name, of.name));
-        let budget = self.budget_view(Spender::ApiKey(id), api_key.label.to_string(), now);
-        Ok(ApiKeyShown { api_key, endpoint, budget })
+        let view = |counted| self.budget_view(Spender::api_key(id, counted), api_key.label.to_string(), now);
+        let budgets = Counted::ALL.map(view).into();
+        Ok(ApiKeyShown { api_key, endpoint, budgets })
     }
 }

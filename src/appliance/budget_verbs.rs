@@ -46,7 +46,7 @@ pub struct BudgetView {
 
 impl Operational {
     /// The budgets of an endpoint and of its API keys, the endpoint's first: those of decrypted fields, then
-    /// those of indexed ones.
+    /// those of indexed ones, then those of what did not open.
     ///
     /// # Errors
     /// `not-found`.
@@ -54,7 +54,7 @@ impl Operational {
         let endpoint_id = self.endpoint_id(project, endpoint)?;
         let api_keys = self.api_keys(project, endpoint)?;
         let api_keys: Vec<_> = api_keys.into_iter().filter_map(Listed::sound).collect();
-        let mut views = Vec::with_capacity(2 * (1 + api_keys.len()));
+        let mut views = Vec::with_capacity(Counted::ALL.len() * (1 + api_keys.len()));
         for counted in Counted::ALL {
             let of_endpoint = Spender::endpoint(endpoint_id, counted);
             views.push(self.budget_view(of_endpoint, endpoint.to_owned(), now));

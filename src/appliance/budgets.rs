@@ -1,6 +1,6 @@
-//! Budgets of decrypted and of indexed fields: what bounds the loss when an API key and its certificate are stolen. A decrypt is
-//! charged to the budgets of its API key and of its endpoint, both of which must allow all of its fields, before the first is
-//! opened; an index to two others of theirs.
+//! Budgets of decrypted and of indexed fields, and of those that did not open: what bounds the loss when an API key and its
+//! certificate are stolen. A decrypt is charged to the budgets of its API key and of its endpoint, both of which must allow all
+//! of its fields, before the first is opened; an index to two others of theirs; a reencrypt, field by field (`stake.rs`), to two more.
 //!
 //! What is charged is durable before it is used: fields are reserved in the store in leases that grow with use, and used up
 //! in memory. A crash forfeits what is left of a lease and never gives back what was used; an end in order (`give_back.rs`)
@@ -26,12 +26,12 @@ use crate::store::{Batch, Scan, Store, StoreError, Table};
 
 use super::fault::Stop;
 use super::operational::Operational;
-use super::spending::{Plan, Purse, Spending};
+use super::spending::{Plan, Purse, Spending, Taken};
 
 /// Rows read at a time when the appliance is unlocked.
 const PAGE_ROWS: usize = 1_000;
 
-/// The budgets of every API key and endpoint that ever decrypted or indexed. As many as the catalog has of those, and no more.
+/// The budgets of every API key and endpoint that ever asked for anything. As many as the catalog has of those, and no more.
 pub struct Budgets {
     known: Mutex<HashMap<Spender, Arc<Spending>>>,
     /// One reservation at a time.
@@ -158,10 +158,10 @@ impl Budgets {
         default_of: impl Fn(Spender) -> u64,
         time: BudgetTime,
         store: &Store,
-    ) -> Result<(), Stop> {
+    ) -> Result<Taken, Stop> {
         let _one_at_a_time = self.reserving.lock();
-        if purse.take(fields, time.at).is_some() {
-            return Ok(());
+        if let Some(taken) = purse.take(fields, time.at) {
+            return Ok(taken);
         }
         let (mut plans, mut refusals): (Vec<Plan<'_>>, Vec<Refusal>) = (Vec::with_capacity(2), Vec::new());
         for spending in purse.both() {
@@ -178,16 +178,16 @@ impl Budgets {
         }
         let audit = AuditRecord::new(time.at, Actor::System, "budget.lease");
         let audit = plans.iter().fold(audit, |audit, plan| match plan.spender() {
-            Spender::ApiKey(id) | Spender::ApiKeyIndexes(id) => {
+            Spender::ApiKey(id) | Spender::ApiKeyIndexes(id) | Spender::ApiKeyMisses(id) => {
                 audit.with("api-key", id).with("api-key-fields", plan.reserved())
             }
-            Spender::Endpoint(id) | Spender::EndpointIndexes(id) => {
+            Spender::Endpoint(id) | Spender::EndpointIndexes(id) | Spender::EndpointMisses(id) => {
                 audit.with("endpoint", id).with("endpoint-fields", plan.reserved())
             }
         });
         let audit = match purse.counted() {
             Counted::Decrypted => audit,
-            counted @ Counted::Indexed => audit.with("operation", counted.operation()),
+            counted @ (Counted::Indexed | Counted::Missed) => audit.with("operation", counted.operation()),
         };
         let batch = Batch::new(time.at.micros()).record(
             audit_record::KIND,
@@ -197,8 +197,9 @@ impl Budgets {
         let batch = plans.iter().fold(batch, |batch, plan| put(batch, plan));
         // After a failure the leases stay empty: what they held counts as used.
         store.commit(batch).map_err(|error| Stop::unreserved(error, purse.counted().fields()))?;
+        let taken = Taken::of(&plans);
         plans.into_iter().for_each(Plan::install);
-        Ok(())
+        Ok(taken)
     }
 }
 
@@ -213,7 +214,7 @@ impl Operational {
     }
 
     /// Takes a request's fields from both its budgets, by way of the store. Where that cannot be made durable, nothing else can.
-    pub(super) fn charge(&self, purse: &Purse, fields: usize, now: Now) -> Result<(), Stop> {
+    pub(super) fn charge(&self, purse: &Purse, fields: usize, now: Now) -> Result<Taken, Stop> {
         // Nothing is reserved any more once what was leased goes back.
         self.check_not_ended()?;
         let (time, default_of) = (self.budget_time(now), |spender| self.default_budget(spender));

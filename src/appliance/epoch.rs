@@ -282,7 +282,7 @@ fn jump(table: Table, row: &[u8], now: Timestamp) -> Result<Option<Vec<u8>>, Sto
 }
 
 /// Whose budgets go with a row.
-fn spenders(table: Table, row: &[u8]) -> Result<Option<[Spender; 2]>, Stop> {
+fn spenders(table: Table, row: &[u8]) -> Result<Option<[Spender; 3]>, Stop> {
     Ok(match table {
         Table::Endpoints => {
             let id = cbor::decode::<Endpoint>(row)?.id;

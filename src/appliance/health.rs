@@ -69,7 +69,7 @@ pub struct Health {
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
     pub refused_locked: u64,
-    /// Budgets of decrypted fields of which four fifths are used or more.
+    /// Budgets of which four fifths are used or more.
     pub strained_budgets: Vec<(Spender, Standing)>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
@@ -225,14 +225,14 @@ impl std::fmt::Display for LockReason {
                 "rollback or damage: the store is not what its last block describes, and these rows do not open: {}; \
                  restore a backup, or look at what was lost and run gembok unlock --accept-damage: others may have been put \
                  back besides, so it opens a new epoch, in which users, endpoints and API keys are disabled until each is \
-                 enabled again and decrypt budgets count as spent",
+                 enabled again and budgets count as spent",
                 rows.join(", ")
             ),
             Self::Rollback(what) => write!(
                 out,
                 "rollback: {what}; restore a backup, or look at what was lost and, in a sandbox, run gembok unlock \
                  --accept-rollback: it opens a new epoch, in which users, endpoints and API keys are disabled until each is \
-                 enabled again and decrypt budgets count as spent"
+                 enabled again and budgets count as spent"
             ),
         }
     }

@@ -44,7 +44,7 @@ impl Operational {
         leave: Leave,
         of: &KeyOf,
         days: Option<u16>,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<ApprovalView, Stop> {
         let wait = destruction_wait(days)?;
@@ -63,7 +63,7 @@ impl Operational {
                 key_id: found.version.key_id,
                 version: found.version.version,
                 days: u16::try_from(wait.as_secs() / 86_400).unwrap_or(u16::MAX),
-                why: why.clone(),
+                why: Some(why.clone()),
             };
             let wanted = Wanted {
                 kind: Kind::Destruction,
@@ -77,7 +77,7 @@ impl Operational {
             }
             let (batch, asked) = self.ask(batch, wanted, Some(requester), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "key.schedule-destruction", now);
-            Ok((batch, because_of(audit, why.as_ref()), asked))
+            Ok((batch, because_of(audit, Some(&why)), asked))
         })?;
         self.approval_view(asked, now.time)
     }

@@ -195,7 +195,8 @@ impl Operational {
     }
 
     /// Lets a key version that somebody else may have encrypt nothing any more. Where it is the one that encrypts, the next one
-    /// is made in the same commit; while the token is away nothing is encrypted until that can be made.
+    /// is made in the same commit; while the token is away nothing is encrypted until that can be made. Of one that is compromised
+    /// already the reason is recorded, and nothing else becomes of it.
     ///
     /// # Errors
     /// `not-found`; `wrong-key-state` for one that is destroyed.
@@ -203,7 +204,7 @@ impl Operational {
         &self,
         leave: Leave,
         of: &KeyOf,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         let project = self.project_named(&of.project)?;
@@ -211,20 +212,21 @@ impl Operational {
             tracing::warn!(%stop, "the KEK cannot be had, so no other key version can take over at present");
         });
         let (mut is_so_already, mut waits) = (false, false);
-        let changed = self.change_keys(now, |batch| {
+        let version = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
-            let because = Because::of(leave.actor(), now.time, why.clone());
+            let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let found_sealing = found.is_current() && found.version.state.seals();
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
                 is_so_already = true;
-                return Err(Code::Conflict.into());
+                let audit = found.audit(&leave, "key.compromise", now).with("again", "yes");
+                return Ok((batch, because_of(audit, Some(&why)), found.version));
             };
             let takes_over = found_sealing && found.object.retired.is_none();
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
-            let audit = because_of(found.audit(&leave, "key.compromise", now), why.as_ref());
+            let audit = because_of(found.audit(&leave, "key.compromise", now), Some(&why));
             let version = found.version.clone();
             let can_take_over = match self.check_turn(&found.object) {
                 Ok(_) => true,
@@ -247,18 +249,15 @@ impl Operational {
             let turned = self.turn(batch, &wraps, found.object, before, &next, because)?;
             let audit = audit.with("next-version", turned.version);
             Ok((turned.batch, audit, version))
-        });
-        match changed {
-            Ok(version) => {
-                if waits {
-                    self.keys_due.wait((version.key_id, version.version), Due::Compromised);
-                }
-                self.witness_withdrawal(now);
-                self.follow(&version);
-                self.escrow_at_once(now);
+        })?;
+        // Felt before the token is asked to witness it.
+        self.follow(&version);
+        if !is_so_already {
+            if waits {
+                self.keys_due.wait((version.key_id, version.version), Due::Compromised);
             }
-            Err(_) if is_so_already => {}
-            Err(stop) => return Err(stop),
+            self.witness_withdrawal(now);
+            self.escrow_at_once(now);
         }
         self.key_shown(of)
     }

@@ -2,7 +2,8 @@
 //! plaintext is in memory between the two and goes nowhere.
 //!
 //! Whatever comes in is opened first, also what is under the current version already: nothing is called current that would
-//! not open tomorrow. What does not open is answered as a decrypt answers it.
+//! not open tomorrow. What does not open is answered as a decrypt answers it, and counted: who guesses at the context of a
+//! stolen ciphertext learns by it whether that fits (`stake.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::crypto::data_key::DataKey;
 use crate::crypto::envelope::{Envelope, Header};
 use crate::crypto::random::Nonces;
 use crate::domain::access_record::{Anew, Groups, count_anew};
+use crate::domain::budget::Counted;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
@@ -22,13 +24,17 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
+use super::closed_keys::KeyWatch;
 use super::decrypt::{Sealed, cannot_open, envelope_of, version_of};
 use super::encrypt::{Done, require_context, sealing};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
+use super::known_key::KnownKey;
 use super::operate::Operate;
 use super::operational::Operational;
 use super::served::Served;
+use super::spending::Taken;
+use super::stake::Stake;
 use super::watch::Watch;
 
 /// Leave to reencrypt.
@@ -36,6 +42,16 @@ pub enum Reencrypt {}
 
 impl Operate for Reencrypt {
     const OPERATION: Operation = Operation::Reencrypt;
+    const COUNTED: Option<Counted> = Some(Counted::Missed);
+    type Holds = Stake;
+
+    fn fields(_items: usize) -> usize {
+        1
+    }
+
+    fn hold(known: &Arc<KnownKey>, taken: Option<Taken>) -> Stake {
+        Stake::new(known, taken)
+    }
 }
 
 /// One envelope to be sealed anew.
@@ -77,8 +93,26 @@ struct Pair {
     seals: Option<Arc<Held<DataKey>>>,
 }
 
+/// A reencrypt under way: what is done, and what is left to do.
+pub struct Renewing<'a> {
+    left: std::vec::IntoIter<Result<Aged<'a>, Refusal>>,
+    nonces: Nonces,
+    done: Done<Renewed>,
+    keys: KeyWatch,
+}
+
 /// A key version by key id and number.
 type Versions<T> = HashMap<(u32, u32), T, RandomState>;
+
+impl Renewing<'_> {
+    /// What was done.
+    #[must_use]
+    pub fn done(self) -> Done<Renewed> {
+        let Self { mut done, keys, .. } = self;
+        done.watch.keys = Some(keys);
+        done
+    }
+}
 
 impl Needed {
     /// The versions, if what its envelope names was read already.
@@ -199,31 +233,53 @@ impl Operational {
         Ok(RenewingKeys(keys))
     }
 
-    /// Opens each envelope for the object it was admitted for, and seals what was in it under the object's current key version.
-    /// An item that arrives as an error stays one.
+    /// What is to be sealed anew. An item that arrives as an error stays one.
     ///
     /// # Errors
-    /// `locked` when the unlocked time has ended; a fault when the kernel gives no randomness. Nothing is sealed then.
+    /// A fault when the kernel gives no randomness.
+    pub fn begin_reencrypt<'a>(&self, aged: Vec<Result<Aged<'a>, Refusal>>) -> Result<Renewing<'a>, Stop> {
+        let (items, groups) = (Vec::with_capacity(aged.len()), Groups::new());
+        Ok(Renewing {
+            nonces: Nonces::draw(aged.len())?,
+            done: Done { items, groups, watch: Watch::default() },
+            keys: self.closed_keys.watch(),
+            left: aged.into_iter(),
+        })
+    }
+
+    /// Takes another field of the budgets of what does not open, for a reencrypt that cannot go on without. Blocks.
+    pub fn stake_again(&self, admitted: &mut Admitted<Reencrypt>, now: Now) {
+        self.renew_stake(admitted.items_and_holds().1, now);
+    }
+
+    /// Opens each envelope for the object it was admitted for, and seals what was in it under the object's current key version.
+    /// Returns whether all is done; where it is not, [`Operational::stake_again`] comes before it goes on.
+    ///
+    /// # Errors
+    /// `locked` when the unlocked time has ended. Nothing more is sealed then.
     pub fn reencrypt(
         &self,
-        admitted: &Admitted<Reencrypt>,
+        admitted: &mut Admitted<Reencrypt>,
         keys: &RenewingKeys,
-        aged: Vec<Result<Aged<'_>, Refusal>>,
+        renewing: &mut Renewing<'_>,
         now: Now,
-    ) -> Result<Done<Renewed>, Stop> {
+    ) -> Result<bool, Stop> {
         self.check_not_ended()?;
-        let mut nonces = Nonces::draw(aged.len())?;
         let mut binding = Vec::new();
-        let mut done =
-            Done { items: Vec::with_capacity(aged.len()), groups: Groups::new(), watch: Watch::default() };
-        let mut key_watch = self.closed_keys.watch();
-        for ((served, key), aged) in admitted.items().iter().zip(&keys.0).zip(aged) {
+        let Renewing { left, nonces, done, keys: key_watch } = renewing;
+        let (items, stake) = admitted.items_and_holds();
+        for (served, key) in items.iter().zip(&keys.0).skip(done.items.len()) {
+            if !stake.is_settled(self.budgets.clock_time(now)) {
+                return Ok(false);
+            }
+            let Some(aged) = left.next() else { break };
             let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
             let (mut from, mut to, mut is_forced) = (0, 0, false);
             let (mut bytes, mut subject) = (0, None);
             let renewed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let Aged { sealed, force } = aged?;
+                stake.check()?;
                 subject = self.subject_of(&served.object, &sealed.context)?;
                 if let Some(subject) = subject {
                     // Begun before the look, so that no freeze falls between them.
@@ -254,6 +310,9 @@ impl Operational {
                 Ok(Renewed { envelope, is_changed: true })
             })();
             let outcome = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
+            if matches!(outcome, Some(Code::CannotOpen | Code::SubjectFrozen)) {
+                stake.lose();
+            }
             let bytes = if outcome.is_none() { bytes } else { 0 };
             let anew = Anew::of(to, is_forced);
             let group = count_anew(&mut done.groups, object, from, anew, outcome, bytes);
@@ -262,9 +321,8 @@ impl Operational {
             }
             done.items.push(renewed);
         }
-        done.watch.keys = Some(key_watch);
-        if done.items.len() == admitted.items().len() {
-            Ok(done)
+        if done.items.len() == items.len() && left.len() == 0 {
+            Ok(true)
         } else {
             Err(Fault::new("a reencrypt was admitted for another number of items than it has").into())
         }

@@ -28,16 +28,17 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found`; `bad-request`, `bad-context` for what does not hold together; `conflict` when subject or required names
-    /// would change of an object that an endpoint was ever let encrypt on; `token-away` for its first indexed field.
+    /// would change of an object that an endpoint was ever let encrypt on; `index-given-up` where an index would change or go and
+    /// nobody said that this is meant; `token-away` for its first indexed field.
     pub fn set_schema(
         &self,
         actor: Actor,
         project: &str,
         name: &str,
-        schema: Schema,
-        required_context: Option<Vec<String>>,
+        new: NewSchema,
         now: Now,
     ) -> Result<Object, Stop> {
+        let NewSchema { schema, required_context, new_index } = new;
         let project = self.project_named(project)?;
         let schema = checked(schema)?;
         let required_context = required_context.map(check_required).transpose()?;
@@ -68,7 +69,10 @@ impl Operational {
                 .with("id", changed.id)
                 .with("project", project.id)
                 .with("required-context", format!("{:?}", changed.required_context));
-            let audit = declared(audit, &changed);
+            let audit = match give_up_indexes(&object, &changed, new_index)? {
+                Some(fields) => declared(audit, &changed).with("indexes-given-up", fields),
+                None => declared(audit, &changed),
+            };
             let wraps = kek.map(|kek| self.wrapping_now(project.clone(), kek, now)).transpose()?;
             let batch = self.with_first_root(batch, &changed, wraps.as_ref(), now)?;
             Ok(Some((batch.put(Table::Objects, changed.id.as_bytes(), cbor::encode(&changed)), audit)))
@@ -107,6 +111,41 @@ impl Operational {
             _ => batch,
         })
     }
+}
+
+/// What an object is to declare from now on.
+pub struct NewSchema {
+    /// All of it.
+    pub schema: Schema,
+    /// The required context names; those it has without.
+    pub required_context: Option<Vec<String>>,
+    /// Also where index values that were stored match nothing any more.
+    pub new_index: bool,
+}
+
+/// Says no to what would make stored index values worthless, unless it was said that this is meant; else names whose they were.
+fn give_up_indexes(before: &Object, after: &Object, is_meant: bool) -> Result<Option<String>, Refusal> {
+    let (Some(known), now) = (&before.schema, after.schema.as_ref()) else { return Ok(None) };
+    let names: Vec<&str> = known.indexes_given_up(now).map(|field| field.name.as_str()).collect();
+    let Some(first) = known.indexes_given_up(now).next().filter(|_| !is_meant) else {
+        return Ok((!names.is_empty()).then(|| names.join(", ")));
+    };
+    let is_other = now.and_then(|now| now.field(&first.name)).is_some_and(|now| now.index.is_some());
+    let what = if is_other {
+        "with another normaliser or number of bits it is another index"
+    } else {
+        "its index would be taken away, and declared again it is another one"
+    };
+    let and = match names.len() {
+        1 => String::new(),
+        more => format!(" The same holds of {} more.", more - 1),
+    };
+    Err(Refusal::new(Code::IndexGivenUp).detail(format!(
+        "Field {:?}: {what}, so stored index values of that field no longer match.{and} If that is meant, say new_index (the \
+         query new_index=true, --new-index of the command line); then empty the column and index what is stored anew, by \
+         POST .../index with its ciphertexts (indeks_ulang.php).",
+        first.name
+    )))
 }
 
 /// A schema that holds together; none where nothing is declared.

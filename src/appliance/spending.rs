@@ -1,8 +1,9 @@
-//! What one API key or endpoint may still decrypt, or index, without asking the store: fields of its budget that were reserved durably
+//! What one API key or endpoint may still decrypt, index or miss without asking the store: fields of its budget that were reserved durably
 //! and not used yet, good until the hour they were reserved in is over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -15,11 +16,15 @@ use crate::domain::timestamp::Timestamp;
 const FIRST_FIELDS: u64 = 64;
 /// The longest lease is this part of the budget: the most that a crash forfeits. An end in order forfeits nothing.
 const LEASES_OF_A_BUDGET: u64 = 64;
+/// When to come again where only what requests under way have at stake is missing.
+const STAKES_COME_BACK_IN: Duration = Duration::from_secs(1);
 
 /// The budget of one spender, as it is stored, and what of it is leased.
 pub(super) struct Spending {
     pub(super) spender: Spender,
     lease: Lease,
+    /// Fields that requests under way have in hand, and mostly put back.
+    pub(super) at_stake: AtomicU64,
     /// Locked only for moments, never while the store is asked.
     kept: Mutex<Kept>,
 }
@@ -74,7 +79,7 @@ pub(super) struct Plan<'a> {
 impl Spending {
     pub(super) fn new(spender: Spender, budget: Budget) -> Self {
         let kept = Kept { budget, leased_hour: 0, next_fields: FIRST_FIELDS, warned: false };
-        Self { spender, lease: Lease::empty(), kept: Mutex::new(kept) }
+        Self { spender, lease: Lease::empty(), at_stake: AtomicU64::new(0), kept: Mutex::new(kept) }
     }
 
     /// Whether it has fields that were leased and not used.
@@ -168,11 +173,15 @@ impl Spending {
                  the raise is over and the budget is {base} {what} in 24 hours."
             ));
         };
-        Refusal { limit: met(limit), ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }.detail(
-            format!(
-                "The {of}'s budget of {limit} {what} in 24 hours has {left} left; the request has {fields}."
-            ),
-        )
+        let at_stake = self.at_stake.load(Ordering::Acquire);
+        let wait = if fields <= left.saturating_add(at_stake) { wait.min(STAKES_COME_BACK_IN) } else { wait };
+        let wants = match self.spender.counted() {
+            Counted::Decrypted | Counted::Indexed => format!("the request has {fields}"),
+            Counted::Missed if at_stake > 0 => format!("requests under way hold {at_stake}"),
+            Counted::Missed => "nothing is opened to be reencrypted without one".to_owned(),
+        };
+        Refusal { limit: met(limit), ..Refusal::new(Code::BudgetExhausted).retry_after(wait) }
+            .detail(format!("The {of}'s budget of {limit} {what} in 24 hours has {left} left; {wants}."))
     }
 }
 
@@ -214,6 +223,17 @@ impl Plan<'_> {
     /// It was never written: everything is as before.
     pub(super) fn abandon(self) {
         self.spending.lease.install(self.emptied);
+    }
+}
+
+impl Taken {
+    /// What was taken by way of the store: of the endpoint's plan and the API key's.
+    pub(super) fn of(plans: &[Plan<'_>]) -> Self {
+        let mut ends = [0; 2];
+        for (end, plan) in ends.iter_mut().zip(plans) {
+            *end = plan.end;
+        }
+        Self { fields: plans.first().map_or(0, |plan| u32::try_from(plan.taken).unwrap_or(u32::MAX)), ends }
     }
 }
 

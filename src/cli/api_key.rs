@@ -32,7 +32,7 @@ pub(super) enum ApiKey {
         #[command(flatten)]
         page: Page,
     },
-    /// Show an API key with its endpoint and its budget
+    /// Show an API key with its endpoint and its budgets
     Show { id: String },
     /// Let an API key count again that a new epoch disabled
     Enable { id: String },
@@ -203,8 +203,7 @@ pub(super) fn whole(shown: &ApiKeyWhole) -> String {
     let of = [&shown.project, &shown.endpoint].map(|name| name.clone().unwrap_or_default());
     let mut endpoint = Table::new([heads::PROJECT, heads::ENDPOINT]);
     endpoint.row(of);
-    let budget = budgets(std::slice::from_ref(&shown.budget));
-    format!("{}\n{}\n{budget}", table([Ok(&shown.api_key)]), endpoint.text())
+    format!("{}\n{}\n{}", table([Ok(&shown.api_key)]), endpoint.text(), budgets(&shown.budgets))
 }
 
 impl From<Limits> for request::Limits {

@@ -4,12 +4,14 @@ use std::fmt::Write;
 
 use clap::Subcommand;
 
-use crate::desk::answer::{ApprovalLine, Listed};
+use crate::desk::answer::{ApprovalLine, KeyAtStake, Listed};
 use crate::desk::request;
 
 use super::columns::{Table, all};
 use super::heads;
 use super::say_answer::{self as say, fixed};
+use super::say_key;
+use super::words::Pair;
 
 #[derive(Subcommand)]
 pub(super) enum Approval {
@@ -48,6 +50,7 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
         heads::ASKED_BY,
         heads::ASKED,
         heads::EXPIRES,
+        heads::AT_STAKE,
     ]);
     table.rows(all(listed), |line| {
         let ApprovalLine { id, kind, user, project, requester, asked, expires, state, .. } = line;
@@ -68,9 +71,35 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
             requester.clone(),
             asked.clone(),
             expires.clone(),
+            line.key.as_ref().map(briefly).unwrap_or_default(),
         ]
     });
     table.text()
+}
+
+/// What would be lost, in a cell.
+fn briefly(at_stake: &KeyAtStake) -> String {
+    let KeyAtStake { version, destroyed_at, .. } = at_stake;
+    let at = destroyed_at.as_deref().unwrap_or_default();
+    say_key::at_stake(&version.state, version.uses.uses, version.uses.opened, at).into()
+}
+
+/// The same, in lines.
+fn whole(at_stake: &KeyAtStake) -> Vec<(Pair, String)> {
+    let KeyAtStake { version, current, destroyed_at } = at_stake;
+    let last =
+        |time: &Option<String>| time.clone().unwrap_or_else(|| say_key::fixed::NEVER_YET.text().to_owned());
+    let uses = &version.uses;
+    let mut lines = vec![(heads::KEY_STATE, version.state.clone())];
+    lines.extend(current.then(|| (heads::NEWEST, fixed::YES.text().to_owned())));
+    lines.extend([
+        (heads::CIPHER, version.algorithm.clone()),
+        (heads::USES, say_key::made(uses.uses, uses.uses_max, last(&uses.last_sealed)).into()),
+        (heads::DECRYPTED, say_key::opened(uses.opened, last(&uses.last_opened)).into()),
+        (heads::DEPENDS, say_key::depends(uses.opened_since).into()),
+    ]);
+    lines.extend(destroyed_at.clone().map(|at| (heads::GOES, at)));
+    lines
 }
 
 /// Of a destruction, behind its project: the object and the version.
@@ -99,6 +128,7 @@ pub(super) fn one(line: &ApprovalLine) -> String {
         version,
         days,
         reason,
+        key,
     } = line;
     let mut text = String::from(say::approval(id, state, kind, user, requester, asked, expires));
     for (name, value) in [
@@ -115,6 +145,9 @@ pub(super) fn one(line: &ApprovalLine) -> String {
             // Writing to a string does not fail.
             let _ = write!(text, "\n{name:<14}{value}");
         }
+    }
+    for (name, value) in key.iter().flat_map(whole) {
+        let _ = write!(text, "\n{name:<14}{value}");
     }
     text
 }

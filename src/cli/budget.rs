@@ -1,4 +1,4 @@
-//! `gembok budget`: how much may be decrypted, and indexed, in 24 hours.
+//! `gembok budget`: how much may be decrypted, indexed, and missed by a reencrypt, in 24 hours.
 
 use clap::{Args, Subcommand};
 
@@ -17,8 +17,8 @@ pub(super) enum Budget {
     Set {
         #[command(flatten)]
         of: BudgetOf,
-        /// Of which fields
-        #[arg(long, value_name = "OPERATION", value_parser = ["decrypt", "index"])]
+        /// Of which fields; of a reencrypt those that did not open
+        #[arg(long, value_name = "OPERATION", value_parser = ["decrypt", "index", "reencrypt"])]
         operation: Option<String>,
         /// Fields in 24 hours
         #[arg(long, value_name = "N", required_unless_present = "default")]
@@ -31,8 +31,8 @@ pub(super) enum Budget {
     Raise {
         #[command(flatten)]
         of: BudgetOf,
-        /// Of which fields
-        #[arg(long, value_name = "OPERATION", value_parser = ["decrypt", "index"])]
+        /// Of which fields; of a reencrypt those that did not open
+        #[arg(long, value_name = "OPERATION", value_parser = ["decrypt", "index", "reencrypt"])]
         operation: Option<String>,
         /// Fields in 24 hours while it lasts
         #[arg(long, value_name = "N")]

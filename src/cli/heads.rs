@@ -140,4 +140,7 @@ pairs! {
     DAYS "days" "hari";
     DECIDED "decided" "diputuskan";
     DECIDED_BY "decided by" "oleh";
+    KEY_STATE "key state" "keadaan kunci";
+    GOES "destroyed at" "dimusnahkan";
+    AT_STAKE "AT STAKE" "YANG IKUT HILANG";
 }

@@ -66,7 +66,7 @@ pub(super) enum Key {
     /// Let a disabled key version do again what it did
     Enable(Moved),
     /// Somebody else may have this key: it encrypts nothing any more, and the next version takes over
-    Compromise(Moved),
+    Compromise(Stopped),
     /// Ask a second person to let a key version be destroyed; what was encrypted under it is lost then
     ScheduleDestruction {
         #[command(flatten)]
@@ -76,7 +76,7 @@ pub(super) enum Key {
         days: Option<u16>,
         /// Why, in one line; it is recorded, and the second person reads it
         #[arg(long)]
-        reason: Option<String>,
+        reason: String,
     },
     /// Take a scheduled destruction back
     CancelDestruction(Moved),
@@ -103,6 +103,15 @@ pub(super) struct Moved {
     reason: Option<String>,
 }
 
+#[derive(Args)]
+pub(super) struct Stopped {
+    #[command(flatten)]
+    of: Of,
+    /// Why, in one line; it is recorded, also of a key version that is compromised already
+    #[arg(long)]
+    reason: String,
+}
+
 impl From<Key> for request::Request {
     fn from(verb: Key) -> Self {
         Self::Key(match verb {
@@ -117,9 +126,13 @@ impl From<Key> for request::Request {
             }
             Key::Disable(moved) => request::Key::Disable(moved.into()),
             Key::Enable(moved) => request::Key::Enable(moved.into()),
-            Key::Compromise(moved) => request::Key::Compromise(moved.into()),
+            Key::Compromise(Stopped { of, reason }) => {
+                let KeyVersionOf { project, object, version } = of.into();
+                request::Key::Compromise { project, object, version, reason: Some(reason) }
+            }
             Key::ScheduleDestruction { of, days, reason } => {
                 let KeyVersionOf { project, object, version } = of.into();
+                let reason = Some(reason);
                 request::Key::ScheduleDestruction { project, object, version, days, reason }
             }
             Key::Verify(wanted) => request::Key::Verify((&wanted).into()),

@@ -8,6 +8,7 @@ pub(super) mod fixed {
     use crate::cli::words::pairs;
 
     pairs! {
+        NEVER_YET "never" "belum pernah";
         ROTATE "rotate the key: gembok key rotate" "lakukan rotasi kunci: gembok key rotate";
         REENCRYPT "look what may have been read or forged (gembok report incident), then encrypt again, under the newest \
              version, what was encrypted under this one: POST .../reencrypt with force: true (enkripsi_ulang.php --paksa)"
@@ -15,7 +16,7 @@ pub(super) mod fixed {
              versi terbaru semua yang dienkripsi dengan versi ini: POST .../reencrypt dengan force: true \
              (enkripsi_ulang.php --paksa)";
         LOOK "make sure that nothing depends on it any more" "pastikan tidak ada lagi yang bergantung padanya";
-        SCHEDULE "destroy it: gembok key schedule-destruction" "musnahkan: gembok key schedule-destruction";
+        SCHEDULE "destroy it: gembok key schedule-destruction --reason ..." "musnahkan: gembok key schedule-destruction --reason ...";
         ENABLE "let it be used again: gembok key enable" "izinkan dipakai lagi: gembok key enable";
         DUE_AGE "it is as old as it may become" "umurnya sudah mencapai batas";
         DUE_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";
@@ -29,6 +30,10 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    made(fields, most, last) "{fields} fields encrypted of {most} at most, last {last}" "{fields} nilai dienkripsi dari paling banyak {most}, terakhir {last}";
+    opened(fields, last) "{fields} fields decrypted, last {last}" "{fields} nilai didekripsi, terakhir {last}";
+    at_stake(state, sealed, opened, at) "{state}, {sealed} encrypted, {opened} decrypted, gone {at}"
+        "{state}, {sealed} dienkripsi, {opened} didekripsi, hilang {at}";
     depends(fields) "{fields} fields since it last encrypted" "{fields} nilai sejak terakhir mengenkripsi";
     number(number, key_id) "{number} of key {key_id}" "{number} dari kunci {key_id}";
     uses(uses, most) "{uses} of {most} at most" "paling banyak {uses} dari {most}";

@@ -17,8 +17,7 @@ use super::table::{Cells, aligned};
 #[derive(Subcommand)]
 pub(super) enum SchemaVerb {
     /// Declare subject, required context names and fields; what the file leaves out is taken away, save the required names.
-    /// Subject and required names stay as they are once an endpoint was let encrypt on the object. Another normaliser or number of
-    /// bits makes another index: what was stored by the one before is found no more until it is indexed anew
+    /// Subject and required names stay as they are once an endpoint was let encrypt on the object
     Set {
         object: String,
         #[arg(long)]
@@ -26,6 +25,10 @@ pub(super) enum SchemaVerb {
         /// TOML, or JSON where its name ends so
         #[arg(long, value_name = "FILE")]
         schema: PathBuf,
+        /// Also where another normaliser or number of bits makes another index, or a field's index is taken away: what was stored
+        /// by the one before is found no more until it is indexed anew
+        #[arg(long)]
+        new_index: bool,
     },
     /// Show what an object declares
     Show {
@@ -38,8 +41,9 @@ pub(super) enum SchemaVerb {
 impl SchemaVerb {
     pub(super) fn into_request(self) -> Result<Request, CliError> {
         Ok(Request::Object(Object::Schema(match self {
-            Self::Set { object: name, project, schema } => {
-                ObjectSchema::Set { project, name, schema: read(&schema)? }
+            Self::Set { object: name, project, schema, new_index } => {
+                let new_index = new_index.then_some(true);
+                ObjectSchema::Set { project, name, schema: read(&schema)?, new_index }
             }
             Self::Show { object: name, project } => ObjectSchema::Show { project, name },
         })))

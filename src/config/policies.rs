@@ -103,6 +103,9 @@ pub struct LimitsPolicy {
     /// `[index_budget]`: how many index values may be told in 24 hours. Default 100,000 and 200,000.
     #[serde(default)]
     pub index_budget: BudgetLimits,
+    /// `[reencrypt_budget]`: how much that comes to be reencrypted may not open in 24 hours. Default 10,000 and 20,000.
+    #[serde(default = "BudgetLimits::of_misses")]
+    pub reencrypt_budget: BudgetLimits,
     /// `[request]`: the largest request that is read.
     pub request: RequestShape,
 }
@@ -125,7 +128,7 @@ pub struct KeyLimits {
     pub fields_burst: u32,
 }
 
-/// Fields that may be decrypted, or indexed, in 24 hours.
+/// Fields that may be decrypted, or indexed, or not open, in 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BudgetLimits {
@@ -140,6 +143,12 @@ pub struct BudgetLimits {
 impl Default for BudgetLimits {
     fn default() -> Self {
         Self { api_key_fields_per_day: 100_000, endpoint_fields_per_day: 200_000 }
+    }
+}
+
+impl BudgetLimits {
+    const fn of_misses() -> Self {
+        Self { api_key_fields_per_day: 10_000, endpoint_fields_per_day: 20_000 }
     }
 }
 
@@ -163,7 +172,8 @@ pub struct RequestShape {
 
 impl LimitsPolicy {
     fn relate(&self, file: &Path) -> Result<(), ConfigError> {
-        let Self { key, budget, index_budget, request } = self;
+        // A batch of any size needs one field of the budget of misses, and more only as it misses.
+        let Self { key, budget, index_budget, reencrypt_budget: _, request } = self;
         let say = |name, what: String, hint| Err(ConfigError::relation(file, name, what, hint));
         if request.items_max > key.fields_burst {
             return say(

@@ -96,6 +96,8 @@ pub(super) fn policies_of(config: &Config) -> Policies {
             endpoint_fields_per_day: limits.budget.endpoint_fields_per_day.into(),
             api_key_indexed_per_day: limits.index_budget.api_key_fields_per_day.into(),
             endpoint_indexed_per_day: limits.index_budget.endpoint_fields_per_day.into(),
+            api_key_missed_per_day: limits.reencrypt_budget.api_key_fields_per_day.into(),
+            endpoint_missed_per_day: limits.reencrypt_budget.endpoint_fields_per_day.into(),
         },
         in_flight_per_certificate_max: large(config.tls.requests_in_flight_per_certificate_max),
         default_algorithm: config.policies.crypto.default_algorithm,

@@ -18,7 +18,7 @@ use super::acts::endpoint_of;
 use super::answer::Done;
 use super::budget::Budget;
 use super::perform::{id, moment_to_come, name, page};
-use super::view::told;
+use super::view::{all, told};
 
 /// Verbs on API keys.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub enum ApiKey {
         /// Entries at most; 1,000 without, and never more.
         limit: Option<u32>,
     },
-    /// With its endpoint and its budget.
+    /// With its endpoint and its budgets.
     Show {
         /// As lists show it.
         id: String,
@@ -147,8 +147,8 @@ pub struct ApiKeyWhole {
     pub project: Option<String>,
     /// Its endpoint, likewise.
     pub endpoint: Option<String>,
-    /// How much it may have decrypted in 24 hours.
-    pub budget: Budget,
+    /// How much it may have decrypted and indexed in 24 hours, and how much that is to be reencrypted may not open.
+    pub budgets: Vec<Budget>,
 }
 
 /// An API key with its text, once.
@@ -292,9 +292,9 @@ impl Limits {
 
 impl From<appliance::ApiKeyShown> for ApiKeyWhole {
     fn from(shown: appliance::ApiKeyShown) -> Self {
-        let appliance::ApiKeyShown { api_key, endpoint, budget } = shown;
+        let appliance::ApiKeyShown { api_key, endpoint, budgets } = shown;
         let (project, endpoint) = endpoint.unzip();
-        Self { api_key: api_key.into(), project, endpoint, budget: budget.into() }
+        Self { api_key: api_key.into(), project, endpoint, budgets: all(budgets) }
     }
 }
 

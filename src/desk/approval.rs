@@ -3,13 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::{Appliance, ApprovalView, Leave, Listed as Found, Stop, Target};
+use crate::appliance::{
+    Appliance, ApprovalView, KeyAtStake as AtStake, Leave, Listed as Found, Operational, Stop, Target,
+};
 use crate::domain::access::Act;
 use crate::domain::id::ApprovalId;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
-use super::answer::{Done, Listed, Page};
+use super::answer::{Done, KeyVersion, Listed, Page};
 use super::asker::Asker;
 use super::perform::id;
 use super::view::told;
@@ -82,6 +84,21 @@ pub struct ApprovalLine {
     /// Of a destruction: why, in the words of whoever asked.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Of a destruction: what is at stake, for who may decide it while it waits, and for who may see the object.
+    #[serde(default)]
+    pub key: Option<KeyAtStake>,
+}
+
+/// A key version whose end is asked for, as it is now.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyAtStake {
+    /// As lists show it: its state and algorithm, how much was encrypted and decrypted under it, and when last.
+    pub version: KeyVersion,
+    /// Whether it is its object's newest.
+    pub current: bool,
+    /// When it would be destroyed if the second person said yes now; once that was said, when it will be.
+    pub destroyed_at: Option<String>,
 }
 
 impl Approval {
@@ -115,18 +132,74 @@ impl Approval {
                         }
                         Found::Damaged(_) => asker.may(appliance, Act::StatusRead, Target::Appliance)?,
                     };
-                    seen.extend(is_seen.then(|| Listed::from(listed)));
+                    if !is_seen {
+                        continue;
+                    }
+                    let key = match &listed {
+                        Found::Sound(view) => at_stake(view, appliance, asker, now)?,
+                        Found::Damaged(_) => None,
+                    };
+                    let listed = match Listed::from(listed) {
+                        Listed::Sound(line) => Listed::Sound(ApprovalLine { key, ..line }),
+                        damaged @ Listed::Damaged(_) => damaged,
+                    };
+                    seen.push(listed);
                 }
                 // All of them: they are bounded.
                 return Ok(Done::Approvals(Page { items: seen, next: None }));
             }
-            Self::Show { id: shown } => unlocked.approval(id(&shown)?, now)?.into(),
-            Self::Give { id: given } => unlocked.give_approval(leave, id(&given)?, now)?.into(),
-            Self::Refuse { id: refused } => unlocked.refuse_approval(leave, id(&refused)?, now)?.into(),
+            Self::Show { id: shown } => {
+                let view = unlocked.approval(id(&shown)?, now)?;
+                let key = at_stake(&view, appliance, asker, now)?;
+                ApprovalLine { key, ..view.into() }
+            }
+            // Who decides sees what was decided about.
+            Self::Give { id: given } => {
+                ApprovalLine::whole(unlocked.give_approval(leave, id(&given)?, now)?, &unlocked, now)?
+            }
+            Self::Refuse { id: refused } => {
+                ApprovalLine::whole(unlocked.refuse_approval(leave, id(&refused)?, now)?, &unlocked, now)?
+            }
             Self::Withdraw { id: withdrawn } => {
                 unlocked.withdraw_approval(leave, id(&withdrawn)?, now)?.into()
             }
         })))
+    }
+}
+
+/// What is at stake, where whoever asks may know that: the second person while it waits, and who may see the object anyway.
+fn at_stake(
+    view: &ApprovalView,
+    appliance: &Appliance,
+    asker: &Asker,
+    now: Now,
+) -> Result<Option<KeyAtStake>, Stop> {
+    let (Some(project), Some(object)) = (&view.project, &view.object) else { return Ok(None) };
+    let may = |act, on| match asker.may(appliance, act, on) {
+        // What is gone is nobody's to see.
+        Err(Stop::Refused(_)) => Ok(false),
+        answered => answered,
+    };
+    let decides = || may(Act::ApprovalGive, Target::Approval(view.approval.id));
+    let object = Target::Object { project: project.clone(), name: object.clone() };
+    if !(view.approval.is_waiting(now.time) && decides()? || may(Act::ObjectShow, object)?) {
+        return Ok(None);
+    }
+    Ok(appliance.unlocked()?.key_at_stake(&view.approval, now)?.map(KeyAtStake::from))
+}
+
+impl ApprovalLine {
+    /// With what is at stake.
+    pub(super) fn whole(view: ApprovalView, appliance: &Operational, now: Now) -> Result<Self, Stop> {
+        let key = appliance.key_at_stake(&view.approval, now)?.map(KeyAtStake::from);
+        Ok(Self { key, ..view.into() })
+    }
+}
+
+impl From<AtStake> for KeyAtStake {
+    fn from(at_stake: AtStake) -> Self {
+        let AtStake { version, is_current, destroyed_at } = at_stake;
+        Self { version: version.into(), current: is_current, destroyed_at: told(destroyed_at) }
     }
 }
 
@@ -150,6 +223,7 @@ impl From<ApprovalView> for ApprovalLine {
             decided: told(approval.decided),
             decided_by: approval.decided_by,
             credential,
+            key: None,
         }
     }
 }

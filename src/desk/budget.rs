@@ -16,7 +16,7 @@ use super::perform::{bad, id};
 use super::request;
 use super::view::all;
 
-/// A budget of decrypted or of indexed fields.
+/// A budget of decrypted or of indexed fields, or of those that did not open for a reencrypt.
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -24,7 +24,7 @@ pub struct Budget {
     pub of: String,
     /// The endpoint's name, or the API key's label.
     pub name: String,
-    /// What it counts the fields of: `decrypt` or `index`.
+    /// What it counts the fields of: `decrypt`, `index`, or `reencrypt`, of which it counts what did not open.
     pub operation: String,
     /// Fields in 24 hours, with the raise that is in force.
     pub fields_per_day: u64,
@@ -78,5 +78,5 @@ impl request::BudgetOf {
 fn counted(operation: Option<&str>) -> Result<Counted, Refusal> {
     let Some(word) = operation else { return Ok(Counted::Decrypted) };
     let known = Counted::ALL.into_iter().find(|counted| counted.operation().name() == word);
-    known.ok_or_else(|| bad(format!("{word:?} has no budget; decrypt and index have one.")))
+    known.ok_or_else(|| bad(format!("{word:?} has no budget; decrypt, index and reencrypt have one.")))
 }

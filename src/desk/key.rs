@@ -14,7 +14,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
 use super::acts::object_of;
-use super::answer::{Done, KeyVersion, Page};
+use super::answer::{ApprovalLine, Done, KeyVersion, Page};
 use super::key_verify::VerifyKeys;
 use super::perform::{algorithm, bad, moment_to_come};
 use super::view::{all, told};
@@ -69,8 +69,18 @@ pub enum Key {
     Disable(KeyMoved),
     /// Does again what it did before it was disabled.
     Enable(KeyMoved),
-    /// Encrypts nothing any more: somebody else may have the key.
-    Compromise(KeyMoved),
+    /// Encrypts nothing any more: somebody else may have the key. Said again of one that is compromised, its reason is recorded.
+    Compromise {
+        /// The object's project.
+        project: String,
+        /// The object.
+        object: String,
+        /// Its number.
+        version: String,
+        /// Why: one line of at most 200 characters, for the record; never without.
+        #[schemars(required)]
+        reason: Option<String>,
+    },
     /// Destroyed after a time, once a second person says yes.
     ScheduleDestruction {
         /// The object's project.
@@ -81,7 +91,8 @@ pub enum Key {
         version: String,
         /// 7 to 90, from the second person's yes on; 30 without.
         days: Option<u16>,
-        /// One line of at most 200 characters, for the record.
+        /// Why: one line of at most 200 characters, for the record and the second person; never without.
+        #[schemars(required)]
         reason: Option<String>,
     },
     /// What it was before its destruction was scheduled.
@@ -182,7 +193,7 @@ impl Key {
             Self::Windows { project, object, .. } => (Act::KeyWindows, object_of(project, object)),
             Self::Disable(of) => (Act::KeyDisable, object_of(&of.project, &of.object)),
             Self::Enable(of) => (Act::KeyEnable, object_of(&of.project, &of.object)),
-            Self::Compromise(of) => (Act::KeyCompromise, object_of(&of.project, &of.object)),
+            Self::Compromise { project, object, .. } => (Act::KeyCompromise, object_of(project, object)),
             Self::ScheduleDestruction { project, object, .. } => {
                 (Act::KeyScheduleDestruction, object_of(project, object))
             }
@@ -234,14 +245,16 @@ impl Key {
                 let (of, why) = moved.parse()?;
                 shown(appliance.enable_key(leave, &of, why, now)?)
             }
-            Self::Compromise(moved) => {
-                let (of, why) = moved.parse()?;
+            Self::Compromise { project, object, version, reason: why } => {
+                let of = KeyVersionOf { project, object, version }.parse()?;
+                let why = must_say(why, "A key version is declared compromised")?;
                 shown(appliance.compromise_key(leave, &of, why, now)?)
             }
             Self::ScheduleDestruction { project, object, version, days, reason: why } => {
                 let of = KeyVersionOf { project, object, version }.parse()?;
-                let asked = appliance.ask_destruction(leave, &of, days, reason(why)?, now)?;
-                Ok(Done::Approval(Box::new(asked.into())))
+                let why = must_say(why, "The end of a key version is asked for")?;
+                let asked = appliance.ask_destruction(leave, &of, days, why, now)?;
+                Ok(Done::Approval(Box::new(ApprovalLine::whole(asked, &appliance, now)?)))
             }
             Self::Verify(wanted) => wanted.perform(door),
             Self::CancelDestruction(moved) => {
@@ -275,6 +288,16 @@ pub(super) fn reason(text: Option<String>) -> Result<Option<Description>, Refusa
         bad("A reason is one line of 1 to 200 characters, without control characters.".into())
     };
     text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(told)
+}
+
+/// The same of what is never done without a word.
+fn must_say(text: Option<String>, what: &str) -> Result<Description, Refusal> {
+    reason(text)?.ok_or_else(|| {
+        bad(format!(
+            "{what} with a reason: say why, in one line of at most 200 characters (the member reason, --reason of the \
+             command line). It is recorded."
+        ))
+    })
 }
 
 fn window(text: Option<String>, now: Now) -> Result<Option<Window>, Refusal> {

@@ -277,7 +277,7 @@ pub struct Granted {
     pub operations: Vec<String>,
 }
 
-/// Verbs on budgets of decrypted and of indexed fields.
+/// Verbs on budgets of decrypted and of indexed fields, and of those that did not open.
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Budget {
@@ -292,7 +292,7 @@ pub enum Budget {
     Set {
         /// Whose.
         of: BudgetOf,
-        /// Of which fields: `decrypt`, also without, or `index`.
+        /// Of which fields: `decrypt`, also without, `index`, or `reencrypt`: what did not open.
         #[serde(default)]
         operation: Option<String>,
         /// Fields in 24 hours; the policy's without.
@@ -302,7 +302,7 @@ pub enum Budget {
     Raise {
         /// Whose.
         of: BudgetOf,
-        /// Of which fields: `decrypt`, also without, or `index`.
+        /// Of which fields: `decrypt`, also without, `index`, or `reencrypt`: what did not open.
         #[serde(default)]
         operation: Option<String>,
         /// Fields in 24 hours while it lasts.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::{Appliance, Stop};
+use crate::appliance::{Appliance, NewSchema, Stop};
 use crate::domain::actor::Actor;
 use crate::domain::object::Object;
 use crate::domain::refusal::Refusal;
@@ -60,6 +60,9 @@ pub enum ObjectSchema {
         name: String,
         /// All of it.
         schema: Schema,
+        /// Also where an indexed field gets another index, or loses its own: stored index values of that field no longer match.
+        #[serde(default)]
+        new_index: Option<bool>,
     },
     /// The one it has.
     Show {
@@ -74,9 +77,11 @@ impl ObjectSchema {
     pub(super) fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
         let appliance = appliance.unlocked()?;
         Ok(Done::Schema(match self {
-            Self::Set { project, name, schema } => {
-                let required = schema.required_context.clone();
-                appliance.set_schema(actor, &project, &name, schema.parse()?, required, now)?.into()
+            Self::Set { project, name, schema, new_index } => {
+                let required_context = schema.required_context.clone();
+                let new_index = new_index.unwrap_or_default();
+                let new = NewSchema { schema: schema.parse()?, required_context, new_index };
+                appliance.set_schema(actor, &project, &name, new, now)?.into()
             }
             Self::Show { project, name } => appliance.object(&project, &name)?.object.into(),
         }))

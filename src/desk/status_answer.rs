@@ -29,7 +29,7 @@ pub struct Status {
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
     pub refused_locked: u64,
-    /// Budgets of decrypted fields of which four fifths are used or more.
+    /// Budgets of which four fifths are used or more.
     pub strained_budgets: Vec<StrainedBudget>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,

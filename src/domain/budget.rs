@@ -1,9 +1,10 @@
-//! A budget of fields: how much of what is protected may come out in clear within 24 hours, and another one of how many index
-//! values may be told. Each API key and each endpoint has both, and both of a kind must allow. What was reserved is kept by the hour, and an hour slides out whole: a field counts
-//! from the moment it was reserved until the 24th hour after its own begins.
+//! A budget of fields: how much of what is protected may come out in clear within 24 hours, another one of how many index
+//! values may be told, and a third of how much may come to be reencrypted and not open. Each API key and each endpoint has all three, and both of a kind
+//! must allow. What was reserved is kept by the hour, and an hour slides out whole: a field counts from the moment it was
+//! reserved until the 24th hour after its own begins.
 //!
 //! ```text
-//! row key  1 | API key id 16, or 2 | endpoint id 16; of indexed fields 3 | API key id 16, or 4 | endpoint id 16
+//! row key  1 | API key id 16, or 2 | endpoint id 16; of indexed fields 3 and 4, of those that did not open 5 and 6
 //! { 0: fields per day (where it is not the policy's), 1: { 0: fields per day, 1: until µs } (a raise),
 //!   2: [ [ hour since 1970, fields reserved ] … ] }
 //! ```

@@ -198,6 +198,8 @@ codes! {
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
     130 TooManyProjects "too-many-projects", "The user has made as many projects as a user may.",
         "Delete projects that are empty and not wanted any more, or ask another user to make it.";
+    131 IndexGivenUp "index-given-up", "Index values that were stored would match nothing any more.",
+        "Set the schema with new_index (gembok object schema set --new-index) if that is meant; then index anew what is stored.";
     155 KeyCompromised "key-compromised", "The key version this was encrypted under is compromised.",
         "Look first into what may have been read or forged under it; then send the item again with force: true, which is recorded.";
     160 RotationUnderWay "rotation-under-way", "A rotation of that key is under way already.",

@@ -90,6 +90,8 @@ indonesian! {
     FieldNotDeclared "Objek ini tidak menyatakan kolom itu", "periksa ejaannya atau mintalah pemilik proyek menyatakannya";
     FieldNotIndexed "Kolom ini tidak berindeks", "cari dengan kolom lain atau mintalah pemilik proyek menyatakan indeksnya";
     ValueUnfit "Nilai tidak ditulis seperti yang dinyatakan kolomnya", "perbaiki nilainya";
+    IndexGivenUp "Nilai indeks yang tersimpan tidak akan cocok lagi",
+        "bila memang dimaksud, gunakan --new-index (new_index), lalu indeks ulang yang tersimpan";
     IndexRotationState "Langkah itu tidak cocok dengan keadaan rotasi akar indeks", "lihat gembok object show";
     UseTheControlPlane "Soket lokal melayani ini hanya pada sandbox", "gunakan bidang kendali";
     NotFound "Tidak ditemukan", "periksa namanya";

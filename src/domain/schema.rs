@@ -182,6 +182,15 @@ impl Schema {
         Ok(())
     }
 
+    /// The fields whose index is gone with `after`: another one has taken its place, or none has. One that is taken away does not
+    /// come back: declared again, it is another.
+    pub fn indexes_given_up<'a>(&'a self, after: Option<&'a Self>) -> impl Iterator<Item = &'a Field> {
+        self.fields.iter().filter(move |field| {
+            let now = after.and_then(|after| after.field(&field.name)).and_then(|now| now.index);
+            field.index.is_some() && field.index != now
+        })
+    }
+
     /// A declared field, by name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Field> {
@@ -268,6 +277,10 @@ mod tests {
         }
     }
 
+    fn given_up<'a>(before: &'a Schema, after: Option<&'a Schema>) -> Vec<&'a str> {
+        before.indexes_given_up(after).map(|field| field.name.as_str()).collect()
+    }
+
     fn flaw(field: Field) -> String {
         Schema { subject: None, fields: vec![field] }.checked().err().map_or_else(String::new, |flaw| flaw.0)
     }
@@ -323,6 +336,7 @@ mod tests {
             let mut alike = schema(alike);
             alike.identify(Some(&first), &mut draw).unwrap();
             assert_eq!(alike.fields[0].index, id);
+            assert_eq!(given_up(&first, Some(&alike)), [""; 0]);
         }
         for other in [
             Field { index_bits: Some(12), ..nik() },
@@ -332,10 +346,15 @@ mod tests {
             let mut other = schema(other);
             other.identify(Some(&first), &mut draw).unwrap();
             assert!(other.fields[0].index.is_some_and(|other| Some(other) != id));
+            assert_eq!(given_up(&first, Some(&other)), ["nik"]);
         }
         let mut bare = schema(Field { index_bits: None, ..nik() });
         bare.identify(Some(&first), &mut draw).unwrap();
         assert_eq!((bare.fields[0].index, bare.has_index(), first.has_index()), (None, false, true));
+        assert_eq!((given_up(&first, Some(&bare)), given_up(&first, None)), (vec!["nik"], vec!["nik"]));
+        // What never had one, or was declared before there were any, gives none up.
+        assert_eq!(given_up(&bare, Some(&first)), [""; 0]);
+        assert_eq!(given_up(&schema(nik()), Some(&first)), [""; 0]);
         // Redeclared after it was removed, it is another one.
         let mut again = schema(nik());
         again.identify(Some(&bare), &mut draw).unwrap();

@@ -1,5 +1,6 @@
-//! Who spends fields of a budget, and of what: those it decrypts and those it makes index values of are two budgets. NIK can be
-//! guessed one by one, so the second bounds how many guesses a stolen API key is worth.
+//! Who spends fields of a budget, and of what: those it decrypts, those it makes index values of, and those that a reencrypt
+//! could not open are three budgets. NIK can be guessed one by one, so the second bounds how many guesses a stolen API key is
+//! worth; and whether a context fits a stolen ciphertext can be asked by reencrypting it, so the third bounds that.
 
 use super::id::{ApiKeyId, EndpointId};
 use super::operation::Operation;
@@ -11,6 +12,8 @@ pub enum Counted {
     Decrypted,
     /// Fields that an index value is told of.
     Indexed,
+    /// Fields that came to be reencrypted and did not open.
+    Missed,
 }
 
 /// Whose budget, and of what.
@@ -24,9 +27,13 @@ pub enum Spender {
     ApiKeyIndexes(ApiKeyId),
     /// Those of all credentials of one client system.
     EndpointIndexes(EndpointId),
+    /// Those that one credential had reencrypted and that did not open.
+    ApiKeyMisses(ApiKeyId),
+    /// Those of all credentials of one client system.
+    EndpointMisses(EndpointId),
 }
 
-/// What an API key and an endpoint may decrypt, and index, unless they have a value of their own.
+/// What an API key and an endpoint may decrypt, index, and miss, unless they have a value of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DefaultBudgets {
     /// Fields decrypted in 24 hours, of each API key.
@@ -37,6 +44,10 @@ pub struct DefaultBudgets {
     pub api_key_indexed_per_day: u64,
     /// Fields indexed in 24 hours, of each endpoint.
     pub endpoint_indexed_per_day: u64,
+    /// Fields that did not open for a reencrypt in 24 hours, of each API key.
+    pub api_key_missed_per_day: u64,
+    /// Fields that did not open for a reencrypt in 24 hours, of each endpoint.
+    pub endpoint_missed_per_day: u64,
 }
 
 impl Default for DefaultBudgets {
@@ -46,13 +57,15 @@ impl Default for DefaultBudgets {
             endpoint_fields_per_day: 200_000,
             api_key_indexed_per_day: 100_000,
             endpoint_indexed_per_day: 200_000,
+            api_key_missed_per_day: 10_000,
+            endpoint_missed_per_day: 20_000,
         }
     }
 }
 
 impl Counted {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Decrypted, Self::Indexed];
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Decrypted, Self::Indexed, Self::Missed];
 
     /// The operation whose fields it counts.
     #[must_use]
@@ -60,6 +73,7 @@ impl Counted {
         match self {
             Self::Decrypted => Operation::Decrypt,
             Self::Indexed => Operation::Index,
+            Self::Missed => Operation::Reencrypt,
         }
     }
 
@@ -69,6 +83,7 @@ impl Counted {
         match self {
             Self::Decrypted => "decrypted fields",
             Self::Indexed => "indexed fields",
+            Self::Missed => "fields that did not open",
         }
     }
 }
@@ -80,6 +95,7 @@ impl Spender {
         match counted {
             Counted::Decrypted => Self::ApiKey(id),
             Counted::Indexed => Self::ApiKeyIndexes(id),
+            Counted::Missed => Self::ApiKeyMisses(id),
         }
     }
 
@@ -89,6 +105,7 @@ impl Spender {
         match counted {
             Counted::Decrypted => Self::Endpoint(id),
             Counted::Indexed => Self::EndpointIndexes(id),
+            Counted::Missed => Self::EndpointMisses(id),
         }
     }
 
@@ -98,6 +115,7 @@ impl Spender {
         match self {
             Self::ApiKey(_) | Self::Endpoint(_) => Counted::Decrypted,
             Self::ApiKeyIndexes(_) | Self::EndpointIndexes(_) => Counted::Indexed,
+            Self::ApiKeyMisses(_) | Self::EndpointMisses(_) => Counted::Missed,
         }
     }
 
@@ -109,6 +127,8 @@ impl Spender {
             Self::Endpoint(id) => (2, id.as_bytes()),
             Self::ApiKeyIndexes(id) => (3, id.as_bytes()),
             Self::EndpointIndexes(id) => (4, id.as_bytes()),
+            Self::ApiKeyMisses(id) => (5, id.as_bytes()),
+            Self::EndpointMisses(id) => (6, id.as_bytes()),
         };
         let mut key = [kind; 17];
         key[1..].copy_from_slice(id);
@@ -125,6 +145,8 @@ impl Spender {
             2 => Some(Self::Endpoint(EndpointId::from_bytes(id))),
             3 => Some(Self::ApiKeyIndexes(ApiKeyId::from_bytes(id))),
             4 => Some(Self::EndpointIndexes(EndpointId::from_bytes(id))),
+            5 => Some(Self::ApiKeyMisses(ApiKeyId::from_bytes(id))),
+            6 => Some(Self::EndpointMisses(EndpointId::from_bytes(id))),
             _ => None,
         }
     }
@@ -133,8 +155,8 @@ impl Spender {
     #[must_use]
     pub const fn kind(self) -> &'static str {
         match self {
-            Self::ApiKey(_) | Self::ApiKeyIndexes(_) => "API key",
-            Self::Endpoint(_) | Self::EndpointIndexes(_) => "endpoint",
+            Self::ApiKey(_) | Self::ApiKeyIndexes(_) | Self::ApiKeyMisses(_) => "API key",
+            Self::Endpoint(_) | Self::EndpointIndexes(_) | Self::EndpointMisses(_) => "endpoint",
         }
     }
 
@@ -146,6 +168,8 @@ impl Spender {
             Self::Endpoint(_) => "decrypted-fields-endpoint",
             Self::ApiKeyIndexes(_) => "indexed-fields-api-key",
             Self::EndpointIndexes(_) => "indexed-fields-endpoint",
+            Self::ApiKeyMisses(_) => "missed-fields-api-key",
+            Self::EndpointMisses(_) => "missed-fields-endpoint",
         }
     }
 
@@ -157,6 +181,8 @@ impl Spender {
             Self::Endpoint(_) => defaults.endpoint_fields_per_day,
             Self::ApiKeyIndexes(_) => defaults.api_key_indexed_per_day,
             Self::EndpointIndexes(_) => defaults.endpoint_indexed_per_day,
+            Self::ApiKeyMisses(_) => defaults.api_key_missed_per_day,
+            Self::EndpointMisses(_) => defaults.endpoint_missed_per_day,
         }
     }
 }
@@ -168,6 +194,8 @@ impl std::fmt::Display for Spender {
             Self::Endpoint(id) => write!(out, "endpoint {id}"),
             Self::ApiKeyIndexes(id) => write!(out, "API key {id}, indexed fields"),
             Self::EndpointIndexes(id) => write!(out, "endpoint {id}, indexed fields"),
+            Self::ApiKeyMisses(id) => write!(out, "API key {id}, fields that did not open"),
+            Self::EndpointMisses(id) => write!(out, "endpoint {id}, fields that did not open"),
         }
     }
 }
@@ -188,7 +216,7 @@ mod tests {
                 assert_eq!(spender.counted(), counted);
             }
         }
-        assert_eq!(Spender::from_row_key(&[5; 17]), None);
+        assert_eq!(Spender::from_row_key(&[7; 17]), None);
         assert_eq!(Spender::from_row_key(&[1; 16]), None);
     }
 }

@@ -49,7 +49,7 @@ pub enum Table {
     Revocations = 12,
     /// Counters: leases, CRL number, high-water marks.
     Counters = 13,
-    /// Budgets of decrypted and of indexed fields, by API key and by endpoint.
+    /// Budgets of decrypted and of indexed fields and of those that did not open, by API key and by endpoint.
     Budgets = 14,
     /// Members of projects, by project and user.
     Members = 15,

@@ -146,7 +146,7 @@ fn lists_tell_which_key_is_used_and_an_endpoint_is_shown_whole() {
     assert_eq!(shown["api_keys"].as_array().unwrap().len(), 2);
     assert_eq!(
         (shown["certificates"].as_array().unwrap().len(), shown["budgets"].as_array().unwrap().len()),
-        (1, 6)
+        (1, 9)
     );
     let said = world.sandbox.run(&["endpoint", "show", ENDPOINT, "--project", PROJECT]);
     let said = String::from_utf8(said.stdout).unwrap();

@@ -110,20 +110,46 @@ fn equal_values_are_found_and_no_others() {
 
     // How many values there are and how long they may be is in no index value; one that was taken away and declared again is
     // another index.
-    let declare = |text: &str| {
+    let set = format!("object schema set {INDEXED} --project {PROJECT} --schema changed.toml");
+    let declare = |text: &str, more: &str| {
         fs::write(world.sandbox.path("changed.toml"), text).unwrap();
-        world.done(&format!("object schema set {INDEXED} --project {PROJECT} --schema changed.toml"));
+        world.done(format!("{set} {more}").trim_end());
     };
-    declare(&SCHEMA.replace("distinct = 50000", "distinct = 60000").replace("length = 100", "length = 60"));
+    let is_asked = |text: &str, said: &str| {
+        fs::write(world.sandbox.path("changed.toml"), text).unwrap();
+        let output = world.sandbox.run(&set.split(' ').collect::<Vec<_>>());
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(error.contains("(index-given-up)") && error.contains(said), "{error}");
+    };
+    declare(
+        &SCHEMA.replace("distinct = 50000", "distinct = 60000").replace("length = 100", "length = 60"),
+        "",
+    );
     assert_eq!(
         (index(&absensi, "nik", NIK), index(&absensi, "nama", "Siti Nurhaliza")),
         (nik.clone(), nama.clone())
     );
-    declare(&SCHEMA.replace("\"unique\"", "\"none\""));
+    // What makes stored values worthless is asked for: another index, none any more, and a field that the file forgets.
+    let none = SCHEMA.replace("\"unique\"", "\"none\"");
+    is_asked(&none, "Field \"nik\": its index would be taken away");
+    is_asked("", "The same holds of ");
+    is_asked(
+        &SCHEMA.replace("[fields.nik]", "[fields.nomor]"),
+        "Field \"nik\": its index would be taken away",
+    );
+    let cut = SCHEMA.replace("index = \"unique\"", "index = \"truncated\"\nbits = 9");
+    is_asked(&cut, "Field \"nik\": with another normaliser or number of bits");
+    assert_eq!(index(&absensi, "nik", NIK), nik, "nothing was changed");
+    declare(&none, "--new-index");
     assert_eq!(ask(&absensi, &item("nik", NIK)).problem(), refusal(409, "field-not-indexed"));
     assert_eq!(index(&absensi, "nama", "Siti Nurhaliza"), nama);
-    declare(SCHEMA);
-    assert_ne!(index(&absensi, "nik", NIK), nik);
+    // A first index needs no word, and is another one than there was.
+    declare(SCHEMA, "");
+    let again = index(&absensi, "nik", NIK);
+    assert_ne!(again, nik);
+    let given_up = world.trail().into_iter().filter(|entry| entry["act"] == "object.set-schema");
+    let given_up: Vec<Value> = given_up.map(|entry| entry["details"]["indexes-given-up"].clone()).collect();
+    assert_eq!(given_up[given_up.len() - 2..], [json!("nik, npwp"), Value::Null]);
 }
 
 #[test]
@@ -215,7 +241,7 @@ fn a_budget_of_its_own_bounds_how_often_anybody_guesses() {
         .filter(|budget| budget["name"] == "uji")
         .map(|budget| (budget["operation"].as_str().unwrap().to_owned(), budget["used"].as_u64().unwrap()))
         .collect();
-    assert_eq!(used, [("decrypt".to_owned(), 1), ("index".to_owned(), 10)]);
+    assert_eq!(used, [("decrypt".to_owned(), 1), ("index".to_owned(), 10), ("reencrypt".to_owned(), 0)]);
     // A raise lets more through, a kill gives nothing back, and the next API key of the line has the same size.
     world.done(&format!("budget raise --api-key {id} --operation index --fields 20 --for 1h"));
     assert_eq!(guesses(5).ok()["failed"], 0);

@@ -90,7 +90,8 @@ fn nothing_is_refused_while_keys_are_wrapped_anew() {
             }
             let answer = world.done(&format!("project rotate-kek {PROJECT} --reason uji"));
             assert_eq!(answer["project"]["kek_version"], 2);
-            assert_eq!(answer["project"]["rewrapping"], json!({ "done": 0, "of": null }));
+            // On a busy machine they may be counted before it is answered.
+            assert_eq!(answer["project"]["rewrapping"]["done"], 0);
             // Rows of the same table are made, changed and leased meanwhile.
             let mut made = 0;
             while !rewrapping(&world.sandbox).is_null() {
@@ -101,13 +102,14 @@ fn nothing_is_refused_while_keys_are_wrapped_anew() {
             over.store(true, Ordering::Relaxed);
             made
         });
-        assert!(made > 2 && served.load(Ordering::Relaxed) > 100, "{made} {served:?}");
+        // Both KEKs wrapped new keys, or served, while pages went: how often depends on the machine.
+        assert!(made > 0 && served.load(Ordering::Relaxed) > 100, "{made} {served:?}");
         for ((object, ..), sealed) in ALGORITHMS.iter().zip(&before) {
             assert_eq!(absensi.open(object, sealed), b"lama");
         }
-        let trail = world.done("audit list --newest --limit 1000")["audit"]["entries"].clone();
         let acts = |act: &str| {
-            trail.as_array().unwrap().iter().filter(|entry| entry["act"] == act).collect::<Vec<_>>().len()
+            let trail = world.done(&format!("audit list --act {act} --limit 1000"));
+            trail["audit"]["entries"].as_array().unwrap().len()
         };
         assert_eq!((acts("project.rotate-kek"), acts("kek.destroy")), (1, 1));
         assert!(acts("kek.rewrap") > KEYS as usize / 1_000, "{}", acts("kek.rewrap"));

@@ -13,11 +13,13 @@ use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::{Batch, Scan, Table};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::client::refusal;
 use crate::second_person::{Person, member, person, text};
-use crate::support::daemon::{OBJECT, PROJECT, Sandbox};
-use crate::support::softhsm::in_child;
+use crate::support::daemon::{Daemon, OBJECT, PROJECT, Sandbox};
+use crate::support::softhsm::{SoftHsm, in_child};
 use crate::vault::{Vault, store_path, stored};
 use crate::world::World;
 
@@ -52,7 +54,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
         assert_eq!(ask(who, 1, 30).status, code);
     }
     assert!([403, 404].contains(&ask(&opsir, 1, 30).status));
-    let operator = ["key", "schedule-destruction", OBJECT, "1", "--project", PROJECT];
+    let operator = ["key", "schedule-destruction", OBJECT, "1", "--project", PROJECT, "--reason", "uji"];
     assert_eq!(world.sandbox.refused(&operator), "forbidden", "nobody asks but by name");
     for days in [6, 91] {
         assert_eq!(ask(&siti, 1, days).problem(), refusal(400, "bad-request"));
@@ -90,8 +92,10 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
         table.contains("destroy a key version") && table.contains(&format!("{PROJECT}/{OBJECT} 1")),
         "{table}"
     );
+    what_is_at_stake_is_shown(&world, &id, [&siti, &budi, &opsir], &admin);
     let in_memory = world.status()["data_keys"].as_u64().unwrap();
-    assert_eq!(budi.decide(&id, "give").ok()["state"], "approved");
+    let given = budi.decide(&id, "give").ok();
+    decided_it_is_shown_to_members_alone(&given, &budi, &opsir);
 
     let shown = state(&world, 1);
     assert_eq!(
@@ -140,6 +144,51 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     world.done(&format!("object reinstate {OBJECT} --project {PROJECT}"));
     assert_eq!(opsir.decide(&id, "give").problem(), refusal(409, "wrong-key-state"));
     assert_eq!(opsir.decide(&id, "refuse").ok()["state"], "refused");
+}
+
+/// Who may decide, and who may see the object, is told how much would be lost; an admin, who may neither, is not.
+fn what_is_at_stake_is_shown(world: &World, id: &str, who: [&Person; 3], admin: &Person) {
+    let path = format!("/v1/approvals/{id}");
+    for person in who {
+        let shown = person.get(&path).ok();
+        assert_eq!(shown["reason"], "masa simpan habis");
+        let key = &shown["key"];
+        let version = &key["version"];
+        assert_eq!((&version["state"], &key["current"]), (&json!("decrypt_only"), &json!(false)));
+        assert_eq!(version["algorithm"], "xaes-256-gcm");
+        assert_eq!((&version["uses"]["uses"], &version["uses"]["opened"]), (&json!(1), &json!(1)));
+        assert!(version["uses"]["last_sealed"].is_string() && version["uses"]["last_opened"].is_string());
+        let (at, asked) = (text(&key["destroyed_at"]), text(&shown["asked"]));
+        let days = |from: &str| OffsetDateTime::parse(from, &Rfc3339).unwrap().unix_timestamp() / 86_400;
+        assert!((7..=8).contains(&(days(&at) - days(&asked))), "{at} {asked}");
+        let listed = person.get("/v1/approvals").ok()["items"].clone();
+        let listed = listed.as_array().unwrap().iter().find(|one| one["id"] == *id).unwrap().clone();
+        assert_eq!(listed["key"]["version"], key["version"]);
+    }
+    let shown = admin.get(&path).ok();
+    assert_eq!((&shown["object"], &shown["key"]), (&json!(OBJECT), &Value::Null));
+    for (language, cell, line) in [
+        ("en", "decrypt_only, 1 encrypted, 1 decrypted, gone 2", "key state     decrypt_only\n"),
+        ("id", "decrypt_only, 1 dienkripsi, 1 didekripsi, hilang 2", "keadaan kunci decrypt_only\n"),
+    ] {
+        let said = |verb: &[&str]| {
+            let output = world.sandbox.run(&[&["--language", language, "approval"], verb].concat());
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        assert!(said(&["list"]).contains(cell), "{}", said(&["list"]));
+        assert!(said(&["show", id]).contains(line), "{}", said(&["show", id]));
+    }
+}
+
+fn decided_it_is_shown_to_members_alone(given: &Value, member: &Person, officer: &Person) {
+    let (key, path) = (&given["key"], format!("/v1/approvals/{}", given["id"].as_str().unwrap()));
+    assert_eq!(
+        (&given["state"], &key["version"]["state"]),
+        (&json!("approved"), &json!("destroy_scheduled"))
+    );
+    assert_eq!(key["destroyed_at"], key["version"]["destroy_at"]);
+    assert!(member.get(&path).ok()["key"].is_object());
+    assert!(officer.get(&path).ok()["key"].is_null());
 }
 
 /// Sets when the destruction of the only version that waits for one falls due, as if it had been asked so long ago.
@@ -271,4 +320,56 @@ fn when_its_time_is_over_nothing_is_left_of_the_key() {
         let version: KeyVersion = cbor::decode(&row.value).unwrap();
         assert!(version.wrapped.is_empty() && version.gone.is_some());
     });
+}
+
+#[test]
+fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
+    in_child(
+        "key_destruction::when_nothing_stands_against_it_any_more_the_second_date_is_written",
+        |softhsm| {
+            let world = World::new("");
+            scheduled(&world);
+            let row_key = behind(&world.sandbox, world.daemon, softhsm, make_due);
+            let world = World { daemon: world.sandbox.resume(), sandbox: world.sandbox };
+            let rewritten = |world: &World| {
+                world.daemon.wait_until("the file was written anew", || {
+                    world.daemon.said("the store's file was written anew").count() == 1
+                });
+            };
+            rewritten(&world);
+            // As it will be once the MK generation that wrapped it is destroyed: only the KEK stands still.
+            behind(&world.sandbox, world.daemon, softhsm, |vault| {
+                let row = vault.store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
+                let mut version: KeyVersion = cbor::decode(&row.value).unwrap();
+                version.gone.as_mut().unwrap().master_key = 0;
+                let now = Timestamp::from_micros(vault.store.head().time_us);
+                let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.later"));
+                let batch =
+                    Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
+                vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+            });
+            let world = World { daemon: world.sandbox.resume(), sandbox: world.sandbox };
+            let shown = state(&world, 1);
+            assert_eq!(shown["stands_against"], json!([{ "what": "kek-version", "number": 1 }]), "{shown}");
+            assert!(shown["unrecoverable"].is_null(), "{shown}");
+            world.done(&format!("project rotate-kek {PROJECT}"));
+            rewritten(&world);
+            let destroyed = state(&world, 1)["destroyed"].clone();
+            let world = world.restart();
+            world
+                .daemon
+                .wait_until("nobody can have it any more", || state(&world, 1)["unrecoverable"].is_string());
+            let shown = state(&world, 1);
+            assert_eq!((&shown["stands_against"], &shown["destroyed"]), (&json!([]), &destroyed), "{shown}");
+            assert!(shown["unrecoverable"].as_str() > destroyed.as_str());
+            let noted = world.done("audit list --act key.unrecoverable")["audit"]["entries"].clone();
+            assert_eq!(noted.as_array().unwrap().len(), 1, "{noted}");
+        },
+    );
+}
+
+/// Stops a daemon, and does something behind its back.
+fn behind<T>(sandbox: &Sandbox, daemon: Daemon, softhsm: &SoftHsm, act: impl FnOnce(&Vault) -> T) -> T {
+    assert!(daemon.stop().success());
+    act(&Vault::open(sandbox, softhsm))
 }

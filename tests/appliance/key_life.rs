@@ -1,9 +1,5 @@
 //! What becomes of key versions: who may do it, what it does to encrypting and decrypting at once, and what is told of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{scope, sleep};
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -11,11 +7,11 @@ use time::format_description::well_known::Rfc3339;
 use crate::book::Book;
 use crate::client::refusal;
 use crate::key_turns::by_hand;
-use crate::second_person::{Person, member, person, text};
+use crate::second_person::{Person, member, person};
 use crate::support::daemon::{OBJECT, PROJECT, Sandbox};
-use crate::world::{Application, World};
+use crate::world::World;
 
-fn key(world: &World, verb: &str, more: &str) -> Value {
+pub(crate) fn key(world: &World, verb: &str, more: &str) -> Value {
     let (verb, version) = verb.split_once(' ').unwrap_or((verb, ""));
     let words = format!("key {verb} {OBJECT} {version} --project {PROJECT} {more}");
     let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -27,11 +23,11 @@ fn refused(world: &World, words: &str) -> String {
     world.sandbox.refused(&words.split_whitespace().collect::<Vec<_>>())
 }
 
-fn sealed(ciphertext: &str) -> Value {
+pub(crate) fn sealed(ciphertext: &str) -> Value {
     json!({ "object": OBJECT, "ciphertext": ciphertext })
 }
 
-fn version_of(ciphertext: &str) -> u8 {
+pub(crate) fn version_of(ciphertext: &str) -> u8 {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(ciphertext).unwrap()[11]
 }
@@ -51,7 +47,9 @@ pub(crate) fn every_verb(book: &mut Book) {
     }
     let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
     book.resource("PUT", &format!("{versions}/1/windows"), windows);
-    let asked = book.resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7 })).json();
+    let asked = book
+        .resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7, "reason": "uji" }))
+        .json();
     let officer = book.people[3].clone();
     let give = format!("/v1/approvals/{}/give", asked["id"].as_str().unwrap());
     book.ask(&officer, "POST", &give, &[], &json!({})).ok();
@@ -143,9 +141,19 @@ fn a_compromised_version_encrypts_no_more_and_another_takes_over() {
     let detail = |name: &str| entry["details"][name].as_str().map(str::to_owned);
     assert_eq!((detail("reason").as_deref(), detail("next-version").as_deref()), (Some("bocor"), Some("2")));
 
+    // Said again, nothing becomes of it, and the reason is on record all the same.
+    let again = key(&world, "compromise 1", "--reason dijual");
+    assert_eq!((&again["version"]["state"], &again["moves"]), (&shown["version"]["state"], &shown["moves"]));
+    let trail = world.trail();
+    let said = trail.iter().filter(|entry| entry["act"] == "key.compromise").map(|entry| &entry["details"]);
+    let said: Vec<_> = said.map(|details| (&details["reason"], &details["again"])).collect();
+    assert_eq!(said, [(&json!("bocor"), &Value::Null), (&json!("dijual"), &json!("yes"))]);
+    assert!(trail.iter().rev().find(|entry| entry["act"] == "key.compromise").unwrap()["actor"].is_string());
+    assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 2, "and nothing takes over once more");
+
     // A closed one stays closed, and is compromised when it is opened again.
     key(&world, "disable 2", "");
-    assert_eq!(key(&world, "compromise 2", "")["version"]["state"], "disabled");
+    assert_eq!(key(&world, "compromise 2", "--reason bocor")["version"]["state"], "disabled");
     assert_eq!(key(&world, "enable 2", "")["version"]["state"], "compromised");
     let item = json!({ "object": OBJECT, "plaintext": "" });
     assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
@@ -229,109 +237,18 @@ fn members_move_keys_and_an_officer_stops_one() {
         siti.post(&path("/enable"), &json!({ "reason": "a\nb" })).problem(),
         refusal(400, "bad-request")
     );
-    let compromised = opsir.post(&path("/compromise"), &json!({}));
+    for verb in ["/compromise", "/destruction"] {
+        for said in [json!({}), json!({ "reason": "" }), json!({ "reason": "a\nb" })] {
+            let answer = siti.post(&path(verb), &said);
+            assert_eq!(answer.problem(), refusal(400, "bad-request"), "{verb} {said}");
+            assert!(answer.json()["detail"].as_str().unwrap().contains("one line"), "{}", answer.text());
+        }
+    }
+    let words = ["key", "compromise", OBJECT, "1", "--project", PROJECT];
+    let output = world.sandbox.run(&words);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--reason"), "{output:?}");
+    assert_eq!(siti.get(&path("")).ok()["version"]["state"], "active", "nothing became of it");
+    let compromised = opsir.post(&path("/compromise"), &json!({ "reason": "kata sandi bocor" }));
     assert_eq!(compromised.status, 200, "{}", compromised.text());
     assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
-}
-
-/// Decrypts until it is told to stop, and writes down when each was begun and answered, and how.
-fn decrypting(application: &Application, item: &Value, stop: &AtomicBool) -> Vec<(Instant, Instant, String)> {
-    let mut seen = Vec::new();
-    let mut connection = application.client.connect().unwrap();
-    while !stop.load(Ordering::Relaxed) {
-        let began = Instant::now();
-        let answer = application.v1_over(&mut connection, "decrypt", item.to_string()).unwrap();
-        let code = if answer.status == 200 { "done".to_owned() } else { answer.problem().1 };
-        seen.push((began, Instant::now(), code));
-    }
-    seen
-}
-
-#[test]
-fn nothing_is_opened_after_the_answer_that_closes_a_version() {
-    let world = World::new("");
-    let absensi = Application { api_key: world.generous(), ..world.absensi() };
-    world.done(&format!("budget set --project {PROJECT} --endpoint absensi --fields 10000000"));
-    let listed = world.done(&format!("api-key list --project {PROJECT} --endpoint absensi"));
-    for one in listed["api-keys"]["items"].as_array().unwrap() {
-        world.done(&format!("budget set --api-key {} --fields 10000000", one["id"].as_str().unwrap()));
-    }
-    let item = sealed(&absensi.seal(OBJECT, b"satu"));
-    world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
-    let (siti, budi) = (member(&world, "siti"), member(&world, "budi"));
-    let stop = AtomicBool::new(false);
-    let mut closed = Vec::new();
-    let seen: Vec<_> = scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| decrypting(&absensi, &item, &stop))).collect();
-        for round in 0..6 {
-            sleep(Duration::from_millis(200));
-            if round % 2 == 0 {
-                key(&world, "disable 1", "");
-            } else {
-                schedule(&siti, &budi);
-            }
-            let answered = Instant::now();
-            sleep(Duration::from_millis(200));
-            closed.push((answered, Instant::now()));
-            key(&world, if round % 2 == 0 { "enable 1" } else { "cancel-destruction 1" }, "");
-        }
-        sleep(Duration::from_millis(200));
-        stop.store(true, Ordering::Relaxed);
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
-    let count = |code: &str| seen.iter().filter(|(.., found)| found == code).count();
-    assert!(count("done") > 20 && count("key-disabled") > 20, "{} {}", count("done"), count("key-disabled"));
-    assert_eq!(count("done") + count("key-disabled") + count("conflict"), seen.len());
-    for (from, to) in closed {
-        for (began, answered, code) in &seen {
-            // Neither begun nor answered while it was closed, save what was on the wire already.
-            if *began >= from && *answered <= to {
-                assert_eq!(code, "key-disabled");
-            }
-        }
-    }
-    assert_eq!(absensi.decrypt(&item).status, 200);
-}
-
-/// One asks for the end of version 1, the other says yes; from that answer on it is closed.
-fn schedule(siti: &Person, budi: &Person) {
-    let path = format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/1/destruction");
-    let asked = siti.post(&path, &json!({ "days": 7 }));
-    assert_eq!(asked.status, 201, "{}", asked.text());
-    assert_eq!(budi.decide(&text(&asked.json()["id"]), "give").status, 200);
-}
-
-#[test]
-fn nothing_is_encrypted_under_a_version_after_the_answer_that_it_is_compromised() {
-    let world = World::new("");
-    let absensi = Application { api_key: world.generous(), ..world.absensi() };
-    let item = json!({ "object": OBJECT, "plaintext": "" }).to_string();
-    let stop = AtomicBool::new(false);
-    let (mut answered, mut compromised) = (Vec::new(), 0);
-    let seen: Vec<(Instant, u8)> = scope(|scope| {
-        let encrypting = || {
-            let (mut connection, mut seen) = (absensi.client.connect().unwrap(), Vec::new());
-            while !stop.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                let sealed = absensi.v1_over(&mut connection, "encrypt", &item).unwrap().ok();
-                seen.push((began, version_of(sealed["ciphertext"].as_str().unwrap())));
-            }
-            seen
-        };
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(encrypting)).collect();
-        while compromised < 5 {
-            compromised += 1;
-            sleep(Duration::from_millis(100));
-            key(&world, &format!("compromise {compromised}"), "");
-            answered.push(Instant::now());
-        }
-        sleep(Duration::from_millis(100));
-        stop.store(true, Ordering::Relaxed);
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
-    for (version, answered) in (1u8..).zip(&answered) {
-        let late = seen.iter().filter(|(began, of)| began > answered && *of <= version).count();
-        assert_eq!(late, 0, "version {version}");
-        assert!(seen.iter().any(|(_, of)| *of == version + 1), "nobody was held up: version {}", version + 1);
-    }
 }

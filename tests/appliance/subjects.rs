@@ -70,6 +70,13 @@ pub(crate) fn every_verb(book: &mut Book) {
     // What is shown can be put.
     let shown = book.resource("GET", "/v1/projects/gudang/objects/orang/schema", Value::Null).json();
     assert_eq!(book.resource("PUT", "/v1/projects/gudang/objects/orang/schema", shown.clone()).json(), shown);
+    // Another index takes a word.
+    let (mut cut, path) = (shown, "/v1/projects/gudang/objects/orang/schema");
+    cut["fields"]["nama"]["bits"] = json!(11);
+    let member = book.people[0].clone();
+    assert_eq!(book.ask(&member, "PUT", path, &[], &cut).problem(), refusal(409, "index-given-up"));
+    let meant = format!("{path}?new_index=true");
+    assert_eq!(book.ask(&member, "PUT", &meant, &[], &cut).ok()["fields"], cut["fields"]);
     let frozen = "/v1/projects/gudang/frozen-subjects";
     let subject = json!({ "subject": { "value": "3372010101900001" } });
     book.resource("POST", frozen, subject.clone());

@@ -212,16 +212,16 @@ impl World {
         }
     }
 
-    /// Gives the provisioned endpoint with all its API keys more to decrypt and to index than a new epoch left them, which is nothing.
+    /// Gives the provisioned endpoint with all its API keys more to decrypt, to index and to miss than a new epoch left them, which is nothing.
     pub(crate) fn raise_budgets(&self) {
         let more = "--fields 100000000 --for 1h";
-        for operation in ["decrypt", "index"] {
+        for operation in ["decrypt", "index", "reencrypt"] {
             let more = format!("{more} --operation {operation}");
             self.done(&format!("budget raise --project {PROJECT} --endpoint {ENDPOINT} {more}"));
         }
         let listed = self.done(&format!("api-key list --project {PROJECT} --endpoint {ENDPOINT}"));
         for api_key in listed["api-keys"]["items"].as_array().unwrap() {
-            for operation in ["decrypt", "index"] {
+            for operation in ["decrypt", "index", "reencrypt"] {
                 let id = api_key["id"].as_str().unwrap();
                 self.done(&format!("budget raise --api-key {id} {more} --operation {operation}"));
             }

@@ -43,7 +43,11 @@ fn a_schema_is_taken_shown_and_settled_by_the_first_grant_to_encrypt() {
     assert_eq!(acts(&sandbox), before);
     // Nothing was let encrypt yet: everything may change.
     fs::write(sandbox.path("none.toml"), "required_context = []\n").unwrap();
-    done(with(&["object", "schema", "set", "pegawai"], &["--schema", "none.toml"]));
+    assert_eq!(
+        refused(with(&["object", "schema", "set", "pegawai"], &["--schema", "none.toml"])),
+        "index-given-up"
+    );
+    done(with(&["object", "schema", "set", "pegawai"], &["--schema", "none.toml", "--new-index"]));
     done(with(&["object", "schema", "set", "pegawai"], &["--schema", "nik.toml"]));
     assert_eq!(acts(&sandbox), before + 2);
 

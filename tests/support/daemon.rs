@@ -336,5 +336,12 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // The sandbox goes with its test, and the log is half of what there is to know of a failure.
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let told = log.lines().filter(|line| line.contains(r#""WARN""#) || line.contains(r#""ERROR""#));
+            let told: Vec<&str> = told.collect();
+            eprintln!("the daemon warned:\n{}", told[told.len().saturating_sub(20)..].join("\n"));
+        }
     }
 }

@@ -29,7 +29,7 @@ final class Problem
             'field-not-declared', 'field-not-indexed', 'value-unfit',
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
             'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'rotation-under-way',
-            'index-rotation-state', 'not-in-escrow',
+            'index-rotation-state', 'index-given-up', 'not-in-escrow',
             'weak-password', 'link-ended', 'wrong-key-state', 'too-many-sessions', 'admin-is-there', 'too-many-projects',
         ],
         Denied::class => [

@@ -160,9 +160,12 @@ pub const ROWS: &[Row] = &[
         .says("What an object declares of its data."),
     Row::put("/v1/projects/{project}/objects/{object:name}/schema", "object schema set")
         .takes("schema")
+        .query(&[Query::Flag("new_index")])
         .shows("schema")
-        .says("Declare something else, as far as ciphertexts still open.")
-        .refuses(&[Code::Conflict])
+        .says(
+            "Declare something else, as far as ciphertexts still open; new_index where an index may change or go.",
+        )
+        .refuses(&[Code::Conflict, Code::IndexGivenUp])
         .large(),
     Row::put("/v1/projects/{project}/objects/{object:name}/rotation", "object rotation")
         .shows("object")
@@ -288,7 +291,7 @@ pub const ROWS: &[Row] = &[
     Row::get("/v1/api-keys/{id}", "api-key show")
         .shows("api-key-shown")
         .tagged()
-        .says("An API key with its endpoint and its budget, without its text."),
+        .says("An API key with its endpoint and its budgets, without its text."),
     Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
         .makes("api-key-rotated")
         .says("Make the API key that takes another's place; both count for a time."),
@@ -301,11 +304,11 @@ pub const ROWS: &[Row] = &[
         .says("Give an API key other limits, from now on."),
     Row::post("/v1/api-keys/{id}/enable", "api-key enable").says("Let a disabled API key in again."),
     Row::post("/v1/api-keys/{id}/revoke", "api-key revoke").says("Refuse an API key for good."),
-    // budgets of decrypted fields
+    // budgets
     Row::get("/v1/projects/{project}/endpoints/{endpoint}/budget", "budget show")
         .shows("budgets")
         .tagged()
-        .says("An endpoint's budget and those of its API keys."),
+        .says("An endpoint's budgets and those of its API keys."),
     Row::put("/v1/projects/{project:of.endpoint.project}/endpoints/{endpoint:of.endpoint.name}/budget", SET)
         .shows("budgets")
         .says("Give an endpoint a budget of its own, or the policy's."),

@@ -57,7 +57,8 @@ const ITEM: &[Code] = &[
     Code::KeyExhausted,
 ];
 const DECRYPT: &[Code] = &[Code::CannotOpen, Code::BatchOverBudget, Code::BudgetExhausted];
-const REENCRYPT: &[Code] = &[Code::CannotOpen, Code::KeyCompromised, Code::SubjectFrozen, Code::Conflict];
+const REENCRYPT: &[Code] =
+    &[Code::CannotOpen, Code::KeyCompromised, Code::SubjectFrozen, Code::Conflict, Code::BudgetExhausted];
 const INDEX: &[Code] = &[
     Code::CannotOpen,
     Code::SubjectFrozen,
