@@ -298,11 +298,7 @@ impl Operational {
         object: ObjectId,
         version: &KeyVersion,
     ) -> Result<KeyVersionView, Stop> {
-        let uses = self.key_uses(object, version)?;
-        // Of those that are counted from the journal the stored count alone does not tell.
-        let is_worn = version.is_worn()
-            || version.state == KeyState::Active && uses.uses >= version.algorithm.rotate_at_uses();
-        Ok(KeyVersionView { is_worn, ..KeyVersionView::of(version, uses) })
+        Ok(KeyVersionView::of(version, self.key_uses(object, version)?))
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -375,7 +371,7 @@ impl KeyVersionView {
             algorithm: version.algorithm,
             state: version.state,
             uses_reserved: version.uses_reserved,
-            is_worn: version.is_worn(),
+            is_worn: version.is_worn(uses.uses),
             width_16: envelope::text_len(version.algorithm, 16),
             created: version.created,
             encrypt_until: version.encrypt_until,

@@ -191,10 +191,11 @@ impl KeyVersion {
         key
     }
 
-    /// Whether it seals and has been used half as often as its algorithm allows: time to rotate it.
+    /// Whether it seals and, with so many uses, is half used up: time to rotate it. Its row alone does not tell how many they
+    /// are: most algorithms' are counted from the journal.
     #[must_use]
-    pub const fn is_worn(&self) -> bool {
-        matches!(self.state, KeyState::Active) && self.uses_reserved >= self.algorithm.rotate_at_uses()
+    pub const fn is_worn(&self, uses: u64) -> bool {
+        matches!(self.state, KeyState::Active) && uses >= self.algorithm.rotate_at_uses()
     }
 
     /// Whether it was found used up by folding the journal. One that is leased is used up when no lease is left.
