@@ -111,9 +111,11 @@ impl Operational {
                 (batch, before) = self.end_sealing(batch, &object, because)?;
                 let object = Object { current_version: number, version_floor: None, ..object };
                 batch = batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
-            } else if object.current_version > number {
+            } else if object.current_version > number
+                && let Some(opens) = version.clone().step_down(because)
+            {
                 // It was closed while it waited, and another was made meanwhile.
-                version = version.step_down(because);
+                version = opens;
             }
             let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version));
             Ok(Some((batch, audit.with("object", id))))
@@ -142,11 +144,8 @@ impl Operational {
         };
         let sealing: KeyVersion = cbor::decode(&row.value)?;
         // Also one that is closed: it is not to seal again when it is opened.
-        let (number, before) = (sealing.version, sealing.clone());
-        let opens = sealing.step_down(because);
-        if opens == before {
-            return Ok((batch, None));
-        }
+        let number = sealing.version;
+        let Some(opens) = sealing.step_down(because) else { return Ok((batch, None)) };
         let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
         Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(number)))
     }

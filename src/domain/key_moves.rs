@@ -30,10 +30,10 @@ impl KeyVersion {
         matches!(self.state, KeyState::Disabled | KeyState::DestroyScheduled | KeyState::Destroyed)
     }
 
-    /// Another version seals from now on, and this one never again; closed or not. One that sealed nothing stays what it is.
+    /// Another version seals from now on, and this one never again; closed or not. None where it sealed nothing anyway.
     #[must_use]
-    pub fn step_down(mut self, because: Because) -> Self {
-        if self.seal_no_more() { self.moved(KeyMove::StepDown, because) } else { self }
+    pub fn step_down(mut self, because: Because) -> Option<Self> {
+        self.seal_no_more().then(|| self.moved(KeyMove::StepDown, because))
     }
 
     /// What a new epoch leaves of a version whose uses were counted, and the count is lost: it only opens. None where it sealed
@@ -271,7 +271,7 @@ mod tests {
         let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
         assert_eq!(disabled.clone().enable(because(3)).unwrap().unwrap().state, KeyState::Active);
         // Another version seals meanwhile, or a new epoch begins.
-        let stepped = disabled.clone().step_down(because(3));
+        let stepped = disabled.clone().step_down(because(3)).unwrap();
         assert_eq!(stepped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
         let jumped = disabled.clone().after_lost_count().unwrap();
         assert_eq!(jumped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
@@ -283,7 +283,9 @@ mod tests {
         let back = found.cancel(because(5)).unwrap();
         assert_eq!((back.state, back.is_compromised()), (KeyState::Disabled, true));
         assert_eq!(back.enable(because(6)).unwrap().unwrap().state, KeyState::Compromised);
-        let stepped = doomed.step_down(because(4)).cancel(because(5)).unwrap();
+        let stepped = doomed.step_down(because(4)).unwrap();
+        assert_eq!(stepped.clone().step_down(because(4)), None);
+        let stepped = stepped.cancel(because(5)).unwrap();
         assert_eq!(stepped.enable(because(6)).unwrap().unwrap().state, KeyState::DecryptOnly);
     }
 
