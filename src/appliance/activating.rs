@@ -14,7 +14,7 @@ use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 
-/// What row keys in the counters begin with that say which key version waits; its row key follows.
+/// Prefix of the counter rows that name what waits for the escrow log; table number and row key follow.
 const WAITS: &[u8] = b"escrow-waits";
 /// Key versions that are looked at in one go.
 const WAITING_ROWS: usize = 1_000;
@@ -67,7 +67,7 @@ impl Operational {
         Ok(())
     }
 
-    /// What wraps others, or indexes, has done so since it was made: what it is needed for is in the log itself.
+    /// A KEK or index root works from its making on; only the note that it waits is taken away.
     fn wait_no_more(&self, table: Table, row_key: &[u8], now: Now) -> Result<(), Stop> {
         self.change(now, |batch| {
             let audit = AuditRecord::new(now.time, Actor::System, "escrow.keep")

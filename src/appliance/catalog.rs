@@ -353,7 +353,6 @@ impl Operational {
     }
 }
 
-/// The key of the last row of a full page: the next one begins behind it.
 /// Row key of the wraps of an MK generation in the counters.
 pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
     [b"token-wraps".as_slice(), &generation.to_be_bytes()].concat()

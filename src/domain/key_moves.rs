@@ -24,7 +24,7 @@ impl KeyVersion {
         WrongKeyState { state: self.state, wanted }
     }
 
-    /// Whether its own kind is to be neither sealed nor opened with for the time being, or for good.
+    /// Whether it neither seals nor opens at present: disabled, waiting to be destroyed, or destroyed.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, KeyState::Disabled | KeyState::DestroyScheduled | KeyState::Destroyed)

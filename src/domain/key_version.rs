@@ -17,7 +17,7 @@ use super::timestamp::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum KeyState {
-    /// Made, not yet safe to lose the disk with.
+    /// Made; seals once a copy of it is in the escrow log. Opens already.
     #[n(0)]
     PreActive,
     /// Seals and opens.
