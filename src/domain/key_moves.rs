@@ -48,7 +48,7 @@ impl KeyVersion {
         let mut did = false;
         let doomed = self.doom.as_mut().map(|doom| &mut doom.back);
         for state in [Some(&mut self.state), self.enabled_as.as_mut(), doomed].into_iter().flatten() {
-            if state.seals() {
+            if state.may_come_to_seal() {
                 *state = KeyState::DecryptOnly;
                 did = true;
             }
@@ -130,7 +130,7 @@ impl KeyVersion {
         may_seal: bool,
         because: Because,
     ) -> Result<Self, WrongKeyState> {
-        if (self.state.seals() && may_seal)
+        if (self.state.may_come_to_seal() && may_seal)
             || matches!(self.state, KeyState::DestroyScheduled | KeyState::Destroyed)
         {
             return Err(self.wrong(KeyMove::Schedule));
@@ -159,8 +159,7 @@ impl KeyVersion {
     /// One whose end is not scheduled, or not due yet.
     pub fn destroy(mut self, master_key: u32, because: Because) -> Result<Self, WrongKeyState> {
         let now = because.when;
-        let is_due = self.doom.is_some_and(|doom| doom.at <= now);
-        if self.state != KeyState::DestroyScheduled || !is_due {
+        if !self.is_destruction_due(now) {
             return Err(self.wrong(KeyMove::Destroy));
         }
         self.gone = Some(Gone { here: now, kek_version: self.kek_version, master_key, unrecoverable: None });
@@ -171,7 +170,7 @@ impl KeyVersion {
 
     /// Whether its destruction is due.
     #[must_use]
-    pub fn is_doomed(&self, now: Timestamp) -> bool {
+    pub fn is_destruction_due(&self, now: Timestamp) -> bool {
         self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
     }
 
@@ -186,7 +185,7 @@ impl KeyVersion {
         decrypt_until: Option<Timestamp>,
         because: Because,
     ) -> Result<Self, Refusal> {
-        let seals = self.state.seals();
+        let seals = self.state.may_come_to_seal();
         if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
             return Err(self.wrong(KeyMove::Windows).into());
         }
@@ -292,8 +291,8 @@ mod tests {
     #[test]
     fn a_key_goes_when_its_time_is_over_and_not_before() {
         let doomed = version(KeyState::DecryptOnly).schedule(at(100), true, because(2)).unwrap();
-        assert!(!doomed.is_doomed(at(99)) && doomed.clone().destroy(4, because(99)).is_err());
-        assert!(doomed.is_doomed(at(100)));
+        assert!(!doomed.is_destruction_due(at(99)) && doomed.clone().destroy(4, because(99)).is_err());
+        assert!(doomed.is_destruction_due(at(100)));
         let gone = doomed.destroy(4, because(100)).unwrap();
         assert!(gone.wrapped.is_empty() && gone.is_closed());
         let told = Gone { here: at(100), kek_version: 3, master_key: 4, unrecoverable: None };

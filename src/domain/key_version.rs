@@ -52,9 +52,9 @@ impl KeyState {
         Self::Compromised,
     ];
 
-    /// Whether one that stands there seals, or will once it is safe to.
+    /// Whether one that stands there seals, or is to once there is a copy of it.
     #[must_use]
-    pub const fn seals(self) -> bool {
+    pub const fn may_come_to_seal(self) -> bool {
         matches!(self, Self::PreActive | Self::Active)
     }
 
@@ -297,7 +297,8 @@ mod tests {
         for state in KeyState::ALL {
             let version = version(state);
             assert_eq!(version.sealing(NOW).is_ok(), state == KeyState::Active, "{state:?}");
-            let opens = state.seals() || matches!(state, KeyState::DecryptOnly | KeyState::Compromised);
+            let opens =
+                state.may_come_to_seal() || matches!(state, KeyState::DecryptOnly | KeyState::Compromised);
             assert_eq!(version.opening(NOW).is_ok(), opens, "{state:?}");
         }
     }
