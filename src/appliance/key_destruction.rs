@@ -167,13 +167,15 @@ impl Operational {
     /// Writes down since when no copy of a destroyed key can be unwrapped any more, once nothing stands against that: neither the
     /// KEK versions nor the MK generations by which a copy in an older file could be. Backups are none yet.
     pub(super) fn note_unrecoverable(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
-        self.change_keys(now, |batch| {
+        self.change_keys_maybe(now, |batch| {
             let mut version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
             let gone = version.gone.as_mut().filter(|gone| gone.unrecoverable.is_none());
-            gone.ok_or(Code::Conflict)?.unrecoverable = Some(now.time);
+            let Some(gone) = gone else { return Ok(None) };
+            gone.unrecoverable = Some(now.time);
             let audit = self.key_audit(&version, "key.unrecoverable", now)?;
-            Ok((batch.put(Table::KeyVersions, row_key, cbor::encode(&version)), audit, ()))
+            Ok(Some((batch.put(Table::KeyVersions, row_key, cbor::encode(&version)), audit, ())))
         })
+        .map(drop)
     }
 
     /// Whether anything stands against the second date of a destroyed version's end.

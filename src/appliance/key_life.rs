@@ -13,7 +13,7 @@ use crate::domain::key_move::{Because, WrongKeyState};
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::project::Project;
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::Table;
 
@@ -146,15 +146,11 @@ impl Operational {
         now: Now,
         to: impl FnOnce(KeyVersion, Because) -> Result<Option<KeyVersion>, WrongKeyState>,
     ) -> Result<(), Stop> {
-        let mut is_so_already = None;
-        let moved = self.change_keys(now, |batch| {
+        let moved = self.change_keys_maybe(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, why.clone());
             let moved = to(found.version.clone(), because).map_err(Refusal::from)?;
-            let Some(version) = moved else {
-                is_so_already = Some(found.version);
-                return Err(Code::Conflict.into());
-            };
+            let Some(version) = moved else { return Ok(None) };
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
@@ -164,18 +160,16 @@ impl Operational {
                 _ => batch,
             };
             let audit = because_of(found.audit(leave, act, now), why.as_ref());
-            Ok((batch, audit, found.version))
-        });
-        // Also where it was so already: a write that was said to have failed may have landed.
-        let version = match (moved, is_so_already) {
-            (_, Some(version)) => version,
-            (Ok(version), None) => {
-                if version.is_closed() {
-                    self.witness_withdrawal(now);
-                }
+            Ok(Some((batch, audit, found.version)))
+        })?;
+        let version = match moved {
+            Some(version) if version.is_closed() => {
+                self.witness_withdrawal(now);
                 version
             }
-            (Err(stop), None) => return Err(stop),
+            Some(version) => version,
+            // Followed all the same: a write that was said to have failed may have landed.
+            None => self.find_key(of)?.version,
         };
         self.follow(&version);
         Ok(())

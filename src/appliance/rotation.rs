@@ -102,6 +102,17 @@ impl Operational {
         self.change(now, change)
     }
 
+    /// The same for a change that may turn out to be none.
+    pub(super) fn change_keys_maybe<T>(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<Option<(Batch, AuditRecord, T)>, Stop>,
+    ) -> Result<Option<T>, Stop> {
+        let _changes = self.changing.lock();
+        let _no_lease = self.leases.hold();
+        self.change_maybe(now, change)
+    }
+
     /// The version that seals, or did; none where its row is damaged.
     pub(super) fn current_version(&self, object: &Object) -> Result<Option<KeyVersion>, Stop> {
         let row_key = KeyVersion::row_key(object.key_id, object.current_version);
