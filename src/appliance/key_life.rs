@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::crypto::wrapped_key::WrappingKey;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
@@ -22,9 +23,10 @@ use super::activating::note_waiting;
 use super::catalog::not_found;
 use super::fault::{Fault, Stop};
 use super::key_shown::KeyShown;
+use super::keyring::Held;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::rotation::{NextKey, because_of};
+use super::rotation::{MayTurn, NextKey, because_of};
 
 /// A key version, as people name it.
 #[derive(Debug, Clone)]
@@ -62,6 +64,17 @@ impl Window {
             Self::Until(end) => Some(end),
         }
     }
+}
+
+/// What a compromise did.
+enum Outcome {
+    /// Another reason was recorded: it was so already.
+    Again,
+    /// It seals nothing any more.
+    Stopped {
+        /// Nothing does in its place, until the next version can be made.
+        waits: bool,
+    },
 }
 
 /// What a key version is found with.
@@ -205,48 +218,34 @@ impl Operational {
         let kek = self.load_kek(&project, now).inspect_err(|stop| {
             tracing::warn!(%stop, "the KEK cannot be had, so no other key version can take over at present");
         });
-        let (mut is_so_already, mut waits) = (false, false);
-        let version = self.change_keys(now, |batch| {
+        let (version, outcome) = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let found_sealing = found.is_current() && found.version.state.may_come_to_seal();
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
-                is_so_already = true;
                 let audit = found.audit(&leave, "key.compromise", now).with("again", "yes");
-                return Ok((batch, because_of(audit, Some(&why)), found.version));
+                return Ok((batch, because_of(audit, Some(&why)), (found.version, Outcome::Again)));
             };
             let takes_over = found_sealing && found.object.retired.is_none();
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let audit = because_of(found.audit(&leave, "key.compromise", now), Some(&why));
-            let version = found.version.clone();
-            let can_take_over = match self.check_turn(&found.object) {
-                Ok(_) => true,
-                // Whatever keeps the next version from being made keeps nobody from stopping this one.
-                Err(Stop::Refused(refusal)) => {
-                    tracing::warn!(
-                        code = refusal.code.as_str(),
-                        "no other key version can take over at present"
-                    );
-                    false
-                }
-                Err(fault) => return Err(fault),
+            let FoundKey { object, version, .. } = found;
+            let next = if takes_over { self.next_if_it_can_be_made(kek, object)? } else { None };
+            let Some((kek, object)) = next else {
+                return Ok((batch, audit, (version, Outcome::Stopped { waits: takes_over })));
             };
-            let (true, true, Ok(kek)) = (takes_over, can_take_over, &kek) else {
-                waits = takes_over;
-                return Ok((batch, audit, version));
-            };
-            let (next, before) = (NextKey::default(), Some(found.version.clone()));
-            let wraps = self.wrapping_now(project, Arc::clone(kek), now)?;
-            let turned = self.turn(batch, &wraps, found.object, before, &next, because)?;
+            let wraps = self.wrapping_now(project, kek, now)?;
+            let before = Some(version.clone());
+            let turned = self.turn(batch, &wraps, object, before, &NextKey::default(), because)?;
             let audit = audit.with("next-version", turned.version);
-            Ok((turned.batch, audit, version))
+            Ok((turned.batch, audit, (version, Outcome::Stopped { waits: false })))
         })?;
         // Felt before the token is asked to witness it.
         self.follow(&version);
-        if !is_so_already {
+        if let Outcome::Stopped { waits } = outcome {
             if waits {
                 self.keys_due.wait((version.key_id, version.version), Due::Compromised);
             }
@@ -254,6 +253,24 @@ impl Operational {
             self.escrow_at_once(now);
         }
         self.key_shown(of)
+    }
+
+    /// What the next version of an object is made with. Whatever keeps it from being made keeps nobody from stopping the one before.
+    fn next_if_it_can_be_made(
+        &self,
+        kek: Result<Arc<Held<WrappingKey>>, Stop>,
+        object: Object,
+    ) -> Result<Option<(Arc<Held<WrappingKey>>, MayTurn)>, Stop> {
+        let Ok(kek) = kek else { return Ok(None) };
+        match self.may_turn(object) {
+            Ok(object) => Ok(Some((kek, object))),
+            Err(Stop::Refused(refusal)) => {
+                let code = refusal.code.as_str();
+                tracing::warn!(code, "no other key version can take over at present");
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason.

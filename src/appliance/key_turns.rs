@@ -129,6 +129,7 @@ impl Operational {
             let Some((_, due)) = still else { return Ok(None) };
             let because = Because::system(now.time, due.why());
             let wraps = self.wrapping_now(project, kek, now)?;
+            let object = self.may_turn(object)?;
             let turned = self.turn(batch, &wraps, object, before, &NextKey::default(), because)?;
             let audit = AuditRecord::new(now.time, Actor::System, "key.rotate");
             let audit = turned.audit(audit).with("reason", due.why());
