@@ -77,9 +77,7 @@ impl Operational {
         let keys = wanted.into_iter().map(|wanted| {
             let OpeningNeed { served, header } = wanted?;
             let version = self.load_version(&served, header, now)?;
-            let key = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant);
-            let key = key.map_err(|stop| stop.told().code)?;
-            self.check_not_closed((version.key_id, version.version)).map(|()| key)
+            self.load_data_key(version, &served.object, now).map_err(|stop| stop.told().code)
         });
         OpeningKeys(keys.collect())
     }

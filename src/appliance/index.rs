@@ -124,9 +124,7 @@ impl Operational {
         };
         let key = |served: &Served, header: Header| {
             let version = self.load_version(served, header, now).map_err(Some)?;
-            let held = self.keyring.load(version, &served.object, store, master_keys, now.instant);
-            let held = held.map_err(told)?;
-            self.check_not_closed((version.key_id, version.version)).map(|()| held).map_err(Some)
+            self.load_data_key(version, &served.object, now).map_err(told)
         };
         keys_of(needs, |need| need.unwrap(root, key)).unwrap_or_default()
     }

@@ -202,9 +202,7 @@ impl Operational {
         });
         let found: Vec<Result<Found<'_>, Code>> = found.collect();
         let load = |object: &Object, version: &KeyVersion| {
-            let key = self.keyring.load(version, object, &self.store, &self.master_keys, now.instant);
-            let key = key.map_err(|stop| stop.told().code)?;
-            self.check_not_closed((version.key_id, version.version)).map(|()| key)
+            self.load_data_key(version, object, now).map_err(|stop| stop.told().code)
         };
         let keys = found.iter().map(|found| {
             let found = found.as_ref().map_err(|code| *code)?;
