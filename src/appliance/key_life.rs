@@ -2,10 +2,8 @@
 //! effect: from then on no request that begins finds the version as it was, its key is out of memory, and what was opened under
 //! it before and waits still is not given out.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::crypto::wrapped_key::WrappingKey;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
@@ -23,7 +21,6 @@ use super::activating::note_waiting;
 use super::catalog::not_found;
 use super::fault::{Fault, Stop};
 use super::key_shown::KeyShown;
-use super::keyring::Held;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::rotation::{MayTurn, NextKey, because_of};
@@ -233,7 +230,10 @@ impl Operational {
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let audit = because_of(found.audit(&leave, "key.compromise", now), Some(&why));
             let FoundKey { object, version, .. } = found;
-            let next = if takes_over { self.next_if_it_can_be_made(kek, object)? } else { None };
+            let next = match kek {
+                Ok(kek) if takes_over => self.may_turn_or_wait(object)?.map(|object| (kek, object)),
+                _ => None,
+            };
             let Some((kek, object)) = next else {
                 return Ok((batch, audit, (version, Outcome::Stopped { waits: takes_over })));
             };
@@ -255,15 +255,10 @@ impl Operational {
         self.key_shown(of)
     }
 
-    /// What the next version of an object is made with. Whatever keeps it from being made keeps nobody from stopping the one before.
-    fn next_if_it_can_be_made(
-        &self,
-        kek: Result<Arc<Held<WrappingKey>>, Stop>,
-        object: Object,
-    ) -> Result<Option<(Arc<Held<WrappingKey>>, MayTurn)>, Stop> {
-        let Ok(kek) = kek else { return Ok(None) };
+    /// That an object may have another version. Whatever keeps that from being made keeps nobody from stopping the one before.
+    fn may_turn_or_wait(&self, object: Object) -> Result<Option<MayTurn>, Stop> {
         match self.may_turn(object) {
-            Ok(object) => Ok(Some((kek, object))),
+            Ok(object) => Ok(Some(object)),
             Err(Stop::Refused(refusal)) => {
                 let code = refusal.code.as_str();
                 tracing::warn!(code, "no other key version can take over at present");
