@@ -22,7 +22,6 @@ use super::key_life::{FoundKey, KeyOf};
 use super::key_shown::KeyShown;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::rotation::because_of;
 use super::second_person::{Seconded, ended, no, record};
 use super::wanted::Wanted;
 
@@ -77,7 +76,7 @@ impl Operational {
             }
             let (batch, asked) = self.ask(batch, wanted, Some(requester), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "key.schedule-destruction", now);
-            Ok((batch, because_of(audit, Some(&why)), asked))
+            Ok((batch, audit.with_reason(Some(&why)), asked))
         })?;
         self.approval_view(asked, now.time)
     }
@@ -111,7 +110,7 @@ impl Operational {
             .with("version", version.version)
             .with("destroy-at", at);
         let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&version));
-        Ok((record(batch, &because_of(audit, asked.why.as_ref())), version))
+        Ok((record(batch, &audit.with_reason(asked.why.as_ref())), version))
     }
 
     /// Takes a scheduled destruction back: the version is again what it was before.

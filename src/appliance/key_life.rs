@@ -23,7 +23,7 @@ use super::fault::{Fault, Stop};
 use super::key_shown::KeyShown;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::rotation::{MayTurn, NextKey, because_of};
+use super::rotation::{MayTurn, NextKey};
 
 /// A key version, as people name it.
 #[derive(Debug, Clone)]
@@ -169,7 +169,7 @@ impl Operational {
                 KeyState::PreActive => note_waiting(batch, Table::KeyVersions, &row_key),
                 _ => batch,
             };
-            let audit = because_of(found.audit(leave, act, now), why.as_ref());
+            let audit = found.audit(leave, act, now).with_reason(why.as_ref());
             Ok(Some((batch, audit, found.version)))
         })?;
         let version = match moved {
@@ -222,13 +222,13 @@ impl Operational {
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
                 let audit = found.audit(&leave, "key.compromise", now).with("again", "yes");
-                return Ok((batch, because_of(audit, Some(&why)), (found.version, Outcome::Again)));
+                return Ok((batch, audit.with_reason(Some(&why)), (found.version, Outcome::Again)));
             };
             let takes_over = found_sealing && found.object.retired.is_none();
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
-            let audit = because_of(found.audit(&leave, "key.compromise", now), Some(&why));
+            let audit = found.audit(&leave, "key.compromise", now).with_reason(Some(&why));
             let FoundKey { object, version, .. } = found;
             let next = match kek {
                 Ok(kek) if takes_over => self.may_turn_or_wait(object)?.map(|object| (kek, object)),
@@ -295,7 +295,7 @@ impl Operational {
                 .audit(&leave, "key.windows", now)
                 .with("encrypt-until", end(encrypt))
                 .with("decrypt-until", end(decrypt));
-            Ok((batch, because_of(audit, why.as_ref()), ()))
+            Ok((batch, audit.with_reason(why.as_ref()), ()))
         })?;
         self.keys_due.soon.store(true, Ordering::Release);
         self.key_shown(of)

@@ -88,7 +88,7 @@ impl Operational {
             let because = Because::of(actor, now.time, next.why.clone());
             let turned = self.turn(batch, &wraps, self.may_turn(object)?, before, &next, because)?;
             let audit = turned.audit(AuditRecord::new(now.time, actor, "key.rotate"));
-            Ok((turned.batch, because_of(audit, next.why.as_ref()), (turned.object, turned.before)))
+            Ok((turned.batch, audit.with_reason(next.why.as_ref()), (turned.object, turned.before)))
         })?;
         if let Some(before) = retired {
             self.leases.forget((before.key_id, before.version));
@@ -213,13 +213,5 @@ impl Turned {
             .with("key-id", format!("{:08x}", self.object.key_id))
             .with("version", self.version)
             .with("algorithm", self.algorithm.name())
-    }
-}
-
-/// The same with the reason that was given.
-pub(super) fn because_of(audit: AuditRecord, why: Option<&Description>) -> AuditRecord {
-    match why {
-        Some(why) => audit.with("reason", why),
-        None => audit,
     }
 }
