@@ -26,6 +26,7 @@ mod approver_view;
 mod audit;
 mod audit_filter;
 mod block;
+mod budget_lease;
 mod budget_verbs;
 mod budgets;
 mod ca_keys;
