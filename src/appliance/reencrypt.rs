@@ -215,12 +215,9 @@ impl Operational {
         let had = uses(had.filter_map(|(found, _)| found.as_ref().ok()));
         let mut refused = ByVersion::default();
         for (id, (version, uses)) in had {
-            match self.leases.grant(version, uses, &self.store, now.time) {
+            match self.lease_uses(version, uses, now.time) {
                 Ok(()) => {}
-                Err(stop) if stop.is_journal_full() => {
-                    self.recorder().report_trouble("uses of a key version could not be reserved".into());
-                    return Err(stop);
-                }
+                Err(stop) if stop.is_journal_full() => return Err(stop),
                 Err(stop) => {
                     refused.insert(id, stop.told().code);
                 }
