@@ -28,6 +28,7 @@ mod index;
 mod index_rotation;
 mod journal;
 mod kek_rotation;
+mod key_closings;
 mod key_destruction;
 mod key_life;
 mod key_load;
