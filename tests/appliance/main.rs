@@ -67,6 +67,7 @@ mod rights;
 mod roles;
 mod roll_up;
 mod rollback;
+mod rotten_key_ids;
 mod rotten_rows;
 mod second_person;
 mod smuggling;
