@@ -41,9 +41,11 @@ fn a_key_is_rotated_and_another_destroyed() {
         let id = &object["object"]["object"]["id"];
         world.daemon.wait_until("it is rotated", || {
             let object = world.done(&format!("object show {OBJECT} --project {PROJECT}"));
-            object["object"]["object"]["current_version"] == 3
+            // Not the third: an epoch leaves a gap.
+            object["object"]["object"]["current_version"].as_u64().unwrap() > 2
         });
-        let destroyed = world.done("audit list --act key.destroy")["audit"]["entries"].clone();
+        let destroyed = world.done(&format!("audit list --act key.destroy --project {PROJECT}"));
+        let destroyed = &destroyed["audit"]["entries"];
         assert_eq!(destroyed[0]["details"]["object"], *id, "{destroyed}");
     });
 }
