@@ -78,7 +78,7 @@ fn decrypt(world: &World, envelope: &[u8], closed: Closed) -> Told {
     let operational = world.appliance.unlocked().unwrap();
     let (admitted, sealed) = (admitted::<Decrypt>(world, &operational), vec![Ok(sealed(envelope))]);
     let keys = fetched(world, closed, || {
-        let versions = Operational::opening_versions(&admitted, &sealed);
+        let versions = Operational::opening_needs(&admitted, &sealed);
         operational.load_opening_keys(versions, clock())
     });
     told(world, closed, &operational.decrypt(&admitted, &keys, sealed, clock()).unwrap())
@@ -89,7 +89,7 @@ fn reencrypt(world: &World, envelope: &[u8], closed: Closed) -> Told {
     let mut admitted = admitted::<Reencrypt>(world, &operational);
     let aged = vec![Ok(Aged { sealed: sealed(envelope), force: false })];
     let keys = fetched(world, closed, || {
-        let needed = Operational::renewing_versions(&admitted, &aged);
+        let needed = Operational::renewing_needs(&admitted, &aged);
         operational.load_renewing_keys(&needed, clock()).unwrap()
     });
     let mut renewing = operational.begin_reencrypt(aged).unwrap();
