@@ -113,6 +113,19 @@ impl KeyVersion {
         if *at == KeyState::Disabled { self.enabled_as.get_or_insert(KeyState::DecryptOnly) } else { at }
     }
 
+    /// The same, to look at: what it may do once nothing closes it any more.
+    const fn opens_to(&self) -> KeyState {
+        let opened = match (self.state, self.doom) {
+            (KeyState::DestroyScheduled, Some(doom)) => doom.back,
+            (state, _) => state,
+        };
+        match (opened, self.enabled_as) {
+            (KeyState::Disabled, Some(before)) => before,
+            (KeyState::Disabled, None) => KeyState::DecryptOnly,
+            (state, _) => state,
+        }
+    }
+
     /// Whether it is known to be in other hands, closed or not.
     #[must_use]
     pub fn is_compromised(&self) -> bool {
@@ -175,7 +188,7 @@ impl KeyVersion {
         self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
     }
 
-    /// Other ends of its windows.
+    /// Other ends of its windows. Of one that is closed they are judged by what it will be when it opens again.
     ///
     /// # Errors
     /// `wrong-key-state` for one that is destroyed, and for a window to seal of one that seals no more; `bad-request` for one that
@@ -186,7 +199,7 @@ impl KeyVersion {
         decrypt_until: Option<Timestamp>,
         because: Because,
     ) -> Result<Self, Refusal> {
-        let seals = self.state.seals();
+        let seals = self.opens_to().seals();
         if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
             return Err(self.wrong(KeyMove::Windows).into());
         }
@@ -320,6 +333,25 @@ mod tests {
         assert!(old.clone().set_windows(None, Some(at(90)), bare(2)).is_ok());
         let code = old.set_windows(Some(at(50)), None, bare(2)).map_err(|refusal| refusal.code);
         assert_eq!(code, Err(Code::WrongKeyState));
+    }
+
+    #[test]
+    fn windows_of_a_closed_version_are_those_it_opens_with() {
+        let code = |set: Result<KeyVersion, Refusal>| set.map_err(|refusal| refusal.code).map(|it| it.state);
+        let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
+        let doomed = version(KeyState::Active).schedule(at(99), false, because(2)).unwrap();
+        let both = disabled.clone().schedule(at(99), true, because(3)).unwrap();
+        for closed in [disabled.clone(), doomed, both] {
+            let state = closed.state;
+            let crossed = closed.clone().set_windows(None, Some(at(90)), because(4));
+            assert_eq!(code(crossed), Err(Code::BadRequest), "{state:?} would seal what it cannot open");
+            assert_eq!(code(closed.set_windows(Some(at(80)), Some(at(90)), because(4))), Ok(state));
+        }
+        // What opens to no more than opening has no window to seal.
+        let spent = disabled.step_down(because(3));
+        assert_eq!(code(spent.clone().set_windows(None, Some(at(90)), because(4))), Ok(KeyState::Disabled));
+        let sealing = spent.set_windows(Some(at(80)), Some(at(90)), because(4));
+        assert_eq!(code(sealing), Err(Code::WrongKeyState));
     }
 
     #[test]
