@@ -18,6 +18,7 @@ mod clock;
 mod conditions;
 mod disk;
 mod early;
+mod ended_keys;
 mod escrow;
 mod expiries;
 mod exports;
