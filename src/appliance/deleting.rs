@@ -89,7 +89,8 @@ impl Operational {
         name: &str,
         now: Now,
     ) -> Result<(), Stop> {
-        self.withdraw(now, |batch| {
+        let mut ended = Vec::new();
+        let deleted = self.withdraw(now, |batch| {
             let project = self.project_named(project)?.id;
             let object: Object = self.living(project.as_bytes(), name)?;
             let versions = self.key_versions(&object)?;
@@ -102,9 +103,12 @@ impl Operational {
                 Listed::Damaged(_) => None,
             });
             let batch = numbers.fold(batch, |batch, number| {
+                ended.push((object.key_id, number));
                 let row_key = KeyVersion::row_key(object.key_id, number);
                 batch.delete(Table::KeyVersions, &row_key).delete(Table::KeyUses, &row_key)
             });
+            let roots = self.root_versions(&object)?.into_iter().filter_map(Listed::sound);
+            ended.extend(roots.map(|root| (root.key_id, root.version)));
             let batch = self.owe_file(self.without_roots(batch, &object)?, now)?;
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {
@@ -124,12 +128,18 @@ impl Operational {
                 .with("grants", grants.len());
             // Its row in key-ids stays: the number is never given again.
             Ok((batch, audit, ()))
-        })
+        });
+        // Also where that is said to have failed: it may have landed all the same.
+        for place in ended {
+            self.forget_key(place);
+        }
+        deleted
     }
 
     /// Ends a project with its members, KEKs and frozen subjects, and what waits about it, when it has neither objects nor endpoints.
     pub(super) fn delete_project(&self, actor: Actor, name: &str, now: Now) -> Result<(), Stop> {
-        self.withdraw(now, |batch| {
+        let mut keks = Vec::new();
+        let deleted = self.withdraw(now, |batch| {
             let project: Project = self.living(&[0; 16], name)?;
             self.check_empty(&project)?;
             let mut batch = batch
@@ -142,6 +152,10 @@ impl Operational {
                     rows.push(row_key.to_vec());
                     Ok(())
                 })?;
+                if table == Table::Keks {
+                    let versions = rows.iter().filter_map(|row_key| row_key.last_chunk());
+                    keks.extend(versions.map(|version| (project.id, u32::from_be_bytes(*version))));
+                }
                 members +=
                     if table == Table::Members { u32::try_from(rows.len()).unwrap_or(u32::MAX) } else { 0 };
                 batch = rows.iter().fold(batch, |batch, row_key| batch.delete(table, row_key));
@@ -154,7 +168,11 @@ impl Operational {
                 .with("name", name)
                 .with("members", members);
             Ok((batch, audit, ()))
-        })
+        });
+        for (project, version) in keks {
+            self.keyring.forget_kek(project, version);
+        }
+        deleted
     }
 
     /// A damaged row may be of any project, so while there is one nobody knows.

@@ -181,7 +181,7 @@ impl Operational {
             Ok((batch, audit, rotated))
         })?;
         // Not before it is durable.
-        self.keyring.hold_kek(id, WrappingKey::new(version, &key), now.instant);
+        self.keyring.hold_kek(id, WrappingKey::new(version, &key), &self.store, now.instant);
         self.escrow_at_once(now);
         Ok(rotated)
     }

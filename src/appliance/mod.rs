@@ -194,7 +194,7 @@ pub use key_proof::{FailedKey, KeyKind, KeysProved, ProofWanted, StoredKey, Unpr
 pub use key_shown::{KeyShown, StandsAgainst};
 pub use key_summary::{KeyAges, KeySummary};
 pub use key_turns::DueKey;
-pub use keyring::KeyringLimits;
+pub use keyring::{KeyringLimits, KeysInMemory};
 pub use keys_health::KeysHealth;
 pub use known_key::KnownKey;
 pub use listed::Listed;

@@ -349,7 +349,7 @@ mod tests {
             assert_eq!(code(closed.set_windows(Some(at(80)), Some(at(90)), because(4))), Ok(state));
         }
         // What opens to no more than opening has no window to seal.
-        let spent = disabled.step_down(because(3));
+        let spent = disabled.step_down(because(3)).unwrap();
         assert_eq!(code(spent.clone().set_windows(None, Some(at(90)), because(4))), Ok(KeyState::Disabled));
         let sealing = spent.set_windows(Some(at(80)), Some(at(90)), because(4));
         assert_eq!(code(sealing), Err(Code::WrongKeyState));

@@ -106,12 +106,17 @@ fn a_lock_that_waited_for_everybody_does_not_say_that_it_did_not() {
             let stop = AtomicBool::new(false);
             scope(|scope| {
                 scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        let _held = late.upgrade();
-                        let until = Instant::now() + Duration::from_micros(20);
+                    let pass = |micros| {
+                        let until = Instant::now() + Duration::from_micros(micros);
                         while Instant::now() < until {
                             std::hint::spin_loop();
                         }
+                    };
+                    while !stop.load(Ordering::Relaxed) {
+                        let held = late.upgrade();
+                        pass(20);
+                        drop(held);
+                        pass(2);
                     }
                 });
                 appliance.lock(OPERATOR, clock()).unwrap();

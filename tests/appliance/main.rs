@@ -25,6 +25,7 @@ mod exports;
 mod file_debt;
 mod fixtures;
 mod gaps;
+mod gone_keys;
 mod index;
 mod index_rotation;
 mod journal;
