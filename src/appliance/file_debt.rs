@@ -17,6 +17,8 @@ use super::operational::Operational;
 
 /// The row of the counters: since when.
 const OWED: &[u8] = b"destroyed-in-file";
+/// Another: when it was written anew last, each time later than the time before.
+const WRITTEN: &[u8] = b"file-written";
 /// From one writing to the next at least, and so many times as long as the last one took: whoever destroys again and again makes
 /// others wait for a hundredth of the time.
 const REST_MIN: Duration = Duration::from_secs(60);
@@ -45,6 +47,21 @@ impl Operational {
     /// Since when something destroyed lies in the file, if it does.
     pub(super) fn file_owes(&self) -> Result<Option<Listed<Timestamp>>, Stop> {
         self.look_up(Table::Counters, OWED)
+    }
+
+    /// When the file was written anew last, for what is destroyed in this change; the moment 0 where it never was. Not told where
+    /// the note of it is damaged.
+    pub(super) fn file_written(&self) -> Result<Option<Timestamp>, Stop> {
+        Ok(self.look_up(Table::Counters, WRITTEN)?.map_or(Some(Timestamp::default()), Listed::sound))
+    }
+
+    /// Whether what was destroyed when the file had been `written` last lies in it still. What others destroyed since, and owe,
+    /// says nothing of that; it does where nobody knows better.
+    pub(super) fn lies_in_file(&self, written: Option<Timestamp>) -> Result<bool, Stop> {
+        match written.zip(self.file_written()?) {
+            Some((before, last)) => Ok(before == last),
+            None => Ok(self.file_owes()?.is_some()),
+        }
     }
 
     /// Writes the file anew where it owes that, by a clock that is trusted. `is_sweeping` says that keys are being looked through that
@@ -101,7 +118,13 @@ impl Operational {
             Some(Listed::Sound(since)) => audit.with("since", since),
             _ => audit,
         };
-        self.change(now, |batch| Ok((batch.delete(Table::Counters, OWED), audit, ())))?;
+        self.change(now, |batch| {
+            let before = self.file_written()?.unwrap_or_default();
+            // A clock that was set back makes no two of them one.
+            let written = now.time.max(before.plus(Duration::from_micros(1)));
+            let batch = batch.put(Table::Counters, WRITTEN, cbor::encode(&written));
+            Ok((batch.delete(Table::Counters, OWED), audit, ()))
+        })?;
         Ok(true)
     }
 }

@@ -137,7 +137,10 @@ impl Operational {
             let version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
             let because = Because::system(now.time, "its waiting period is over");
             let master_key = self.master_keys.last().map_or(0, crate::hsm::MasterKey::generation);
-            let version = version.destroy(master_key, because).map_err(Refusal::from)?;
+            let mut version = version.destroy(master_key, because).map_err(Refusal::from)?;
+            if let Some(gone) = &mut version.gone {
+                gone.written = self.file_written()?;
+            }
             let audit = self.key_audit(&version, "key.destroy", now)?;
             let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version));
             Ok((self.owe_file(batch, now)?, audit, version))
@@ -170,9 +173,16 @@ impl Operational {
         self.change_keys(now, |batch| {
             let mut version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
             let gone = version.gone.as_mut().filter(|gone| gone.unrecoverable.is_none());
-            gone.ok_or(Code::Conflict)?.unrecoverable = Some(now.time);
+            let gone = gone.ok_or(Code::Conflict)?;
+            gone.unrecoverable = Some(now.time);
+            let is_orphan = gone.orphan_of.is_some();
             let audit = self.key_audit(&version, "key.unrecoverable", now)?;
-            Ok((batch.put(Table::KeyVersions, row_key, cbor::encode(&version)), audit, ()))
+            let batch = match is_orphan {
+                // Nobody can ask for it: the record is what tells.
+                true => batch.delete(Table::KeyVersions, row_key),
+                false => batch.put(Table::KeyVersions, row_key, cbor::encode(&version)),
+            };
+            Ok((batch, audit, ()))
         })
     }
 

@@ -44,9 +44,7 @@ impl FromStr for Description {
 
     fn from_str(text: &str) -> Result<Self, NotADescription> {
         let is_seen = |c: char| !c.is_whitespace() && !picks_a_form(c) && c != BRAILLE_BLANK;
-        let is_hidden = |c: char| {
-            (is_ignored(c) && !picks_a_form(c)) || matches!(c, '\u{FFF9}'..='\u{FFFB}')
-        };
+        let is_hidden = |c: char| (is_ignored(c) && !picks_a_form(c)) || matches!(c, '\u{FFF9}'..='\u{FFFB}');
         if is_one_line(text) && text.contains(is_seen) && !text.contains(is_hidden) {
             Ok(Self(text.to_owned()))
         } else {
@@ -65,7 +63,8 @@ const fn picks_a_form(c: char) -> bool {
 
 fn is_one_line(text: &str) -> bool {
     // Beside the control characters proper those that end lines or turn text around.
-    let turns = |c: char| matches!(c, '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{200E}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let length = text.chars().take(DESCRIPTION_LEN_MAX + 1).count();
     (1..=DESCRIPTION_LEN_MAX).contains(&length)
         && text.trim() == text
@@ -108,12 +107,23 @@ mod tests {
     #[test]
     fn nobody_writes_what_nobody_sees() {
         for unseen in [
-            "\u{200b}", "\u{3164}", "\u{115f}", "\u{ffa0}", "\u{2800}", "\u{fe0f}", "\u{ad}", "\u{2060}", "\u{e0041}",
-            "\u{feff}", "\u{2800} \u{2800}",
+            "\u{200b}",
+            "\u{3164}",
+            "\u{115f}",
+            "\u{ffa0}",
+            "\u{2800}",
+            "\u{fe0f}",
+            "\u{ad}",
+            "\u{2060}",
+            "\u{e0041}",
+            "\u{feff}",
+            "\u{2800} \u{2800}",
         ] {
             assert_eq!(unseen.parse::<Description>(), Err(NotADescription), "{unseen:?}");
         }
-        for hides in ["bo\u{200b}cor", "bocor\u{3164}", "\u{feff}bocor", "bo\u{ad}cor", "bocor\u{fffa}", "b\u{61c}"] {
+        for hides in
+            ["bo\u{200b}cor", "bocor\u{3164}", "\u{feff}bocor", "bo\u{ad}cor", "bocor\u{fffa}", "b\u{61c}"]
+        {
             assert_eq!(hides.parse::<Description>(), Err(NotADescription), "{hides:?}");
         }
         for seen in ["\u{26a0}\u{fe0f} bocor", "葛\u{e0100}", "বাংলা", "漏洩", "."] {

@@ -3,6 +3,7 @@
 //! A version that is disabled, or waits to be destroyed, remembers what it was, so that it is never more than that again; what
 //! another version, a new epoch or a compromise takes away from it meanwhile is taken from what it remembers.
 
+use super::id::ProjectId;
 use super::key_move::{Because, Doom, Gone, KeyMove, MOVES_KEPT_MAX, Move, WrongKeyState};
 use super::key_version::{KeyState, KeyVersion};
 use super::refusal::{Code, Refusal};
@@ -175,10 +176,20 @@ impl KeyVersion {
         if !self.is_destruction_due(now) {
             return Err(self.wrong(KeyMove::Destroy));
         }
-        self.gone = Some(Gone { here: now, kek_version: self.kek_version, master_key, unrecoverable: None });
+        self.gone = Some(Gone::at(now, self.kek_version, master_key));
         self.wrapped = Vec::new();
         self.state = KeyState::Destroyed;
         Ok(self.moved(KeyMove::Destroy, because))
+    }
+
+    /// What is left of it once its object is deleted: of one that is destroyed, and of which a copy could be unwrapped still, what
+    /// tells when that ends. Else nothing.
+    #[must_use]
+    pub fn orphaned(mut self, of: ProjectId) -> Option<Self> {
+        let gone = self.gone.as_mut().filter(|gone| gone.unrecoverable.is_none())?;
+        gone.orphan_of = Some(of);
+        self.moves = None;
+        Some(self)
     }
 
     /// Whether its destruction is due.
@@ -308,8 +319,7 @@ mod tests {
         assert!(doomed.is_destruction_due(at(100)));
         let gone = doomed.destroy(4, because(100)).unwrap();
         assert!(gone.wrapped.is_empty() && gone.is_closed());
-        let told = Gone { here: at(100), kek_version: 3, master_key: 4, unrecoverable: None };
-        assert_eq!(gone.gone, Some(told));
+        assert_eq!(gone.gone, Some(Gone::at(at(100), 3, 4)));
         // One that could still be asked to seal is not to go; of a retired object it may.
         assert!(version(KeyState::Active).schedule(at(100), true, because(2)).is_err());
         assert!(version(KeyState::Active).schedule(at(100), false, because(2)).is_ok());

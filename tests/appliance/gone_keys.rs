@@ -48,7 +48,7 @@ fn value() -> Result<ToIndex<'static>, Refusal> {
 }
 
 fn roots(operational: &Operational, needs: &[Result<IndexNeed, Code>]) -> usize {
-    operational.load_index_keys(needs, clock());
+    let _keys = operational.load_index_keys(needs, clock());
     operational.keys_in_memory().roots
 }
 
@@ -95,9 +95,9 @@ fn of_what_was_deleted_no_key_stays_or_comes_back() {
         let envelope = forged(&world);
         let sealed = || Ok(Sealed { envelope: envelope.clone(), context: context() });
         let load = || {
-            let opens: Vec<Result<OpeningNeed, Code>> = Operational::opening_versions(&decrypts, &[sealed()]);
-            operational.load_opening_keys(opens, clock());
-            operational.load_index_keys(&Operational::index_needs(&indexes, &[value()]), clock());
+            let opens: Vec<Result<OpeningNeed, Code>> = Operational::opening_needs(&decrypts, &[sealed()]);
+            let _keys = operational.load_opening_keys(opens, clock());
+            let _keys = operational.load_index_keys(&Operational::index_needs(&indexes, &[value()]), clock());
             let KeysInMemory { keks, data_keys, roots } = operational.keys_in_memory();
             (keks, data_keys, roots)
         };
