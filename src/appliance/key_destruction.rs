@@ -2,7 +2,6 @@
 //! back, and then the key goes: out of its row, out of memory, and out of the store's file, which is written anew for that. What
 //! is left is a row that says that there was one, and since when there is none.
 
-use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::approval::{Destruction, Kind};
 use crate::domain::audit_record::AuditRecord;
@@ -158,8 +157,8 @@ impl Operational {
         act: &'static str,
         now: Now,
     ) -> Result<AuditRecord, Stop> {
-        let object = self.store.get(Table::KeyIds, &version.key_id.to_be_bytes())?;
-        let object = object.map(|row| to_hex(&row.value)).unwrap_or_default();
+        let object = self.object_id_of_key(version.key_id)?;
+        let object = object.map(|id| id.to_string()).unwrap_or_default();
         Ok(AuditRecord::new(now.time, Actor::System, act)
             .with("object", object)
             .with("key-id", format!("{:08x}", version.key_id))
@@ -199,12 +198,12 @@ impl Operational {
         if self.boot.master_keys.iter().any(generation) {
             return Ok(true);
         }
-        let row = self.store.get(Table::KeyIds, &version.key_id.to_be_bytes())?;
-        let object = row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok());
-        let Some(object) = object else { return Ok(false) };
-        let object = self.look_up::<Object>(Table::Objects, &object)?.and_then(Listed::sound);
-        // With its object went its project's KEKs, or they will be asked for with another of its keys.
-        let Some(object) = object else { return Ok(false) };
-        Ok(!self.keks_up_to(object.project, gone.kek_version)?.is_empty())
+        match self.object_of_key(version.key_id)? {
+            Some(Listed::Sound(object)) => Ok(!self.keks_up_to(object.project, gone.kek_version)?.is_empty()),
+            // Whose KEKs wrapped it nobody knows.
+            Some(Listed::Damaged(_)) => Ok(true),
+            // With its object went its project's KEKs, or they will be asked for with another of its keys.
+            None => Ok(false),
+        }
     }
 }

@@ -68,6 +68,7 @@ mod rights;
 mod roles;
 mod roll_up;
 mod rollback;
+mod rotten_key_ids;
 mod rotten_rows;
 mod second_person;
 mod smuggling;
