@@ -35,6 +35,26 @@ pub(super) struct FileDebt {
     not_before: Option<Instant>,
 }
 
+/// Which writing of the file was the last, and whether it is to be written again.
+pub(super) struct Writings {
+    last: Option<Listed<Timestamp>>,
+    owed: bool,
+}
+
+impl Writings {
+    /// Whether what was destroyed when the file had been `written` last lies in it still. What others destroyed since, and owe,
+    /// says nothing of that.
+    pub(super) fn leave(&self, written: Option<Timestamp>) -> bool {
+        match (written, &self.last) {
+            (Some(before), Some(Listed::Sound(last))) => before == *last,
+            (Some(before), None) => before == Timestamp::default() && self.owed,
+            // Destroyed before anybody wrote that down, or while the note was damaged: there is a new note since.
+            (None, Some(Listed::Sound(_))) => false,
+            (_, Some(Listed::Damaged(_))) | (None, None) => self.owed,
+        }
+    }
+}
+
 impl Operational {
     /// Notes within a change, which takes a wrapped key away, that the file has it still.
     pub(super) fn owe_file(&self, batch: Batch, now: Now) -> Result<Batch, Stop> {
@@ -55,13 +75,9 @@ impl Operational {
         Ok(self.look_up(Table::Counters, WRITTEN)?.map_or(Some(Timestamp::default()), Listed::sound))
     }
 
-    /// Whether what was destroyed when the file had been `written` last lies in it still. What others destroyed since, and owe,
-    /// says nothing of that; it does where nobody knows better.
-    pub(super) fn lies_in_file(&self, written: Option<Timestamp>) -> Result<bool, Stop> {
-        match written.zip(self.file_written()?) {
-            Some((before, last)) => Ok(before == last),
-            None => Ok(self.file_owes()?.is_some()),
-        }
+    /// What is known of writings of the file.
+    pub(super) fn file_writings(&self) -> Result<Writings, Stop> {
+        Ok(Writings { last: self.look_up(Table::Counters, WRITTEN)?, owed: self.file_owes()?.is_some() })
     }
 
     /// Writes the file anew where it owes that, by a clock that is trusted. `is_sweeping` says that keys are being looked through that
@@ -126,5 +142,28 @@ impl Operational {
             Ok((batch.delete(Table::Counters, OWED), audit, ()))
         })?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::RowName;
+
+    #[test]
+    fn what_was_destroyed_before_the_last_writing_is_out_whatever_others_owe() {
+        let at = Timestamp::from_seconds;
+        let never = Timestamp::default();
+        for owed in [false, true] {
+            let of = |last| Writings { last, owed };
+            let damaged = || Some(Listed::Damaged(RowName::new(Table::Counters, WRITTEN)));
+            assert_eq!(of(None).leave(Some(never)), owed);
+            assert_eq!(of(None).leave(None), owed, "a store of before");
+            assert!(!of(Some(Listed::Sound(at(5)))).leave(Some(never)));
+            assert!(!of(Some(Listed::Sound(at(5)))).leave(Some(at(4))));
+            assert!(!of(Some(Listed::Sound(at(5)))).leave(None));
+            assert!(of(Some(Listed::Sound(at(5)))).leave(Some(at(5))), "it is behind it");
+            assert_eq!(of(damaged()).leave(Some(at(5))), owed);
+        }
     }
 }

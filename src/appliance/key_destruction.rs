@@ -12,7 +12,7 @@ use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::store::{Batch, MasterKeyState, Table};
+use crate::store::{Batch, Table};
 
 use super::access::Leave;
 use super::approvals::{ApprovalView, ask_audit, taken};
@@ -176,10 +176,11 @@ impl Operational {
             gone.unrecoverable = Some(now.time);
             let is_orphan = gone.orphan_of.is_some();
             let audit = self.key_audit(&version, "key.unrecoverable", now)?;
-            let batch = match is_orphan {
+            let batch = if is_orphan {
                 // Nobody can ask for it: the record is what tells.
-                true => batch.delete(Table::KeyVersions, row_key),
-                false => batch.put(Table::KeyVersions, row_key, cbor::encode(&version)),
+                batch.delete(Table::KeyVersions, row_key)
+            } else {
+                batch.put(Table::KeyVersions, row_key, cbor::encode(&version))
             };
             Ok((batch, audit, ()))
         })
@@ -188,22 +189,16 @@ impl Operational {
     /// Whether anything stands against the second date of a destroyed version's end.
     pub(super) fn is_recoverable(&self, version: &KeyVersion) -> Result<bool, Stop> {
         let Some(gone) = version.gone else { return Ok(true) };
-        // What else is destroyed may have wrapped a copy, and lies in the file until that was written anew.
-        if self.file_owes()?.is_some() {
+        // Of most this is enough, for years, and needs no look at whose it was.
+        if !self.stands_beside_keks(gone)?.is_empty() {
             return Ok(true);
         }
-        let generation = |key: &crate::store::MasterKeyEntry| {
-            key.state != MasterKeyState::Destroyed && key.generation <= gone.master_key
-        };
-        if self.boot.master_keys.iter().any(generation) {
-            return Ok(true);
-        }
-        match self.object_of_key(version.key_id)? {
-            Some(Listed::Sound(object)) => Ok(!self.keks_up_to(object.project, gone.kek_version)?.is_empty()),
+        let project = match (gone.orphan_of, self.object_of_key(version.key_id)?) {
+            (Some(project), _) => project,
+            (None, Some(Listed::Sound(object))) => object.project,
             // Whose KEKs wrapped it nobody knows.
-            Some(Listed::Damaged(_)) => Ok(true),
-            // With its object went its project's KEKs, or they will be asked for with another of its keys.
-            None => Ok(false),
-        }
+            (None, Some(Listed::Damaged(_)) | None) => return Ok(true),
+        };
+        Ok(!self.stands_against(gone, project)?.is_empty())
     }
 }

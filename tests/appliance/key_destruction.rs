@@ -31,7 +31,7 @@ pub(crate) fn ask(who: &Person, version: u32, days: u16) -> crate::client::Answe
     who.post(&path(version, "/destruction"), &json!({ "days": days, "reason": "masa simpan habis" }))
 }
 
-fn state(world: &World, version: u32) -> Value {
+pub(crate) fn state(world: &World, version: u32) -> Value {
     world.done(&format!("key show {OBJECT} {version} --project {PROJECT}"))["key-version"].clone()
 }
 
@@ -369,7 +369,12 @@ fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
 }
 
 /// Stops a daemon, and does something behind its back.
-fn behind<T>(sandbox: &Sandbox, daemon: Daemon, softhsm: &SoftHsm, act: impl FnOnce(&Vault) -> T) -> T {
+pub(crate) fn behind<T>(
+    sandbox: &Sandbox,
+    daemon: Daemon,
+    softhsm: &SoftHsm,
+    act: impl FnOnce(&Vault) -> T,
+) -> T {
     assert!(daemon.stop().success());
     act(&Vault::open(sandbox, softhsm))
 }
