@@ -42,9 +42,9 @@ fn admitted<Op: Operate>(world: &World, operational: &Operational) -> gembok::ap
     operational.load_admitted::<Op>(&caller, &objects, &world.application, clock()).unwrap()
 }
 
-fn value() -> Result<ToIndex<'static>, Refusal> {
+fn values() -> Vec<Result<ToIndex<'static>, Refusal>> {
     let plaintext = Zeroizing::new(b"budi".to_vec());
-    Ok(ToIndex { field: "nama".into(), value: Searched::Plain(plaintext, context()) })
+    vec![Ok(ToIndex { field: "nama".into(), value: Searched::Plain(plaintext, context()) })]
 }
 
 fn roots(operational: &Operational, needs: &[Result<IndexNeed, Code>]) -> usize {
@@ -58,7 +58,7 @@ fn an_index_root_that_was_taken_out_does_not_come_back() {
         let world = indexed(softhsm);
         let operational = world.appliance.unlocked().unwrap();
         let admitted = admitted::<Index>(&world, &operational);
-        let early = Operational::index_needs(&admitted, &[value()]);
+        let early = Operational::index_needs(&admitted, &values());
         assert_eq!(roots(&operational, &early), 1);
         let of = json!({ "project": PROJECT, "object": OBJECT });
         done(&world, &json!({ "index": { "rotate-root": of } }));
@@ -68,7 +68,7 @@ fn an_index_root_that_was_taken_out_does_not_come_back() {
         // It had found the version that was there, and comes for its key only now.
         let keys = operational.load_index_keys(&early, clock());
         assert_eq!(operational.keys_in_memory().roots, 0, "it is in memory again");
-        let told = operational.index(&admitted, &keys, vec![value()], clock()).unwrap().items.remove(0);
+        let told = operational.index(&admitted, &keys, values(), clock()).unwrap().items.remove(0);
         assert_eq!(told.err().map(|refusal| refusal.code), Some(Code::Conflict));
     });
 }
@@ -97,7 +97,7 @@ fn of_what_was_deleted_no_key_stays_or_comes_back() {
         let load = || {
             let opens: Vec<Result<OpeningNeed, Code>> = Operational::opening_needs(&decrypts, &[sealed()]);
             let _keys = operational.load_opening_keys(opens, clock());
-            let _keys = operational.load_index_keys(&Operational::index_needs(&indexes, &[value()]), clock());
+            let _keys = operational.load_index_keys(&Operational::index_needs(&indexes, &values()), clock());
             let KeysInMemory { keks, data_keys, roots } = operational.keys_in_memory();
             (keks, data_keys, roots)
         };
