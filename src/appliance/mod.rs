@@ -197,7 +197,7 @@ pub use key_shown::{KeyShown, StandsAgainst};
 pub use key_summary::{KeyAges, KeySummary};
 pub use key_turns::DueKey;
 pub use key_uses::UsesShown;
-pub use keyring::KeyringLimits;
+pub use keyring::{KeyringLimits, KeysInMemory};
 pub use keys_health::KeysHealth;
 pub use known_key::KnownKey;
 pub use listed::Listed;

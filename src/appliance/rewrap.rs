@@ -322,8 +322,9 @@ impl Operational {
                 older.extend((number < version && kek.gone.is_none()).then_some((number, kek)));
                 Ok(())
             })?;
+            let written = self.file_written()?;
             for (number, kek) in older {
-                let kek = Kek { wrapped: Vec::new(), gone: Some(now.time), ..kek };
+                let kek = kek.destroyed(now.time, written);
                 batch = batch.put(Table::Keks, &kek_row_key(id, number), cbor::encode(&kek));
                 gone.push(number);
             }

@@ -3,6 +3,7 @@
 //! A version that is disabled, or waits to be destroyed, remembers what it was, so that it is never more than that again; what
 //! another version, a new epoch or a compromise takes away from it meanwhile is taken from what it remembers.
 
+use super::id::ProjectId;
 use super::key_move::{Because, Doom, Gone, KeyMove, MOVES_KEPT_MAX, Move, WrongKeyState};
 use super::key_version::{KeyState, KeyVersion};
 use super::refusal::{Code, Refusal};
@@ -116,6 +117,19 @@ impl KeyVersion {
         if *at == KeyState::Disabled { self.enabled_as.get_or_insert(KeyState::DecryptOnly) } else { at }
     }
 
+    /// The same, to look at: what it may do once nothing closes it any more.
+    const fn opens_to(&self) -> KeyState {
+        let opened = match (self.state, self.doom) {
+            (KeyState::DestroyScheduled, Some(doom)) => doom.back,
+            (state, _) => state,
+        };
+        match (opened, self.enabled_as) {
+            (KeyState::Disabled, Some(before)) => before,
+            (KeyState::Disabled, None) => KeyState::DecryptOnly,
+            (state, _) => state,
+        }
+    }
+
     /// Whether it is known to be in other hands, closed or not.
     #[must_use]
     pub fn is_compromised(&self) -> bool {
@@ -165,10 +179,20 @@ impl KeyVersion {
         if !self.is_destruction_due(now) {
             return Err(self.wrong(KeyMove::Destroy));
         }
-        self.gone = Some(Gone { here: now, kek_version: self.kek_version, master_key, unrecoverable: None });
+        self.gone = Some(Gone::at(now, self.kek_version, master_key));
         self.wrapped = Vec::new();
         self.state = KeyState::Destroyed;
         Ok(self.moved(KeyMove::Destroy, because))
+    }
+
+    /// What is left of it once its object is deleted: of one that is destroyed, and of which a copy could be unwrapped still, what
+    /// tells when that ends. Else nothing.
+    #[must_use]
+    pub fn orphaned(mut self, of: ProjectId) -> Option<Self> {
+        let gone = self.gone.as_mut().filter(|gone| gone.unrecoverable.is_none())?;
+        gone.orphan_of = Some(of);
+        self.moves = None;
+        Some(self)
     }
 
     /// Whether its destruction is due.
@@ -177,7 +201,7 @@ impl KeyVersion {
         self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
     }
 
-    /// Other ends of its windows.
+    /// Other ends of its windows. Of one that is closed they are judged by what it will be when it opens again.
     ///
     /// # Errors
     /// `wrong-key-state` for one that is destroyed, and for a window to seal of one that seals no more; `bad-request` for one that
@@ -188,7 +212,7 @@ impl KeyVersion {
         decrypt_until: Option<Timestamp>,
         because: Because,
     ) -> Result<Self, Refusal> {
-        let seals = self.state.may_come_to_seal();
+        let seals = self.opens_to().may_come_to_seal();
         if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
             return Err(self.wrong(KeyMove::Windows).into());
         }
@@ -354,8 +378,7 @@ mod tests {
         assert!(doomed.is_destruction_due(at(100)));
         let gone = doomed.destroy(4, because(100)).unwrap();
         assert!(gone.wrapped.is_empty() && gone.is_closed());
-        let told = Gone { here: at(100), kek_version: 3, master_key: 4, unrecoverable: None };
-        assert_eq!(gone.gone, Some(told));
+        assert_eq!(gone.gone, Some(Gone::at(at(100), 3, 4)));
         // One that could still be asked to seal is not to go; of a retired object it may.
         assert!(version(KeyState::Active).schedule(at(100), true, because(2)).is_err());
         assert!(version(KeyState::Active).schedule(at(100), false, because(2)).is_ok());
@@ -380,6 +403,25 @@ mod tests {
         assert!(old.clone().set_windows(None, Some(at(90)), bare(2)).is_ok());
         let code = old.set_windows(Some(at(50)), None, bare(2)).map_err(|refusal| refusal.code);
         assert_eq!(code, Err(Code::WrongKeyState));
+    }
+
+    #[test]
+    fn windows_of_a_closed_version_are_those_it_opens_with() {
+        let code = |set: Result<KeyVersion, Refusal>| set.map_err(|refusal| refusal.code).map(|it| it.state);
+        let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
+        let doomed = version(KeyState::Active).schedule(at(99), false, because(2)).unwrap();
+        let both = disabled.clone().schedule(at(99), true, because(3)).unwrap();
+        for closed in [disabled.clone(), doomed, both] {
+            let state = closed.state;
+            let crossed = closed.clone().set_windows(None, Some(at(90)), because(4));
+            assert_eq!(code(crossed), Err(Code::BadRequest), "{state:?} would seal what it cannot open");
+            assert_eq!(code(closed.set_windows(Some(at(80)), Some(at(90)), because(4))), Ok(state));
+        }
+        // What opens to no more than opening has no window to seal.
+        let spent = disabled.step_down(because(3)).unwrap();
+        assert_eq!(code(spent.clone().set_windows(None, Some(at(90)), because(4))), Ok(KeyState::Disabled));
+        let sealing = spent.set_windows(Some(at(80)), Some(at(90)), because(4));
+        assert_eq!(code(sealing), Err(Code::WrongKeyState));
     }
 
     #[test]
