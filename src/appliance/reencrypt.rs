@@ -9,13 +9,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use zeroize::Zeroizing;
 
-use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
-use crate::crypto::envelope::{Envelope, Header};
+use crate::crypto::envelope::Header;
 use crate::crypto::random::Nonces;
-use crate::domain::access_record::{Anew, Groups, count_anew};
+use crate::domain::access_record::Anew;
 use crate::domain::budget::Counted;
 use crate::domain::key_version::{KeyState, KeyVersion, Opening, Sealing};
 use crate::domain::object::Object;
@@ -25,8 +23,9 @@ use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
 use super::closed_keys::KeyWatch;
-use super::decrypt::{Sealed, cannot_open, envelope_of, version_of};
-use super::encrypt::{Done, require_context, sealing};
+use super::decrypt::{Sealed, envelope_of, open, version_of};
+use super::done::{Done, Tally, bind};
+use super::encrypt::{require_context, sealing};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
 use super::known_key::KnownKey;
@@ -36,7 +35,6 @@ use super::operational::Operational;
 use super::served::Served;
 use super::spending::Taken;
 use super::stake::Stake;
-use super::watch::Watch;
 
 /// Leave to reencrypt.
 pub enum Reencrypt {}
@@ -238,10 +236,9 @@ impl Operational {
     /// # Errors
     /// A fault when the kernel gives no randomness.
     pub fn begin_reencrypt<'a>(&self, aged: Vec<Result<Aged<'a>, Refusal>>) -> Result<Renewing<'a>, Stop> {
-        let (items, groups) = (Vec::with_capacity(aged.len()), Groups::new());
         Ok(Renewing {
             nonces: Nonces::draw(aged.len())?,
-            done: Done { items, groups, watch: Watch::default() },
+            done: Done::of(aged.len()),
             keys: self.closed_keys.watch(),
             left: aged.into_iter(),
         })
@@ -274,36 +271,28 @@ impl Operational {
                 return Ok(false);
             }
             let Some(aged) = left.next() else { break };
-            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let (mut from, mut to, mut is_forced) = (0, 0, false);
-            let (mut bytes, mut subject) = (0, None);
+            let (mut tally, mut to, mut is_forced) = (Tally::default(), 0, false);
             let renewed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let Aged { sealed, force } = aged?;
                 stake.check()?;
-                subject = self.subject_of(&served.object, &sealed.context)?;
-                if let Some(subject) = subject {
-                    // Begun before the look, so that no freeze falls between them.
-                    done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
-                    self.frozen.check(served.object.project, subject)?;
-                }
+                self.find_subject_to_open(&served.object, &sealed.context, &mut done.watch, &mut tally)?;
                 let (opening, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
                 let version = opening.version();
-                from = version.version;
+                tally.version = version.version;
                 let sealing = may_renew(served, version, force, now)?;
                 let current = sealing.version();
                 is_forced = version.state == KeyState::Compromised;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
-                key_watch.opens((version.key_id, from), served.revision);
-                let plaintext = open(&key.opens, &envelope, &served.object, &sealed.context, &mut binding)
-                    .ok_or_else(|| cannot_open(served, &sealed.context))?;
-                bytes = plaintext.len() as u64;
+                key_watch.opens((version.key_id, version.version), served.revision);
+                let plaintext = open(&key.opens, &envelope, served, &sealed.context, &mut binding)?;
+                tally.bytes = plaintext.len() as u64;
                 if current.version == version.version {
                     return Ok(Renewed { envelope: sealed.envelope.to_vec(), is_changed: false });
                 }
                 require_context(served, &sealed.context)?;
-                let (header, key) = (sealing.header(), key.seals.as_ref().ok_or(Code::Fault)?);
-                bind(&mut binding, header, &served.object, &sealed.context);
+                let (header, key) = (sealing.header().to_bytes(), key.seals.as_ref().ok_or(Code::Fault)?);
+                bind(&mut binding, &header, &served.object, &sealed.context);
                 let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
                 let lent = unmade.get_mut(&(current.key_id, current.version));
                 if !lent.is_some_and(Unmade::make) {
@@ -311,22 +300,17 @@ impl Operational {
                 }
                 let envelope = key
                     .key()
-                    .seal(&header.to_bytes(), nonce, &binding, &plaintext)
+                    .seal(&header, nonce, &binding, &plaintext)
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))?;
                 to = current.version;
                 Ok(Renewed { envelope, is_changed: true })
             })();
-            let outcome = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
-            if matches!(outcome, Some(Code::CannotOpen | Code::SubjectFrozen)) {
+            let code = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
+            if matches!(code, Some(Code::CannotOpen | Code::SubjectFrozen)) {
                 stake.lose();
             }
-            let bytes = if outcome.is_none() { bytes } else { 0 };
-            let anew = Anew::of(to, is_forced);
-            let group = count_anew(&mut done.groups, object, from, anew, outcome, bytes);
-            if let Some(subject) = subject {
-                group.is_about(subject);
-            }
-            done.items.push(renewed);
+            tally.anew = Anew::of(to, is_forced);
+            done.push(served, tally, renewed);
         }
         if done.items.len() == items.len() && left.len() == 0 {
             Ok(true)
@@ -350,19 +334,4 @@ fn may_renew<'s>(
         return Err(Code::KeyCompromised);
     }
     Ok(current)
-}
-
-fn bind(out: &mut Vec<u8>, header: Header, object: &Object, context: &Context<'_>) {
-    aad::write(out, &header.to_bytes(), object.project.as_bytes(), object.id.as_bytes(), context);
-}
-
-fn open(
-    key: &Held<DataKey>,
-    envelope: &Envelope<'_>,
-    object: &Object,
-    context: &Context<'_>,
-    binding: &mut Vec<u8>,
-) -> Option<Zeroizing<Vec<u8>>> {
-    bind(binding, envelope.header, object, context);
-    key.key().open(envelope, binding).ok()
 }
