@@ -30,10 +30,9 @@ use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::rewrap_page::NewestKeks;
+use super::slice::Trouble;
 use super::under_kek::KINDS;
 
-/// Time of a second that it takes; then everything else that is tended has its turn.
-const TURN: Duration = Duration::from_millis(250);
 /// Until keys that did not open are tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
 /// What the row keys of the notes in the counters begin with; a project's id follows.
@@ -72,7 +71,7 @@ pub(super) struct Rewraps {
     look: Mutex<Option<Look>>,
     /// Projects with keys that do not open: until when they are left alone.
     waiting: Mutex<BTreeMap<ProjectId, Instant>>,
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
     /// The last turn was a look's: a page comes before the next one.
     looked: AtomicBool,
 }
@@ -132,30 +131,18 @@ impl Operational {
             "keys do not open under their KEK, so its older versions stay; the log names the projects"
                 .to_owned()
         });
-        (owed.collect(), self.rewraps.trouble.lock().clone().or(unopened))
+        (owed.collect(), self.rewraps.trouble.told().or(unopened))
     }
 
     /// Goes on with what is owed, for a part of a second.
     pub(super) fn tend_rewraps(&self, now: Now) {
-        let until = Instant::now() + TURN;
-        let trouble = loop {
-            if self.check_not_ended().is_err() {
-                break None;
-            }
-            match self.go_on_rewrapping(now) {
-                Ok(true) if Instant::now() < until => {}
-                Ok(_) => break None,
-                Err(stop) => break Some(stop.to_string()),
-            }
-        };
-        let mut told = self.rewraps.trouble.lock();
-        if let Some(trouble) = trouble.as_ref().filter(|trouble| told.as_ref() != Some(*trouble)) {
+        let done = self.for_a_slice(|| self.go_on_rewrapping(now));
+        if let Some(trouble) = self.rewraps.trouble.note(&done) {
             tracing::warn!(
                 trouble,
                 "keys of a project cannot be wrapped anew at present; it is tried again each second"
             );
         }
-        *told = trouble;
     }
 
     /// Whether keys are being wrapped anew, so that KEKs will be destroyed.
