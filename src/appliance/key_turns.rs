@@ -156,11 +156,7 @@ impl Operational {
 
     /// Why a version is to be replaced, if it is the one that seals, or should, of an object in service.
     fn due(&self, version: &KeyVersion, now: Now) -> Result<Option<(Object, Due)>, Stop> {
-        let row = self.store.get(Table::KeyIds, &version.key_id.to_be_bytes())?;
-        let Some(id) = row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok()) else {
-            return Ok(None);
-        };
-        let object = self.look_up::<Object>(Table::Objects, &id)?.and_then(Listed::sound);
+        let object = self.object_of_key(version.key_id)?.and_then(Listed::sound);
         let Some(object) =
             object.filter(|object| object.current_version == version.version && object.retired.is_none())
         else {

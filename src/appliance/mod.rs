@@ -89,6 +89,7 @@ mod operate;
 mod operational;
 mod outside;
 mod own;
+mod owners;
 mod page;
 mod pause;
 mod pki;
