@@ -80,11 +80,17 @@ pub(super) struct Rewraps {
 struct Look {
     /// Of these, with the version that wraps.
     projects: BTreeMap<ProjectId, (u32, u64)>,
-    at: Place,
+    at: RowPlace,
 }
 
-/// A place in the tables: which of [`KINDS`], and behind which row.
-pub(super) type Place = (u8, Vec<u8>);
+/// A place in the tables, in the order in which they are gone through.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct RowPlace {
+    /// Which of [`KINDS`]; behind the last, all were gone through.
+    pub(super) kind: u8,
+    /// The last row looked at in it; empty at its beginning.
+    pub(super) after: Vec<u8>,
+}
 
 /// Row key in the counters of what is owed to a project.
 pub(super) fn owed_key(project: ProjectId) -> Vec<u8> {
@@ -92,12 +98,12 @@ pub(super) fn owed_key(project: ProjectId) -> Vec<u8> {
 }
 
 impl Owed {
-    pub(super) fn place(&self) -> Place {
-        (self.kind, self.after.clone())
+    pub(super) fn place(&self) -> RowPlace {
+        RowPlace { kind: self.kind, after: self.after.clone() }
     }
 
     /// The same with `keys` more, and come to `place`.
-    pub(super) fn moved(self, keys: u64, (kind, after): Place) -> Self {
+    pub(super) fn moved(self, keys: u64, RowPlace { kind, after }: RowPlace) -> Self {
         Self { kind, after, done: self.done.saturating_add(keys), ..self }
     }
 
@@ -226,7 +232,7 @@ impl Operational {
             }
         }
         let has_any = !projects.is_empty();
-        *self.rewraps.look.lock() = has_any.then(|| Look { projects, at: (0, Vec::new()) });
+        *self.rewraps.look.lock() = has_any.then(|| Look { projects, at: RowPlace::default() });
         Ok(has_any)
     }
 
@@ -244,7 +250,7 @@ impl Operational {
             }
         }
         look.at = next;
-        Ok(usize::from(look.at.0) >= KINDS.len())
+        Ok(usize::from(look.at.kind) >= KINDS.len())
     }
 
     /// What a look found: how many there are to do, or that none is left.
