@@ -127,6 +127,7 @@ mod settings;
 mod sign_in;
 mod signing_request;
 mod single_flight;
+mod slice;
 mod spending;
 mod stake;
 mod statistics;
