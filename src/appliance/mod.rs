@@ -38,6 +38,7 @@ mod committer;
 mod compact;
 mod decrypt;
 mod deleting;
+mod destructions_wait;
 mod disk_reserve;
 mod enable;
 mod encrypt;

@@ -61,12 +61,15 @@ impl Appliance {
     /// Looks after everything once.
     pub fn tend(&self, tending: &mut Tending, now: Now) {
         const { assert!(CRL_EVERY.as_secs() * 2 < CRL_VALID_FOR.as_secs()) };
+        // First: what comes after must not go by a clock that was set in this second.
+        if let Ok(operational) = self.unlocked() {
+            operational.watch_clock(now);
+        }
         self.tend_expiries(&mut tending.expiries, now);
         let Ok(operational) = self.unlocked() else {
             *tending = Tending { expiries: std::mem::take(&mut tending.expiries), ..Tending::default() };
             return;
         };
-        operational.clock.look(&operational.store, now);
         operational.keyring.forget_expired(now.instant);
         operational.record_repeats(now.instant);
         // Where the clock is not trusted in a moment, budgets stand still from here.
@@ -78,6 +81,7 @@ impl Appliance {
         Self::tend_statistics(&operational, tending, now);
         operational.tend_rewraps(now);
         operational.turn_worn(now);
+        operational.tend_destructions_wait(now);
         operational.sweep_keys(&mut tending.keys, now);
         operational.tend_escrow(now);
         operational.tend_store_key(now);
