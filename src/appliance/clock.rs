@@ -278,12 +278,9 @@ impl Operational {
             return;
         };
         let audit = AuditRecord::new(now.time, Actor::System, "clock.distrust").with("verdict", verdict);
-        let batch =
-            Batch::new(now.time.micros()).put(Table::Counters, DISTRUSTED, cbor::encode(&distrust)).record(
-                audit_record::KIND,
-                audit_record::VERSION,
-                &cbor::encode(&audit),
-            );
+        let batch = Batch::new(now.time.micros())
+            .put(Table::Counters, DISTRUSTED, cbor::encode(&distrust))
+            .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
         let written = self.store.commit(batch);
         let mut watch = self.clock.0.lock();
         match written {
@@ -433,7 +430,9 @@ mod tests {
     #[test]
     fn what_is_kept_of_a_verdict_leads_back_to_it() {
         let (shows, known) = (Timestamp::from_seconds(7), Timestamp::from_seconds(9));
-        for verdict in [ClockVerdict::Behind { shows, known }, ClockVerdict::Jumped { shows, expected: known }] {
+        for verdict in
+            [ClockVerdict::Behind { shows, known }, ClockVerdict::Jumped { shows, expected: known }]
+        {
             let kept = cbor::encode(&verdict.distrust().unwrap());
             assert_eq!(ClockVerdict::from(cbor::decode::<Distrust>(&kept).unwrap()), verdict);
         }

@@ -15,6 +15,7 @@ mod ca_roll;
 mod catalog_model;
 mod client;
 mod clock;
+mod clock_guard;
 mod conditions;
 mod disk;
 mod early;
