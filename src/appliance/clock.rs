@@ -3,6 +3,7 @@
 //! nothing is destroyed, and the data plane serves. That it is not is written down before anything else is that could hide
 //! it, so neither a lock nor a restart makes it trusted again.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -15,6 +16,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Store, StoreError, Table};
 
+use super::clock_verdict::{ClockVerdict, Distrust};
 use super::destructions_wait;
 use super::fault::Stop;
 use super::operational::Operational;
@@ -28,76 +30,6 @@ const ACKNOWLEDGED: &[u8] = b"clock-acknowledged";
 /// The row that is there from when the clock is not trusted any more until it is acknowledged.
 const DISTRUSTED: &[u8] = b"clock-distrusted";
 
-/// What is thought of the wall's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockVerdict {
-    /// It can be believed.
-    Trusted,
-    /// It shows a time before one that was there already.
-    Behind {
-        /// What it shows.
-        shows: Timestamp,
-        /// What was there.
-        known: Timestamp,
-    },
-    /// It was set, by more than an hour, while we ran.
-    Jumped {
-        /// What it shows.
-        shows: Timestamp,
-        /// What it should show by the stop-watch.
-        expected: Timestamp,
-    },
-    /// What was written down of it does not open.
-    Lost {
-        /// What it shows.
-        shows: Timestamp,
-        /// The end of the journal.
-        known: Timestamp,
-    },
-}
-
-impl ClockVerdict {
-    /// The time that is not in doubt, where the clock is not trusted.
-    #[must_use]
-    pub const fn known(self) -> Option<Timestamp> {
-        match self {
-            Self::Trusted => None,
-            Self::Behind { known, .. } | Self::Jumped { expected: known, .. } | Self::Lost { known, .. } => {
-                Some(known)
-            }
-        }
-    }
-
-    /// What is kept of it.
-    fn distrust(self) -> Option<Distrust> {
-        match self {
-            Self::Trusted => None,
-            Self::Behind { shows, known } | Self::Lost { shows, known } => {
-                Some(Distrust { has_jumped: false, shows, known })
-            }
-            Self::Jumped { shows, expected } => Some(Distrust { has_jumped: true, shows, known: expected }),
-        }
-    }
-}
-
-/// What happened, then what to do.
-impl std::fmt::Display for ClockVerdict {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (shows, known, what) = match self {
-            Self::Trusted => return out.write_str("trusted"),
-            Self::Behind { shows, known } => (shows, known, "but the journal was written until"),
-            Self::Jumped { shows, expected } => (shows, expected, "but by the stop-watch it should be"),
-            Self::Lost { shows, known } => {
-                (shows, known, "but what was known of it is damaged; the journal was written until")
-            }
-        };
-        write!(
-            out,
-            "the clock shows {shows}, {what} {known}; correct it, or, if it is right, run gembok clock acknowledge"
-        )
-    }
-}
-
 /// An operator's word that the clock is right though the journal's time is ahead of it.
 #[derive(Debug, Clone, Copy, Encode, Decode)]
 #[cbor(map)]
@@ -108,27 +40,6 @@ struct Acknowledged {
     /// The journal's time, which is known to be too late up to here.
     #[n(1)]
     journal: Timestamp,
-}
-
-/// What is kept of a verdict until an operator says that the clock is right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-struct Distrust {
-    /// It was set while we ran; else it was behind.
-    #[n(0)]
-    has_jumped: bool,
-    /// What it showed.
-    #[n(1)]
-    shows: Timestamp,
-    /// What it should have shown, or was there already.
-    #[n(2)]
-    known: Timestamp,
-}
-
-impl From<Distrust> for ClockVerdict {
-    fn from(Distrust { has_jumped, shows, known }: Distrust) -> Self {
-        if has_jumped { Self::Jumped { shows, expected: known } } else { Self::Behind { shows, known } }
-    }
 }
 
 /// Watches both clocks.
@@ -358,6 +269,7 @@ impl Operational {
             Ok((batch.put(Table::Counters, ACKNOWLEDGED, cbor::encode(&acknowledged)), audit, ()))
         })?;
         self.destructions_wait.forget();
+        self.keys_due.soon.store(true, Ordering::Release);
         if !is_trusted {
             let acknowledged = Some(acknowledged);
             let trusted = ClockVerdict::Trusted;
@@ -426,16 +338,5 @@ mod tests {
         let now = |wall_s| Now { time: Timestamp::from_seconds(wall_s), instant: start };
         watch.verdict = watch.judge(Timestamp::default(), now(200_000));
         assert!(matches!(watch.judge(Timestamp::default(), now(100_000)), ClockVerdict::Jumped { .. }));
-    }
-    #[test]
-    fn what_is_kept_of_a_verdict_leads_back_to_it() {
-        let (shows, known) = (Timestamp::from_seconds(7), Timestamp::from_seconds(9));
-        for verdict in
-            [ClockVerdict::Behind { shows, known }, ClockVerdict::Jumped { shows, expected: known }]
-        {
-            let kept = cbor::encode(&verdict.distrust().unwrap());
-            assert_eq!(ClockVerdict::from(cbor::decode::<Distrust>(&kept).unwrap()), verdict);
-        }
-        assert_eq!(ClockVerdict::Trusted.distrust(), None);
     }
 }

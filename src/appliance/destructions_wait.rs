@@ -3,6 +3,7 @@
 //! may set the clock right, and a clock that goes back by itself then is not trusted. The wait is a row from the first commit of
 //! that unlock on: only an hour unlocked in one piece ends it, or an operator's word that the clock is right.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -107,6 +108,7 @@ impl Operational {
         match ended {
             Ok(()) => {
                 self.destructions_wait.forget();
+                self.keys_due.soon.store(true, Ordering::Release);
                 tracing::info!("keys whose destruction is due are destroyed from now on");
             }
             Err(stop) => {

@@ -26,6 +26,7 @@ use super::admission::Enrolled;
 use super::budgets::Budgets;
 use super::clock::ClockWatch;
 use super::closed_keys::ClosedKeys;
+use super::destructions::Destructions;
 use super::destructions_wait::DestructionsWait;
 use super::disk_reserve::DiskReserve;
 use super::escrow::Escrow;
@@ -94,6 +95,7 @@ pub struct Operational {
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
+    pub(super) destructions: Destructions,
     pub(super) destructions_wait: DestructionsWait,
     pub(super) revision: AtomicU64,
     ended: AtomicBool,
@@ -143,6 +145,7 @@ impl Operational {
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
         let frozen = Arc::new(FrozenSubjects::load(&store)?);
         Ok(Self {
+            destructions: Destructions::default(),
             destructions_wait,
             budgets,
             frozen,

@@ -103,7 +103,7 @@ impl Appliance {
             return;
         }
         (watch.looked, watch.was_unlocked) = (Some((now.time, now.instant)), operational.is_some());
-        if let Some(operational) = operational
+        if let Some(operational) = &operational
             && operational.clock_is_trusted()
             && !operational.token.is_away()
         {
@@ -113,6 +113,7 @@ impl Appliance {
         let mut expiries = self.expiries();
         // A locked appliance signs none, and the unlock does first of all.
         expiries.retain(|expiry| watch.was_unlocked || expiry.of != Ending::Crl);
+        expiries.extend(operational.iter().flat_map(|operational| operational.destructions_ahead()));
         for (expiry, mark_days) in watch.told.news(&expiries, now.time) {
             expiry.say(mark_days, now.time);
         }

@@ -14,14 +14,14 @@ use crate::support::softhsm::{SoftHsm, in_child};
 const DAY_S: i64 = 24 * 3_600;
 
 /// An appliance with a key version whose destruction, in seven days, is scheduled.
-struct Guarded {
-    world: World,
+pub(crate) struct Guarded {
+    pub(crate) world: World,
     /// Sealed under it.
     envelope: Vec<u8>,
 }
 
 impl Guarded {
-    fn new(softhsm: &SoftHsm) -> Self {
+    pub(crate) fn new(softhsm: &SoftHsm) -> Self {
         let mut world = World::new(softhsm);
         world.tend();
         let envelope = world.encrypt().unwrap();
@@ -47,21 +47,21 @@ impl Guarded {
         self.world.appliance.health().clock.unwrap()
     }
 
-    fn lock(&self) {
+    pub(crate) fn lock(&self) {
         self.world.appliance.lock(OPERATOR, clock()).unwrap();
     }
 
-    fn unlock(&mut self) {
+    pub(crate) fn unlock(&mut self) {
         self.world.appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
         self.world.tending = gembok::appliance::Tending::default();
     }
 
-    fn acknowledge(&self) {
+    pub(crate) fn acknowledge(&self) {
         self.world.appliance.unlocked().unwrap().acknowledge_clock(OPERATOR, clock()).unwrap();
     }
 
     /// Another process, unlocked, after an end without any order where it was not locked.
-    fn restart(self, softhsm: &SoftHsm) -> Self {
+    pub(crate) fn restart(self, softhsm: &SoftHsm) -> Self {
         let mut guarded = Self { world: self.world.restarted(softhsm), ..self };
         guarded.unlock();
         guarded
@@ -69,7 +69,7 @@ impl Guarded {
 
     /// Lets so many minutes pass, in each of which the housekeeping looks.
     #[track_caller]
-    fn keeps_for(&mut self, minutes: u64) {
+    pub(crate) fn keeps_for(&mut self, minutes: u64) {
         for _ in 0..minutes {
             self.world.tend();
             assert_eq!(self.state(), "destroy_scheduled");
@@ -82,7 +82,7 @@ impl Guarded {
 
     /// It goes at the next look along the keys.
     #[track_caller]
-    fn goes(&mut self) {
+    pub(crate) fn goes(&mut self) {
         self.world.tend();
         pass(61);
         self.world.tend();

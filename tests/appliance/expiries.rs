@@ -18,7 +18,7 @@ const DAY_S: u64 = 86_400;
 
 /// Where the log goes.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -31,8 +31,17 @@ impl Write for Log {
 }
 
 impl Log {
+    /// Of this process from now on.
+    pub(crate) fn begin() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        log
+    }
+
     /// What was said of ends since the last call: whose, and at which mark.
-    fn said(&self) -> Vec<(String, u64)> {
+    pub(crate) fn said(&self) -> Vec<(String, u64)> {
         let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let mut said: Vec<_> = lines
@@ -66,10 +75,7 @@ fn expiring(appliance: &Appliance) -> Vec<(String, u64)> {
 #[test]
 fn ends_are_told_at_their_marks_and_not_when_somebody_has_newer() {
     in_child("expiries::ends_are_told_at_their_marks_and_not_when_somebody_has_newer", |softhsm| {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let log = Log::begin();
         let appliance = open(softhsm);
         init(&appliance, clock());
         let unlocked = appliance.unlocked().unwrap();

@@ -23,11 +23,11 @@ use crate::support::softhsm::{SoftHsm, in_child};
 use crate::vault::{Vault, store_path, stored};
 use crate::world::World;
 
-fn path(version: u32, verb: &str) -> String {
+pub(crate) fn path(version: u32, verb: &str) -> String {
     format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/{version}{verb}")
 }
 
-fn ask(who: &Person, version: u32, days: u16) -> crate::client::Answer {
+pub(crate) fn ask(who: &Person, version: u32, days: u16) -> crate::client::Answer {
     who.post(&path(version, "/destruction"), &json!({ "days": days, "reason": "masa simpan habis" }))
 }
 
