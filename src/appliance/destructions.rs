@@ -41,7 +41,7 @@ pub struct DestructionsHealth {
     /// Whether there are no more than these: not before all key versions were looked at after an unlock, nor beyond 10,000.
     pub is_whole: bool,
     /// Why none is carried out at present, also when it is due.
-    pub held: Option<Held>,
+    pub held: Option<HeldBack>,
     /// Those that come first, 10 at most.
     pub next: Vec<DestructionAhead>,
 }
@@ -60,14 +60,14 @@ pub struct DestructionAhead {
 
 /// Why no key is destroyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum HeldBack {
     /// The clock is not trusted.
     Clock,
     /// An unlock found it ahead, and its hour is not over.
     Ahead,
 }
 
-impl Held {
+impl HeldBack {
     /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -120,10 +120,10 @@ impl Destructions {
 impl Operational {
     pub(super) fn destructions_health(&self) -> DestructionsHealth {
         let (count, is_whole, next) = self.destructions.known();
-        let held = if !self.clock_is_trusted() {
-            Some(Held::Clock)
+        let held = if self.clock_is_trusted() {
+            self.destructions_wait.is_under_way().then_some(HeldBack::Ahead)
         } else {
-            self.destructions_wait.is_under_way().then_some(Held::Ahead)
+            Some(HeldBack::Clock)
         };
         let named = |(at, (key_id, version))| {
             let object = self.object_of_key(key_id).ok().flatten();

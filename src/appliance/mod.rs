@@ -176,7 +176,7 @@ pub use certificates::{CertificateView, Issued};
 pub use clock_verdict::ClockVerdict;
 pub use closed_keys::KeyWatch;
 pub use decrypt::{OpeningKeys, Sealed, WantedKey};
-pub use destructions::{DestructionAhead, DestructionsHealth, Held};
+pub use destructions::{DestructionAhead, DestructionsHealth, HeldBack};
 pub use disk_reserve::{DiskReserve, DiskSpace};
 pub use encrypt::{Done, Field, SealingKeys};
 pub use endpoint_shown::EndpointShown;

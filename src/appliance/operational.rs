@@ -139,7 +139,9 @@ impl Operational {
         let known = clock.verdict().known();
         let defaults = settings.policies.load().budgets;
         let budgets = Budgets::load(&store, (settings.clock)(), known.is_none(), defaults)?;
-        known.into_iter().for_each(|known| budgets.stand_at(known));
+        if let Some(known) = known {
+            budgets.stand_at(known);
+        }
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;

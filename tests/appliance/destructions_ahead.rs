@@ -1,7 +1,7 @@
 //! Whoever may take a destruction back hears of it: health, status and metrics name what waits, also while it is held, and the log
 //! speaks a week and a day before.
 
-use gembok::appliance::{DestructionsHealth, Held};
+use gembok::appliance::{DestructionsHealth, HeldBack};
 use serde_json::json;
 
 use crate::clock::{pass, set_ahead};
@@ -38,10 +38,10 @@ fn what_waits_is_named_over_restarts_also_while_it_is_held_and_told_in_the_log_i
         guarded.keeps_for(1);
         guarded = guarded.restart(softhsm);
         let known = ahead(&guarded);
-        assert_eq!((known.count, known.is_whole, known.held), (0, false, Some(Held::Clock)));
+        assert_eq!((known.count, known.is_whole, known.held), (0, false, Some(HeldBack::Clock)));
         guarded.keeps_for(1);
         let known = ahead(&guarded);
-        assert_eq!((known.count, known.is_whole, known.held), (1, true, Some(Held::Clock)));
+        assert_eq!((known.count, known.is_whole, known.held), (1, true, Some(HeldBack::Clock)));
         set_ahead(0);
         guarded.acknowledge();
         assert_eq!(ahead(&guarded).held, None);
@@ -59,7 +59,7 @@ fn what_waits_is_named_over_restarts_also_while_it_is_held_and_told_in_the_log_i
         guarded.unlock();
         guarded.keeps_for(1);
         let known = ahead(&guarded);
-        assert_eq!((known.count, known.held), (1, Some(Held::Ahead)));
+        assert_eq!((known.count, known.held), (1, Some(HeldBack::Ahead)));
         guarded.acknowledge();
         guarded.goes();
         let known = ahead(&guarded);
