@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::appliance::{Appliance, Leave, Target};
 use crate::crypto::hex::to_hex;
-use crate::desk::answer::KeysStatus;
+use crate::desk::answer::{DestructionsStatus, KeysStatus};
 use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
@@ -99,6 +99,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "key": due.key.to_string(),
                     "why": due.due.name(),
                 })).collect::<Vec<_>>(),
+                "destructions": health.destructions.map(DestructionsStatus::from),
                 "expiring": expiring,
                 "ca": health.ca.map(|ca| json!({
                     "generation": ca.generation,

@@ -13,6 +13,7 @@ use crate::domain::expiry::Ending;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Code;
 use crate::domain::statistics::Counters;
+use crate::domain::timestamp::Timestamp;
 
 use super::credentials::Arrival;
 use super::health::leave_by_certificate;
@@ -64,6 +65,10 @@ fn text(appliance: &Appliance) -> String {
         (health.strained_budgets.len(), health.strained_budgets.iter().filter(exhausted).count());
     gauge("gembok_budgets_strained", "Budgets of which four fifths are used.", strained as u64);
     gauge("gembok_budgets_exhausted", "Budgets that are used up.", exhausted as u64);
+    if let Some(destructions) = &health.destructions {
+        let help = "Key versions whose destruction is scheduled.";
+        gauge("gembok_key_destructions", help, destructions.count as u64);
+    }
     let certificates =
         "Until the end of our certificates and CRL, and of the newest certificate of each client.";
     let api_keys = "Until the end of API keys that somebody may need.";
@@ -78,6 +83,14 @@ fn text(appliance: &Appliance) -> String {
             // No name stands in a label: ids need no escaping, and what counts as a name may change.
             let _ = writeln!(out, "{name}{{of=\"{}\"}} {}", expiry.of, expiry.left_s(health.time));
         }
+    }
+    let (name, help) =
+        ("gembok_key_destroyed_in_seconds", "Until the next key versions are destroyed that are scheduled.");
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for next in health.destructions.iter().flat_map(|destructions| &destructions.next) {
+        let seconds = |time: Timestamp| i64::try_from(time.seconds()).unwrap_or(i64::MAX);
+        let left_s = seconds(next.at).saturating_sub(seconds(health.time));
+        let _ = writeln!(out, "{name}{{key=\"{:08x}\",version=\"{}\"}} {left_s}", next.key_id, next.version);
     }
     let State::Operational(operational) = &*appliance.state() else { return out };
     let mut totals: Vec<_> = operational.recorder().totals().into_iter().collect();

@@ -114,7 +114,9 @@ impl Operational {
                     continue;
                 }
                 Listed::Sound(approval) if approval.is_waiting(now.time) => waiting += 1,
-                Listed::Sound(over) if !over.is_open(now.time) => ended.push((over.asked, row_key)),
+                Listed::Sound(over) if !over.is_open(now.time) => {
+                    ended.push((over.turn_to_go(now.time), row_key));
+                }
                 Listed::Sound(_) | Listed::Damaged(_) => {}
             }
             kept += 1;

@@ -93,6 +93,12 @@ impl Budgets {
         })
     }
 
+    /// Nothing has slid out since `known`: from then on the clock was not trusted, and nobody has said yet that it is right.
+    pub fn stand_at(&self, known: Timestamp) {
+        let mut refilled_to = self.refilled_to.lock();
+        *refilled_to = known.min(*refilled_to);
+    }
+
     /// The time budgets go by. While the clock is not trusted they do not refill.
     pub fn time(&self, now: Now, clock_is_trusted: bool) -> BudgetTime {
         let mut refilled_to = self.refilled_to.lock();

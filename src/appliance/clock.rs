@@ -1,67 +1,34 @@
 //! Whether the wall's clock can be believed. One that is behind the journal, or that ran away from the stop-watch by more
 //! than an hour, is not, until an operator says that it is right: the control plane only reads then, budgets do not refill,
-//! and the data plane serves.
+//! nothing is destroyed, and the data plane serves. That it is not is written down before anything else is that could hide
+//! it, so neither a lock nor a restart makes it trusted again.
 
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 
 use crate::domain::actor::Actor;
-use crate::domain::audit_record::AuditRecord;
+use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::store::{Store, StoreError, Table};
+use crate::store::{Batch, Store, StoreError, Table};
 
+use super::clock_verdict::{ClockVerdict, Distrust};
+use super::destructions_wait;
 use super::fault::Stop;
 use super::operational::Operational;
 
 /// How far both clocks may part. Corrections by a time service stay far below it.
 const JUMP_MAX: Duration = Duration::from_secs(3_600);
-/// How far the clock may be ahead of the journal's end at an unlock before destructions wait, and how long they do.
-const AHEAD_MAX: Duration = Duration::from_secs(3_600);
-const DESTRUCTIONS_WAIT: Duration = Duration::from_secs(3_600);
 /// How far the wall's clock may be behind the last block.
 const BEHIND_MAX: Duration = Duration::from_secs(60);
 /// The row of the last acknowledgement, in the table of counters.
-const ROW: &[u8] = b"clock-acknowledged";
-
-/// What is thought of the wall's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockVerdict {
-    /// It can be believed.
-    Trusted,
-    /// It shows a time before one that was there already.
-    Behind {
-        /// What it shows.
-        shows: Timestamp,
-        /// What was there.
-        known: Timestamp,
-    },
-    /// It was set, by more than an hour, while we ran.
-    Jumped {
-        /// What it shows.
-        shows: Timestamp,
-        /// What it should show by the stop-watch.
-        expected: Timestamp,
-    },
-}
-
-/// What happened, then what to do.
-impl std::fmt::Display for ClockVerdict {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (shows, known, what) = match self {
-            Self::Trusted => return out.write_str("trusted"),
-            Self::Behind { shows, known } => (shows, known, "but the journal was written until"),
-            Self::Jumped { shows, expected } => (shows, expected, "but by the stop-watch it should be"),
-        };
-        write!(
-            out,
-            "the clock shows {shows}, {what} {known}; correct it, or, if it is right, run gembok clock acknowledge"
-        )
-    }
-}
+const ACKNOWLEDGED: &[u8] = b"clock-acknowledged";
+/// The row that is there from when the clock is not trusted any more until it is acknowledged.
+const DISTRUSTED: &[u8] = b"clock-distrusted";
 
 /// An operator's word that the clock is right though the journal's time is ahead of it.
 #[derive(Debug, Clone, Copy, Encode, Decode)]
@@ -80,22 +47,50 @@ pub(super) struct ClockWatch(Mutex<Watch>);
 
 struct Watch {
     verdict: ClockVerdict,
+    /// The store knows that, too.
+    is_written: bool,
+    /// That it could not be written was told.
+    is_told: bool,
     /// A reading that was believed.
     believed: Now,
     acknowledged: Option<Acknowledged>,
 }
 
 impl Watch {
+    /// As the store has it. What does not open was written down once: that it is trusted nobody knows.
+    fn load(store: &Store, now: Now) -> Result<Self, Stop> {
+        let acknowledged = match store.get(Table::Counters, ACKNOWLEDGED) {
+            Ok(row) => row.map(|row| cbor::decode(&row.value)).transpose()?,
+            Err(StoreError::Damaged { .. }) => None,
+            Err(other) => return Err(other.into()),
+        };
+        let verdict = match store.get(Table::Counters, DISTRUSTED) {
+            Ok(None) => ClockVerdict::Trusted,
+            Ok(Some(row)) => cbor::decode::<Distrust>(&row.value)?.into(),
+            Err(StoreError::Damaged { .. }) => {
+                let known = Timestamp::from_micros(store.head().time_us);
+                ClockVerdict::Lost { shows: now.time, known }
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let is_written = verdict != ClockVerdict::Trusted;
+        Ok(Self { verdict, is_written, is_told: false, believed: now, acknowledged })
+    }
+
+    /// The last time that is not in doubt: the journal's, unless an operator said that it was ahead.
+    fn known(&self, journal: Timestamp) -> Timestamp {
+        match self.acknowledged {
+            Some(acknowledged) if journal <= acknowledged.journal => acknowledged.time,
+            _ => journal,
+        }
+    }
+
     fn judge(&self, journal: Timestamp, now: Now) -> ClockVerdict {
         // Nothing but an acknowledgement restores trust: a clock that jumped there and back has shown wrong times in between.
         if self.verdict != ClockVerdict::Trusted {
             return self.verdict;
         }
-        let known = match self.acknowledged {
-            Some(acknowledged) if journal <= acknowledged.journal => acknowledged.time,
-            _ => journal,
-        };
-        let shows = now.time;
+        let (known, shows) = (self.known(journal), now.time);
         if known.since(shows) > BEHIND_MAX {
             return ClockVerdict::Behind { shows, known };
         }
@@ -107,24 +102,59 @@ impl Watch {
     }
 }
 
+/// What an unlock finds of the clock. Judged before anything is written by that clock, and noted in the first commit: what is
+/// written after it begins at the clock's time, and shows no gap any more.
+pub(super) struct ClockFound {
+    verdict: ClockVerdict,
+    is_written: bool,
+    ahead: Option<Duration>,
+}
+
+impl ClockFound {
+    /// Looks at the clock and at what the store knows of it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn of(store: &Store, now: Now) -> Result<Self, Stop> {
+        let watch = Watch::load(store, now)?;
+        let journal = Timestamp::from_micros(store.head().time_us);
+        let ahead = destructions_wait::ahead(store, watch.known(journal), now)?;
+        Ok(Self { verdict: watch.judge(journal, now), is_written: watch.is_written, ahead })
+    }
+
+    /// Adds to the first commit of an unlock, and to its record, what is to be remembered.
+    pub(super) fn note(self, batch: Batch, audit: AuditRecord, now: Now) -> (Batch, AuditRecord) {
+        let (mut batch, mut audit) = (batch, audit);
+        if let Some(distrust) = self.verdict.distrust() {
+            audit = audit.with("clock", self.verdict);
+            if !self.is_written {
+                batch = batch.put(Table::Counters, DISTRUSTED, cbor::encode(&distrust));
+            }
+        }
+        match self.ahead {
+            Some(ahead) => destructions_wait::note(batch, audit, ahead, now),
+            None => (batch, audit),
+        }
+    }
+}
+
 impl ClockWatch {
-    /// Begins to watch, with a first judgement by the last block's time.
+    /// Begins to watch, with what is written down and a first judgement by the last block's time.
     ///
     /// # Errors
     /// The store's.
     pub(super) fn start(store: &Store, now: Now) -> Result<Self, Stop> {
-        let acknowledged = match store.get(Table::Counters, ROW) {
-            Ok(row) => row.map(|row| cbor::decode(&row.value)).transpose()?,
-            Err(StoreError::Damaged { .. }) => None,
-            Err(other) => return Err(other.into()),
-        };
-        let watch = Self(Mutex::new(Watch { verdict: ClockVerdict::Trusted, believed: now, acknowledged }));
+        let watch = Watch::load(store, now)?;
+        if watch.is_written {
+            tracing::error!(verdict = %watch.verdict, "the clock is not trusted since before the unlock: changes are refused");
+        }
+        let watch = Self(Mutex::new(watch));
         watch.look(store, now);
         Ok(watch)
     }
 
-    /// Looks at both clocks. Called every second.
-    pub(super) fn look(&self, store: &Store, now: Now) {
+    /// Looks at both clocks.
+    fn look(&self, store: &Store, now: Now) {
         let mut watch = self.0.lock();
         let verdict = watch.judge(Timestamp::from_micros(store.head().time_us), now);
         if verdict != watch.verdict {
@@ -136,29 +166,42 @@ impl ClockWatch {
     pub(super) fn verdict(&self) -> ClockVerdict {
         self.0.lock().verdict
     }
-}
 
-/// From when on destructions are carried out, where that is not at once. Nobody can tell a clock that was set forward while we were
-/// away from a machine that was off. What falls due by it is gone for ever, so it waits: somebody may set the clock right, and a
-/// clock that goes back by itself then is not trusted.
-pub(super) fn destroys_from(journal: Timestamp, now: Now) -> Option<Instant> {
-    let ahead = now.time.since(journal);
-    (ahead > AHEAD_MAX).then(|| {
-        let (ahead_s, waits_s) = (ahead.as_secs(), DESTRUCTIONS_WAIT.as_secs());
-        tracing::warn!(
-            ahead_s,
-            waits_s,
-            "the clock is ahead of the end of the journal: keys whose destruction is due are not destroyed before the wait is \
-             over; see that the clock is right, or cancel the destruction"
-        );
-        now.instant + DESTRUCTIONS_WAIT
-    })
+    /// What the store does not know yet.
+    fn unwritten(&self) -> Option<ClockVerdict> {
+        let watch = self.0.lock();
+        (watch.verdict != ClockVerdict::Trusted && !watch.is_written).then_some(watch.verdict)
+    }
 }
 
 impl Operational {
-    /// Whether keys are destroyed now whose time is over.
-    pub(super) fn may_destroy(&self, now: Now) -> bool {
-        self.clock_is_trusted() && self.destroys_from.is_none_or(|from| now.instant >= from)
+    /// Looks at both clocks, and writes down at once when the wall's is not trusted any more. Called every second, and before
+    /// the end of the journal is witnessed: what is witnessed was written by a clock that was looked at.
+    pub(super) fn watch_clock(&self, now: Now) {
+        self.clock.look(&self.store, now);
+        if self.clock.unwritten().is_none() {
+            return;
+        }
+        // Nobody acknowledges it meanwhile: the row would come after that.
+        let _one_at_a_time = self.changing.lock();
+        let Some((verdict, distrust)) = self.clock.unwritten().and_then(|it| Some((it, it.distrust()?)))
+        else {
+            return;
+        };
+        let audit = AuditRecord::new(now.time, Actor::System, "clock.distrust").with("verdict", verdict);
+        let batch = Batch::new(now.time.micros())
+            .put(Table::Counters, DISTRUSTED, cbor::encode(&distrust))
+            .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
+        let written = self.store.commit(batch);
+        let mut watch = self.clock.0.lock();
+        match written {
+            Ok(_) => watch.is_written = true,
+            Err(error) if !watch.is_told => {
+                watch.is_told = true;
+                tracing::error!(%error, "that the clock is not trusted could not be written down; it is tried again each second");
+            }
+            Err(_) => {}
+        }
     }
 
     /// What is thought of the wall's clock.
@@ -200,25 +243,40 @@ impl Operational {
         }
     }
 
-    /// An operator's word that the clock is right now. Where it is trusted already, nothing is recorded.
+    /// An operator's word that the clock is right now: it is trusted, and destructions that wait after an unlock go on. Where
+    /// neither is in question, nothing is recorded.
     ///
     /// # Errors
     /// The store's.
     pub fn acknowledge_clock(&self, actor: Actor, now: Now) -> Result<(), Stop> {
+        // Until memory agrees with the store.
+        let _one_at_a_time = self.changing.lock();
         self.clock.look(&self.store, now);
         let verdict = self.clock();
-        if verdict == ClockVerdict::Trusted {
+        let is_trusted = verdict == ClockVerdict::Trusted;
+        if is_trusted && !self.destructions_wait.is_under_way() {
             return Ok(());
         }
         let journal = Timestamp::from_micros(self.store.head().time_us);
         let acknowledged = Acknowledged { time: now.time, journal };
         self.change(now, |batch| {
             let audit = AuditRecord::new(now.time, actor, "clock.acknowledge").with("verdict", verdict);
-            Ok((batch.put(Table::Counters, ROW, cbor::encode(&acknowledged)), audit, ()))
+            let batch = destructions_wait::end(batch);
+            if is_trusted {
+                return Ok((batch, audit, ()));
+            }
+            let batch = batch.delete(Table::Counters, DISTRUSTED);
+            Ok((batch.put(Table::Counters, ACKNOWLEDGED, cbor::encode(&acknowledged)), audit, ()))
         })?;
-        let acknowledged = Some(acknowledged);
-        *self.clock.0.lock() = Watch { verdict: ClockVerdict::Trusted, believed: now, acknowledged };
-        self.budgets.acknowledge_clock(now);
+        self.destructions_wait.forget();
+        self.keys_due.soon.store(true, Ordering::Release);
+        if !is_trusted {
+            let acknowledged = Some(acknowledged);
+            let trusted = ClockVerdict::Trusted;
+            *self.clock.0.lock() =
+                Watch { verdict: trusted, is_written: false, is_told: false, believed: now, acknowledged };
+            self.budgets.acknowledge_clock(now);
+        }
         tracing::warn!(shows = %now.time, "an operator acknowledged the clock");
         Ok(())
     }
@@ -226,13 +284,15 @@ impl Operational {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::time::Instant;
+
+    use super::*;
 
     fn watch(at_s: u64) -> (Watch, Instant) {
         let instant = Instant::now();
         let believed = Now { time: Timestamp::from_seconds(at_s), instant };
-        (Watch { verdict: ClockVerdict::Trusted, believed, acknowledged: None }, instant)
+        let verdict = ClockVerdict::Trusted;
+        (Watch { verdict, is_written: false, is_told: false, believed, acknowledged: None }, instant)
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl Operational {
                 _ => None,
             },
             Ending::ApiKey(_)
+            | Ending::KeyVersion { .. }
             | Ending::Ca
             | Ending::CaRoll
             | Ending::Crl

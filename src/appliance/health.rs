@@ -7,7 +7,8 @@ use crate::domain::expiry::Expiry;
 use crate::domain::timestamp::Timestamp;
 
 use super::ca_roll::CaView;
-use super::clock::ClockVerdict;
+use super::clock_verdict::ClockVerdict;
+use super::destructions::DestructionsHealth;
 use super::disk_reserve::DiskSpace;
 use super::key_turns::DueKey;
 use super::keys_health::KeysHealth;
@@ -77,6 +78,8 @@ pub struct Health {
     pub keys: Option<KeysHealth>,
     /// Key versions whose next one is due and could not be made yet.
     pub due_keys: Vec<DueKey>,
+    /// Key versions whose destruction is scheduled.
+    pub destructions: Option<DestructionsHealth>,
     /// When certificates and the CRL end, our own and the newest of each client.
     pub expiries: Vec<Expiry>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
@@ -166,6 +169,7 @@ impl Appliance {
             worn_keys: Vec::new(),
             keys: None,
             due_keys: Vec::new(),
+            destructions: None,
             expiries: self.expiries(),
             ca: None,
             time: (self.settings.clock)().time,
@@ -184,6 +188,7 @@ impl Appliance {
                 health.worn_keys = operational.worn_keys();
                 health.keys = Some(operational.keys_health());
                 health.due_keys = operational.due_keys();
+                health.destructions = Some(operational.destructions_health());
                 health.ca = operational.ca().ok();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),

@@ -187,6 +187,7 @@ impl Operational {
 
     /// What is in memory follows what is stored.
     pub(super) fn follow(&self, version: &KeyVersion) {
+        self.destructions.met(version);
         let place = (version.key_id, version.version);
         if version.is_closed() {
             self.close_key(place);

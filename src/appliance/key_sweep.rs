@@ -37,11 +37,9 @@ impl KeySweep {
 }
 
 impl Operational {
-    /// Goes on with a pass, or begins one when it is due. By a clock that is not trusted nothing falls due.
+    /// Goes on with a pass, or begins one when it is due. By a clock that is not trusted nothing falls due, and what is scheduled is
+    /// looked for all the same.
     pub(super) fn sweep_keys(&self, sweep: &mut KeySweep, now: Now) {
-        if !self.clock_is_trusted() {
-            return;
-        }
         let is_due = sweep.next_at.is_none_or(|at| now.instant >= at);
         // What was changed just now may lie before the page that comes next. A pass that is under way ends first: else whoever
         // changes something again and again would keep what lies further behind from ever being met.
@@ -53,12 +51,13 @@ impl Operational {
         } else if !is_due {
             return;
         }
-        if sweep.after.is_none() {
+        if sweep.after.is_none() && self.clock_is_trusted() {
             self.keys_due.forget_all();
         }
         match self.sweep_page(sweep, now) {
             Ok(true) => {}
             Ok(false) => {
+                self.destructions.met_all();
                 let wait = if sweep.met > FEW_ROWS { EVERY_MANY } else { EVERY_FEW };
                 let next_at = (!sweep.again).then(|| now.instant + wait);
                 *sweep = KeySweep { next_at, ..KeySweep::default() };
@@ -80,6 +79,10 @@ impl Operational {
         for (row_key, row) in page {
             // A damaged one is told of by whoever needs it.
             let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()? else { continue };
+            self.meet(&row_key, &version)?;
+            if !self.clock_is_trusted() {
+                continue;
+            }
             if let Err(stop) = self.tend_key(&row_key, &version, now) {
                 let key = format!("{:08x}", version.key_id);
                 tracing::error!(%stop, key, version = version.version, "what falls due of a key version could not be done");
@@ -88,9 +91,25 @@ impl Operational {
         Ok(is_full)
     }
 
+    /// Notes a destruction that waits, or waits no more.
+    fn meet(&self, row_key: &[u8], version: &KeyVersion) -> Result<(), Stop> {
+        let place = (version.key_id, version.version);
+        if version.state != KeyState::DestroyScheduled && !self.destructions.has(place) {
+            return Ok(());
+        }
+        // As it lies now: it may have moved since the page was read, and what becomes of it next is noted behind us.
+        let _nothing_changes = self.changing.lock();
+        if let Some(version) =
+            self.look_up::<KeyVersion>(Table::KeyVersions, row_key)?.and_then(Listed::sound)
+        {
+            self.destructions.met(&version);
+        }
+        Ok(())
+    }
+
     fn tend_key(&self, row_key: &[u8], version: &KeyVersion, now: Now) -> Result<(), Stop> {
         match version.state {
-            KeyState::DestroyScheduled if version.is_destruction_due(now.time) && self.may_destroy(now) => {
+            KeyState::DestroyScheduled if version.is_destruction_due(now.time) && self.may_destroy() => {
                 self.destroy_key(row_key, now)
             }
             KeyState::Destroyed if version.gone.is_some_and(|gone| gone.unrecoverable.is_none()) => {

@@ -74,6 +74,7 @@ impl Appliance {
 
     /// What is to be durable of an unlocked time that has ended.
     fn settle(operational: &Operational) {
+        operational.watch_clock(operational.now());
         operational.give_back_budgets();
         operational.record_all_repeats();
         operational.recorder().close();

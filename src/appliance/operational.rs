@@ -18,14 +18,16 @@ use crate::domain::id::{ApiKeyId, ApplianceId, ProjectId};
 use crate::domain::limits::RateLimits;
 use crate::domain::object::Object;
 use crate::domain::refusal::Code;
-use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Signer, Token};
 use crate::store::{Batch, Boot, Store, StoreError, Table};
 
 use super::admission::Enrolled;
 use super::budgets::Budgets;
-use super::clock::{ClockVerdict, ClockWatch, destroys_from};
+use super::clock::ClockWatch;
 use super::closed_keys::ClosedKeys;
+use super::destructions::Destructions;
+use super::destructions_wait::DestructionsWait;
 use super::disk_reserve::DiskReserve;
 use super::escrow::Escrow;
 use super::exclusive::Turn;
@@ -93,8 +95,8 @@ pub struct Operational {
     pub(super) client_expiries: Mutex<ClientExpiries>,
     recorder: Recorder,
     pub(super) clock: ClockWatch,
-    /// Since when destructions are carried out; see [`destroys_from`].
-    pub(super) destroys_from: Option<Instant>,
+    pub(super) destructions: Destructions,
+    pub(super) destructions_wait: DestructionsWait,
     pub(super) revision: AtomicU64,
     ended: AtomicBool,
     pub(super) changing: ReentrantMutex<Turn>,
@@ -116,8 +118,6 @@ pub(super) struct Parts {
     pub subject_key: SubjectKey,
     pub pki: Pki,
     pub checkpoint_signer: Signer,
-    /// The journal's time when it was found.
-    pub journal: Timestamp,
 }
 
 impl Operational {
@@ -132,20 +132,23 @@ impl Operational {
             subject_key,
             pki,
             checkpoint_signer,
-            journal,
         } = parts;
         let witness = Witness::new(checkpoint_signer, settings.checkpoint_every)?;
         let clock = ClockWatch::start(&store, (settings.clock)())?;
-        let is_trusted = clock.verdict() == ClockVerdict::Trusted;
-        let destroys_from = destroys_from(journal, (settings.clock)());
-        let budgets =
-            Budgets::load(&store, (settings.clock)(), is_trusted, settings.policies.load().budgets)?;
+        let destructions_wait = DestructionsWait::start(&store, (settings.clock)())?;
+        let known = clock.verdict().known();
+        let defaults = settings.policies.load().budgets;
+        let budgets = Budgets::load(&store, (settings.clock)(), known.is_none(), defaults)?;
+        if let Some(known) = known {
+            budgets.stand_at(known);
+        }
         let reserve =
             DiskReserve { directory: settings.state_directory.clone(), bytes: settings.disk_reserve_bytes };
         let recorder = Recorder::start(store.clone(), settings.journal, reserve, settings.clock)?;
         let frozen = Arc::new(FrozenSubjects::load(&store)?);
         Ok(Self {
-            destroys_from,
+            destructions: Destructions::default(),
+            destructions_wait,
             budgets,
             frozen,
             failures: Failures::new(),

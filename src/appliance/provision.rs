@@ -273,7 +273,6 @@ impl Appliance {
             subject_key: SubjectKey::of(&subject_key),
             pki,
             checkpoint_signer,
-            journal: now.time,
         })?;
         operational.bear_witness(now)?;
         Ok((operational, Provisioned { id, token_serial, kcv: kcv.to_string(), admin }))

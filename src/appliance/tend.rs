@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::domain::expiry::{Expiry, Told};
+use crate::domain::expiry::{Ending, Expiry, Told};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Class, TokenError};
 
@@ -61,25 +61,30 @@ impl Appliance {
     /// Looks after everything once.
     pub fn tend(&self, tending: &mut Tending, now: Now) {
         const { assert!(CRL_EVERY.as_secs() * 2 < CRL_VALID_FOR.as_secs()) };
+        if let Ok(operational) = self.unlocked() {
+            // First: what comes after must not go by a clock that was set in this second.
+            operational.watch_clock(now);
+            // A list that has ended because nobody was there to sign it is nothing to tell of.
+            Self::tend_crl(&operational, tending, now);
+        }
         self.tend_expiries(&mut tending.expiries, now);
         let Ok(operational) = self.unlocked() else {
             *tending = Tending { expiries: std::mem::take(&mut tending.expiries), ..Tending::default() };
             return;
         };
-        operational.clock.look(&operational.store, now);
         operational.keyring.forget_expired(now.instant);
         // With what each remembers of objects, and their wrapped keys.
         operational.enrolled.forget_but(operational.catalog_revision());
         operational.record_repeats(now.instant);
         // Where the clock is not trusted in a moment, budgets stand still from here.
         operational.budget_time(now);
-        Self::tend_crl(&operational, tending, now);
         operational.tend_witness(now);
         operational.tend_worn(now);
         Self::tend_journal(&operational, tending, now);
         Self::tend_statistics(&operational, tending, now);
         operational.tend_rewraps(now);
         operational.turn_worn(now);
+        operational.tend_destructions_wait(now);
         operational.sweep_keys(&mut tending.keys, now);
         operational.tend_escrow(now);
         operational.tend_store_key(now);
@@ -100,14 +105,18 @@ impl Appliance {
             return;
         }
         (watch.looked, watch.was_unlocked) = (Some((now.time, now.instant)), operational.is_some());
-        if let Some(operational) = operational
+        if let Some(operational) = &operational
             && operational.clock_is_trusted()
             && !operational.token.is_away()
         {
             operational.finish_overdue_roll(now);
             operational.renew_server_certificate(now);
         }
-        for (expiry, mark_days) in watch.told.news(&self.expiries(), now.time) {
+        let mut expiries = self.expiries();
+        // A locked appliance signs none, and the unlock does first of all.
+        expiries.retain(|expiry| watch.was_unlocked || expiry.of != Ending::Crl);
+        expiries.extend(operational.iter().flat_map(|operational| operational.destructions_ahead()));
+        for (expiry, mark_days) in watch.told.news(&expiries, now.time) {
             expiry.say(mark_days, now.time);
         }
     }

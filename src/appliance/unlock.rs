@@ -3,7 +3,7 @@
 //! ```text
 //! PIN ─> token of the serial number in the boot row ─> MK ─> store keys unwrap (that proves the MK)
 //!     ─> boot MAC (that proves the boot row) ─> state digest and anchor (that prove the rows)
-//!     ─> what a new epoch still owes ─> fresh CRL ─> checkpoint ─> Operational
+//!     ─> the clock, before anything is written by it ─> what a new epoch still owes ─> fresh CRL ─> checkpoint ─> Operational
 //! ```
 
 use std::fs;
@@ -21,11 +21,12 @@ use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::ApplianceId;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::timestamp::{Now, Timestamp};
+use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Pin, Signer, Token, TokenError};
 use crate::store::{Boot, MasterKeyState, StoreKeys};
 
 use super::ca_roll;
+use super::clock::ClockFound;
 use super::epoch;
 use super::fault::{Fault, Stop};
 use super::operational::{Operational, Parts};
@@ -130,7 +131,6 @@ impl Appliance {
         let master_keys = open_master_keys(&token, boot)?;
         let (keys, store_keys, subject_key) = unwrap_store_keys(&master_keys, boot)?;
         let (store, unlocked) = transition.file.unlock(keys).map_err(Stop::from)?;
-        let journal = Timestamp::from_micros(store.head().time_us);
         let boot = store.boot().map_err(Stop::from)?;
         let audit = AuditRecord::new(now.time, actor, "appliance.unlock").with("rows", unlocked.rows);
         let anchor = token.anchor().map_err(said)?;
@@ -138,7 +138,9 @@ impl Appliance {
         let accepted = finding
             .admit(acceptance, boot.sandbox)
             .map_err(|(stop, reason)| Halt { stop, reason: Some(reason) })?;
+        let clock = ClockFound::of(&store, now)?;
         let begun = tenure::begin(&store, FIELDS_UNRECORDED_MAX, now)?;
+        let (begun, audit) = clock.note(begun, audit, now);
         let past = accepted.as_ref().map(|(past, _)| *past).unwrap_or_default();
         let boot = match accepted {
             None => {
@@ -172,7 +174,6 @@ impl Appliance {
             subject_key,
             pki,
             checkpoint_signer,
-            journal,
         })?;
         operational.settle_ca(now)?;
         operational.renew_server_certificate(now);

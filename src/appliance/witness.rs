@@ -95,6 +95,7 @@ impl Operational {
     /// # Errors
     /// `token-away`; a fault of the token or the disk. Health shows it until one could be made.
     pub fn bear_witness(&self, now: Now) -> Result<(), Stop> {
+        self.watch_clock(self.now());
         let mut thinning = self.witness.making.lock();
         let head = self.store.head();
         if self.witness.has_borne(&head) {
@@ -217,7 +218,7 @@ impl Operational {
 }
 
 /// When a stored checkpoint was signed; `None` when it cannot be read.
-fn time_of(stored: &[u8]) -> Option<Timestamp> {
+pub(super) fn time_of(stored: &[u8]) -> Option<Timestamp> {
     let checkpoint = read_checkpoint(stored)?;
     Some(Timestamp::from_micros(checkpoint.statement.time_us))
 }

@@ -112,6 +112,7 @@ pairs! {
     ONE_DISK "ONE DISK" "SATU DISK";
     REWRAPPING "rewrapping" "pembungkusan";
     DUE "ROTATE" "ROTASI";
+    DOOMED "DESTROYS" "MUSNAH";
     CA_ROLL "CA ROLL" "GANTI CA";
     EXPIRY "EXPIRY" "KEDALUWARSA";
     MEMORY "memory" "memori";

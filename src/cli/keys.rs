@@ -1,9 +1,12 @@
 //! Keys that are being replaced, for eyes.
 
-use crate::desk::answer::{EscrowStatus, KeysStatus, Project, RewrappedKeys, RewrappingLine, StoreKeyStatus};
+use crate::desk::answer::{
+    DestructionsStatus, EscrowStatus, KeysStatus, Project, RewrappedKeys, RewrappingLine, StoreKeyStatus,
+};
 
 use super::heads;
 use super::say_answer::{self as say, fixed};
+use super::say_key;
 use super::words::Pair;
 
 /// The version of a project's KEK, and how far its keys are with it.
@@ -56,4 +59,29 @@ pub(super) fn lines(keys: &KeysStatus) -> Vec<(Pair, String)> {
     let same_disk = keys.escrow.same_disk.then(|| (heads::ONE_DISK, fixed::ESCROW_SAME_DISK.to_string()));
     let store_key = store_key.chain(escrow).chain(same_disk).chain(stuck);
     store_key.chain(rewrapping).chain(trouble).collect()
+}
+
+/// Lines of the status on keys that are to be destroyed.
+pub(super) fn destructions(how: &DestructionsStatus) -> Vec<(Pair, String)> {
+    let held = how.held.as_ref().map(|held| match held.as_str() {
+        "clock-was-ahead" => say_key::fixed::HELD_AHEAD,
+        _ => say_key::fixed::HELD_CLOCK,
+    });
+    let named = how.next.iter().map(|line| {
+        let key = line.object.as_ref().unwrap_or(&line.key_id);
+        say_key::doomed(format!("{key} {}", line.version), &line.at).into()
+    });
+    let mut lines: Vec<String> = named.collect();
+    let more = how.count.saturating_sub(how.next.len());
+    if more > 0 {
+        lines.push(say_key::doomed_more(more).into());
+    }
+    if !how.whole {
+        lines.push(say_key::fixed::NOT_ALL_MET.to_string());
+    }
+    if let Some(held) = held.filter(|_| how.count > 0 || !how.whole) {
+        lines.push(held.to_string());
+    }
+    let heads = std::iter::once(heads::DOOMED).chain(std::iter::repeat(Pair::BLANK));
+    heads.zip(lines).collect()
 }

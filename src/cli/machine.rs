@@ -8,7 +8,7 @@ use crate::desk::request;
 
 #[derive(Subcommand)]
 pub(super) enum Clock {
-    /// Say that the clock is right: changes are made again, and budgets refill
+    /// Say that the clock is right: changes are made again, budgets refill, and keys whose destruction is due are destroyed
     Acknowledge,
 }
 

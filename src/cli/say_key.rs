@@ -25,6 +25,12 @@ pub(super) mod fixed {
         FILE_STANDS "something destroyed lies in the store's file, which is about to be written anew"
             "ada yang sudah dimusnahkan masih tersisa di berkas penyimpanan, yang akan segera ditulis ulang";
         ANY_AGE "its key may become any age" "kuncinya boleh berumur berapa pun";
+        HELD_CLOCK "none is destroyed while the clock is not trusted, not even when it is due"
+            "selama jam tidak dipercaya tidak ada yang dimusnahkan, juga yang sudah jatuh tempo";
+        HELD_AHEAD "the clock was ahead at the unlock: none is destroyed in the first hour; make sure that the clock is right"
+            "jam mendahului jurnal saat dibuka: tidak ada yang dimusnahkan dalam satu jam pertama; pastikan jam sudah benar";
+        NOT_ALL_MET "there may be more: not all key versions were looked at yet"
+            "mungkin masih ada lagi: belum semua versi kunci diperiksa";
         CANCEL "it can be kept still: gembok key cancel-destruction" "masih dapat dipertahankan: gembok key cancel-destruction";
     }
 }
@@ -39,6 +45,8 @@ sentences! {
     uses(uses, most) "{uses} of {most} at most" "paling banyak {uses} dari {most}";
     age(days) "its key becomes {days} days old at most" "kuncinya berumur paling lama {days} hari";
     due(key, why) "{key} waits to be rotated: {why}" "{key} menunggu rotasi: {why}";
+    doomed(key, at) "{key} at {at}; gembok key cancel-destruction takes it back" "{key} pada {at}; gembok key cancel-destruction membatalkannya";
+    doomed_more(count) "{count} more later" "{count} lagi sesudahnya";
     kek_stands(number) "KEK version {number} exists, which may unwrap a copy" "versi KEK {number} masih ada dan dapat membuka bungkus salinan";
     master_key_stands(number) "MK generation {number} exists, which may unwrap a copy"
         "generasi kunci induk {number} masih ada dan dapat membuka bungkus salinan";

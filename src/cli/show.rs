@@ -187,6 +187,9 @@ fn status(how: &Status) -> String {
         };
         line(heads::DUE, say_key::due(&due.key, why).into());
     }
+    for (name, value) in how.destructions.iter().flat_map(keys::destructions) {
+        line(name, value);
+    }
     if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
         let (until, left) = (&old.until, old.certificates);
         line(heads::CA_ROLL, say::rolling(until, left).into());

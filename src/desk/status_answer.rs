@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::StrainedBudget;
 use super::certificate_answer::Ca;
+use super::destructions_answer::DestructionsStatus;
 use super::keys_answer::KeysStatus;
 
 /// The whole health.
@@ -38,6 +39,9 @@ pub struct Status {
     /// Key versions whose next one is due and could not be made yet.
     #[serde(default)]
     pub due_keys: Vec<DueKey>,
+    /// Key versions whose destruction is scheduled.
+    #[serde(default)]
+    pub destructions: Option<DestructionsStatus>,
     /// Certificates and lists that end soon or have ended, the most urgent first.
     pub expiring: Vec<Expiring>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.

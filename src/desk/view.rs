@@ -251,6 +251,7 @@ impl From<appliance::Health> for answer::Status {
             worn_keys: all(health.worn_keys),
             keys: health.keys.map(answer::KeysStatus::from),
             due_keys: all(health.due_keys),
+            destructions: health.destructions.map(answer::DestructionsStatus::from),
             ca: health.ca.map(answer::Ca::from),
             memory: health.memory,
         }

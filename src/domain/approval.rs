@@ -12,7 +12,8 @@ use super::timestamp::Timestamp;
 
 /// How long a request waits for its second person.
 pub const APPROVAL_WAITS_MAX: Duration = Duration::from_secs(72 * 3_600);
-/// How long one that was decided or has expired is kept for lists, from when it was asked; the audit trail keeps it longer.
+/// How long one that was decided or has expired is kept for lists, from when it was asked, of a destruction from when its key
+/// was to go; the audit trail keeps it longer.
 pub const APPROVAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Requests that may wait at a time.
 pub const APPROVALS_WAITING_MAX: usize = 256;
@@ -155,7 +156,21 @@ impl Approval {
     /// Whether it may go: it waits no more, and was kept long enough.
     #[must_use]
     pub fn may_go(&self, now: Timestamp) -> bool {
-        !self.is_waiting(now) && now.since(self.asked) > APPROVAL_KEPT
+        !self.is_waiting(now) && now.since(self.key_goes().unwrap_or(self.asked)) > APPROVAL_KEPT
+    }
+
+    /// When the key goes whose destruction was approved.
+    fn key_goes(&self) -> Option<Timestamp> {
+        let (destruction, decided) = self.destruction.as_ref().zip(self.decided)?;
+        let wait = Duration::from_secs(u64::from(destruction.days) * 24 * 3_600);
+        (self.state == State::Approved).then(|| decided.plus(wait))
+    }
+
+    /// In which order those that are over go where there is no room: the oldest first, and last those of destructions that can
+    /// still be taken back, because that is where people look for them.
+    #[must_use]
+    pub fn turn_to_go(&self, now: Timestamp) -> (bool, Timestamp) {
+        (self.key_goes().is_some_and(|at| now < at), self.asked)
     }
 
     /// Whether it was approved, and what was approved can still be had.
@@ -218,6 +233,22 @@ mod tests {
         let given = approval.decide(State::Approved, "user:x", at(2_000));
         assert!(!given.is_waiting(at(2_001)) && given.is_open(at(end - 1)) && !given.is_open(at(end)));
         assert_eq!(given.standing(at(end)), "approved");
+    }
+
+    #[test]
+    fn that_of_a_destruction_is_kept_while_its_key_waits_and_thirty_days_more() {
+        let (at, day) = (Timestamp::from_seconds, 24 * 3_600);
+        let destruction =
+            Destruction { object: ObjectId::from_bytes([4; 16]), key_id: 5, version: 6, days: 90, why: None };
+        let waiting = Approval { kind: Kind::Destruction, destruction: Some(destruction), ..asked(1_000) };
+        let waits = |approval: &Approval, second| approval.turn_to_go(at(second)).0;
+        let refused = waiting.clone().decide(State::Refused, "user:x", at(2_000));
+        assert!(refused.may_go(at(1_001 + 30 * day)) && !waits(&refused, 2_001));
+        assert!(!waits(&waiting, 2_001), "nobody has said yes");
+        let given = waiting.decide(State::Approved, "user:x", at(2_000));
+        assert!(waits(&given, 1_999 + 90 * day) && !waits(&given, 2_000 + 90 * day));
+        assert!(given.turn_to_go(at(2_001)) > refused.turn_to_go(at(2_001)));
+        assert!(!given.may_go(at(2_000 + 120 * day)) && given.may_go(at(2_001 + 120 * day)));
     }
 
     #[test]

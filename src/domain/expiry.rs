@@ -1,4 +1,5 @@
-//! What ends by itself, and when somebody has to be told: certificates, the list of revoked ones, API keys. Each has marks, in days
+//! What ends by itself, and when somebody has to be told: certificates, the list of revoked ones, API keys, keys that are to be
+//! destroyed. Each has marks, in days
 //! before its end; the log speaks once at each, health and `gembok status` for as long as one is passed.
 
 use std::collections::HashMap;
@@ -13,6 +14,8 @@ const DAY_S: u64 = 86_400;
 const CERTIFICATE_MARKS_DAYS: [u64; 3] = [30, 7, 1];
 /// The same of a CRL: it lives for 7 days and is signed daily, so at the first mark two signings have been missed.
 const CRL_MARKS_DAYS: [u64; 3] = [5, 3, 1];
+/// The same of a key version that is to be destroyed.
+const DESTRUCTION_MARKS_DAYS: [u64; 2] = [7, 1];
 /// For so many days after its end a client's certificate that nothing replaced is still spoken of.
 const CLIENT_OVER_DAYS: u64 = 30;
 
@@ -37,9 +40,17 @@ pub enum Ending {
     OutsideCa,
     /// Its list of revoked certificates.
     OutsideCrl,
+    /// A key version whose destruction is scheduled.
+    KeyVersion {
+        /// Of its key.
+        key_id: u32,
+        /// From 1.
+        version: u32,
+    },
 }
 
-/// `ca`, `ca-roll`, `crl`, `outside-ca`, `outside-crl`, `server`, the URI that stands in a client's certificate, or `api-key:` and its id.
+/// `ca`, `ca-roll`, `crl`, `outside-ca`, `outside-crl`, `server`, the URI that stands in a client's certificate, `api-key:` and its id, or
+/// `key:`, the key's id and the version.
 impl fmt::Display for Ending {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,6 +63,7 @@ impl fmt::Display for Ending {
             Self::Endpoint(id) => out.write_str(&Identity::Endpoint(id.uuid()).to_uri()),
             Self::User(id) => out.write_str(&Identity::User(id.uuid()).to_uri()),
             Self::ApiKey(id) => write!(out, "api-key:{id}"),
+            Self::KeyVersion { key_id, version } => write!(out, "key:{key_id:08x}:{version}"),
         }
     }
 }
@@ -82,16 +94,21 @@ impl Expiry {
     #[must_use]
     pub fn mark_days(&self, now: Timestamp) -> Option<u64> {
         if self.not_after < now {
+            // It is gone in a moment, or held back, which is told otherwise.
+            if matches!(self.of, Ending::KeyVersion { .. }) {
+                return None;
+            }
             let is_client = matches!(self.of, Ending::Endpoint(_) | Ending::User(_) | Ending::ApiKey(_));
             let is_history = is_client && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
             return (!is_history).then_some(0);
         }
-        let marks = match self.of {
-            Ending::Crl | Ending::OutsideCrl => CRL_MARKS_DAYS,
-            _ => CERTIFICATE_MARKS_DAYS,
+        let marks: &[u64] = match self.of {
+            Ending::Crl | Ending::OutsideCrl => &CRL_MARKS_DAYS,
+            Ending::KeyVersion { .. } => &DESTRUCTION_MARKS_DAYS,
+            _ => &CERTIFICATE_MARKS_DAYS,
         };
         let left_s = self.not_after.since(now).as_secs();
-        marks.into_iter().rfind(|days| left_s < days * DAY_S)
+        marks.iter().copied().rfind(|days| left_s < days * DAY_S)
     }
 
     /// What it is.
@@ -101,6 +118,7 @@ impl Expiry {
             Ending::Crl | Ending::OutsideCrl => "list of revoked certificates",
             Ending::ApiKey(_) => "API key",
             Ending::CaRoll => "roll of the CA",
+            Ending::KeyVersion { .. } => "key version that is to be destroyed",
             _ => "certificate",
         }
     }
@@ -119,6 +137,9 @@ impl Expiry {
             Ending::Crl => "the token has to be there to sign the next one; gembok status tells how it is",
             Ending::Server => {
                 "it is renewed while the token is there, and the log says why it was not; one from outside is put in place by you"
+            }
+            Ending::KeyVersion { .. } => {
+                "what was encrypted under it is lost then; until then gembok key cancel-destruction takes it back"
             }
             Ending::Endpoint(_) => {
                 "let the endpoint renew it (POST /v1/endpoints/{endpoint}/certificate), or run gembok certificate issue"
@@ -182,6 +203,15 @@ mod tests {
             (server.left_s(left(1, 5)), server.left_s(Timestamp::from_seconds(END_S + 7))),
             (86_405, -7)
         );
+    }
+
+    #[test]
+    fn a_destruction_is_spoken_of_a_week_and_a_day_before_and_not_after() {
+        let doomed = expiry(Ending::KeyVersion { key_id: 0x0a0b, version: 3 });
+        assert_eq!(doomed.of.to_string(), "key:00000a0b:3");
+        let marks = [left(8, 0), left(7, 0), left(6, 86_399), left(1, 0), left(0, 86_399), left(0, 0)];
+        assert_eq!(marks.map(|now| doomed.mark_days(now)), [None, None, Some(7), Some(7), Some(1), Some(1)]);
+        assert_eq!(doomed.mark_days(Timestamp::from_seconds(END_S + 1)), None);
     }
 
     #[test]

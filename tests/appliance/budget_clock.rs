@@ -193,6 +193,13 @@ fn a_clock_that_jumped_refills_no_budget_until_it_is_acknowledged() {
         pass(25 * HOUR_S);
         desk.tend();
         desk.is_exhausted();
+        // Nor does an unlock by that clock, however long ago it was set.
+        desk.lock();
+        desk.unlock();
+        desk.is_exhausted();
+        pass(25 * HOUR_S);
+        desk.tend();
+        desk.is_exhausted();
         // Once somebody says that it is right, two days have gone by.
         desk.acknowledge();
         desk.decrypt(10).unwrap();

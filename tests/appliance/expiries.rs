@@ -18,7 +18,7 @@ const DAY_S: u64 = 86_400;
 
 /// Where the log goes.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -31,8 +31,17 @@ impl Write for Log {
 }
 
 impl Log {
+    /// Of this process from now on.
+    pub(crate) fn begin() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        log
+    }
+
     /// What was said of ends since the last call: whose, and at which mark.
-    fn said(&self) -> Vec<(String, u64)> {
+    pub(crate) fn said(&self) -> Vec<(String, u64)> {
         let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let mut said: Vec<_> = lines
@@ -66,10 +75,7 @@ fn expiring(appliance: &Appliance) -> Vec<(String, u64)> {
 #[test]
 fn ends_are_told_at_their_marks_and_not_when_somebody_has_newer() {
     in_child("expiries::ends_are_told_at_their_marks_and_not_when_somebody_has_newer", |softhsm| {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let log = Log::begin();
         let appliance = open(softhsm);
         init(&appliance, clock());
         let unlocked = appliance.unlocked().unwrap();
@@ -96,7 +102,7 @@ fn ends_are_told_at_their_marks_and_not_when_somebody_has_newer() {
         pass((397 - 30) * DAY_S + 60);
         assert_eq!(expiring(&appliance), [vec![("crl".into(), 0), ("server".into(), 30)], both(30)].concat());
         tend(&appliance);
-        assert_eq!(log.said(), [vec![("crl".into(), 0)], both(30)].concat());
+        assert_eq!(log.said(), both(30), "both are there in a moment");
         tend(&appliance);
         assert_eq!(expiring(&appliance), both(30), "the list was signed, the server has a new certificate");
         pass(DAY_S);
@@ -129,6 +135,21 @@ fn ends_are_told_at_their_marks_and_not_when_somebody_has_newer() {
         assert!(expiring(&appliance).contains(&(user.clone(), 0)));
         pass(31 * DAY_S);
         assert!(!expiring(&appliance).iter().any(|(of, _)| *of == user), "it is history");
+
+        // Off for longer than a list lasts: the unlock signs the next one, and nobody is told that the last one has ended.
+        tend(&appliance);
+        log.said();
+        appliance.lock(OPERATOR, clock()).unwrap();
+        pass(8 * DAY_S);
+        assert_eq!(expiring(&appliance).first(), Some(&("crl".into(), 0)));
+        let (mut started, no_list) =
+            (Tending::default(), |said: &[(String, u64)]| said.iter().all(|(of, _)| of != "crl"));
+        appliance.tend(&mut started, clock());
+        assert!(no_list(&log.said()));
+        appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
+        assert!(no_list(&expiring(&appliance)), "the unlock signed it");
+        appliance.tend(&mut started, clock());
+        assert!(no_list(&log.said()));
     });
 }
 

@@ -22,7 +22,7 @@ use crate::support::softhsm::{SoftHsm, in_child};
 use crate::vault::{Vault, store_path, stored};
 use crate::world::World;
 
-fn path(version: u32, verb: &str) -> String {
+pub(crate) fn path(version: u32, verb: &str) -> String {
     format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/{version}{verb}")
 }
 

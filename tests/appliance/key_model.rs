@@ -6,7 +6,7 @@ use gembok::appliance::{Acceptance, Tending};
 use gembok::desk::asker::Asker;
 use serde_json::{Value, json};
 
-use crate::clock::{OPERATOR, clock, pass, set_ahead};
+use crate::clock::{OPERATOR, clock, pass};
 use crate::key_world::{World, ask};
 use crate::plain_keys::State::{
     Active, Compromised, DecryptOnly, DestroyScheduled, Destroyed, Disabled, PreActive,
@@ -336,52 +336,5 @@ fn key_versions_wait_for_their_log_as_a_plain_list_foretells() {
     in_child("key_model::key_versions_wait_for_their_log_as_a_plain_list_foretells", |softhsm| {
         let tally = compare(softhsm, World::with_log(softhsm), Log::Here);
         assert!(tally.waited > 20 && tally.not_logged > 0, "{tally:?}");
-    });
-}
-
-#[test]
-fn a_destruction_waits_for_a_clock_that_can_be_right() {
-    in_child("key_model::a_destruction_waits_for_a_clock_that_can_be_right", |softhsm| {
-        let mut world = World::new(softhsm);
-        let mut model = Model::new(Log::Unkept);
-        world.tend();
-        let envelope = world.encrypt().unwrap();
-        world.key("rotate", &json!({ "project": PROJECT, "object": OBJECT })).unwrap();
-        model.rotate(None).unwrap();
-        world.destroy(0, &mut model).0.unwrap();
-        let state = |world: &World| {
-            let shown = world.key("show", &json!({ "project": PROJECT, "object": OBJECT, "version": "1" }));
-            shown.unwrap()["key-version"]["version"]["state"].clone()
-        };
-        // Somebody sets the clock ten days ahead; the stop-watch knows better, and nothing is lost by it.
-        let ahead = i64::try_from(10 * DAY).unwrap();
-        set_ahead(ahead);
-        for _ in 0..3 {
-            pass(61);
-            world.tend();
-            assert_eq!(state(&world), "destroy_scheduled");
-        }
-        // Nor is it by an operator's word that the clock is right again, once it is.
-        set_ahead(0);
-        pass(61);
-        world.tend();
-        world.tend();
-        assert_eq!(state(&world), "destroy_scheduled");
-        assert_eq!(world.decrypt(std::slice::from_ref(&envelope)), [Err("key-disabled".to_owned())]);
-        world.appliance.unlocked().unwrap().acknowledge_clock(OPERATOR, clock()).unwrap();
-        // Set ahead while the appliance is locked it does not show; an hour is left to notice.
-        world.appliance.lock(OPERATOR, clock()).unwrap();
-        set_ahead(3 * ahead);
-        world.appliance.unlock(OPERATOR, Acceptance::default(), clock()).unwrap();
-        for _ in 0..3 {
-            pass(61);
-            world.tend();
-            assert_eq!(state(&world), "destroy_scheduled");
-        }
-        pass(3_600);
-        world.tend();
-        world.tend();
-        assert_eq!(state(&world), "destroyed");
-        assert_eq!(world.decrypt(&[envelope]), [Err("key-destroyed".to_owned())]);
     });
 }

@@ -127,6 +127,14 @@ impl World {
         Asker::User(self.appliance.unlocked().unwrap().sign_in(peer, clock()).unwrap())
     }
 
+    /// The process ends, in order or not, and another begins. Locked.
+    pub(crate) fn restarted(self, softhsm: &SoftHsm) -> Self {
+        let Self { appliance, tending: _, began, application, digest, siti, budi } = self;
+        drop(appliance);
+        let (appliance, tending) = (open(softhsm), Tending::default());
+        Self { appliance, tending, began, application, digest, siti, budi }
+    }
+
     /// As housekeeping does; twice, because the first may only have found the clock right again.
     pub(crate) fn tend(&mut self) {
         self.appliance.tend(&mut self.tending, clock());

@@ -310,10 +310,11 @@ fn health() -> Value {
             "strained_budgets": { "type": "array", "items": named("StrainedBudget") },
             "worn_keys": { "type": "array", "items": named("WornKey") },
             "keys": { "oneOf": [named("KeysStatus"), { "type": "null" }] },
+            "destructions": { "oneOf": [named("DestructionsStatus"), { "type": "null" }] },
             "expiring": { "type": "array", "items": named("Expiring") },
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "expiring", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "memory"],
     })
 }
 
