@@ -85,10 +85,7 @@ impl Operational {
             let key = match served {
                 Err(denied) => Err(denied.code),
                 Ok(served) => match self.load_sealing_key(served, run as u64, now) {
-                    Err(stop) if stop.is_journal_full() => {
-                        self.recorder().report_trouble("uses of a key version could not be reserved".into());
-                        return Err(stop);
-                    }
+                    Err(stop) if stop.is_journal_full() => return Err(stop),
                     key => key.map_err(|stop| stop.told().code),
                 },
             };
@@ -100,7 +97,7 @@ impl Operational {
     fn load_sealing_key(&self, served: &Served, uses: u64, now: Now) -> Result<Arc<Held<DataKey>>, Stop> {
         let sealing = sealing(served, now)?;
         let held = self.load_data_key(sealing, &served.object, now)?;
-        self.leases.grant(sealing.version(), uses, &self.store, now.time)?;
+        self.lease_uses(sealing.version(), uses, now.time)?;
         Ok(held)
     }
 

@@ -21,7 +21,6 @@ use super::key_life::{FoundKey, KeyOf};
 use super::key_shown::KeyShown;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::rotation::because_of;
 use super::second_person::{Seconded, ended, no, record};
 use super::wanted::Wanted;
 
@@ -76,7 +75,7 @@ impl Operational {
             }
             let (batch, asked) = self.ask(batch, wanted, Some(requester), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "key.schedule-destruction", now);
-            Ok((batch, because_of(audit, Some(&why)), asked))
+            Ok((batch, audit.with_reason(Some(&why)), asked))
         })?;
         self.approval_view(asked, now.time)
     }
@@ -110,7 +109,7 @@ impl Operational {
             .with("version", version.version)
             .with("destroy-at", at);
         let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&version));
-        Ok((record(batch, &because_of(audit, asked.why.as_ref())), version))
+        Ok((record(batch, &audit.with_reason(asked.why.as_ref())), version))
     }
 
     /// Takes a scheduled destruction back: the version is again what it was before.
@@ -169,10 +168,10 @@ impl Operational {
     /// Writes down since when no copy of a destroyed key can be unwrapped any more, once nothing stands against that: neither the
     /// KEK versions nor the MK generations by which a copy in an older file could be. Backups are none yet.
     pub(super) fn note_unrecoverable(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
-        self.change_keys(now, |batch| {
+        self.change_keys_maybe(now, |batch| {
             let mut version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
             let gone = version.gone.as_mut().filter(|gone| gone.unrecoverable.is_none());
-            let gone = gone.ok_or(Code::Conflict)?;
+            let Some(gone) = gone else { return Ok(None) };
             gone.unrecoverable = Some(now.time);
             let is_orphan = gone.orphan_of.is_some();
             let audit = self.key_audit(&version, "key.unrecoverable", now)?;
@@ -182,8 +181,9 @@ impl Operational {
             } else {
                 batch.put(Table::KeyVersions, row_key, cbor::encode(&version))
             };
-            Ok((batch, audit, ()))
+            Ok(Some((batch, audit, ())))
         })
+        .map(drop)
     }
 
     /// Whether anything stands against the second date of a destroyed version's end.

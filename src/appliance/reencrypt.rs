@@ -30,6 +30,7 @@ use super::encrypt::{Done, require_context, sealing};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
 use super::known_key::KnownKey;
+use super::lease::Unmade;
 use super::operate::Operate;
 use super::operational::Operational;
 use super::served::Served;
@@ -84,8 +85,12 @@ struct Found<'a> {
     to: Option<Sealing<'a>>,
 }
 
-/// The keys for an admitted reencrypt, uses already taken from their leases; one per item.
-pub struct RenewingKeys(Vec<Result<Pair, Code>>);
+/// The keys for an admitted reencrypt, one per item, and uses already taken from their leases: of the items that are not sealed they
+/// go back.
+pub struct RenewingKeys {
+    pairs: Vec<Result<Pair, Code>>,
+    unmade: ByVersion<Unmade>,
+}
 
 struct Pair {
     opens: Arc<Held<DataKey>>,
@@ -175,13 +180,10 @@ impl Operational {
                 Some(Ok(Pair { opens, seals }))
             }
         });
-        let keys = keys.collect::<Option<_>>()?;
-        for (version, uses) in uses(found.iter().flatten()).into_values() {
-            if !self.leases.take(version, uses) {
-                return None;
-            }
-        }
-        Some(RenewingKeys(keys))
+        let pairs = keys.collect::<Option<_>>()?;
+        let lent = uses(found.iter().flatten()).into_iter();
+        let lent = lent.map(|(id, (version, uses))| Some((id, self.leases.lend(version, uses)?)));
+        Some(RenewingKeys { pairs, unmade: lent.collect::<Option<_>>()? })
     }
 
     /// The keys for `needed`, looked for, unwrapped and leased as need be; what keeps one from being had stands in its item's place.
@@ -207,31 +209,28 @@ impl Operational {
             let seals = seals.transpose().map_err(told)?;
             Ok(Pair { opens: self.load_data_key(found.from, found.object, now).map_err(told)?, seals })
         });
-        let mut keys: Vec<Result<Pair, Code>> = keys.collect();
+        let mut pairs: Vec<Result<Pair, Code>> = keys.collect();
         // Nothing is taken for an item whose keys are not there.
-        let had = found.iter().zip(&keys).filter(|(_, key)| key.is_ok());
+        let had = found.iter().zip(&pairs).filter(|(_, key)| key.is_ok());
         let had = uses(had.filter_map(|(found, _)| found.as_ref().ok()));
-        let mut refused = ByVersion::default();
+        let (mut unmade, mut refused) = (ByVersion::default(), ByVersion::default());
         for (id, (version, uses)) in had {
-            match self.leases.grant(version, uses, &self.store, now.time) {
-                Ok(()) => {}
-                Err(stop) if stop.is_journal_full() => {
-                    self.recorder().report_trouble("uses of a key version could not be reserved".into());
-                    return Err(stop);
-                }
+            match self.lease_unmade(version, uses, now.time) {
+                Ok(lent) => drop(unmade.insert(id, lent)),
+                Err(stop) if stop.is_journal_full() => return Err(stop),
                 Err(stop) => {
                     refused.insert(id, stop.told().code);
                 }
             }
         }
-        for (key, found) in keys.iter_mut().zip(&found) {
+        for (key, found) in pairs.iter_mut().zip(&found) {
             let Ok(Found { to: Some(to), .. }) = found else { continue };
             let to = to.version();
             if let (Ok(_), Some(code)) = (&key, refused.get(&(to.key_id, to.version))) {
                 *key = Err(*code);
             }
         }
-        Ok(RenewingKeys(keys))
+        Ok(RenewingKeys { pairs, unmade })
     }
 
     /// What is to be sealed anew. An item that arrives as an error stays one.
@@ -261,7 +260,7 @@ impl Operational {
     pub fn reencrypt(
         &self,
         admitted: &mut Admitted<Reencrypt>,
-        keys: &RenewingKeys,
+        keys: &mut RenewingKeys,
         renewing: &mut Renewing<'_>,
         now: Now,
     ) -> Result<bool, Stop> {
@@ -269,7 +268,8 @@ impl Operational {
         let mut binding = Vec::new();
         let Renewing { left, nonces, done, keys: key_watch } = renewing;
         let (items, stake) = admitted.items_and_holds();
-        for (served, key) in items.iter().zip(&keys.0).skip(done.items.len()) {
+        let RenewingKeys { pairs, unmade } = keys;
+        for (served, key) in items.iter().zip(&*pairs).skip(done.items.len()) {
             if !stake.is_settled(self.budgets.clock_time(now)) {
                 return Ok(false);
             }
@@ -290,25 +290,30 @@ impl Operational {
                 let (opening, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
                 let version = opening.version();
                 from = version.version;
-                let current = may_renew(served, version, force, now)?;
+                let sealing = may_renew(served, version, force, now)?;
+                let current = sealing.version();
                 is_forced = version.state == KeyState::Compromised;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
                 key_watch.opens((version.key_id, from), served.revision);
                 let plaintext = open(&key.opens, &envelope, &served.object, &sealed.context, &mut binding)
                     .ok_or_else(|| cannot_open(served, &sealed.context))?;
                 bytes = plaintext.len() as u64;
-                if current.version().version == version.version {
+                if current.version == version.version {
                     return Ok(Renewed { envelope: sealed.envelope.to_vec(), is_changed: false });
                 }
                 require_context(served, &sealed.context)?;
-                let (header, key) = (current.header(), key.seals.as_ref().ok_or(Code::Fault)?);
+                let (header, key) = (sealing.header(), key.seals.as_ref().ok_or(Code::Fault)?);
                 bind(&mut binding, header, &served.object, &sealed.context);
                 let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
+                let lent = unmade.get_mut(&(current.key_id, current.version));
+                if !lent.is_some_and(Unmade::make) {
+                    return Err(Stop::from(Fault::new("a key was to seal with no use of it taken")).told());
+                }
                 let envelope = key
                     .key()
                     .seal(&header.to_bytes(), nonce, &binding, &plaintext)
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))?;
-                to = current.version().version;
+                to = current.version;
                 Ok(Renewed { envelope, is_changed: true })
             })();
             let outcome = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
