@@ -6,7 +6,6 @@
 use super::id::ProjectId;
 use super::key_move::{Because, Doom, Gone, KeyMove, MOVES_KEPT_MAX, Move, WrongKeyState};
 use super::key_version::{KeyState, KeyVersion};
-use super::refusal::{Code, Refusal};
 use super::timestamp::Timestamp;
 
 impl KeyVersion {
@@ -21,7 +20,7 @@ impl KeyVersion {
         self
     }
 
-    const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
+    pub(super) const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
         WrongKeyState { state: self.state, wanted }
     }
 
@@ -117,19 +116,6 @@ impl KeyVersion {
         if *at == KeyState::Disabled { self.enabled_as.get_or_insert(KeyState::DecryptOnly) } else { at }
     }
 
-    /// The same, to look at: what it may do once nothing closes it any more.
-    const fn opens_to(&self) -> KeyState {
-        let opened = match (self.state, self.doom) {
-            (KeyState::DestroyScheduled, Some(doom)) => doom.back,
-            (state, _) => state,
-        };
-        match (opened, self.enabled_as) {
-            (KeyState::Disabled, Some(before)) => before,
-            (KeyState::Disabled, None) => KeyState::DecryptOnly,
-            (state, _) => state,
-        }
-    }
-
     /// Whether it is known to be in other hands, closed or not.
     #[must_use]
     pub fn is_compromised(&self) -> bool {
@@ -199,39 +185,6 @@ impl KeyVersion {
     #[must_use]
     pub fn is_destruction_due(&self, now: Timestamp) -> bool {
         self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
-    }
-
-    /// Other ends of its windows. Of one that is closed they are judged by what it will be when it opens again.
-    ///
-    /// # Errors
-    /// `wrong-key-state` for one that is destroyed, and for a window to seal of one that seals no more; `bad-request` for one that
-    /// would seal what it cannot open, and for a window to open that grows without a reason.
-    pub fn set_windows(
-        mut self,
-        encrypt_until: Option<Timestamp>,
-        decrypt_until: Option<Timestamp>,
-        because: Because,
-    ) -> Result<Self, Refusal> {
-        let seals = self.opens_to().may_come_to_seal();
-        if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
-            return Err(self.wrong(KeyMove::Windows).into());
-        }
-        let bad = |why: &'static str| Refusal::new(Code::BadRequest).detail(why);
-        if let Some(decrypt) = decrypt_until
-            && seals
-            && encrypt_until.is_none_or(|encrypt| encrypt > decrypt)
-        {
-            return Err(bad(
-                "What is encrypted could not be decrypted any more: the window to encrypt has to end first, encrypt_until \
-                 before decrypt_until.",
-            ));
-        }
-        let grows = self.decrypt_until.is_some_and(|before| decrypt_until.is_none_or(|after| after > before));
-        if grows && because.why.is_none() {
-            return Err(bad("To decrypt for longer than was settled takes a reason; give one."));
-        }
-        (self.encrypt_until, self.decrypt_until) = (encrypt_until, decrypt_until);
-        Ok(self.moved(KeyMove::Windows, because))
     }
 }
 
@@ -382,46 +335,6 @@ mod tests {
         // One that could still be asked to seal is not to go; of a retired object it may.
         assert!(version(KeyState::Active).schedule(at(100), true, because(2)).is_err());
         assert!(version(KeyState::Active).schedule(at(100), false, because(2)).is_ok());
-    }
-
-    #[test]
-    fn windows_shrink_freely_and_grow_with_a_reason() {
-        let bare = |seconds| Because { why: None, ..because(seconds) };
-        let it = version(KeyState::Active);
-        let set = it.clone().set_windows(Some(at(50)), Some(at(90)), bare(2)).unwrap();
-        assert_eq!((set.encrypt_until, set.decrypt_until), (Some(at(50)), Some(at(90))));
-        assert!(set.clone().set_windows(Some(at(40)), Some(at(80)), bare(3)).is_ok());
-        for grown in [Some(at(91)), None] {
-            let code = set.clone().set_windows(Some(at(50)), grown, bare(3)).map_err(|refusal| refusal.code);
-            assert_eq!(code, Err(Code::BadRequest));
-            assert!(set.clone().set_windows(Some(at(50)), grown, because(3)).is_ok());
-        }
-        for (encrypt, decrypt) in [(None, Some(at(90))), (Some(at(91)), Some(at(90)))] {
-            assert!(it.clone().set_windows(encrypt, decrypt, because(3)).is_err(), "{encrypt:?}");
-        }
-        let old = version(KeyState::DecryptOnly);
-        assert!(old.clone().set_windows(None, Some(at(90)), bare(2)).is_ok());
-        let code = old.set_windows(Some(at(50)), None, bare(2)).map_err(|refusal| refusal.code);
-        assert_eq!(code, Err(Code::WrongKeyState));
-    }
-
-    #[test]
-    fn windows_of_a_closed_version_are_those_it_opens_with() {
-        let code = |set: Result<KeyVersion, Refusal>| set.map_err(|refusal| refusal.code).map(|it| it.state);
-        let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
-        let doomed = version(KeyState::Active).schedule(at(99), false, because(2)).unwrap();
-        let both = disabled.clone().schedule(at(99), true, because(3)).unwrap();
-        for closed in [disabled.clone(), doomed, both] {
-            let state = closed.state;
-            let crossed = closed.clone().set_windows(None, Some(at(90)), because(4));
-            assert_eq!(code(crossed), Err(Code::BadRequest), "{state:?} would seal what it cannot open");
-            assert_eq!(code(closed.set_windows(Some(at(80)), Some(at(90)), because(4))), Ok(state));
-        }
-        // What opens to no more than opening has no window to seal.
-        let spent = disabled.step_down(because(3)).unwrap();
-        assert_eq!(code(spent.clone().set_windows(None, Some(at(90)), because(4))), Ok(KeyState::Disabled));
-        let sealing = spent.set_windows(Some(at(80)), Some(at(90)), because(4));
-        assert_eq!(code(sealing), Err(Code::WrongKeyState));
     }
 
     #[test]
