@@ -251,7 +251,8 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
         line(heads::MOVE, &format!("{time}  {what} -> {state}  {actor}{}", super::table::still(&why)));
     }
     for (place, word) in (1..).zip(&shown.next) {
-        line(heads::NEXT, &format!("{place}. {}", next(word)));
+        let whose = if shown.next_of_members.contains(word) { say::fixed::OF_MEMBERS.text() } else { "" };
+        line(heads::NEXT, &format!("{place}. {}{whose}", next(word)));
     }
     text
 }

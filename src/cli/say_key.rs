@@ -25,6 +25,7 @@ pub(super) mod fixed {
         FILE_STANDS "something destroyed lies in the store's file, which is about to be written anew"
             "ada yang sudah dimusnahkan masih tersisa di berkas penyimpanan, yang akan segera ditulis ulang";
         ANY_AGE "its key may become any age" "kuncinya boleh berumur berapa pun";
+        OF_MEMBERS " (a step of the project's members)" " (langkah anggota proyek)";
         CANCEL "it can be kept still: gembok key cancel-destruction" "masih dapat dipertahankan: gembok key cancel-destruction";
     }
 }
