@@ -129,9 +129,9 @@ impl Verb for Decrypt {
         let keys = match operational.recall_opening_keys(&admitted, &sealed, now) {
             Some(keys) => keys,
             None => {
-                let versions = Operational::opening_versions(&admitted, &sealed);
+                let needs = Operational::opening_needs(&admitted, &sealed);
                 let operational = Arc::clone(operational);
-                hop(move || Ok(operational.load_opening_keys(versions, now))).await?
+                hop(move || Ok(operational.load_opening_keys(needs, now))).await?
             }
         };
         let done = operational.decrypt(&admitted, &keys, sealed, now).map_err(Stop::told)?;
@@ -156,12 +156,12 @@ impl Verb for Reencrypt {
             Ok(Aged { sealed: sealed(item, bytes_max)?, force })
         });
         let aged: Vec<Result<Aged<'_>, Refusal>> = aged.collect();
-        let needed = Operational::renewing_versions(&admitted, &aged);
-        let keys = match operational.recall_renewing_keys(&needed, now) {
+        let needs = Operational::renewing_needs(&admitted, &aged);
+        let keys = match operational.recall_renewing_keys(&needs, now) {
             Some(keys) => keys,
             None => {
                 let operational = Arc::clone(operational);
-                hop(move || operational.load_renewing_keys(&needed, now)).await?
+                hop(move || operational.load_renewing_keys(&needs, now)).await?
             }
         };
         let mut renewing = operational.begin_reencrypt(aged).map_err(Stop::told)?;

@@ -14,7 +14,7 @@ use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 
-/// What row keys in the counters begin with that say which key version waits; its row key follows.
+/// Prefix of the counter rows that name what waits for the escrow log; table number and row key follow.
 const WAITS: &[u8] = b"escrow-waits";
 /// Key versions that are looked at in one go.
 const WAITING_ROWS: usize = 1_000;
@@ -67,7 +67,7 @@ impl Operational {
         Ok(())
     }
 
-    /// What wraps others, or indexes, has done so since it was made: what it is needed for is in the log itself.
+    /// A KEK or index root works from its making on; only the note that it waits is taken away.
     fn wait_no_more(&self, table: Table, row_key: &[u8], now: Now) -> Result<(), Stop> {
         self.change(now, |batch| {
             let audit = AuditRecord::new(now.time, Actor::System, "escrow.keep")
@@ -111,9 +111,11 @@ impl Operational {
                 (batch, before) = self.end_sealing(batch, &object, because)?;
                 let object = Object { current_version: number, version_floor: None, ..object };
                 batch = batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object));
-            } else if object.current_version > number {
+            } else if object.current_version > number
+                && let Some(opens) = version.clone().step_down(because)
+            {
                 // It was closed while it waited, and another was made meanwhile.
-                version = version.step_down(because);
+                version = opens;
             }
             let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version));
             Ok(Some((batch, audit.with("object", id))))
@@ -142,11 +144,8 @@ impl Operational {
         };
         let sealing: KeyVersion = cbor::decode(&row.value)?;
         // Also one that is closed: it is not to seal again when it is opened.
-        let (number, before) = (sealing.version, sealing.clone());
-        let opens = sealing.step_down(because);
-        if opens == before {
-            return Ok((batch, None));
-        }
+        let number = sealing.version;
+        let Some(opens) = sealing.step_down(because) else { return Ok((batch, None)) };
         let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
         Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(number)))
     }

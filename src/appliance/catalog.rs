@@ -298,11 +298,7 @@ impl Operational {
         object: ObjectId,
         version: &KeyVersion,
     ) -> Result<KeyVersionView, Stop> {
-        let uses = self.key_uses(object, version)?;
-        // Of those that are counted from the journal the stored count alone does not tell.
-        let is_worn = version.is_worn()
-            || version.state == KeyState::Active && uses.uses >= version.algorithm.rotate_at_uses();
-        Ok(KeyVersionView { is_worn, ..KeyVersionView::of(version, uses) })
+        Ok(KeyVersionView::of(version, self.key_uses(object, version)?))
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -357,7 +353,6 @@ impl Operational {
     }
 }
 
-/// The key of the last row of a full page: the next one begins behind it.
 /// Row key of the wraps of an MK generation in the counters.
 pub(super) fn token_wraps_key(generation: u32) -> Vec<u8> {
     [b"token-wraps".as_slice(), &generation.to_be_bytes()].concat()
@@ -375,7 +370,7 @@ impl KeyVersionView {
             algorithm: version.algorithm,
             state: version.state,
             uses_reserved: version.uses_reserved,
-            is_worn: version.is_worn(),
+            is_worn: version.is_worn(uses.uses),
             width_16: envelope::text_len(version.algorithm, 16),
             created: version.created,
             encrypt_until: version.encrypt_until,

@@ -32,7 +32,7 @@ pub struct Sealed<'a> {
 }
 
 /// What an item needs the key of: the version that its envelope names, of its object.
-pub struct WantedKey {
+pub struct OpeningNeed {
     served: Arc<Served>,
     header: Header,
 }
@@ -61,25 +61,23 @@ impl Operational {
 
     /// What [`Operational::load_opening_keys`] is to unwrap the keys of: owned, to be carried to a blocking thread.
     #[must_use]
-    pub fn opening_versions(
+    pub fn opening_needs(
         admitted: &Admitted<Decrypt>,
         sealed: &[Result<Sealed<'_>, Refusal>],
-    ) -> Vec<Result<WantedKey, Code>> {
+    ) -> Vec<Result<OpeningNeed, Code>> {
         let wanted = wanted(admitted, sealed);
         wanted
-            .map(|wanted| wanted.map(|(served, header)| WantedKey { served: Arc::clone(served), header }))
+            .map(|wanted| wanted.map(|(served, header)| OpeningNeed { served: Arc::clone(served), header }))
             .collect()
     }
 
     /// Looks for versions and unwraps keys as need be; what keeps one from being had stands in its item's place. Blocks.
     #[must_use]
-    pub fn load_opening_keys(&self, wanted: Vec<Result<WantedKey, Code>>, now: Now) -> OpeningKeys {
+    pub fn load_opening_keys(&self, wanted: Vec<Result<OpeningNeed, Code>>, now: Now) -> OpeningKeys {
         let keys = wanted.into_iter().map(|wanted| {
-            let WantedKey { served, header } = wanted?;
+            let OpeningNeed { served, header } = wanted?;
             let version = self.load_version(&served, header, now)?;
-            let key = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant);
-            let key = key.map_err(|stop| stop.told().code)?;
-            self.check_not_closed((version.key_id, version.version)).map(|()| key)
+            self.load_data_key(version, &served.object, now).map_err(|stop| stop.told().code)
         });
         OpeningKeys(keys.collect())
     }

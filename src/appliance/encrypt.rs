@@ -9,7 +9,7 @@ use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
 use crate::crypto::random::Nonces;
 use crate::domain::access_record::{Groups, count_item};
-use crate::domain::key_version::{KeyVersion, Sealing};
+use crate::domain::key_version::Sealing;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
@@ -98,9 +98,8 @@ impl Operational {
     }
 
     fn load_sealing_key(&self, served: &Served, uses: u64, now: Now) -> Result<Arc<Held<DataKey>>, Stop> {
-        let version: &KeyVersion = sealing(served, now)?.version();
-        let held = self.keyring.load(version, &served.object, &self.store, &self.master_keys, now.instant)?;
-        self.check_not_closed((version.key_id, version.version))?;
+        let version = sealing(served, now)?.version();
+        let held = self.load_data_key(version, &served.object, now)?;
         self.leases.grant(version, uses, &self.store, now.time)?;
         Ok(held)
     }

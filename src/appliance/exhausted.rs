@@ -75,7 +75,7 @@ impl Operational {
                 return Ok(None);
             }
             if made < version.algorithm.uses_max() - KEPT_BACK {
-                self.leases.worn.look(&KeyVersion { uses_reserved: made, ..version });
+                self.leases.worn.look(&version, made);
                 return Ok(None);
             }
             let version = KeyVersion { uses_reserved: version.algorithm.uses_max(), ..version };
@@ -83,7 +83,7 @@ impl Operational {
                 .with("key-id", format!("{key_id:08x}"))
                 .with("version", number)
                 .with("uses-max", version.algorithm.uses_max());
-            self.leases.worn.look(&version);
+            self.leases.worn.look(&version, version.uses_reserved);
             Ok(Some((batch.put(Table::KeyVersions, &row_key, cbor::encode(&version)), audit)))
         })
     }

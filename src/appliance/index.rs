@@ -58,7 +58,7 @@ pub struct Indexed {
 }
 
 /// What an item needs keys of: owned, to be carried to a blocking thread.
-pub struct ToUnwrap {
+pub struct IndexNeed {
     served: Arc<Served>,
     /// What its envelope says of itself, where it is sealed.
     opens: Option<Result<Header, Code>>,
@@ -89,7 +89,7 @@ impl Operational {
     pub fn index_needs(
         admitted: &Admitted<Index>,
         values: &[Result<ToIndex<'_>, Refusal>],
-    ) -> Vec<Result<ToUnwrap, Code>> {
+    ) -> Vec<Result<IndexNeed, Code>> {
         let needs = admitted.items().iter().zip(values).map(|(served, value)| {
             let served = served.as_ref().map_err(|denied| denied.code)?;
             let opens = match &value.as_ref().map_err(|refusal| refusal.code)?.value {
@@ -98,14 +98,14 @@ impl Operational {
                     Some(envelope_of(served, &sealed.envelope).map(|envelope| envelope.header))
                 }
             };
-            Ok(ToUnwrap { served: Arc::clone(served), opens })
+            Ok(IndexNeed { served: Arc::clone(served), opens })
         });
         needs.collect()
     }
 
     /// The keys for `needs`, if all are in memory.
     #[must_use]
-    pub fn recall_index_keys(&self, needs: &[Result<ToUnwrap, Code>], now: Now) -> Option<IndexKeys> {
+    pub fn recall_index_keys(&self, needs: &[Result<IndexNeed, Code>], now: Now) -> Option<IndexKeys> {
         let root = |_: &Served, root: &RootVersion| self.keyring.recall_root(root, now.instant).ok_or(None);
         let key = |served: &Served, header: Header| {
             let version = served.version_at_hand(header, now).ok_or(None)?.map_err(Some)?;
@@ -116,7 +116,7 @@ impl Operational {
 
     /// The keys for `needs`, unwrapped as need be; what keeps one from being had stands in its item's place. Blocks.
     #[must_use]
-    pub fn load_index_keys(&self, needs: &[Result<ToUnwrap, Code>], now: Now) -> IndexKeys {
+    pub fn load_index_keys(&self, needs: &[Result<IndexNeed, Code>], now: Now) -> IndexKeys {
         let (store, master_keys) = (&self.store, &self.master_keys);
         let told = |stop: Stop| Some(stop.told().code);
         let root = |served: &Served, root: &RootVersion| {
@@ -124,9 +124,7 @@ impl Operational {
         };
         let key = |served: &Served, header: Header| {
             let version = self.load_version(served, header, now).map_err(Some)?;
-            let held = self.keyring.load(version, &served.object, store, master_keys, now.instant);
-            let held = held.map_err(told)?;
-            self.check_not_closed((version.key_id, version.version)).map(|()| held).map_err(Some)
+            self.load_data_key(version, &served.object, now).map_err(told)
         };
         keys_of(needs, |need| need.unwrap(root, key)).unwrap_or_default()
     }
@@ -195,7 +193,7 @@ impl Operational {
     }
 }
 
-impl ToUnwrap {
+impl IndexNeed {
     /// By what finds roots and data keys: `None` where one is not in memory, else why it cannot be had.
     fn unwrap(
         &self,
@@ -216,11 +214,11 @@ impl ToUnwrap {
 
 /// The keys of each item; nothing when one is not in memory. Neighbours that need the same share it.
 fn keys_of(
-    needs: &[Result<ToUnwrap, Code>],
-    unwrap: impl Fn(&ToUnwrap) -> Result<Unwrapped, Option<Code>>,
+    needs: &[Result<IndexNeed, Code>],
+    unwrap: impl Fn(&IndexNeed) -> Result<Unwrapped, Option<Code>>,
 ) -> Option<IndexKeys> {
     let mut keys: Vec<Result<Arc<Unwrapped>, Code>> = Vec::with_capacity(needs.len());
-    let mut before: Option<&ToUnwrap> = None;
+    let mut before: Option<&IndexNeed> = None;
     for need in needs {
         let key = match (need, keys.last()) {
             (Err(code), _) => Err(*code),

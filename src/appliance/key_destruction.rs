@@ -27,7 +27,7 @@ use super::second_person::{Seconded, ended, no, record};
 use super::wanted::Wanted;
 
 impl FoundKey {
-    /// Whether it could be asked to seal, as far as its object goes.
+    /// Whether requests may still seal under it: it is its object's current version, and the object is not retired.
     fn may_seal(&self) -> bool {
         self.is_current() && self.object.retired.is_none()
     }

@@ -189,7 +189,7 @@ impl Operational {
         } else {
             self.reopen_key(place);
         }
-        if !version.state.seals() {
+        if !version.state.may_come_to_seal() {
             self.leases.forget(place);
         }
     }
@@ -215,7 +215,7 @@ impl Operational {
         let version = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, Some(why.clone()));
-            let found_sealing = found.is_current() && found.version.state.seals();
+            let found_sealing = found.is_current() && found.version.state.may_come_to_seal();
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
                 is_so_already = true;

@@ -57,9 +57,9 @@ impl Operational {
     pub fn key_shown(&self, of: &KeyOf) -> Result<KeyShown, Stop> {
         let found = self.find_key(of)?;
         let stands_against = self.stands_against(&found)?;
-        let (next, is_current) = (next(&found), found.is_current());
+        let shown = self.version_view(found.object.id, &found.version)?;
+        let (next, is_current) = (next(&found, shown.is_worn), found.is_current());
         let FoundKey { project, object, version } = found;
-        let shown = self.version_view(object.id, &version)?;
         Ok(KeyShown {
             project: project.name.to_string(),
             object: object.name.to_string(),
@@ -105,7 +105,7 @@ impl Operational {
 }
 
 /// What to do next, in order.
-fn next(found: &FoundKey) -> Vec<&'static str> {
+fn next(found: &FoundKey, is_worn: bool) -> Vec<&'static str> {
     let FoundKey { object, version, .. } = found;
     let must_rotate = found.is_current() && object.retired.is_none();
     let mut next = Vec::new();
@@ -114,7 +114,7 @@ fn next(found: &FoundKey) -> Vec<&'static str> {
             next.extend(must_rotate.then_some("rotate"));
             next.extend(["reencrypt", "look-what-depends", "schedule-destruction"]);
         }
-        KeyState::PreActive | KeyState::Active => next.extend(version.is_worn().then_some("rotate")),
+        KeyState::PreActive | KeyState::Active => next.extend(is_worn.then_some("rotate")),
         KeyState::DecryptOnly => next.extend(must_rotate.then_some("rotate")),
         KeyState::Disabled => {
             next.extend(must_rotate.then_some("rotate"));

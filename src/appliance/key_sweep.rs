@@ -90,7 +90,7 @@ impl Operational {
 
     fn tend_key(&self, row_key: &[u8], version: &KeyVersion, now: Now) -> Result<(), Stop> {
         match version.state {
-            KeyState::DestroyScheduled if version.is_doomed(now.time) && self.may_destroy(now) => {
+            KeyState::DestroyScheduled if version.is_destruction_due(now.time) && self.may_destroy(now) => {
                 self.destroy_key(row_key, now)
             }
             KeyState::Destroyed if version.gone.is_some_and(|gone| gone.unrecoverable.is_none()) => {

@@ -165,10 +165,8 @@ impl Operational {
             return Ok(None);
         };
         let after_days = object.rotate_after_days.unwrap_or(self.policies().rotation.after_days);
-        // With what the journal shows: of most algorithms the stored count alone does not tell.
-        let uses_reserved = self.key_uses(object.id, version)?.uses;
-        let counted = KeyVersion { uses_reserved, ..version.clone() };
-        Ok(counted.rotation_due(after_days, now.time).map(|due| (object, due)))
+        let uses = self.key_uses(object.id, version)?.uses;
+        Ok(version.rotation_due(after_days, uses, now.time).map(|due| (object, due)))
     }
 
     /// Lets the key of an object become so old and no older; 0 any age, none as the policy says.

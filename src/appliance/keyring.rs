@@ -28,10 +28,12 @@ use crate::domain::object::Object;
 use crate::domain::project::Kek;
 use crate::domain::refusal::Code;
 use crate::domain::root_version::RootVersion;
+use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, TokenError};
 use crate::store::{Store, Table};
 
 use super::fault::{Fault, Stop};
+use super::operational::Operational;
 use super::single_flight::SingleFlight;
 use super::under_kek::{DATA_KEYS, INDEX_ROOTS, Kind, UnderKek};
 
@@ -89,12 +91,9 @@ impl Keyring {
         self.data_keys.get(&(version.key_id, version.version)).filter(|held| now < held.until)
     }
 
-    /// The data key of `version`, unwrapped if need be: reads the store, and asks the token when the KEK is not in memory
-    /// either. Blocks.
-    ///
-    /// # Errors
-    /// `token-away` when the token is needed and does not answer; a fault when a wrapped key does not open.
-    pub(super) fn load(
+    /// The data key of `version`, unwrapped if need be. That its version was not closed meanwhile is for
+    /// [`Operational::load_data_key`] to see to, which alone asks for this.
+    fn load(
         &self,
         version: &KeyVersion,
         object: &Object,
@@ -117,10 +116,10 @@ impl Keyring {
         self.roots.get(&(version.key_id, version.version)).filter(|held| now < held.until)
     }
 
-    /// A version of an object's index root, unwrapped if need be. Blocks, as [`Keyring::load`] does.
+    /// A version of an object's index root, unwrapped if need be. Blocks, as [`Operational::load_data_key`] does.
     ///
     /// # Errors
-    /// As [`Keyring::load`].
+    /// As [`Operational::load_data_key`].
     pub(super) fn load_root(
         &self,
         version: &RootVersion,
@@ -218,10 +217,10 @@ impl Keyring {
         self.keks.remove(&(project, version));
     }
 
-    /// A version of a project's KEK, unwrapped if need be. Blocks, as [`Keyring::load`] does.
+    /// A version of a project's KEK, unwrapped if need be. Blocks, as [`Operational::load_data_key`] does.
     ///
     /// # Errors
-    /// As [`Keyring::load`].
+    /// As [`Operational::load_data_key`].
     pub(super) fn load_kek(
         &self,
         project: ProjectId,
@@ -289,6 +288,26 @@ impl Keyring {
         })?;
         let held = Arc::new(Held { key: WrappingKey::new(version, &key), until: now + self.ttl });
         self.keks.insert((project, version), Arc::clone(&held));
+        Ok(held)
+    }
+}
+
+impl Operational {
+    /// The data key of `version`, unwrapped if need be, for a request that found its version open: reads the store, and asks
+    /// the token when the KEK is not in memory either. Blocks.
+    ///
+    /// # Errors
+    /// `key-disabled` when the version was closed meanwhile: nothing of its key stays in memory. `token-away` when the token
+    /// is needed and does not answer; a fault when a wrapped key does not open.
+    pub(super) fn load_data_key(
+        &self,
+        version: &KeyVersion,
+        object: &Object,
+        now: Now,
+    ) -> Result<Arc<Held<DataKey>>, Stop> {
+        let held = self.keyring.load(version, object, &self.store, &self.master_keys, now.instant)?;
+        // After it is in the keyring: whoever closes a version forgets its key after that is known.
+        self.check_not_closed((version.key_id, version.version))?;
         Ok(held)
     }
 }

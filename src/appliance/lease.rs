@@ -95,7 +95,7 @@ impl Leases {
                 reserved => break reserved?,
             }
         };
-        self.worn.look(&stored);
+        self.worn.look(&stored, stored.uses_reserved);
         lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
         lease.left.fetch_add(granted - uses, Ordering::AcqRel);
         self.open.insert((version.key_id, version.version), lease);
@@ -127,7 +127,7 @@ impl Leases {
         let wanted = (lease.granted.load(Ordering::Acquire) * 2).min(USES_MAX).max(uses);
         let granted = fit(stored.algorithm, stored.uses_reserved, wanted);
         if granted < uses {
-            self.worn.look(&stored);
+            self.worn.look(&stored, stored.uses_reserved);
             return Err(Code::KeyExhausted.into());
         }
         stored.uses_reserved += granted;

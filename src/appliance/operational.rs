@@ -65,7 +65,7 @@ pub struct Operational {
     pub(super) token: Token,
     /// Every MK generation that still unwraps; the current one is last.
     pub(super) master_keys: Vec<MasterKey>,
-    /// To be compared with what the token unwraps after it was away.
+    /// Every generation that rows still name; also what a token that comes back is proved by.
     pub(super) store_keys: StoreKeyRing,
     /// Of pseudonyms.
     pub(super) subject_key: SubjectKey,

@@ -71,7 +71,7 @@ pub struct Renewed {
 }
 
 /// What an item needs keys of: the version that its envelope names, and the one that is to seal it, unless that is the same.
-pub struct Needed {
+pub struct RenewingNeed {
     served: Arc<Served>,
     header: Header,
     force: bool,
@@ -102,7 +102,7 @@ pub struct Renewing<'a> {
 }
 
 /// A key version by key id and number.
-type Versions<T> = HashMap<(u32, u32), T, RandomState>;
+type ByVersion<T> = HashMap<(u32, u32), T, RandomState>;
 
 impl Renewing<'_> {
     /// What was done.
@@ -114,7 +114,7 @@ impl Renewing<'_> {
     }
 }
 
-impl Needed {
+impl RenewingNeed {
     /// The versions, if what its envelope names was read already.
     fn at_hand(&self, now: Now) -> Option<Result<Found<'_>, Code>> {
         let found = self.served.version_at_hand(self.header, now)?;
@@ -127,8 +127,8 @@ impl Needed {
 }
 
 /// How often each version is to seal.
-fn uses<'a>(items: impl Iterator<Item = &'a Found<'a>>) -> Versions<(&'a KeyVersion, u64)> {
-    let mut uses = Versions::default();
+fn uses<'a>(items: impl Iterator<Item = &'a Found<'a>>) -> ByVersion<(&'a KeyVersion, u64)> {
+    let mut uses = ByVersion::default();
     for version in items.filter_map(|found| found.to) {
         uses.entry((version.key_id, version.version)).or_insert((version, 0)).1 += 1;
     }
@@ -139,22 +139,26 @@ impl Operational {
     /// What the items need keys of: owned, to be carried to a blocking thread. What keeps one from being told stands in its item's
     /// place.
     #[must_use]
-    pub fn renewing_versions(
+    pub fn renewing_needs(
         admitted: &Admitted<Reencrypt>,
         aged: &[Result<Aged<'_>, Refusal>],
-    ) -> Vec<Result<Needed, Code>> {
+    ) -> Vec<Result<RenewingNeed, Code>> {
         let needed = admitted.items().iter().zip(aged).map(|(served, aged)| {
             let served = served.as_ref().map_err(|denied| denied.code)?;
             let aged = aged.as_ref().map_err(|refusal| refusal.code)?;
             let header = envelope_of(served, &aged.sealed.envelope)?.header;
-            Ok(Needed { served: Arc::clone(served), header, force: aged.force })
+            Ok(RenewingNeed { served: Arc::clone(served), header, force: aged.force })
         });
         needed.collect()
     }
 
     /// The keys for `needed`, if all are in memory, what is known of their versions, too, and their leases hold enough uses.
     #[must_use]
-    pub fn recall_renewing_keys(&self, needed: &[Result<Needed, Code>], now: Now) -> Option<RenewingKeys> {
+    pub fn recall_renewing_keys(
+        &self,
+        needed: &[Result<RenewingNeed, Code>],
+        now: Now,
+    ) -> Option<RenewingKeys> {
         let found = needed.iter().map(|needed| match needed {
             Ok(needed) => needed.at_hand(now),
             Err(code) => Some(Err(*code)),
@@ -188,7 +192,7 @@ impl Operational {
     /// `journal-full` when uses cannot be reserved durably: then nothing else can be made durable either.
     pub fn load_renewing_keys(
         &self,
-        needed: &[Result<Needed, Code>],
+        needed: &[Result<RenewingNeed, Code>],
         now: Now,
     ) -> Result<RenewingKeys, Stop> {
         let found = needed.iter().map(|needed| {
@@ -198,9 +202,7 @@ impl Operational {
         });
         let found: Vec<Result<Found<'_>, Code>> = found.collect();
         let load = |object: &Object, version: &KeyVersion| {
-            let key = self.keyring.load(version, object, &self.store, &self.master_keys, now.instant);
-            let key = key.map_err(|stop| stop.told().code)?;
-            self.check_not_closed((version.key_id, version.version)).map(|()| key)
+            self.load_data_key(version, object, now).map_err(|stop| stop.told().code)
         };
         let keys = found.iter().map(|found| {
             let found = found.as_ref().map_err(|code| *code)?;
@@ -211,7 +213,7 @@ impl Operational {
         // Nothing is taken for an item whose keys are not there.
         let had = found.iter().zip(&keys).filter(|(_, key)| key.is_ok());
         let had = uses(had.filter_map(|(found, _)| found.as_ref().ok()));
-        let mut refused = Versions::default();
+        let mut refused = ByVersion::default();
         for (id, (version, uses)) in had {
             match self.leases.grant(version, uses, &self.store, now.time) {
                 Ok(()) => {}

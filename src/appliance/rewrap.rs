@@ -29,7 +29,7 @@ use super::fault::Stop;
 use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::rewrap_page::Versions;
+use super::rewrap_page::NewestKeks;
 use super::under_kek::KINDS;
 
 /// Time of a second that it takes; then everything else that is tended has its turn.
@@ -249,7 +249,7 @@ impl Operational {
 
     /// Counts on. Whether it is at its end.
     fn look_on(&self, look: &mut Look) -> Result<bool, Stop> {
-        let versions: Versions = look.projects.iter().map(|(id, (version, _))| (*id, *version)).collect();
+        let versions: NewestKeks = look.projects.iter().map(|(id, (version, _))| (*id, *version)).collect();
         let (found, next) = self.find(&look.at, None, &versions, usize::MAX)?;
         for found in found {
             if let Some((_, count)) = found.project.and_then(|id| look.projects.get_mut(&id)) {

@@ -46,13 +46,13 @@ pub(super) type Owner = (ObjectId, Option<ProjectId>);
 type Keks = BTreeMap<(ProjectId, u32), Arc<Held<WrappingKey>>>;
 
 /// Projects, each with the KEK version that wraps.
-pub(super) type Versions = BTreeMap<ProjectId, u32>;
+pub(super) type NewestKeks = BTreeMap<ProjectId, u32>;
 
 impl Operational {
     /// One page of those who are furthest behind.
     pub(super) fn rewrap_page(&self, owed: &BTreeMap<ProjectId, Owed>, now: Now) -> Result<(), Stop> {
         let Some(from) = owed.values().map(Owed::place).min() else { return Ok(()) };
-        let mut versions = Versions::new();
+        let mut versions = NewestKeks::new();
         for (id, _) in owed.iter().filter(|(_, owed)| owed.place() == from) {
             match self.look_up::<Project>(Table::Projects, id.as_bytes())? {
                 Some(Listed::Sound(project)) => versions.extend([(*id, project.kek_version)]),
@@ -86,7 +86,7 @@ impl Operational {
         &self,
         from: &Place,
         to: Option<&Place>,
-        projects: &Versions,
+        projects: &NewestKeks,
         limit: usize,
     ) -> Result<(Vec<Found>, Place), Stop> {
         let Some(kind) = KINDS.get(usize::from(from.0)) else { return Ok((Vec::new(), from.clone())) };
@@ -147,7 +147,7 @@ impl Operational {
     }
 
     /// The KEKs that a page needs. Blocks: one that is not in memory is asked of the token.
-    fn keks_for(&self, found: &[Found], versions: &Versions, now: Now) -> Result<Keks, Stop> {
+    fn keks_for(&self, found: &[Found], versions: &NewestKeks, now: Now) -> Result<Keks, Stop> {
         let mut keks = Keks::new();
         let mut looked = std::collections::BTreeSet::new();
         for found in found {
@@ -173,7 +173,7 @@ impl Operational {
         &self,
         found: &[Found],
         (from, next): (&Place, &Place),
-        versions: &Versions,
+        versions: &NewestKeks,
         keks: &Keks,
         now: Now,
     ) -> Result<(), Stop> {

@@ -157,12 +157,11 @@ impl Operational {
             .unwrap_or(self.policies().default_algorithm);
         let waits = self.keeps_escrow();
         // One that waits for its copy lets the one before seal on.
-        if let Some(before) = before.as_ref().filter(|_| !waits) {
-            let stepped = before.clone().step_down(because.clone());
-            if stepped != *before {
-                let row_key = KeyVersion::row_key(key_id, before.version);
-                batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&stepped));
-            }
+        if let Some(before) = before.as_ref().filter(|_| !waits)
+            && let Some(opens) = before.clone().step_down(because.clone())
+        {
+            let row_key = KeyVersion::row_key(key_id, opens.version);
+            batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens));
         }
         let ids = (*project.id.as_bytes(), *object.id.as_bytes());
         let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, number, project.kek_version);

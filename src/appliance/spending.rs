@@ -24,7 +24,7 @@ pub(super) struct Spending {
     pub(super) spender: Spender,
     lease: Lease,
     /// Fields that requests under way have in hand, and mostly put back.
-    pub(super) at_stake: AtomicU64,
+    at_stake: AtomicU64,
     /// Locked only for moments, never while the store is asked.
     kept: Mutex<Kept>,
 }
@@ -255,6 +255,20 @@ impl Purse {
     pub fn put_back(&self, taken: &Taken) {
         self.endpoint.lease.put_back(taken.fields, taken.ends[0]);
         self.api_key.lease.put_back(taken.fields, taken.ends[1]);
+    }
+
+    /// A request under way has one field of both in hand.
+    pub(super) fn hold_one(&self) {
+        for spending in self.both() {
+            spending.at_stake.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// It has it no more: it was spent or put back.
+    pub(super) fn release_one(&self) {
+        for spending in self.both() {
+            spending.at_stake.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     /// What it is spent on.

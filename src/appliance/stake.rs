@@ -7,12 +7,12 @@
 //! What a crash finds in hand counts as spent, because it was reserved durably before.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::domain::budget::Counted;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::{Now, Timestamp};
 
+use super::fault::{Fault, Stop};
 use super::known_key::KnownKey;
 use super::operational::Operational;
 use super::spending::{Purse, Taken};
@@ -20,60 +20,70 @@ use super::spending::{Purse, Taken};
 /// A field in hand, put back where it was not spent.
 pub struct Stake {
     known: Arc<KnownKey>,
-    held: Option<Taken>,
-    /// Why there is none any more.
-    refused: Option<Refusal>,
+    hand: Hand,
+}
+
+/// What is in hand.
+enum Hand {
+    /// Nothing: another field must be had before anything is opened.
+    Empty,
+    /// A field.
+    Held(Taken),
+    /// Nothing any more, and why.
+    Refused(Refusal),
+}
+
+impl Hand {
+    fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Held(_) => Ok(()),
+            Self::Refused(why) => Err(why.clone()),
+            Self::Empty => {
+                Err(Stop::from(Fault::new("an envelope was to be opened with nothing at stake")).told())
+            }
+        }
+    }
 }
 
 impl Stake {
     /// The field that the admission took, if any.
     pub(super) fn new(known: &Arc<KnownKey>, held: Option<Taken>) -> Self {
-        let mut stake = Self { known: Arc::clone(known), held: None, refused: None };
+        let mut stake = Self { known: Arc::clone(known), hand: Hand::Empty };
         if let Some(taken) = held {
             stake.hold(taken);
         }
         stake
     }
 
-    /// Whether it is known that an item may be opened, or why not: from memory. Else [`Operational::stake_again`] must tell.
+    /// Whether it is known that an item may be opened, or why not: from memory. Else [`Operational::renew_stake`] must tell.
     pub(super) fn is_settled(&mut self, time: Timestamp) -> bool {
-        if self.held.is_none()
-            && self.refused.is_none()
+        if matches!(self.hand, Hand::Empty)
             && let Some(taken) = self.purse().take(1, time)
         {
             self.hold(taken);
         }
-        self.held.is_some() || self.refused.is_some()
+        !matches!(self.hand, Hand::Empty)
     }
 
     /// Leave to open one envelope.
     ///
     /// # Errors
-    /// `budget-exhausted`; `journal-full` where no more could be reserved.
+    /// `budget-exhausted`; `journal-full` where no more could be reserved; `fault` where nobody asked whether it is settled.
     pub(super) fn check(&self) -> Result<(), Refusal> {
-        self.refused.clone().map_or(Ok(()), Err)
+        self.hand.check()
     }
 
     /// What was opened did not: the field is spent.
     pub(super) fn lose(&mut self) {
-        if self.held.take().is_some() {
-            self.count_held(false);
+        if matches!(self.hand, Hand::Held(_)) {
+            self.hand = Hand::Empty;
+            self.purse().release_one();
         }
     }
 
     fn hold(&mut self, taken: Taken) {
-        self.held = Some(taken);
-        self.count_held(true);
-    }
-
-    fn count_held(&self, more: bool) {
-        for spending in self.purse().both() {
-            if more {
-                spending.at_stake.fetch_add(1, Ordering::AcqRel);
-            } else {
-                spending.at_stake.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
+        self.hand = Hand::Held(taken);
+        self.purse().hold_one();
     }
 
     fn purse(&self) -> &Purse {
@@ -83,9 +93,9 @@ impl Stake {
 
 impl Drop for Stake {
     fn drop(&mut self) {
-        if let Some(taken) = self.held.take() {
-            self.purse().put_back(&taken);
-            self.count_held(false);
+        if let Hand::Held(taken) = &self.hand {
+            self.purse().put_back(taken);
+            self.purse().release_one();
         }
     }
 }
@@ -96,7 +106,7 @@ impl Operational {
     pub(super) fn renew_stake(&self, stake: &mut Stake, now: Now) {
         match self.charge(stake.purse(), 1, now) {
             Ok(taken) => stake.hold(taken),
-            Err(stop) => stake.refused = Some(stop.told()),
+            Err(stop) => stake.hand = Hand::Refused(stop.told()),
         }
     }
 }
@@ -107,11 +117,20 @@ mod tests {
 
     use super::*;
     use crate::appliance::budgets::Budgets;
-    use crate::appliance::fault::Stop;
     use crate::domain::budget::{DefaultBudgets, HOUR_S};
     use crate::domain::id::{ApiKeyId, EndpointId};
+    use crate::domain::refusal::Code;
     use crate::store::Batch;
     use crate::store::failing_disk::Failing;
+
+    #[test]
+    fn an_empty_hand_opens_nothing() {
+        let code = |hand: Hand| hand.check().map_err(|refusal| refusal.code);
+        assert_eq!(code(Hand::Empty), Err(Code::Fault));
+        let why = Refusal::new(Code::BudgetExhausted);
+        assert_eq!(code(Hand::Refused(why)), Err(Code::BudgetExhausted));
+        assert_eq!(code(Hand::Held(Taken::of(&[]))), Ok(()));
+    }
 
     #[test]
     fn who_waits_for_what_requests_under_way_hold_comes_back_in_a_second() {
@@ -128,12 +147,12 @@ mod tests {
         };
         let held = [charge().unwrap(), charge().unwrap()];
         assert_eq!(wait(), Duration::from_secs(24 * HOUR_S));
-        purse.api_key.at_stake.fetch_add(2, Ordering::AcqRel);
+        (0..2).for_each(|_| purse.hold_one());
         assert_eq!(wait(), Duration::from_secs(1));
         // One opened, and its field is there again; the other did not.
         purse.put_back(&held[0]);
         assert_eq!((wait(), wait()), (Duration::ZERO, Duration::from_secs(1)));
-        purse.api_key.at_stake.fetch_sub(2, Ordering::AcqRel);
+        (0..2).for_each(|_| purse.release_one());
         assert_eq!(wait(), Duration::from_secs(24 * HOUR_S));
     }
 }

@@ -61,13 +61,13 @@ impl fmt::Display for KeyName {
 pub(super) struct Worn(Mutex<BTreeMap<(u32, u32), (u64, u64)>>);
 
 impl Worn {
-    /// Looks at a version as it is stored now; the first time that it is worn goes to the log.
-    pub(super) fn look(&self, version: &KeyVersion) {
+    /// Looks at a version as it is stored now, and at its uses; the first time that it is worn goes to the log.
+    pub(super) fn look(&self, version: &KeyVersion, uses: u64) {
         // One that a rotation took out of use meanwhile is nobody's worry.
-        if !version.is_worn() {
+        if !version.is_worn(uses) {
             return;
         }
-        let (uses, uses_max) = (version.uses_reserved, version.algorithm.uses_max());
+        let uses_max = version.algorithm.uses_max();
         let mut worn = self.0.lock();
         let place = (version.key_id, version.version);
         if worn.len() >= VERSIONS_MAX && !worn.contains_key(&place) {
@@ -129,15 +129,14 @@ mod tests {
         let worn = Worn::default();
         let made = Because::system(Timestamp::from_seconds(1), "");
         let made = KeyVersion::made((7, 1), Algorithm::Aes256GcmSiv, 1, Vec::new(), made);
-        let version = |uses_reserved| KeyVersion { uses_reserved, ..made.clone() };
-        worn.look(&version((1 << 31) - 1));
+        worn.look(&made, (1 << 31) - 1);
         assert!(worn.0.lock().is_empty());
         for uses in [1 << 31, 1 << 32] {
-            worn.look(&version(uses));
+            worn.look(&made, uses);
             assert_eq!(worn.0.lock().get(&(7, 1)), Some(&(uses, 1 << 32)));
         }
         worn.forget(7, 1);
-        worn.look(&KeyVersion { state: KeyState::DecryptOnly, ..version(1 << 32) });
+        worn.look(&KeyVersion { state: KeyState::DecryptOnly, ..made }, 1 << 32);
         assert!(worn.0.lock().is_empty());
     }
 }

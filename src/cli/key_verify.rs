@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 
 use clap::Args;
 
-use crate::desk::answer::{Answer, Done, KeyShown, KeysVerified};
+use crate::desk::answer::{Answer, Done, KeysVerified, StoredKeyLine};
 use crate::desk::request::{self, Request, VerifyKeys};
 
 use super::columns::Table;
@@ -110,7 +110,7 @@ pub(super) fn text(verified: &KeysVerified) -> String {
     text
 }
 
-fn cells(key: &KeyShown) -> [String; 4] {
+fn cells(key: &StoredKeyLine) -> [String; 4] {
     [
         kind(&key.kind),
         key.project.clone().unwrap_or_default(),

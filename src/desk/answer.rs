@@ -12,7 +12,7 @@ pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::key_shown::{KeyMoveLine, KeyVersionShown, StandsAgainst};
-pub use super::key_verify::{CheckValue, KeyShown, KeysOfKind, KeysVerified, UnprovedKey};
+pub use super::key_verify::{CheckValue, KeysOfKind, KeysVerified, StoredKeyLine, UnprovedKey};
 pub use super::keys_answer::{EscrowStatus, KeysStatus, RewrappedKeys, RewrappingLine, StoreKeyStatus};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
 pub use super::session::{Link, SessionLine};

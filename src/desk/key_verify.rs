@@ -57,7 +57,7 @@ pub struct KeysOfKind {
 /// A stored key.
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct KeyShown {
+pub struct StoredKeyLine {
     /// As in [`KeysOfKind`].
     pub kind: String,
     /// Its project's name, if it has one that is known.
@@ -75,7 +75,7 @@ pub struct UnprovedKey {
     /// Its row's name.
     pub row: String,
     /// Which.
-    pub key: KeyShown,
+    pub key: StoredKeyLine,
     /// `damaged`, `of-another`, `malformed`, `does-not-unwrap`, `no-key-above` or `no-owner`.
     pub why: String,
 }
@@ -85,7 +85,7 @@ pub struct UnprovedKey {
 #[serde(deny_unknown_fields)]
 pub struct CheckValue {
     /// Of which.
-    pub key: KeyShown,
+    pub key: StoredKeyLine,
     /// Six hex digits.
     pub kcv: String,
 }
@@ -163,7 +163,7 @@ impl From<KeysProved> for KeysVerified {
     }
 }
 
-impl From<StoredKey> for KeyShown {
+impl From<StoredKey> for StoredKeyLine {
     fn from(key: StoredKey) -> Self {
         let StoredKey { kind, project, object, version } = key;
         Self { kind: kind.name().to_owned(), project, object, version }

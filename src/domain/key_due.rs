@@ -55,14 +55,14 @@ impl Due {
 }
 
 impl KeyVersion {
-    /// Why the version that seals, or should, is to be replaced now; `after_days` is how old it may become, 0 any age. One that
-    /// somebody disabled stays as it is.
+    /// Why the version that seals, or should, is to be replaced now; `after_days` is how old it may become, 0 any age, and `uses`
+    /// how often it sealed at most. One that somebody disabled stays as it is.
     #[must_use]
-    pub fn rotation_due(&self, after_days: u32, now: Timestamp) -> Option<Due> {
+    pub fn rotation_due(&self, after_days: u32, uses: u64, now: Timestamp) -> Option<Due> {
         let age_max = Duration::from_secs(u64::from(after_days) * 86_400);
         match self.state {
             KeyState::Compromised => Some(Due::Compromised),
-            KeyState::Active if self.is_worn() => Some(Due::Uses),
+            KeyState::Active if self.is_worn(uses) => Some(Due::Uses),
             KeyState::Active if self.encrypt_until.is_some_and(|end| end <= now.plus(BEFORE_WINDOW_ENDS)) => {
                 Some(Due::Window)
             }
@@ -89,17 +89,17 @@ mod tests {
     fn it_is_due_by_age_by_use_and_before_its_window_ends() {
         let at = |days| Timestamp::from_seconds(days * DAY);
         let young = version(Algorithm::Aes256Gcm);
-        assert_eq!(young.rotation_due(30, at(39)), None);
-        assert_eq!(young.rotation_due(30, at(40)), Some(Due::Age));
-        assert_eq!(young.rotation_due(0, at(10_000)), None);
+        assert_eq!(young.rotation_due(30, 0, at(39)), None);
+        assert_eq!(young.rotation_due(30, 0, at(40)), Some(Due::Age));
+        assert_eq!(young.rotation_due(0, 0, at(10_000)), None);
         // By a clock that was behind, nothing is old.
-        assert_eq!(young.rotation_due(30, at(1)), None);
-        let worn = KeyVersion { uses_reserved: 1 << 31, ..young.clone() };
-        assert_eq!(worn.rotation_due(0, at(11)), Some(Due::Uses));
+        assert_eq!(young.rotation_due(30, 0, at(1)), None);
+        assert_eq!(young.rotation_due(0, (1 << 31) - 1, at(11)), None);
+        assert_eq!(young.rotation_due(0, 1 << 31, at(11)), Some(Due::Uses));
         let ends = KeyVersion { encrypt_until: Some(at(20)), ..young.clone() };
-        assert_eq!(ends.rotation_due(0, Timestamp::from_seconds(19 * DAY - 1)), None);
+        assert_eq!(ends.rotation_due(0, 0, Timestamp::from_seconds(19 * DAY - 1)), None);
         for day in [19, 20, 21] {
-            assert_eq!(ends.rotation_due(0, at(day)), Some(Due::Window));
+            assert_eq!(ends.rotation_due(0, 0, at(day)), Some(Due::Window));
         }
         for (state, due) in [
             (KeyState::Compromised, Some(Due::Compromised)),
@@ -108,7 +108,7 @@ mod tests {
             (KeyState::DestroyScheduled, None),
         ] {
             let it = KeyVersion { state, ..young.clone() };
-            assert_eq!(it.rotation_due(1, at(400)), due, "{state:?}");
+            assert_eq!(it.rotation_due(1, 0, at(400)), due, "{state:?}");
         }
     }
 }

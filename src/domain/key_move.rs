@@ -125,19 +125,6 @@ pub struct WrongKeyState {
 }
 
 impl KeyMove {
-    /// All of them, by number.
-    pub const ALL: [Self; 9] = [
-        Self::Make,
-        Self::StepDown,
-        Self::Disable,
-        Self::Enable,
-        Self::Compromise,
-        Self::Schedule,
-        Self::Cancel,
-        Self::Destroy,
-        Self::Windows,
-    ];
-
     /// The word in answers and lists.
     #[must_use]
     pub const fn name(self) -> &'static str {

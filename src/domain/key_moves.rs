@@ -24,16 +24,16 @@ impl KeyVersion {
         WrongKeyState { state: self.state, wanted }
     }
 
-    /// Whether its own kind is to be neither sealed nor opened with for the time being, or for good.
+    /// Whether it neither seals nor opens at present: disabled, waiting to be destroyed, or destroyed.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         matches!(self.state, KeyState::Disabled | KeyState::DestroyScheduled | KeyState::Destroyed)
     }
 
-    /// Another version seals from now on, and this one never again; closed or not. One that sealed nothing stays what it is.
+    /// Another version seals from now on, and this one never again; closed or not. None where it sealed nothing anyway.
     #[must_use]
-    pub fn step_down(mut self, because: Because) -> Self {
-        if self.seal_no_more() { self.moved(KeyMove::StepDown, because) } else { self }
+    pub fn step_down(mut self, because: Because) -> Option<Self> {
+        self.seal_no_more().then(|| self.moved(KeyMove::StepDown, because))
     }
 
     /// What a new epoch leaves of a version whose uses were counted, and the count is lost: it only opens. None where it sealed
@@ -48,7 +48,7 @@ impl KeyVersion {
         let mut did = false;
         let doomed = self.doom.as_mut().map(|doom| &mut doom.back);
         for state in [Some(&mut self.state), self.enabled_as.as_mut(), doomed].into_iter().flatten() {
-            if state.seals() {
+            if state.may_come_to_seal() {
                 *state = KeyState::DecryptOnly;
                 did = true;
             }
@@ -130,7 +130,7 @@ impl KeyVersion {
         may_seal: bool,
         because: Because,
     ) -> Result<Self, WrongKeyState> {
-        if (self.state.seals() && may_seal)
+        if (self.state.may_come_to_seal() && may_seal)
             || matches!(self.state, KeyState::DestroyScheduled | KeyState::Destroyed)
         {
             return Err(self.wrong(KeyMove::Schedule));
@@ -159,8 +159,7 @@ impl KeyVersion {
     /// One whose end is not scheduled, or not due yet.
     pub fn destroy(mut self, master_key: u32, because: Because) -> Result<Self, WrongKeyState> {
         let now = because.when;
-        let is_due = self.doom.is_some_and(|doom| doom.at <= now);
-        if self.state != KeyState::DestroyScheduled || !is_due {
+        if !self.is_destruction_due(now) {
             return Err(self.wrong(KeyMove::Destroy));
         }
         self.gone = Some(Gone { here: now, kek_version: self.kek_version, master_key, unrecoverable: None });
@@ -171,7 +170,7 @@ impl KeyVersion {
 
     /// Whether its destruction is due.
     #[must_use]
-    pub fn is_doomed(&self, now: Timestamp) -> bool {
+    pub fn is_destruction_due(&self, now: Timestamp) -> bool {
         self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
     }
 
@@ -186,7 +185,7 @@ impl KeyVersion {
         decrypt_until: Option<Timestamp>,
         because: Because,
     ) -> Result<Self, Refusal> {
-        let seals = self.state.seals();
+        let seals = self.state.may_come_to_seal();
         if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
             return Err(self.wrong(KeyMove::Windows).into());
         }
@@ -271,7 +270,7 @@ mod tests {
         let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
         assert_eq!(disabled.clone().enable(because(3)).unwrap().unwrap().state, KeyState::Active);
         // Another version seals meanwhile, or a new epoch begins.
-        let stepped = disabled.clone().step_down(because(3));
+        let stepped = disabled.clone().step_down(because(3)).unwrap();
         assert_eq!(stepped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
         let jumped = disabled.clone().after_lost_count().unwrap();
         assert_eq!(jumped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
@@ -283,15 +282,17 @@ mod tests {
         let back = found.cancel(because(5)).unwrap();
         assert_eq!((back.state, back.is_compromised()), (KeyState::Disabled, true));
         assert_eq!(back.enable(because(6)).unwrap().unwrap().state, KeyState::Compromised);
-        let stepped = doomed.step_down(because(4)).cancel(because(5)).unwrap();
+        let stepped = doomed.step_down(because(4)).unwrap();
+        assert_eq!(stepped.clone().step_down(because(4)), None);
+        let stepped = stepped.cancel(because(5)).unwrap();
         assert_eq!(stepped.enable(because(6)).unwrap().unwrap().state, KeyState::DecryptOnly);
     }
 
     #[test]
     fn a_key_goes_when_its_time_is_over_and_not_before() {
         let doomed = version(KeyState::DecryptOnly).schedule(at(100), true, because(2)).unwrap();
-        assert!(!doomed.is_doomed(at(99)) && doomed.clone().destroy(4, because(99)).is_err());
-        assert!(doomed.is_doomed(at(100)));
+        assert!(!doomed.is_destruction_due(at(99)) && doomed.clone().destroy(4, because(99)).is_err());
+        assert!(doomed.is_destruction_due(at(100)));
         let gone = doomed.destroy(4, because(100)).unwrap();
         assert!(gone.wrapped.is_empty() && gone.is_closed());
         let told = Gone { here: at(100), kek_version: 3, master_key: 4, unrecoverable: None };

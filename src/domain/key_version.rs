@@ -17,7 +17,7 @@ use super::timestamp::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum KeyState {
-    /// Made, not yet safe to lose the disk with.
+    /// Made; seals once a copy of it is in the escrow log. Opens already.
     #[n(0)]
     PreActive,
     /// Seals and opens.
@@ -52,9 +52,9 @@ impl KeyState {
         Self::Compromised,
     ];
 
-    /// Whether one that stands there seals, or will once it is safe to.
+    /// Whether one that stands there seals, or is to once there is a copy of it.
     #[must_use]
-    pub const fn seals(self) -> bool {
+    pub const fn may_come_to_seal(self) -> bool {
         matches!(self, Self::PreActive | Self::Active)
     }
 
@@ -191,10 +191,11 @@ impl KeyVersion {
         key
     }
 
-    /// Whether it seals and has been used half as often as its algorithm allows: time to rotate it.
+    /// Whether it seals and, with so many uses, is half used up: time to rotate it. Its row alone does not tell how many they
+    /// are: most algorithms' are counted from the journal.
     #[must_use]
-    pub const fn is_worn(&self) -> bool {
-        matches!(self.state, KeyState::Active) && self.uses_reserved >= self.algorithm.rotate_at_uses()
+    pub const fn is_worn(&self, uses: u64) -> bool {
+        matches!(self.state, KeyState::Active) && uses >= self.algorithm.rotate_at_uses()
     }
 
     /// Whether it was found used up by folding the journal. One that is leased is used up when no lease is left.
@@ -296,7 +297,8 @@ mod tests {
         for state in KeyState::ALL {
             let version = version(state);
             assert_eq!(version.sealing(NOW).is_ok(), state == KeyState::Active, "{state:?}");
-            let opens = state.seals() || matches!(state, KeyState::DecryptOnly | KeyState::Compromised);
+            let opens =
+                state.may_come_to_seal() || matches!(state, KeyState::DecryptOnly | KeyState::Compromised);
             assert_eq!(version.opening(NOW).is_ok(), opens, "{state:?}");
         }
     }

@@ -152,8 +152,8 @@ impl Desk {
         })?;
         let sealed = || Ok(Sealed { envelope: Zeroizing::new(self.envelope.clone()), context: context() });
         let sealed: Vec<_> = std::iter::repeat_with(sealed).take(fields).collect();
-        let versions = Operational::opening_versions(&admitted, &sealed);
-        let keys = operational.load_opening_keys(versions, clock());
+        let needs = Operational::opening_needs(&admitted, &sealed);
+        let keys = operational.load_opening_keys(needs, clock());
         let done = operational.decrypt(&admitted, &keys, sealed, clock()).unwrap();
         for opened in done.items {
             assert_eq!(*opened.unwrap(), b"rahasia");

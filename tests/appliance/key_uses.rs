@@ -177,6 +177,10 @@ fn a_version_that_is_used_up_seals_no_more_and_opens_still() {
         by_hand(&sandbox);
         let world = World { daemon: sandbox.resume(), sandbox };
         let absensi = world.absensi();
+        // What to do is told from what the journal shows: nothing of it is in the version's own row yet.
+        let told = world.done(&format!("key show {OBJECT} 1 --project {PROJECT}"));
+        let told = &told["key-version"];
+        assert_eq!((&told["version"]["worn"], &told["next"]), (&json!(true), &json!(["rotate"])));
         let old = sealed(&absensi, OBJECT, 5);
         // Noticed when it is folded, a minute later.
         let (item, start) = (json!({ "object": OBJECT, "plaintext": "" }), Instant::now());

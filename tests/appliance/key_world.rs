@@ -164,8 +164,8 @@ impl World {
         let keys = match operational.recall_opening_keys(&admitted, &sealed, clock()) {
             Some(keys) => keys,
             None => {
-                let versions = Operational::opening_versions(&admitted, &sealed);
-                operational.load_opening_keys(versions, clock())
+                let needs = Operational::opening_needs(&admitted, &sealed);
+                operational.load_opening_keys(needs, clock())
             }
         };
         let done = operational.decrypt(&admitted, &keys, sealed, clock()).unwrap();

@@ -50,7 +50,7 @@ pub(crate) fn stuff(sandbox: &Sandbox, softhsm: &SoftHsm, object: &str, keys: u3
             let made = Because::system(Timestamp::from_seconds(1), "");
             let place = (object.key_id, version);
             let row = KeyVersion::made(place, Algorithm::Xaes256Gcm, 1, wrapped, made.clone());
-            let row = row.step_down(made);
+            let row = row.step_down(made).unwrap();
             batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&row));
         }
         vault.store.commit(batch).unwrap();
