@@ -262,7 +262,8 @@ impl Operational {
         self.key_shown(of)
     }
 
-    /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason.
+    /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason. Where they are so already, nothing is
+    /// recorded.
     ///
     /// # Errors
     /// `not-found`, `wrong-key-state`; `bad-request` for windows that cannot be, and for a growing one without a reason.
@@ -274,24 +275,37 @@ impl Operational {
         why: Option<Description>,
         now: Now,
     ) -> Result<KeyShown, Stop> {
-        self.change_keys(now, |batch| {
+        self.change_windows(&leave, of, windows, why.as_ref(), now)?;
+        self.keys_due.soon.store(true, Ordering::Release);
+        self.key_shown(of)
+    }
+
+    fn change_windows(
+        &self,
+        leave: &Leave,
+        of: &KeyOf,
+        windows: Windows,
+        why: Option<&Description>,
+        now: Now,
+    ) -> Result<(), Stop> {
+        let _changes = self.changing.lock();
+        let _no_lease = self.leases.hold();
+        self.change_if_any(now, |batch| {
             let found = self.find_key(of)?;
             let old = &found.version;
             let encrypt = windows.encrypt.map_or(old.encrypt_until, Window::end);
             let decrypt = windows.decrypt.map_or(old.decrypt_until, Window::end);
-            let because = Because::of(leave.actor(), now.time, why.clone());
-            let version = old.clone().set_windows(encrypt, decrypt, because)?;
+            let because = Because::of(leave.actor(), now.time, why.cloned());
+            let Some(version) = old.clone().set_windows(encrypt, decrypt, because)? else { return Ok(None) };
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let end = |end: Option<Timestamp>| end.map_or_else(|| "never".to_owned(), |end| end.to_string());
             let audit = found
-                .audit(&leave, "key.windows", now)
+                .audit(leave, "key.windows", now)
                 .with("encrypt-until", end(encrypt))
                 .with("decrypt-until", end(decrypt));
-            Ok((batch, because_of(audit, why.as_ref()), ()))
-        })?;
-        self.keys_due.soon.store(true, Ordering::Release);
-        self.key_shown(of)
+            Ok(Some((batch, because_of(audit, why))))
+        })
     }
 }

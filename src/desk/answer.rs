@@ -11,7 +11,7 @@ pub use super::audit_answer::{
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::endpoint_shown::{EndpointShown, Granted};
-pub use super::key_shown::{KeyMoveLine, KeyVersionShown, StandsAgainst};
+pub use super::key_shown::{KeyMoveLine, KeyVersionShown, StandsAgainst, WindowsLine};
 pub use super::key_verify::{CheckValue, KeysOfKind, KeysVerified, StoredKeyLine, UnprovedKey};
 pub use super::keys_answer::{EscrowStatus, KeysStatus, RewrappedKeys, RewrappingLine, StoreKeyStatus};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
@@ -312,6 +312,15 @@ pub struct KeyVersion {
     pub decrypt_until: Option<String>,
     /// When its scheduled destruction falls due.
     pub destroy_at: Option<String>,
+    /// Whether it is known to be in other hands, also while it is disabled or waits for its destruction.
+    #[serde(default)]
+    pub compromised: bool,
+    /// Whether its window to encrypt is over.
+    #[serde(default)]
+    pub encrypt_over: bool,
+    /// Whether its window to decrypt is over.
+    #[serde(default)]
+    pub decrypt_over: bool,
     /// How often it was used.
     pub uses: KeyUses,
 }

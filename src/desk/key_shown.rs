@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::{self, Appliance, KeyShown as Shown, StandsAgainst as Stands, Stop};
+use crate::appliance::{self, Appliance, KeyShown as Shown, StandsAgainst as Stands, Stop, Target};
 use crate::domain::access::Act;
 use crate::domain::key_move::Move;
 
@@ -38,7 +38,7 @@ pub struct KeyVersionShown {
     pub stands_against: Vec<StandsAgainst>,
     /// The last of its moves, oldest first; the audit trail has all.
     pub moves: Vec<KeyMoveLine>,
-    /// What to do, in order: `rotate`, `reencrypt`, `look-what-depends`, `schedule-destruction`, `enable`, `cancel-destruction`.
+    /// What to do, in order: `rotate`, `enable`, `windows`, `reencrypt`, `look-what-depends`, `schedule-destruction`, `cancel-destruction`.
     pub next: Vec<String>,
     /// Of these, what is a step of the project's members: whoever asks may not do it.
     #[serde(default)]
@@ -67,20 +67,49 @@ pub struct KeyMoveLine {
     pub time: String,
     /// Who, as audit records say it.
     pub actor: String,
-    /// In the words of whoever did it.
+    /// Its name: of members of the project and officers, and of everyone for who may list users.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Of what takes two persons: who asked for it, as audit records say it; the actor said yes.
+    #[serde(default)]
+    pub asked_by: Option<String>,
+    /// The name of who asked, as that of the actor.
+    #[serde(default)]
+    pub asked_by_name: Option<String>,
+    /// In the words of whoever did it, or asked for it.
     pub reason: Option<String>,
+    /// Of `windows`: what they were from then on.
+    #[serde(default)]
+    pub windows: Option<WindowsLine>,
+}
+
+/// Ends of both windows, as a move left them.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowsLine {
+    /// From when on it encrypts nothing; none for no end.
+    pub encrypt_until: Option<String>,
+    /// From when on it decrypts nothing; none for no end.
+    pub decrypt_until: Option<String>,
 }
 
 impl KeyVersionShown {
-    /// With whose each step is.
+    /// With the names that whoever asks may know, and whose each step is.
     pub(super) fn whole(shown: Shown, appliance: &Appliance, asker: &Asker) -> Result<Self, Stop> {
+        let everyone = asker.may(appliance, Act::UserList, Target::Appliance)?;
+        let names = appliance.unlocked()?.movers(shown.project_id, &shown.moves, everyone)?;
         let mut whole = Self::from(shown);
+        for line in &mut whole.moves {
+            line.name = names.get(&line.actor).cloned();
+            line.asked_by_name = line.asked_by.as_ref().and_then(|who| names.get(who).cloned());
+        }
         for step in &whole.next {
             let act = match step.as_str() {
                 // Who turns keys sees to it that applications encrypt anew.
                 "rotate" | "reencrypt" => Act::KeyRotate,
                 "schedule-destruction" => Act::KeyScheduleDestruction,
                 "enable" => Act::KeyEnable,
+                "windows" => Act::KeyWindows,
                 "cancel-destruction" => Act::KeyCancelDestruction,
                 _ => continue,
             };
@@ -95,6 +124,7 @@ impl KeyVersionShown {
 impl From<Shown> for KeyVersionShown {
     fn from(shown: Shown) -> Self {
         let Shown {
+            project_id: _,
             project,
             object,
             key_id,
@@ -143,7 +173,14 @@ impl From<Move> for KeyMoveLine {
             state: one.to.name().into(),
             time: one.when.to_string(),
             actor: one.who,
+            name: None,
+            asked_by: one.asked_by,
+            asked_by_name: None,
             reason: one.why.map(|why| why.to_string()),
+            windows: one.set.map(|set| WindowsLine {
+                encrypt_until: told(set.encrypt_until),
+                decrypt_until: told(set.decrypt_until),
+            }),
         }
     }
 }
@@ -162,6 +199,9 @@ impl From<appliance::KeyVersionView> for KeyVersion {
             encrypt_until: told(view.encrypt_until),
             decrypt_until: told(view.decrypt_until),
             destroy_at: told(view.destroy_at),
+            compromised: view.marks.is_compromised,
+            encrypt_over: view.marks.is_encrypt_over,
+            decrypt_over: view.marks.is_decrypt_over,
         }
     }
 }

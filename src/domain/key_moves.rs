@@ -3,7 +3,7 @@
 //! A version that is disabled, or waits to be destroyed, remembers what it was, so that it is never more than that again; what
 //! another version, a new epoch or a compromise takes away from it meanwhile is taken from what it remembers.
 
-use super::key_move::{Because, Doom, Gone, KeyMove, MOVES_KEPT_MAX, Move, WrongKeyState};
+use super::key_move::{Because, Doom, Gone, KeyMove, MOVES_KEPT_MAX, Move, WindowsSet, WrongKeyState};
 use super::key_version::{KeyState, KeyVersion};
 use super::refusal::{Code, Refusal};
 use super::timestamp::Timestamp;
@@ -14,10 +14,28 @@ impl KeyVersion {
     pub(super) fn moved(mut self, what: KeyMove, because: Because) -> Self {
         let Because { who, when, why } = because;
         let moves = self.moves.get_or_insert_default();
-        moves.push(Move { what, to: self.state, when, who, why });
-        let over = moves.len().saturating_sub(MOVES_KEPT_MAX);
-        moves.drain(..over);
+        while moves.len() >= MOVES_KEPT_MAX {
+            // Made, compromised and destroyed it is once each; so what is left where nothing else can go is an old schedule.
+            let goes = moves.iter().position(|old| !old.what.is_kept());
+            let goes = goes.or_else(|| moves.iter().position(|old| old.what == KeyMove::Schedule));
+            moves.remove(goes.unwrap_or(0));
+        }
+        moves.push(Move { what, to: self.state, when, who, why, set: None, asked_by: None });
         self
+    }
+
+    /// The same with what belongs to its last move.
+    fn last_move(mut self, write: impl FnOnce(&mut Move)) -> Self {
+        if let Some(last) = self.moves.as_mut().and_then(|moves| moves.last_mut()) {
+            write(last);
+        }
+        self
+    }
+
+    /// The same with who asked for its last move, which somebody else said yes to.
+    #[must_use]
+    pub fn asked_by(self, who: &str) -> Self {
+        self.last_move(|last| last.asked_by = Some(who.to_owned()))
     }
 
     const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
@@ -174,7 +192,7 @@ impl KeyVersion {
         self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
     }
 
-    /// Other ends of its windows.
+    /// Other ends of its windows. None where they are so already.
     ///
     /// # Errors
     /// `wrong-key-state` for one that is destroyed, and for a window to seal of one that seals no more; `bad-request` for one that
@@ -184,10 +202,13 @@ impl KeyVersion {
         encrypt_until: Option<Timestamp>,
         decrypt_until: Option<Timestamp>,
         because: Because,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Option<Self>, Refusal> {
         let seals = self.state.may_come_to_seal();
         if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
             return Err(self.wrong(KeyMove::Windows).into());
+        }
+        if (encrypt_until, decrypt_until) == (self.encrypt_until, self.decrypt_until) {
+            return Ok(None);
         }
         let bad = |why: &'static str| Refusal::new(Code::BadRequest).detail(why);
         if let Some(decrypt) = decrypt_until
@@ -204,7 +225,8 @@ impl KeyVersion {
             return Err(bad("To decrypt for longer than was settled takes a reason; give one."));
         }
         (self.encrypt_until, self.decrypt_until) = (encrypt_until, decrypt_until);
-        Ok(self.moved(KeyMove::Windows, because))
+        let set = WindowsSet { encrypt_until, decrypt_until };
+        Ok(Some(self.moved(KeyMove::Windows, because).last_move(|last| last.set = Some(set))))
     }
 }
 
@@ -306,7 +328,12 @@ mod tests {
     fn windows_shrink_freely_and_grow_with_a_reason() {
         let bare = |seconds| Because { why: None, ..because(seconds) };
         let it = version(KeyState::Active);
-        let set = it.clone().set_windows(Some(at(50)), Some(at(90)), bare(2)).unwrap();
+        let set = it.clone().set_windows(Some(at(50)), Some(at(90)), bare(2)).unwrap().unwrap();
+        let told = set.moves.as_ref().unwrap().last().unwrap().set;
+        assert_eq!(told, Some(WindowsSet { encrypt_until: Some(at(50)), decrypt_until: Some(at(90)) }));
+        // What changes nothing is no move.
+        assert_eq!(set.clone().set_windows(Some(at(50)), Some(at(90)), bare(3)), Ok(None));
+        assert_eq!(it.clone().set_windows(None, None, bare(3)), Ok(None));
         assert_eq!((set.encrypt_until, set.decrypt_until), (Some(at(50)), Some(at(90))));
         assert!(set.clone().set_windows(Some(at(40)), Some(at(80)), bare(3)).is_ok());
         for grown in [Some(at(91)), None] {
@@ -324,16 +351,59 @@ mod tests {
     }
 
     #[test]
-    fn the_row_keeps_the_last_moves() {
-        let mut it = version(KeyState::DecryptOnly);
-        for round in 0..20 {
-            it = it.disable(because(round)).unwrap().unwrap().enable(because(round)).unwrap().unwrap();
+    fn the_row_keeps_the_last_moves_and_what_a_key_went_through() {
+        let flip = |it: KeyVersion, from: u64| {
+            (from..from + 20).fold(it, |it, round| {
+                let disabled = it.disable(because(round)).unwrap().unwrap();
+                disabled.enable(because(round)).unwrap().unwrap()
+            })
+        };
+        let it = flip(version(KeyState::DecryptOnly), 10);
+        let moves = it.moves.clone().unwrap();
+        assert_eq!(moves.len(), MOVES_KEPT_MAX);
+        assert_eq!((moves[0].when, moves[0].what), (at(1), KeyMove::Make));
+        assert_eq!(
+            (moves[1].when, moves[15].what, moves[15].to),
+            (at(22), KeyMove::Enable, KeyState::DecryptOnly)
+        );
+        let doomed = it.compromise(because(40)).unwrap().unwrap().schedule(at(900), true, because(41)).unwrap();
+        let it = flip(doomed.asked_by("user:siti").cancel(because(42)).unwrap(), 50);
+        let kept: Vec<_> = it.moves.iter().flatten().filter(|one| one.what.is_kept()).collect();
+        assert_eq!(
+            kept.iter().map(|one| one.what).collect::<Vec<_>>(),
+            [KeyMove::Make, KeyMove::Compromise, KeyMove::Schedule]
+        );
+        assert_eq!(kept[2].asked_by.as_deref(), Some("user:siti"));
+        // However often its end is asked for, the row does not grow, and the last move is in it.
+        let mut it = it;
+        for round in 100..120 {
+            it = it.schedule(at(900), true, because(round)).unwrap();
+            assert_eq!(it.moves.as_ref().unwrap().last().unwrap().what, KeyMove::Schedule);
+            it = it.cancel(because(round)).unwrap();
+            assert_eq!(it.moves.as_ref().unwrap().last().unwrap().what, KeyMove::Cancel);
         }
         let moves = it.moves.unwrap();
-        assert_eq!(moves.len(), MOVES_KEPT_MAX);
-        assert_eq!(
-            (moves[0].when, moves[15].what, moves[15].to),
-            (at(12), KeyMove::Enable, KeyState::DecryptOnly)
-        );
+        assert_eq!((moves.len(), moves[0].what, moves[1].what), (16, KeyMove::Make, KeyMove::Compromise));
+    }
+
+    #[test]
+    fn a_move_of_before_is_read_and_one_without_more_is_written_as_before() {
+        #[derive(minicbor::Encode)]
+        #[cbor(map)]
+        struct Before {
+            #[n(0)]
+            what: KeyMove,
+            #[n(1)]
+            to: KeyState,
+            #[n(2)]
+            when: Timestamp,
+            #[n(3)]
+            who: String,
+        }
+        let (what, to, when, who) = (KeyMove::Disable, KeyState::Disabled, at(7), "local:0".to_owned());
+        let before = crate::domain::cbor::encode(&Before { what, to, when, who: who.clone() });
+        let read: Move = crate::domain::cbor::decode(&before).unwrap();
+        assert_eq!(read, Move { what, to, when, who, why: None, set: None, asked_by: None });
+        assert_eq!(crate::domain::cbor::encode(&read), before);
     }
 }

@@ -29,6 +29,7 @@ mod index_rotation;
 mod journal;
 mod kek_rotation;
 mod key_destruction;
+mod key_history;
 mod key_life;
 mod key_load;
 mod key_model;
