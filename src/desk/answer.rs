@@ -289,6 +289,7 @@ pub struct IndexRootVersion {
 }
 
 /// A key version without its key.
+#[expect(clippy::struct_excessive_bools, reason = "members of an answer, each by its name")]
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyVersion {

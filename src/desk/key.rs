@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::{
-    Appliance, KeyOf, KeyShown as Shown, Leave, NextKey, Stop, Target, Window, Windows,
-};
+use crate::appliance::{Appliance, KeyOf, KeyShown as Shown, Leave, NextKey, Stop, Target, Window, Windows};
 use crate::domain::access::Act;
 use crate::domain::description::{Description, NotADescription};
 use crate::domain::refusal::Refusal;
@@ -153,9 +151,8 @@ impl Key {
         now: Now,
     ) -> Result<Done, Stop> {
         let appliance = door.unlocked()?;
-        let shown = |shown: Shown| {
-            Ok(Done::KeyVersion(Box::new(KeyVersionShown::whole(shown, door, asker)?)))
-        };
+        let shown =
+            |shown: Shown| Ok(Done::KeyVersion(Box::new(KeyVersionShown::whole(shown, door, asker)?)));
         match self {
             Self::List { project, object } => {
                 let versions = appliance.object(&project, &object)?.versions;
@@ -203,8 +200,8 @@ impl Key {
             Self::ScheduleDestruction { project, object, version, days, reason: why } => {
                 let of = KeyVersionOf { project, object, version }.parse()?;
                 let why = must_say(why, "The end of a key version is asked for")?;
-                let asked = appliance.ask_destruction(leave, &of, days, why, now)?;
-                Ok(Done::Approval(Box::new(ApprovalLine::whole(asked, &appliance, now)?)))
+                let approval = appliance.ask_destruction(leave, &of, days, why, now)?;
+                Ok(Done::Approval(Box::new(ApprovalLine::whole(approval, &appliance, now)?)))
             }
             Self::Verify(wanted) => wanted.perform(door),
             Self::CancelDestruction(moved) => {

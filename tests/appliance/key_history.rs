@@ -127,7 +127,10 @@ fn a_scheduled_end_names_both_persons_and_counts_a_lease_as_what_may_have_been()
     assert!(approvals("en").contains("decrypt_only, at most 1024 encrypted, 0 decrypted, gone 2"));
     assert!(approvals("id").contains("decrypt_only, paling banyak 1024 dienkripsi, 0 didekripsi, hilang 2"));
     let one = said(&world, "id", &["approval", "show", &id]);
-    assert!(one.contains("hal           musnahkan versi kunci\n") && one.contains("paling banyak 1024 nilai"), "{one}");
+    assert!(
+        one.contains("hal           musnahkan versi kunci\n") && one.contains("paling banyak 1024 nilai"),
+        "{one}"
+    );
     budi.decide(&id, "give").ok();
     let told = opsir.get(&path(2, "")).ok();
     let scheduled = &moves(&told, "schedule-destruction")[0];

@@ -278,7 +278,8 @@ fn an_officer_sees_what_it_stopped(world: &World, siti: &Person, opsir: &Person,
     assert!(wrong.json()["detail"].as_str().unwrap().contains("object \"nihil\""), "{}", wrong.text());
     // The operator asks for no destruction: that has a name.
     let verb = ["key", "show", OBJECT, "1", "--project", PROJECT];
-    for (language, step) in [("en", "(a step of the project's members)"), ("id", "(langkah anggota proyek)")] {
+    for (language, step) in [("en", "(a step of the project's members)"), ("id", "(langkah anggota proyek)")]
+    {
         let output = world.sandbox.run(&[&["--language", language], &verb[..]].concat());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let theirs: Vec<&str> = said.lines().filter(|line| line.ends_with(step)).collect();
