@@ -9,6 +9,7 @@ use crate::domain::object::Object;
 use crate::domain::timestamp::Now;
 use crate::store::{Batch, Scan, StoreError, Table};
 
+use super::closed_keys::KeyPlace;
 use super::escrow::tables;
 use super::fault::Stop;
 use super::listed::Listed;
@@ -78,18 +79,14 @@ impl Operational {
     }
 
     fn activate(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
-        let mut before = None;
-        let _changes = self.changing.lock();
-        // A lease that is granted meanwhile would be lost.
-        let _no_lease = self.leases.hold();
-        self.change_if_any(now, |batch| {
+        let stepped = self.change_keys_maybe(now, |batch| {
             let batch = batch.delete(Table::Counters, &waits_key(Table::KeyVersions, row_key));
             let audit = AuditRecord::new(now.time, Actor::System, "key.activate");
             let row = match self.store.get(Table::KeyVersions, row_key) {
                 Ok(Some(row)) => row,
-                Ok(None) => return Ok(Some((batch, audit.with("left", "no key version")))),
+                Ok(None) => return Ok(Some((batch, audit.with("left", "no key version"), None))),
                 Err(StoreError::Damaged { row, .. }) => {
-                    return Ok(Some((batch, audit.with("left", format!("{row} is damaged")))));
+                    return Ok(Some((batch, audit.with("left", format!("{row} is damaged")), None)));
                 }
                 Err(other) => return Err(other.into()),
             };
@@ -97,7 +94,7 @@ impl Operational {
             let audit =
                 audit.with("key-id", format!("{:08x}", version.key_id)).with("version", version.version);
             if version.state != KeyState::PreActive {
-                return Ok(Some((batch, audit.with("left", version.state.name()))));
+                return Ok(Some((batch, audit.with("left", version.state.name()), None)));
             }
             let Some((id, _)) = self.owner(version.key_id)? else { return Ok(None) };
             let object = self.look_up::<Object>(Table::Objects, id.as_bytes())?.and_then(Listed::sound);
@@ -106,7 +103,7 @@ impl Operational {
             let mut batch = batch.expect_at(Table::KeyVersions, row_key, row.revision);
             let because = version.made_because(now.time);
             let number = version.version;
-            let mut version = version.activated(now.time);
+            let (mut version, mut before) = (version.activated(now.time), None);
             if object.current_version < number {
                 (batch, before) = self.end_sealing(batch, &object, because)?;
                 let object = Object { current_version: number, version_floor: None, ..object };
@@ -118,10 +115,9 @@ impl Operational {
                 version = opens;
             }
             let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version));
-            Ok(Some((batch, audit.with("object", id))))
+            Ok(Some((batch, audit.with("object", id), before)))
         })?;
-        if let (Some(before), Some(key_id)) = (before, row_key.first_chunk()) {
-            let before = (u32::from_be_bytes(*key_id), before);
+        if let Some(before) = stepped.flatten() {
             self.leases.forget(before);
             self.keys_due.forget(before);
         }
@@ -134,7 +130,7 @@ impl Operational {
         batch: Batch,
         object: &Object,
         because: Because,
-    ) -> Result<(Batch, Option<u32>), Stop> {
+    ) -> Result<(Batch, Option<KeyPlace>), Stop> {
         let row_key = KeyVersion::row_key(object.key_id, object.current_version);
         let row = match self.store.get(Table::KeyVersions, &row_key) {
             Ok(Some(row)) => row,
@@ -144,9 +140,9 @@ impl Operational {
         };
         let sealing: KeyVersion = cbor::decode(&row.value)?;
         // Also one that is closed: it is not to seal again when it is opened.
-        let number = sealing.version;
+        let place = (sealing.key_id, sealing.version);
         let Some(opens) = sealing.step_down(because) else { return Ok((batch, None)) };
         let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
-        Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(number)))
+        Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(place)))
     }
 }

@@ -24,9 +24,9 @@ use crate::store::{Batch, Table};
 
 use super::ahead::NewKek;
 use super::approvals::user_of;
-use super::exhausted::UsesShown;
 use super::fault::{Fault, Stop};
 use super::key_shown::KeyMarks;
+use super::key_uses::UsesShown;
 use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;

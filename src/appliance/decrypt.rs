@@ -10,7 +10,7 @@ use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
 use crate::crypto::envelope::{Envelope, Header};
 use crate::domain::access_record::{Groups, count_item};
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_version::Opening;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
@@ -51,7 +51,7 @@ impl Operational {
     ) -> Option<OpeningKeys> {
         let keys = wanted(admitted, sealed).map(|wanted| match wanted {
             Ok((served, header)) => match served.version_at_hand(header, now)? {
-                Ok(version) => self.keyring.recall(version, now.instant).map(Ok),
+                Ok(opening) => self.keyring.recall(opening, now.instant).map(Ok),
                 Err(code) => Some(Err(code)),
             },
             Err(code) => Some(Err(code)),
@@ -76,8 +76,8 @@ impl Operational {
     pub fn load_opening_keys(&self, wanted: Vec<Result<OpeningNeed, Code>>, now: Now) -> OpeningKeys {
         let keys = wanted.into_iter().map(|wanted| {
             let OpeningNeed { served, header } = wanted?;
-            let version = self.load_version(&served, header, now)?;
-            self.load_data_key(version, &served.object, now).map_err(|stop| stop.told().code)
+            let opening = self.load_version(&served, header, now)?;
+            self.load_data_key(opening, &served.object, now).map_err(|stop| stop.told().code)
         });
         OpeningKeys(keys.collect())
     }
@@ -110,7 +110,8 @@ impl Operational {
                     done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
                     self.frozen.check(served.object.project, subject)?;
                 }
-                let (version, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
+                let (opening, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
+                let version = opening.version();
                 number = version.version;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 key_watch.opens((version.key_id, number), served.revision);
@@ -165,11 +166,11 @@ pub(super) fn version_of<'s, 'e>(
     sealed: &'e Sealed<'_>,
     why_not: Option<&Code>,
     now: Now,
-) -> Result<(&'s KeyVersion, Envelope<'e>), Refusal> {
+) -> Result<(Opening<'s>, Envelope<'e>), Refusal> {
     let found = envelope_of(served, &sealed.envelope).and_then(|envelope| {
         let missing = || Err(why_not.copied().unwrap_or(Code::CannotOpen));
-        let version = served.version_at_hand(envelope.header, now).unwrap_or_else(missing)?;
-        Ok((version, envelope))
+        let opening = served.version_at_hand(envelope.header, now).unwrap_or_else(missing)?;
+        Ok((opening, envelope))
     });
     found.map_err(|code| match code {
         Code::CannotOpen => cannot_open(served, &sealed.context),

@@ -62,7 +62,7 @@ impl Operational {
                 match served.as_ref().map_err(|denied| denied.code).and_then(|served| sealing(served, now)) {
                     Err(code) => Err(code),
                     Ok(sealing) => {
-                        let held = self.keyring.recall(sealing.version(), now.instant)?;
+                        let held = self.keyring.recall(sealing, now.instant)?;
                         if !self.leases.take(sealing.version(), run as u64) {
                             return None;
                         }
@@ -85,10 +85,7 @@ impl Operational {
             let key = match served {
                 Err(denied) => Err(denied.code),
                 Ok(served) => match self.load_sealing_key(served, run as u64, now) {
-                    Err(stop) if stop.is_journal_full() => {
-                        self.recorder().report_trouble("uses of a key version could not be reserved".into());
-                        return Err(stop);
-                    }
+                    Err(stop) if stop.is_journal_full() => return Err(stop),
                     key => key.map_err(|stop| stop.told().code),
                 },
             };
@@ -98,9 +95,9 @@ impl Operational {
     }
 
     fn load_sealing_key(&self, served: &Served, uses: u64, now: Now) -> Result<Arc<Held<DataKey>>, Stop> {
-        let version = sealing(served, now)?.version();
-        let held = self.load_data_key(version, &served.object, now)?;
-        self.leases.grant(version, uses, &self.store, now.time)?;
+        let sealing = sealing(served, now)?;
+        let held = self.load_data_key(sealing, &served.object, now)?;
+        self.lease_uses(sealing.version(), uses, now.time)?;
         Ok(held)
     }
 
@@ -129,7 +126,7 @@ impl Operational {
                 subject = self.subject_of(&served.object, &field.context)?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 require_context(served, &field.context)?;
-                let header = sealing(served, now)?.version().header();
+                let header = sealing(served, now)?.header();
                 (version, bytes) = (header.key_version, field.plaintext.len() as u64);
                 let (header, object) = (header.to_bytes(), &served.object);
                 aad::write(

@@ -101,11 +101,11 @@ pub struct EscrowHealth {
     pub path: Option<String>,
     /// Entries in it.
     pub entries: u64,
-    /// Key versions that wait to be in it.
+    /// Key versions that wait to be in it, of the first 1,000 keys that do.
     pub waiting: u64,
     /// Whether it lies on the store's own file system, so that one dead disk takes both. Two partitions of one disk do not show.
     pub same_disk: bool,
-    /// Key versions that would be lost with the store's disk; not known at the beginning.
+    /// Key versions that would be lost with the store's disk; not known at the beginning. Where a log is kept and well: those that wait.
     pub only_here: Option<u64>,
     /// Why nothing can be added at present.
     pub trouble: Option<String>,

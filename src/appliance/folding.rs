@@ -13,7 +13,7 @@ use super::tenure;
 impl Committer {
     /// Adds to the batch of a block what is due: the uses of records that are durable already, and of no others.
     pub(super) fn fold(&self, batch: Batch) -> Result<(Batch, Option<Folding>), StoreError> {
-        let mut uses = self.shared.uses.lock();
+        let uses = self.shared.uses.lock();
         if !uses.are_due() {
             return Ok((batch, None));
         }

@@ -108,8 +108,8 @@ impl Operational {
     pub fn recall_index_keys(&self, needs: &[Result<IndexNeed, Code>], now: Now) -> Option<IndexKeys> {
         let root = |_: &Served, root: &RootVersion| self.keyring.recall_root(root, now.instant).ok_or(None);
         let key = |served: &Served, header: Header| {
-            let version = served.version_at_hand(header, now).ok_or(None)?.map_err(Some)?;
-            self.keyring.recall(version, now.instant).ok_or(None)
+            let opening = served.version_at_hand(header, now).ok_or(None)?.map_err(Some)?;
+            self.keyring.recall(opening, now.instant).ok_or(None)
         };
         keys_of(needs, |need| need.unwrap(root, key))
     }
@@ -123,8 +123,8 @@ impl Operational {
             self.keyring.load_root(root, &served.object, store, master_keys, now.instant).map_err(told)
         };
         let key = |served: &Served, header: Header| {
-            let version = self.load_version(served, header, now).map_err(Some)?;
-            self.load_data_key(version, &served.object, now).map_err(told)
+            let opening = self.load_version(served, header, now).map_err(Some)?;
+            self.load_data_key(opening, &served.object, now).map_err(told)
         };
         keys_of(needs, |need| need.unwrap(root, key)).unwrap_or_default()
     }
@@ -264,7 +264,8 @@ fn open(
     watch: &mut KeyWatch,
     now: Now,
 ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let (version, envelope) = version_of(served, sealed, unwrapped.as_ref().err(), now)?;
+    let (opening, envelope) = version_of(served, sealed, unwrapped.as_ref().err(), now)?;
+    let version = opening.version();
     let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
     let key = unwrapped.opens.as_ref().ok_or(Code::Fault)?.key();
     watch.opens((version.key_id, version.version), served.revision);

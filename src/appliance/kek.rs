@@ -177,7 +177,7 @@ impl Operational {
                 .with("from", from)
                 .with("kek-version", version)
                 .with("generation", kek.master_key);
-            let audit = reason.iter().fold(audit, |audit, reason| audit.with("reason", reason));
+            let audit = audit.with_reason(reason);
             Ok((batch, audit, rotated))
         })?;
         // Not before it is durable.

@@ -2,7 +2,6 @@
 //! back, and then the key goes: out of its row, out of memory, and out of the store's file, which is written anew for that. What
 //! is left is a row that says that there was one, and since when there is none.
 
-use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::approval::{Destruction, Kind};
 use crate::domain::audit_record::AuditRecord;
@@ -13,7 +12,7 @@ use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
-use crate::store::{Batch, MasterKeyState, Table};
+use crate::store::{Batch, Table};
 
 use super::access::Leave;
 use super::approvals::{ApprovalView, ask_audit, taken};
@@ -22,7 +21,6 @@ use super::key_life::{FoundKey, KeyOf};
 use super::key_shown::KeyShown;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::rotation::because_of;
 use super::second_person::{Seconded, ended, no, record};
 use super::wanted::Wanted;
 
@@ -77,7 +75,7 @@ impl Operational {
             }
             let (batch, asked) = self.ask(batch, wanted, Some(requester), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "key.schedule-destruction", now);
-            Ok((batch, because_of(audit, Some(&why)), asked))
+            Ok((batch, audit.with_reason(Some(&why)), asked))
         })?;
         self.approval_view(asked, now.time)
     }
@@ -112,7 +110,7 @@ impl Operational {
             .with("version", version.version)
             .with("destroy-at", at);
         let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&version));
-        Ok((record(batch, &because_of(audit, asked.why.as_ref())), version))
+        Ok((record(batch, &audit.with_reason(asked.why.as_ref())), version))
     }
 
     /// Takes a scheduled destruction back: the version is again what it was before.
@@ -156,8 +154,8 @@ impl Operational {
         act: &'static str,
         now: Now,
     ) -> Result<AuditRecord, Stop> {
-        let object = self.store.get(Table::KeyIds, &version.key_id.to_be_bytes())?;
-        let object = object.map(|row| to_hex(&row.value)).unwrap_or_default();
+        let object = self.object_id_of_key(version.key_id)?;
+        let object = object.map(|id| id.to_string()).unwrap_or_default();
         Ok(AuditRecord::new(now.time, Actor::System, act)
             .with("object", object)
             .with("key-id", format!("{:08x}", version.key_id))
@@ -168,34 +166,30 @@ impl Operational {
     /// Writes down since when no copy of a destroyed key can be unwrapped any more, once nothing stands against that: neither the
     /// KEK versions nor the MK generations by which a copy in an older file could be. Backups are none yet.
     pub(super) fn note_unrecoverable(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
-        self.change_keys(now, |batch| {
+        self.change_keys_maybe(now, |batch| {
             let mut version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
             let gone = version.gone.as_mut().filter(|gone| gone.unrecoverable.is_none());
-            gone.ok_or(Code::Conflict)?.unrecoverable = Some(now.time);
+            let Some(gone) = gone else { return Ok(None) };
+            gone.unrecoverable = Some(now.time);
             let audit = self.key_audit(&version, "key.unrecoverable", now)?;
-            Ok((batch.put(Table::KeyVersions, row_key, cbor::encode(&version)), audit, ()))
+            Ok(Some((batch.put(Table::KeyVersions, row_key, cbor::encode(&version)), audit, ())))
         })
+        .map(drop)
     }
 
     /// Whether anything stands against the second date of a destroyed version's end.
     pub(super) fn is_recoverable(&self, version: &KeyVersion) -> Result<bool, Stop> {
         let Some(gone) = version.gone else { return Ok(true) };
-        // What else is destroyed may have wrapped a copy, and lies in the file until that was written anew.
-        if self.file_owes()?.is_some() {
+        // Of most this is enough, for years, and needs no look at whose it was.
+        if !self.stands_beside_keks(gone)?.is_empty() {
             return Ok(true);
         }
-        let generation = |key: &crate::store::MasterKeyEntry| {
-            key.state != MasterKeyState::Destroyed && key.generation <= gone.master_key
-        };
-        if self.boot.master_keys.iter().any(generation) {
-            return Ok(true);
+        match self.object_of_key(version.key_id)? {
+            Some(Listed::Sound(object)) => Ok(!self.stands_against(gone, object.project)?.is_empty()),
+            // Whose KEKs wrapped it nobody knows.
+            Some(Listed::Damaged(_)) => Ok(true),
+            // With its object went its project's KEKs, or they will be asked for with another of its keys.
+            None => Ok(false),
         }
-        let row = self.store.get(Table::KeyIds, &version.key_id.to_be_bytes())?;
-        let object = row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok());
-        let Some(object) = object else { return Ok(false) };
-        let object = self.look_up::<Object>(Table::Objects, &object)?.and_then(Listed::sound);
-        // With its object went its project's KEKs, or they will be asked for with another of its keys.
-        let Some(object) = object else { return Ok(false) };
-        Ok(!self.keks_up_to(object.project, gone.kek_version)?.is_empty())
     }
 }

@@ -2,7 +2,6 @@
 //! effect: from then on no request that begins finds the version as it was, its key is out of memory, and what was opened under
 //! it before and waits still is not given out.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::audit_record::AuditRecord;
@@ -13,7 +12,7 @@ use crate::domain::key_move::{Because, WrongKeyState};
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
 use crate::domain::project::Project;
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::Table;
 
@@ -24,7 +23,7 @@ use super::fault::{Fault, Stop};
 use super::key_shown::KeyShown;
 use super::listed::Listed;
 use super::operational::Operational;
-use super::rotation::{NextKey, because_of};
+use super::rotation::{MayTurn, NextKey};
 
 /// A key version, as people name it.
 #[derive(Debug, Clone)]
@@ -62,6 +61,17 @@ impl Window {
             Self::Until(end) => Some(end),
         }
     }
+}
+
+/// What a compromise did.
+enum Outcome {
+    /// Another reason was recorded: it was so already.
+    Again,
+    /// It seals nothing any more.
+    Stopped {
+        /// Nothing does in its place, until the next version can be made.
+        waits: bool,
+    },
 }
 
 /// What a key version is found with.
@@ -146,15 +156,11 @@ impl Operational {
         now: Now,
         to: impl FnOnce(KeyVersion, Because) -> Result<Option<KeyVersion>, WrongKeyState>,
     ) -> Result<(), Stop> {
-        let mut is_so_already = None;
-        let moved = self.change_keys(now, |batch| {
+        let moved = self.change_keys_maybe(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, why.clone());
             let moved = to(found.version.clone(), because).map_err(Refusal::from)?;
-            let Some(version) = moved else {
-                is_so_already = Some(found.version);
-                return Err(Code::Conflict.into());
-            };
+            let Some(version) = moved else { return Ok(None) };
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
@@ -163,19 +169,17 @@ impl Operational {
                 KeyState::PreActive => note_waiting(batch, Table::KeyVersions, &row_key),
                 _ => batch,
             };
-            let audit = because_of(found.audit(leave, act, now), why.as_ref());
-            Ok((batch, audit, found.version))
-        });
-        // Also where it was so already: a write that was said to have failed may have landed.
-        let version = match (moved, is_so_already) {
-            (_, Some(version)) => version,
-            (Ok(version), None) => {
-                if version.is_closed() {
-                    self.witness_withdrawal(now);
-                }
+            let audit = found.audit(leave, act, now).with_reason(why.as_ref());
+            Ok(Some((batch, audit, found.version)))
+        })?;
+        let version = match moved {
+            Some(version) if version.is_closed() => {
+                self.witness_withdrawal(now);
                 version
             }
-            (Err(stop), None) => return Err(stop),
+            Some(version) => version,
+            // Followed all the same: a write that was said to have failed may have landed.
+            None => self.find_key(of)?.version,
         };
         self.follow(&version);
         Ok(())
@@ -211,48 +215,37 @@ impl Operational {
         let kek = self.load_kek(&project, now).inspect_err(|stop| {
             tracing::warn!(%stop, "the KEK cannot be had, so no other key version can take over at present");
         });
-        let (mut is_so_already, mut waits) = (false, false);
-        let version = self.change_keys(now, |batch| {
+        let (version, outcome) = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let found_sealing = found.is_current() && found.version.state.may_come_to_seal();
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
-                is_so_already = true;
                 let audit = found.audit(&leave, "key.compromise", now).with("again", "yes");
-                return Ok((batch, because_of(audit, Some(&why)), found.version));
+                return Ok((batch, audit.with_reason(Some(&why)), (found.version, Outcome::Again)));
             };
             let takes_over = found_sealing && found.object.retired.is_none();
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
-            let audit = because_of(found.audit(&leave, "key.compromise", now), Some(&why));
-            let version = found.version.clone();
-            let can_take_over = match self.check_turn(&found.object) {
-                Ok(_) => true,
-                // Whatever keeps the next version from being made keeps nobody from stopping this one.
-                Err(Stop::Refused(refusal)) => {
-                    tracing::warn!(
-                        code = refusal.code.as_str(),
-                        "no other key version can take over at present"
-                    );
-                    false
-                }
-                Err(fault) => return Err(fault),
+            let audit = found.audit(&leave, "key.compromise", now).with_reason(Some(&why));
+            let FoundKey { object, version, .. } = found;
+            let next = match kek {
+                Ok(kek) if takes_over => self.may_turn_or_wait(object)?.map(|object| (kek, object)),
+                _ => None,
             };
-            let (true, true, Ok(kek)) = (takes_over, can_take_over, &kek) else {
-                waits = takes_over;
-                return Ok((batch, audit, version));
+            let Some((kek, object)) = next else {
+                return Ok((batch, audit, (version, Outcome::Stopped { waits: takes_over })));
             };
-            let (next, before) = (NextKey::default(), Some(found.version.clone()));
-            let wraps = self.wrapping_now(project, Arc::clone(kek), now)?;
-            let turned = self.turn(batch, &wraps, found.object, before, &next, because)?;
+            let wraps = self.wrapping_now(project, kek, now)?;
+            let before = Some(version.clone());
+            let turned = self.turn(batch, &wraps, object, before, &NextKey::default(), because)?;
             let audit = audit.with("next-version", turned.version);
-            Ok((turned.batch, audit, version))
+            Ok((turned.batch, audit, (version, Outcome::Stopped { waits: false })))
         })?;
         // Felt before the token is asked to witness it.
         self.follow(&version);
-        if !is_so_already {
+        if let Outcome::Stopped { waits } = outcome {
             if waits {
                 self.keys_due.wait((version.key_id, version.version), Due::Compromised);
             }
@@ -260,6 +253,19 @@ impl Operational {
             self.escrow_at_once(now);
         }
         self.key_shown(of)
+    }
+
+    /// That an object may have another version. Whatever keeps that from being made keeps nobody from stopping the one before.
+    fn may_turn_or_wait(&self, object: Object) -> Result<Option<MayTurn>, Stop> {
+        match self.may_turn(object) {
+            Ok(object) => Ok(Some(object)),
+            Err(Stop::Refused(refusal)) => {
+                let code = refusal.code.as_str();
+                tracing::warn!(code, "no other key version can take over at present");
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason. Where they are so already, nothing is
@@ -275,37 +281,24 @@ impl Operational {
         why: Option<Description>,
         now: Now,
     ) -> Result<KeyShown, Stop> {
-        self.change_windows(&leave, of, windows, why.as_ref(), now)?;
-        self.keys_due.soon.store(true, Ordering::Release);
-        self.key_shown(of)
-    }
-
-    fn change_windows(
-        &self,
-        leave: &Leave,
-        of: &KeyOf,
-        windows: Windows,
-        why: Option<&Description>,
-        now: Now,
-    ) -> Result<(), Stop> {
-        let _changes = self.changing.lock();
-        let _no_lease = self.leases.hold();
-        self.change_if_any(now, |batch| {
+        self.change_keys_maybe(now, |batch| {
             let found = self.find_key(of)?;
             let old = &found.version;
             let encrypt = windows.encrypt.map_or(old.encrypt_until, Window::end);
             let decrypt = windows.decrypt.map_or(old.decrypt_until, Window::end);
-            let because = Because::of(leave.actor(), now.time, why.cloned());
+            let because = Because::of(leave.actor(), now.time, why.clone());
             let Some(version) = old.clone().set_windows(encrypt, decrypt, because)? else { return Ok(None) };
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let end = |end: Option<Timestamp>| end.map_or_else(|| "never".to_owned(), |end| end.to_string());
             let audit = found
-                .audit(leave, "key.windows", now)
+                .audit(&leave, "key.windows", now)
                 .with("encrypt-until", end(encrypt))
                 .with("decrypt-until", end(decrypt));
-            Ok(Some((batch, because_of(audit, why))))
-        })
+            Ok(Some((batch, audit.with_reason(why.as_ref()), ())))
+        })?;
+        self.keys_due.soon.store(true, Ordering::Release);
+        self.key_shown(of)
     }
 }

@@ -81,7 +81,8 @@ impl Operational {
     /// `not-found`.
     pub fn key_shown(&self, of: &KeyOf) -> Result<KeyShown, Stop> {
         let found = self.find_key(of)?;
-        let stands_against = self.stands_against(&found)?;
+        let project = found.project.id;
+        let stands_against = found.version.gone.map(|gone| self.stands_against(gone, project)).transpose()?;
         let shown = self.version_view(found.object.id, &found.version)?;
         let (next, is_current) = (next(&found, &shown), found.is_current());
         let FoundKey { project, object, version } = found;
@@ -94,7 +95,7 @@ impl Operational {
             uses_max: version.algorithm.uses_max(),
             kek_version: version.kek_version,
             gone: version.gone,
-            stands_against,
+            stands_against: stands_against.unwrap_or_default(),
             next,
             version: shown,
             moves: version.moves.unwrap_or_default(),
@@ -103,22 +104,26 @@ impl Operational {
 
     /// What a copy of a destroyed key, in an old file, could be unwrapped by still. Earlier KEK versions and MK generations count,
     /// too: a copy may be of before a rotation.
-    fn stands_against(&self, found: &FoundKey) -> Result<Vec<StandsAgainst>, Stop> {
-        let Some(gone) = found.version.gone else { return Ok(Vec::new()) };
-        let keks = self.keks_up_to(found.project.id, gone.kek_version)?;
+    pub(super) fn stands_against(&self, gone: Gone, project: ProjectId) -> Result<Vec<StandsAgainst>, Stop> {
+        let keks = self.keks_up_to(project, gone.kek_version)?;
         let mut standing: Vec<_> = keks.into_iter().map(StandsAgainst::KekVersion).collect();
+        standing.extend(self.stands_beside_keks(gone)?);
+        Ok(standing)
+    }
+
+    /// The same but for its project's KEKs: what there is whoever's it was.
+    pub(super) fn stands_beside_keks(&self, gone: Gone) -> Result<Vec<StandsAgainst>, Stop> {
         let masters = self.boot.master_keys.iter().filter(|key| key.state != MasterKeyState::Destroyed);
         let masters = masters.map(|key| key.generation).filter(|generation| *generation <= gone.master_key);
-        standing.extend(masters.map(StandsAgainst::MasterKey));
-        if self.file_owes()?.is_some() {
-            standing.push(StandsAgainst::File);
-        }
+        let mut standing: Vec<_> = masters.map(StandsAgainst::MasterKey).collect();
+        // What else is destroyed may have wrapped a copy, and lies in the file until that was written anew.
+        standing.extend(self.file_owes()?.is_some().then_some(StandsAgainst::File));
         Ok(standing)
     }
 
     /// The versions of a project's KEK that are stored and not gone, up to one. One that is damaged unwraps nothing, but that is
     /// not certain.
-    pub(super) fn keks_up_to(&self, project: ProjectId, last: u32) -> Result<Vec<u32>, Stop> {
+    fn keks_up_to(&self, project: ProjectId, last: u32) -> Result<Vec<u32>, Stop> {
         let mut versions = Vec::new();
         self.each_listed(Table::Keks, project.as_bytes(), |row_key, row| {
             let version = row_key.last_chunk::<4>().map_or(0, |version| u32::from_be_bytes(*version));

@@ -119,23 +119,25 @@ impl Operational {
                 return Ok(());
             }
         };
-        let turned = self.change_keys(now, |batch| {
+        let turned = self.change_keys_maybe(now, |batch| {
             // As they lie now: somebody may have been here first.
-            let object: Object = self.read(Table::Objects, object.id.as_bytes())?.ok_or(Code::Conflict)?;
+            let Some(object) = self.read::<Object>(Table::Objects, object.id.as_bytes())? else {
+                return Ok(None);
+            };
             let before = self.current_version(&object)?;
             let still = before.as_ref().map(|before| self.due(before, now)).transpose()?.flatten();
-            let (_, due) = still.ok_or(Code::Conflict)?;
+            let Some((_, due)) = still else { return Ok(None) };
             let because = Because::system(now.time, due.why());
             let wraps = self.wrapping_now(project, kek, now)?;
+            let object = self.may_turn(object)?;
             let turned = self.turn(batch, &wraps, object, before, &NextKey::default(), because)?;
             let audit = AuditRecord::new(now.time, Actor::System, "key.rotate");
             let audit = turned.audit(audit).with("reason", due.why());
-            let to = turned.version;
-            Ok((turned.batch, audit, to))
+            Ok(Some((turned.batch, audit, turned.version)))
         });
         let to = match turned {
-            Ok(to) => to,
-            Err(Stop::Refused(refusal)) if refusal.code == Code::Conflict => return Ok(()),
+            Ok(Some(to)) => to,
+            Ok(None) => return Ok(()),
             // The next one is made, and seals once it is in the escrow log.
             Err(Stop::Refused(refusal)) if refusal.code == Code::NotInEscrow => {
                 self.keys_due.wait(place, due);
@@ -154,11 +156,7 @@ impl Operational {
 
     /// Why a version is to be replaced, if it is the one that seals, or should, of an object in service.
     fn due(&self, version: &KeyVersion, now: Now) -> Result<Option<(Object, Due)>, Stop> {
-        let row = self.store.get(Table::KeyIds, &version.key_id.to_be_bytes())?;
-        let Some(id) = row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok()) else {
-            return Ok(None);
-        };
-        let object = self.look_up::<Object>(Table::Objects, &id)?.and_then(Listed::sound);
+        let object = self.object_of_key(version.key_id)?.and_then(Listed::sound);
         let Some(object) =
             object.filter(|object| object.current_version == version.version && object.retired.is_none())
         else {
@@ -188,8 +186,7 @@ impl Operational {
             return Err(Refusal::new(Code::BadRequest).detail(why).into());
         }
         let project = self.project_named(project)?.id;
-        let mut is_new = false;
-        self.change_if_any(now, |batch| {
+        let changed = self.change_maybe(now, |batch| {
             let object = self.object_named(project, name)?.ok_or_else(|| not_found("object", name))?;
             if object.rotate_after_days == after_days {
                 return Ok(None);
@@ -200,10 +197,9 @@ impl Operational {
                 .with("project", project)
                 .with("after-days", days);
             let object = Object { rotate_after_days: after_days, ..object };
-            is_new = true;
-            Ok(Some((batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object)), audit)))
+            Ok(Some((batch.put(Table::Objects, object.id.as_bytes(), cbor::encode(&object)), audit, ())))
         })?;
-        if is_new {
+        if changed.is_some() {
             self.keys_due.soon.store(true, Ordering::Release);
         }
         Ok(())

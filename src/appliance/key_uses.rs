@@ -26,6 +26,7 @@ use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Block, RowName, Store, StoreError, Table};
 
 use super::fault::{Fault, Stop};
+use super::operational::Operational;
 use super::recorder::FIELDS_UNRECORDED_MAX;
 
 /// The row in the counters: the first record that is not folded yet.
@@ -49,10 +50,25 @@ pub(super) struct Uses {
     /// Every record before it is in the rows.
     folded: u64,
     since: Option<Instant>,
-    /// Key ids of objects, as far as they were looked up; none of one that is gone.
-    key_ids: HashMap<ObjectId, Option<u32>>,
     /// Versions that were found half used up or more, each with its uses, and seal still.
     pub(super) worn: Vec<WornVersion>,
+}
+
+/// How often a key version was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsesShown {
+    /// Seals at most: what a crash or a restore may have cost counts, too.
+    pub uses: u64,
+    /// Seals after which it stops sealing.
+    pub uses_max: u64,
+    /// When it last sealed.
+    pub last_sealed: Option<Timestamp>,
+    /// Fields that were opened under it.
+    pub opened: u64,
+    /// When the last of them was.
+    pub last_opened: Option<Timestamp>,
+    /// Fields that were opened since it last sealed.
+    pub opened_since: u64,
 }
 
 /// A version that should be rotated: key id, number, uses at most.
@@ -88,7 +104,6 @@ impl Uses {
             gaps_changed: false,
             folded,
             since: None,
-            key_ids: HashMap::new(),
             worn: Vec::new(),
         };
         uses.catch_up(store, now)?;
@@ -181,18 +196,20 @@ impl Uses {
     /// # Errors
     /// A fault of the disk, when what the rows hold so far cannot be read.
     pub(super) fn begin(
-        &mut self,
+        &self,
         store: &Store,
         mut batch: Batch,
         to: u64,
     ) -> Result<(Batch, Folding), StoreError> {
         let mut worn = Vec::new();
+        // Of objects, as far as they were looked up; none of one that is gone.
+        let mut key_ids: HashMap<ObjectId, Option<u32>> = HashMap::new();
         for ((object, version), added) in self.pending.iter() {
-            let key_id = match self.key_ids.get(&object) {
+            let key_id = match key_ids.get(&object) {
                 Some(known) => *known,
                 None => {
                     let found = key_id_of(store, object)?;
-                    self.key_ids.insert(object, found);
+                    key_ids.insert(object, found);
                     found
                 }
             };
@@ -211,7 +228,6 @@ impl Uses {
         if self.gaps_changed {
             batch = batch.put(Table::Counters, GAPS, cbor::encode(&self.gaps));
         }
-        self.key_ids.clear();
         Ok((batch.put(Table::Counters, FOLDED, cbor::encode(&to)), Folding { to, worn }))
     }
 
@@ -242,12 +258,35 @@ impl Uses {
     }
 }
 
+impl Operational {
+    /// How often a version of an object's key was used, up to the last durable record.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn key_uses(&self, object: ObjectId, version: &KeyVersion) -> Result<UsesShown, Stop> {
+        let (uses, gaps) = self.recorder().uses().of(&self.store, object, version)?;
+        let uses_max = version.algorithm.uses_max();
+        Ok(UsesShown {
+            uses: if version.algorithm.is_leased() {
+                version.uses_reserved
+            } else {
+                made(version, &uses, gaps).min(uses_max)
+            },
+            uses_max,
+            last_sealed: uses.last_sealed,
+            opened: uses.opened,
+            last_opened: uses.last_opened,
+            opened_since: uses.opened_since,
+        })
+    }
+}
+
 /// What a row holds so far. Of one that does not open nobody knows, so it counts as used up.
 fn stored(store: &Store, row_key: &[u8]) -> Result<KeyUses, StoreError> {
     let lost = || {
         let row = RowName::new(Table::KeyUses, row_key);
         tracing::error!(%row, "the uses of a key version are lost: it counts as used up");
-        KeyUses { sealed: 1 << 40, ..KeyUses::default() }
+        KeyUses { sealed: u64::MAX, ..KeyUses::default() }
     };
     match store.get(Table::KeyUses, row_key) {
         Ok(None) => Ok(KeyUses::default()),
@@ -286,6 +325,6 @@ fn made_if_worn(
 }
 
 /// How often a version sealed at most, by an algorithm whose uses are counted from the journal.
-pub(super) fn made(version: &KeyVersion, uses: &KeyUses, gaps: u64) -> u64 {
+fn made(version: &KeyVersion, uses: &KeyUses, gaps: u64) -> u64 {
     uses.sealed.saturating_add(gaps).saturating_add(version.uses_reserved)
 }

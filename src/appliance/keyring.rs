@@ -23,7 +23,7 @@ use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::cbor;
 use crate::domain::id::ProjectId;
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_version::Usable;
 use crate::domain::object::Object;
 use crate::domain::project::Kek;
 use crate::domain::refusal::Code;
@@ -85,25 +85,27 @@ impl Keyring {
         }
     }
 
-    /// The data key of `version`, if it is in memory and its time is not over.
+    /// The data key of a version, if it is in memory and its time is not over.
     #[must_use]
-    pub(super) fn recall(&self, version: &KeyVersion, now: Instant) -> Option<Arc<Held<DataKey>>> {
+    pub(super) fn recall(&self, of: impl Usable, now: Instant) -> Option<Arc<Held<DataKey>>> {
+        let version = of.key_version();
         self.data_keys.get(&(version.key_id, version.version)).filter(|held| now < held.until)
     }
 
-    /// The data key of `version`, unwrapped if need be. That its version was not closed meanwhile is for
+    /// The data key of a version, unwrapped if need be. That its version was not closed meanwhile is for
     /// [`Operational::load_data_key`] to see to, which alone asks for this.
     fn load(
         &self,
-        version: &KeyVersion,
+        of: impl Usable,
         object: &Object,
         store: &Store,
         master_keys: &[MasterKey],
         now: Instant,
     ) -> Result<Arc<Held<DataKey>>, Stop> {
-        if let Some(held) = self.recall(version, now) {
+        if let Some(held) = self.recall(of, now) {
             return Ok(held);
         }
+        let version = of.key_version();
         let (key, until) = self.unwrap(&DATA_KEYS, version, object, store, master_keys, now)?;
         let held = Arc::new(Held { key: DataKey::new(version.algorithm, &key), until });
         self.data_keys.insert((version.key_id, version.version), Arc::clone(&held));
@@ -293,7 +295,7 @@ impl Keyring {
 }
 
 impl Operational {
-    /// The data key of `version`, unwrapped if need be, for a request that found its version open: reads the store, and asks
+    /// The data key of a version, unwrapped if need be, for a request that found its version open: reads the store, and asks
     /// the token when the KEK is not in memory either. Blocks.
     ///
     /// # Errors
@@ -301,11 +303,12 @@ impl Operational {
     /// is needed and does not answer; a fault when a wrapped key does not open.
     pub(super) fn load_data_key(
         &self,
-        version: &KeyVersion,
+        of: impl Usable,
         object: &Object,
         now: Now,
     ) -> Result<Arc<Held<DataKey>>, Stop> {
-        let held = self.keyring.load(version, object, &self.store, &self.master_keys, now.instant)?;
+        let held = self.keyring.load(of, object, &self.store, &self.master_keys, now.instant)?;
+        let version = of.key_version();
         // After it is in the keyring: whoever closes a version forgets its key after that is known.
         self.check_not_closed((version.key_id, version.version))?;
         Ok(held)

@@ -21,6 +21,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Batch, Store, Table};
 
 use super::fault::{Fault, Stop};
+use super::operational::Operational;
 use super::wear::Worn;
 
 /// Uses of the first lease.
@@ -75,13 +76,7 @@ impl Leases {
     /// # Errors
     /// `key-exhausted` at the algorithm's limit; `journal-full` when the reservation cannot be made durable: what it may have
     /// reserved all the same is forfeited.
-    pub(super) fn grant(
-        &self,
-        version: &KeyVersion,
-        uses: u64,
-        store: &Store,
-        now: Timestamp,
-    ) -> Result<(), Stop> {
+    fn grant(&self, version: &KeyVersion, uses: u64, store: &Store, now: Timestamp) -> Result<(), Stop> {
         let _one_at_a_time = self.granting.lock();
         if self.take(version, uses) {
             return Ok(());
@@ -141,6 +136,20 @@ impl Leases {
             .record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
         store.commit(batch).map_err(|error| Stop::unreserved(error, "uses of a key version"))?;
         Ok((stored, lease, granted))
+    }
+}
+
+impl Operational {
+    /// Reserves uses of a version, durably, and takes them. Blocks for one commit where the version's lease has not as many.
+    ///
+    /// # Errors
+    /// As of [`Leases::grant`]. What keeps a reservation from being durable is reported, as what keeps a record from it is.
+    pub(super) fn lease_uses(&self, version: &KeyVersion, uses: u64, now: Timestamp) -> Result<(), Stop> {
+        self.leases.grant(version, uses, &self.store, now).inspect_err(|stop| {
+            if stop.is_journal_full() {
+                self.recorder().report_trouble("uses of a key version could not be reserved".into());
+            }
+        })
     }
 }
 

@@ -273,41 +273,29 @@ impl Operational {
     ) -> Result<T, Stop> {
         let one_at_a_time = self.changing.lock();
         let (batch, audit, value) = change(Batch::new(now.time.micros()))?;
-        let batch = match one_at_a_time.riding.borrow_mut().take() {
-            Some(rider) => rider.ride(batch, &audit),
-            None => batch,
-        };
-        self.check_clock(&audit.actor, &audit.act)?;
-        let record = cbor::encode(&audit);
-        let committed = self.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &record));
-        // Raised whatever came of it: after a failed write nobody knows what is on the disk.
-        self.revision.fetch_add(1, Ordering::AcqRel);
-        committed.map(|_| value).map_err(|error| match error {
-            // The tables whose rows are expected absent: a name or a public key is taken.
-            StoreError::Conflict { row }
-                if matches!(row.table(), Some(Table::Names | Table::Certificates)) =>
-            {
-                Code::AlreadyExists.into()
-            }
-            other => other.into(),
-        })
+        self.commit_change(&one_at_a_time, batch, &audit)?;
+        Ok(value)
     }
 
-    /// The same for a change that may turn out to be none: then nothing is recorded.
+    /// The same for a change that may turn out to be none: then nothing is recorded, and nothing told.
+    pub(super) fn change_maybe<T>(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<Option<(Batch, AuditRecord, T)>, Stop>,
+    ) -> Result<Option<T>, Stop> {
+        let one_at_a_time = self.changing.lock();
+        let Some((batch, audit, value)) = change(Batch::new(now.time.micros()))? else { return Ok(None) };
+        self.commit_change(&one_at_a_time, batch, &audit)?;
+        Ok(Some(value))
+    }
+
+    /// The same for a change that may turn out to be none, and of which nothing is told.
     pub(super) fn change_if_any(
         &self,
         now: Now,
         change: impl FnOnce(Batch) -> Result<Option<(Batch, AuditRecord)>, Stop>,
     ) -> Result<(), Stop> {
-        let mut is_so_already = false;
-        let changed = self.change(now, |batch| {
-            let Some((batch, audit)) = change(batch)? else {
-                is_so_already = true;
-                return Err(Code::Conflict.into());
-            };
-            Ok((batch, audit, ()))
-        });
-        if is_so_already { Ok(()) } else { changed }
+        self.change_maybe(now, |batch| Ok(change(batch)?.map(|(batch, audit)| (batch, audit, ())))).map(drop)
     }
 
     /// The same for a change that takes a right away, and may turn out to be none.
@@ -330,6 +318,27 @@ impl Operational {
         let value = self.change(now, change)?;
         self.witness_withdrawal(now);
         Ok(value)
+    }
+
+    fn commit_change(&self, turn: &Turn, batch: Batch, audit: &AuditRecord) -> Result<(), Stop> {
+        let batch = match turn.riding.borrow_mut().take() {
+            Some(rider) => rider.ride(batch, audit),
+            None => batch,
+        };
+        self.check_clock(&audit.actor, &audit.act)?;
+        let record = cbor::encode(audit);
+        let committed = self.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &record));
+        // Raised whatever came of it: after a failed write nobody knows what is on the disk.
+        self.revision.fetch_add(1, Ordering::AcqRel);
+        committed.map(drop).map_err(|error| match error {
+            // The tables whose rows are expected absent: a name or a public key is taken.
+            StoreError::Conflict { row }
+                if matches!(row.table(), Some(Table::Names | Table::Certificates)) =>
+            {
+                Code::AlreadyExists.into()
+            }
+            other => other.into(),
+        })
     }
 
     /// The object of a name in a project.

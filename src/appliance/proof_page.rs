@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::crypto::kcv::Kcv;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
-use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::id::ProjectId;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::hsm::TokenError;
@@ -326,15 +326,10 @@ impl<'a> ProofPage<'a> {
         Ok(self.appliance.store.scan(table, Scan { prefix, after, limit: PAGE_KEYS_MAX })?)
     }
 
-    /// The object of a key id; none where that is not known any more.
-    fn owner(&self, key_id: &[u8]) -> Result<Option<Object>, Stop> {
-        let row = self.appliance.store.get(Table::KeyIds, key_id).transpose();
-        let row = row.map(Listed::of).transpose()?.and_then(Listed::sound);
-        let Some(id) = row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok()) else {
-            return Ok(None);
-        };
-        let id = ObjectId::from_bytes(id);
-        Ok(self.appliance.look_up::<Object>(Table::Objects, id.as_bytes())?.and_then(Listed::sound))
+    /// The object of a row's key id; none where that is not known any more.
+    fn owner(&self, row_key: &[u8]) -> Result<Option<Object>, Stop> {
+        let Some(key_id) = row_key.first_chunk() else { return Ok(None) };
+        Ok(self.appliance.object_of_key(u32::from_be_bytes(*key_id))?.and_then(Listed::sound))
     }
 
     fn project(&mut self, id: ProjectId) -> Result<Option<String>, Stop> {

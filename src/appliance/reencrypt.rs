@@ -17,7 +17,7 @@ use crate::crypto::envelope::{Envelope, Header};
 use crate::crypto::random::Nonces;
 use crate::domain::access_record::{Anew, Groups, count_anew};
 use crate::domain::budget::Counted;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::{KeyState, KeyVersion, Opening, Sealing};
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -80,8 +80,8 @@ pub struct RenewingNeed {
 /// The same once it was looked for.
 struct Found<'a> {
     object: &'a Object,
-    from: &'a KeyVersion,
-    to: Option<&'a KeyVersion>,
+    from: Opening<'a>,
+    to: Option<Sealing<'a>>,
 }
 
 /// The keys for an admitted reencrypt, uses already taken from their leases; one per item.
@@ -119,8 +119,8 @@ impl RenewingNeed {
     fn at_hand(&self, now: Now) -> Option<Result<Found<'_>, Code>> {
         let found = self.served.version_at_hand(self.header, now)?;
         Some(found.and_then(|from| {
-            let to = may_renew(&self.served, from, self.force, now)?;
-            let to = (to.version != from.version).then_some(to);
+            let to = may_renew(&self.served, from.version(), self.force, now)?;
+            let to = (to.version().version != from.version().version).then_some(to);
             Ok(Found { object: &self.served.object, from, to })
         }))
     }
@@ -129,7 +129,7 @@ impl RenewingNeed {
 /// How often each version is to seal.
 fn uses<'a>(items: impl Iterator<Item = &'a Found<'a>>) -> ByVersion<(&'a KeyVersion, u64)> {
     let mut uses = ByVersion::default();
-    for version in items.filter_map(|found| found.to) {
+    for version in items.filter_map(|found| found.to.map(Sealing::version)) {
         uses.entry((version.key_id, version.version)).or_insert((version, 0)).1 += 1;
     }
     uses
@@ -164,13 +164,12 @@ impl Operational {
             Err(code) => Some(Err(*code)),
         });
         let found: Vec<Result<Found<'_>, Code>> = found.collect::<Option<_>>()?;
-        let recall = |version: &KeyVersion| self.keyring.recall(version, now.instant);
         let keys = found.iter().map(|found| match found {
             Err(code) => Some(Err(*code)),
             Ok(found) => {
-                let opens = recall(found.from)?;
+                let opens = self.keyring.recall(found.from, now.instant)?;
                 let seals = match found.to {
-                    Some(to) => Some(recall(to)?),
+                    Some(to) => Some(self.keyring.recall(to, now.instant)?),
                     None => None,
                 };
                 Some(Ok(Pair { opens, seals }))
@@ -201,13 +200,12 @@ impl Operational {
             needed.at_hand(now).unwrap_or(Err(Code::CannotOpen))
         });
         let found: Vec<Result<Found<'_>, Code>> = found.collect();
-        let load = |object: &Object, version: &KeyVersion| {
-            self.load_data_key(version, object, now).map_err(|stop| stop.told().code)
-        };
+        let told = |stop: Stop| stop.told().code;
         let keys = found.iter().map(|found| {
             let found = found.as_ref().map_err(|code| *code)?;
-            let seals = found.to.map(|to| load(found.object, to)).transpose()?;
-            Ok(Pair { opens: load(found.object, found.from)?, seals })
+            let seals = found.to.map(|to| self.load_data_key(to, found.object, now));
+            let seals = seals.transpose().map_err(told)?;
+            Ok(Pair { opens: self.load_data_key(found.from, found.object, now).map_err(told)?, seals })
         });
         let mut keys: Vec<Result<Pair, Code>> = keys.collect();
         // Nothing is taken for an item whose keys are not there.
@@ -215,12 +213,9 @@ impl Operational {
         let had = uses(had.filter_map(|(found, _)| found.as_ref().ok()));
         let mut refused = ByVersion::default();
         for (id, (version, uses)) in had {
-            match self.leases.grant(version, uses, &self.store, now.time) {
+            match self.lease_uses(version, uses, now.time) {
                 Ok(()) => {}
-                Err(stop) if stop.is_journal_full() => {
-                    self.recorder().report_trouble("uses of a key version could not be reserved".into());
-                    return Err(stop);
-                }
+                Err(stop) if stop.is_journal_full() => return Err(stop),
                 Err(stop) => {
                     refused.insert(id, stop.told().code);
                 }
@@ -228,6 +223,7 @@ impl Operational {
         }
         for (key, found) in keys.iter_mut().zip(&found) {
             let Ok(Found { to: Some(to), .. }) = found else { continue };
+            let to = to.version();
             if let (Ok(_), Some(code)) = (&key, refused.get(&(to.key_id, to.version))) {
                 *key = Err(*code);
             }
@@ -288,7 +284,8 @@ impl Operational {
                     done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
                     self.frozen.check(served.object.project, subject)?;
                 }
-                let (version, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
+                let (opening, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
+                let version = opening.version();
                 from = version.version;
                 let current = may_renew(served, version, force, now)?;
                 is_forced = version.state == KeyState::Compromised;
@@ -297,7 +294,7 @@ impl Operational {
                 let plaintext = open(&key.opens, &envelope, &served.object, &sealed.context, &mut binding)
                     .ok_or_else(|| cannot_open(served, &sealed.context))?;
                 bytes = plaintext.len() as u64;
-                if current.version == version.version {
+                if current.version().version == version.version {
                     return Ok(Renewed { envelope: sealed.envelope.to_vec(), is_changed: false });
                 }
                 require_context(served, &sealed.context)?;
@@ -308,7 +305,7 @@ impl Operational {
                     .key()
                     .seal(&header.to_bytes(), nonce, &binding, &plaintext)
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))?;
-                to = current.version;
+                to = current.version().version;
                 Ok(Renewed { envelope, is_changed: true })
             })();
             let outcome = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
@@ -337,9 +334,9 @@ fn may_renew<'s>(
     version: &KeyVersion,
     force: bool,
     now: Now,
-) -> Result<&'s KeyVersion, Code> {
+) -> Result<Sealing<'s>, Code> {
     // First: what is compromised and current still goes nowhere before the key was rotated.
-    let current = sealing(served, now)?.version();
+    let current = sealing(served, now)?;
     // Whoever has such a key can make envelopes that open; sealed anew, nobody could tell them from the owner's.
     if version.state == KeyState::Compromised && !force {
         return Err(Code::KeyCompromised);

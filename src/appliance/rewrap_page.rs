@@ -8,7 +8,6 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::id::{ObjectId, ProjectId};
-use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::domain::timestamp::Now;
 use crate::store::{Batch, Scan, StoreError, Table};
@@ -17,6 +16,7 @@ use super::fault::Stop;
 use super::keyring::{Held, kek_row_key};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::owners::Owner;
 use super::rewrap::{Owed, Place, owed_key};
 use super::under_kek::KINDS;
 
@@ -38,9 +38,6 @@ pub(super) struct Found {
     pub(super) project: Option<ProjectId>,
     kek_version: u32,
 }
-
-/// An object, and its project where its row can be read.
-pub(super) type Owner = (ObjectId, Option<ProjectId>);
 
 /// Versions of KEKs at hand for a page.
 type Keks = BTreeMap<(ProjectId, u32), Arc<Held<WrappingKey>>>;
@@ -119,31 +116,6 @@ impl Operational {
             }
         }
         Ok((found, if is_last { (from.0 + 1, Vec::new()) } else { (from.0, last) }))
-    }
-
-    /// Whose a key id is: the object, and its project where that can be read.
-    pub(super) fn owner(&self, key_id: u32) -> Result<Option<Owner>, Stop> {
-        let id = match self.store.get(Table::KeyIds, &key_id.to_be_bytes()) {
-            Ok(row) => row.and_then(|row| <[u8; 16]>::try_from(row.value.as_slice()).ok()),
-            // Nobody needs that row to seal and open; the object itself tells, too.
-            Err(StoreError::Damaged { .. }) => self.object_of(key_id)?,
-            Err(other) => return Err(other.into()),
-        };
-        let Some(id) = id else { return Ok(None) };
-        let object = self.look_up::<Object>(Table::Objects, &id)?.and_then(Listed::sound);
-        Ok(Some((ObjectId::from_bytes(id), object.map(|object| object.project))))
-    }
-
-    /// The object of a key id, by a look at every object.
-    fn object_of(&self, key_id: u32) -> Result<Option<[u8; 16]>, Stop> {
-        let mut found = None;
-        self.each_listed(Table::Objects, &[], |_, row| {
-            if let Listed::Sound(object) = row.decode::<Object>()? {
-                found = found.or((object.key_id == key_id).then_some(*object.id.as_bytes()));
-            }
-            Ok(())
-        })?;
-        Ok(found)
     }
 
     /// The KEKs that a page needs. Blocks: one that is not in memory is asked of the token.

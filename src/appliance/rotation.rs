@@ -36,6 +36,13 @@ pub struct NextKey {
     pub why: Option<Description>,
 }
 
+/// An object that may have another key version.
+pub(super) struct MayTurn {
+    object: Object,
+    /// The number of its last one.
+    last: u32,
+}
+
 /// A key version that was put into a batch, and seals once that is committed.
 pub(super) struct Turned {
     pub batch: Batch,
@@ -79,9 +86,9 @@ impl Operational {
                 self.object_named(wraps.project.id, name)?.ok_or_else(|| not_found("object", name))?;
             let before = self.current_version(&object)?;
             let because = Because::of(actor, now.time, next.why.clone());
-            let turned = self.turn(batch, &wraps, object, before, &next, because)?;
+            let turned = self.turn(batch, &wraps, self.may_turn(object)?, before, &next, because)?;
             let audit = turned.audit(AuditRecord::new(now.time, actor, "key.rotate"));
-            Ok((turned.batch, because_of(audit, next.why.as_ref()), (turned.object, turned.before)))
+            Ok((turned.batch, audit.with_reason(next.why.as_ref()), (turned.object, turned.before)))
         })?;
         if let Some(before) = retired {
             self.leases.forget((before.key_id, before.version));
@@ -102,17 +109,28 @@ impl Operational {
         self.change(now, change)
     }
 
+    /// The same for a change that may turn out to be none.
+    pub(super) fn change_keys_maybe<T>(
+        &self,
+        now: Now,
+        change: impl FnOnce(Batch) -> Result<Option<(Batch, AuditRecord, T)>, Stop>,
+    ) -> Result<Option<T>, Stop> {
+        let _changes = self.changing.lock();
+        let _no_lease = self.leases.hold();
+        self.change_maybe(now, change)
+    }
+
     /// The version that seals, or did; none where its row is damaged.
     pub(super) fn current_version(&self, object: &Object) -> Result<Option<KeyVersion>, Stop> {
         let row_key = KeyVersion::row_key(object.key_id, object.current_version);
         Ok(self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound))
     }
 
-    /// Makes sure that an object may have another key version, and tells the number of its last.
+    /// Makes sure that an object may have another key version.
     ///
     /// # Errors
     /// `not-in-escrow` while one waits that is to seal next; `bad-request` for an object with as many as it may have.
-    pub(super) fn check_turn(&self, object: &Object) -> Result<u32, Stop> {
+    pub(super) fn may_turn(&self, object: Object) -> Result<MayTurn, Stop> {
         let prefix = object.key_id.to_be_bytes();
         let rows = self
             .store
@@ -133,7 +151,7 @@ impl Operational {
                 return Err(Refusal::new(Code::NotInEscrow).detail(why).into());
             }
         }
-        Ok(last)
+        Ok(MayTurn { object, last })
     }
 
     /// Puts the next key version of an object into a change of key versions. `before` is the one that seals, as it lies or as
@@ -142,12 +160,11 @@ impl Operational {
         &self,
         mut batch: Batch,
         wraps: &WrapsNow,
-        object: Object,
+        MayTurn { object, last }: MayTurn,
         before: Option<KeyVersion>,
         next: &NextKey,
         because: Because,
     ) -> Result<Turned, Stop> {
-        let last = self.check_turn(&object)?;
         // A version that was closed while it waited for its copy may be beyond the one that seals.
         let project = &wraps.project;
         let (key_id, number) = (object.key_id, object.next_version().max(last.saturating_add(1)));
@@ -196,13 +213,5 @@ impl Turned {
             .with("key-id", format!("{:08x}", self.object.key_id))
             .with("version", self.version)
             .with("algorithm", self.algorithm.name())
-    }
-}
-
-/// The same with the reason that was given.
-pub(super) fn because_of(audit: AuditRecord, why: Option<&Description>) -> AuditRecord {
-    match why {
-        Some(why) => audit.with("reason", why),
-        None => audit,
     }
 }

@@ -78,14 +78,14 @@ impl Served {
         self.versions.at_hand(self.object.current_version).transpose()
     }
 
-    /// The key version that an envelope names in its header, if it was read already: its algorithm must be that version's, and it
-    /// must open at `now`.
-    pub(super) fn version_at_hand(&self, header: Header, now: Now) -> Option<Result<&KeyVersion, Code>> {
+    /// Leave to open with the key version that an envelope names in its header, if it was read already: its algorithm must be that
+    /// version's, and it must open at `now`.
+    pub(super) fn version_at_hand(&self, header: Header, now: Now) -> Option<Result<Opening<'_>, Code>> {
         Some(self.versions.at_hand(header.key_version)?.and_then(|version| {
             if version.algorithm != header.algorithm {
                 return Err(Code::CannotOpen);
             }
-            version.opening(now.time).map(Opening::version)
+            version.opening(now.time)
         }))
     }
 }
@@ -144,7 +144,7 @@ impl Operational {
         }
     }
 
-    /// The key version that an envelope names, read if need be. Blocks.
+    /// Leave to open with the key version that an envelope names, read if need be. Blocks.
     ///
     /// # Errors
     /// `cannot-open` where there is none, or it is of another algorithm; what it does not open for; `fault` when its row is damaged.
@@ -153,7 +153,7 @@ impl Operational {
         served: &'s Served,
         header: Header,
         now: Now,
-    ) -> Result<&'s KeyVersion, Code> {
+    ) -> Result<Opening<'s>, Code> {
         if let Some(found) = served.version_at_hand(header, now) {
             return found;
         }

@@ -12,6 +12,8 @@ use crate::domain::budget_time::BudgetTime;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 use crate::domain::timestamp::Timestamp;
 
+use super::budget_lease::{Lease, Leased};
+
 /// Fields of the first lease; each further one is twice as long.
 const FIRST_FIELDS: u64 = 64;
 /// The longest lease is this part of the budget: the most that a crash forfeits. An end in order forfeits nothing.
@@ -56,7 +58,8 @@ pub struct Purse {
 /// Fields that were taken, to be put back if the request is refused all the same.
 pub struct Taken {
     fields: u32,
-    ends: [u32; 2],
+    /// Of the leases they came from, the endpoint's and the API key's: by them a lease is known again. Seconds since 1970.
+    ends_s: [u32; 2],
 }
 
 /// A reservation that is not durable yet. Until it is, the lease is empty; dropped without [`Plan::install`], what was leased
@@ -66,13 +69,14 @@ pub(super) struct Plan<'a> {
     /// The row to store.
     pub(super) budget: Budget,
     hour: u64,
-    end: u32,
+    /// When the lease is to be over; seconds since 1970.
+    end_s: u32,
     /// Fields newly reserved.
     reserved: u64,
     /// Of them, at once used.
     taken: u64,
     /// What was there before, for a refusal that changed nothing.
-    emptied: (u32, u32),
+    emptied: Leased,
     standing: Standing,
 }
 
@@ -118,7 +122,7 @@ impl Spending {
         let emptied = self.lease.take_all();
         let kept = self.kept.lock();
         let mut budget = kept.budget.clone();
-        budget.give_back(kept.leased_hour, emptied.1.into());
+        budget.give_back(kept.leased_hour, emptied.fields.into());
         let hour = budget.hour_of(time.refilled_to);
         let (limit, used) = (budget.limit(default, time.at), budget.used(hour));
         let left = limit.saturating_sub(used);
@@ -135,7 +139,7 @@ impl Spending {
             spending: self,
             budget,
             hour,
-            end: u32::try_from(end_s).unwrap_or(u32::MAX),
+            end_s: u32::try_from(end_s).unwrap_or(u32::MAX),
             reserved,
             taken: fields,
             emptied,
@@ -148,11 +152,11 @@ impl Spending {
         let emptied = self.lease.take_all();
         let kept = self.kept.lock();
         let mut budget = kept.budget.clone();
-        budget.give_back(kept.leased_hour, emptied.1.into());
+        budget.give_back(kept.leased_hour, emptied.fields.into());
         change(&mut budget);
         let hour = budget.hour_of(time.refilled_to);
         let standing = Standing { fields_per_day: budget.limit(0, time.at), used: budget.used(hour) };
-        Plan { spending: self, budget, hour, end: 0, reserved: 0, taken: 0, emptied, standing }
+        Plan { spending: self, budget, hour, end_s: 0, reserved: 0, taken: 0, emptied, standing }
     }
 
     fn refusal(&self, fields: u64, left: u64, budget: &Budget, default: u64, time: BudgetTime) -> Refusal {
@@ -198,7 +202,7 @@ impl Plan<'_> {
 
     /// Fields that were leased and not used, which go back with it.
     pub(super) fn given_back(&self) -> u64 {
-        self.emptied.1.into()
+        self.emptied.fields.into()
     }
 
     /// It is durable: what was reserved may be used.
@@ -216,8 +220,8 @@ impl Plan<'_> {
             }
             kept.warned = warning;
         }
-        let left = u32::try_from(self.reserved - self.taken).unwrap_or(u32::MAX);
-        self.spending.lease.install((self.end, left));
+        let fields = u32::try_from(self.reserved - self.taken).unwrap_or(u32::MAX);
+        self.spending.lease.install(Leased { end_s: self.end_s, fields });
     }
 
     /// It was never written: everything is as before.
@@ -229,11 +233,11 @@ impl Plan<'_> {
 impl Taken {
     /// What was taken by way of the store: of the endpoint's plan and the API key's.
     pub(super) fn of(plans: &[Plan<'_>]) -> Self {
-        let mut ends = [0; 2];
-        for (end, plan) in ends.iter_mut().zip(plans) {
-            *end = plan.end;
+        let mut ends_s = [0; 2];
+        for (end_s, plan) in ends_s.iter_mut().zip(plans) {
+            *end_s = plan.end_s;
         }
-        Self { fields: plans.first().map_or(0, |plan| u32::try_from(plan.taken).unwrap_or(u32::MAX)), ends }
+        Self { fields: plans.first().map_or(0, |plan| u32::try_from(plan.taken).unwrap_or(u32::MAX)), ends_s }
     }
 }
 
@@ -248,13 +252,13 @@ impl Purse {
             self.endpoint.lease.put_back(fields, first);
             return None;
         };
-        Some(Taken { fields, ends: [first, second] })
+        Some(Taken { fields, ends_s: [first, second] })
     }
 
     /// Puts back what a request took that is refused after all.
     pub fn put_back(&self, taken: &Taken) {
-        self.endpoint.lease.put_back(taken.fields, taken.ends[0]);
-        self.api_key.lease.put_back(taken.fields, taken.ends[1]);
+        self.endpoint.lease.put_back(taken.fields, taken.ends_s[0]);
+        self.api_key.lease.put_back(taken.fields, taken.ends_s[1]);
     }
 
     /// A request under way has one field of both in hand.
@@ -280,56 +284,6 @@ impl Purse {
     pub(super) fn both(&self) -> [&Spending; 2] {
         [&self.endpoint, &self.api_key]
     }
-}
-
-/// `end u32, seconds since 1970 | fields left u32` in one word, so that one exchange checks and takes.
-struct Lease(AtomicU64);
-
-impl Lease {
-    const fn empty() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    /// Takes `fields` and returns the lease's end, unless that is past or less is left.
-    fn take(&self, fields: u32, now_s: u32) -> Option<u32> {
-        let took = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            let (end, left) = split(word);
-            (now_s < end && left >= fields).then(|| word - u64::from(fields))
-        });
-        took.ok().map(|word| split(word).0)
-    }
-
-    /// Puts fields back into the lease they came from; where that has been replaced, they stay used.
-    fn put_back(&self, fields: u32, end: u32) {
-        let put = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            let (current, left) = split(word);
-            let left = left.checked_add(fields).filter(|_| current == end)?;
-            Some(join(end, left))
-        });
-        // An error is a lease that was replaced meanwhile.
-        let _ = put;
-    }
-
-    fn take_all(&self) -> (u32, u32) {
-        split(self.0.swap(0, Ordering::AcqRel))
-    }
-
-    fn install(&self, (end, left): (u32, u32)) {
-        self.0.store(join(end, left), Ordering::Release);
-    }
-
-    fn left(&self) -> u32 {
-        split(self.0.load(Ordering::Acquire)).1
-    }
-}
-
-const fn join(end: u32, left: u32) -> u64 {
-    (end as u64) << 32 | left as u64
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
-const fn split(word: u64) -> (u32, u32) {
-    ((word >> 32) as u32, word as u32)
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Operational {
                 .with("generation", generation)
                 .with("from", from)
                 .with("master-key", wrapping);
-            let audit = reason.iter().fold(audit, |audit, reason| audit.with("reason", reason));
+            let audit = audit.with_reason(reason);
             Ok((batch.put_boot(boot), audit, ()))
         })?;
         self.store_keys.0.lock().push((generation, key));

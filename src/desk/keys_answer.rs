@@ -27,7 +27,7 @@ pub struct EscrowStatus {
     pub path: Option<String>,
     /// Entries in it.
     pub entries: u64,
-    /// Key versions that wait to be in it, and do not seal until then.
+    /// Key versions that wait to be in it, and do not seal until then; of the first 1,000 keys that do.
     pub waiting: u64,
     /// Whether it lies on the store's own file system, so that one dead disk takes both. Two partitions of one disk do not show.
     pub same_disk: bool,

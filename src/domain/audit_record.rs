@@ -13,6 +13,7 @@
 use minicbor::{Decode, Encode};
 
 use super::actor::Actor;
+use super::description::Description;
 use super::details::Details;
 use super::timestamp::Timestamp;
 
@@ -60,5 +61,14 @@ impl AuditRecord {
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.details.insert(name, value.to_string());
         self
+    }
+
+    /// The same with the reason that was given, if any was.
+    #[must_use]
+    pub fn with_reason(self, why: Option<&Description>) -> Self {
+        match why {
+            Some(why) => self.with("reason", why),
+            None => self,
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! when a key is gone.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use minicbor::{Decode, Encode};
@@ -14,8 +15,10 @@ use super::timestamp::Timestamp;
 
 /// Moves that a row keeps; the audit trail has all.
 pub const MOVES_KEPT_MAX: usize = 16;
-/// Days that a destruction waits: at least, at most, and where nothing is said.
-pub const DESTRUCTION_DAYS: (u16, u16, u16) = (7, 90, 30);
+/// Days that a destruction may wait.
+pub const DESTRUCTION_DAYS: RangeInclusive<u16> = 7..=90;
+/// Days that it waits where nothing is said.
+pub const DESTRUCTION_DAYS_USUAL: u16 = 30;
 
 /// What can become of a key version; the numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -189,11 +192,11 @@ impl Because {
 /// # Errors
 /// `bad-request` for another number than there may be.
 pub fn destruction_wait(days: Option<u16>) -> Result<Duration, Refusal> {
-    let (least, most, usual) = DESTRUCTION_DAYS;
-    let days = days.unwrap_or(usual);
-    if (least..=most).contains(&days) {
+    let days = days.unwrap_or(DESTRUCTION_DAYS_USUAL);
+    if DESTRUCTION_DAYS.contains(&days) {
         return Ok(Duration::from_secs(u64::from(days) * 86_400));
     }
+    let (least, most) = (DESTRUCTION_DAYS.start(), DESTRUCTION_DAYS.end());
     let why = format!("A destruction waits {least} to {most} days; {days} is none of them.");
     Err(Refusal::new(Code::BadRequest).detail(why))
 }

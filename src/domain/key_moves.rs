@@ -32,9 +32,12 @@ impl KeyVersion {
         self.seal_no_more().then_some(self)
     }
 
-    /// Whether there was anything to take away: also from what it would be again.
+    /// Whether there was anything to take away: also from what it would be again. One that is destroyed is nothing again.
     fn seal_no_more(&mut self) -> bool {
         let mut did = false;
+        if self.state == KeyState::Destroyed {
+            return did;
+        }
         let doomed = self.doom.as_mut().map(|doom| &mut doom.back);
         for state in [Some(&mut self.state), self.enabled_as.as_mut(), doomed].into_iter().flatten() {
             if state.may_come_to_seal() {
@@ -214,47 +217,103 @@ mod tests {
         Because::system(at(seconds), "uji")
     }
 
+    /// One that came there by moves, as every row does.
     fn version(state: KeyState) -> KeyVersion {
         let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
-        let doom =
-            (state == KeyState::DestroyScheduled).then_some(Doom { at: at(50), back: KeyState::Compromised });
-        KeyVersion { state, doom, ..made }
+        match state {
+            KeyState::PreActive => made.await_copy(),
+            KeyState::Active => made,
+            KeyState::DecryptOnly => made.step_down(because(2)).unwrap(),
+            KeyState::Disabled => made.disable(because(2)).unwrap().unwrap(),
+            KeyState::DestroyScheduled => made.schedule(at(50), false, because(2)).unwrap(),
+            KeyState::Destroyed => version(KeyState::DestroyScheduled).destroy(1, because(50)).unwrap(),
+            KeyState::Compromised => made.compromise(because(2)).unwrap().unwrap(),
+        }
     }
 
-    /// A row a state, a column a move: what it leads to, `=` where that is so already, `-` where it is refused.
-    const TABLE: &[(KeyState, [&str; 6])] = &[
-        // disable, enable, compromise, schedule, cancel, destroy
-        (KeyState::PreActive, ["disabled", "=", "compromised", "-", "-", "-"]),
-        (KeyState::Active, ["disabled", "=", "compromised", "-", "-", "-"]),
-        (KeyState::DecryptOnly, ["disabled", "=", "compromised", "destroy_scheduled", "-", "-"]),
-        (KeyState::Disabled, ["=", "decrypt_only", "disabled", "destroy_scheduled", "-", "-"]),
-        (KeyState::DestroyScheduled, ["-", "-", "=", "-", "compromised", "destroyed"]),
-        (KeyState::Destroyed, ["-", "-", "-", "-", "-", "-"]),
-        (KeyState::Compromised, ["disabled", "=", "=", "destroy_scheduled", "-", "-"]),
+    /// What it is once whatever closed it is taken back.
+    fn opened(version: KeyVersion) -> KeyState {
+        let cancelled = version.clone().cancel(because(70)).unwrap_or(version);
+        cancelled.clone().enable(because(70)).unwrap().unwrap_or(cancelled).state
+    }
+
+    /// Legal moves as ARCHITECTURE has them: a row a state, a column a move. What it leads to, and of what was closed before what
+    /// it is when it is opened again; `=` where that is so already, `-` where it is refused. The closed ones sealed before.
+    const TABLE: [(KeyState, [&str; 8]); 7] = [
+        // step-down, disable, enable, compromise, schedule, schedule where nobody may seal, cancel, destroy
+        (
+            KeyState::PreActive,
+            ["decrypt_only", "disabled", "=", "compromised", "-", "destroy_scheduled", "-", "-"],
+        ),
+        (
+            KeyState::Active,
+            ["decrypt_only", "disabled", "=", "compromised", "-", "destroy_scheduled", "-", "-"],
+        ),
+        (
+            KeyState::DecryptOnly,
+            ["=", "disabled", "=", "compromised", "destroy_scheduled", "destroy_scheduled", "-", "-"],
+        ),
+        (
+            KeyState::Disabled,
+            [
+                "disabled, decrypt_only",
+                "=",
+                "active",
+                "disabled, compromised",
+                "destroy_scheduled, active",
+                "destroy_scheduled, active",
+                "-",
+                "-",
+            ],
+        ),
+        (
+            KeyState::DestroyScheduled,
+            [
+                "destroy_scheduled, decrypt_only",
+                "-",
+                "-",
+                "destroy_scheduled, compromised",
+                "-",
+                "-",
+                "active",
+                "destroyed",
+            ],
+        ),
+        (KeyState::Destroyed, ["=", "-", "-", "-", "-", "-", "-", "-"]),
+        (
+            KeyState::Compromised,
+            ["=", "disabled", "=", "=", "destroy_scheduled", "destroy_scheduled", "-", "-"],
+        ),
     ];
 
     #[test]
     fn every_move_from_every_state_is_decided_as_the_table_says() {
-        assert_eq!(TABLE.len(), KeyState::ALL.len());
-        for (state, expected) in TABLE {
-            let optional = |moved: Result<Option<KeyVersion>, WrongKeyState>| match moved {
-                Ok(Some(moved)) => moved.state.name(),
-                Ok(None) => "=",
+        for (number, (state, expected)) in TABLE.into_iter().enumerate() {
+            assert_eq!(state, KeyState::ALL[number]);
+            let it = || version(state);
+            assert_eq!(it().state, state);
+            let told = |moved: Result<Option<KeyVersion>, WrongKeyState>| match moved {
+                Ok(Some(moved)) if it().is_closed() && moved.is_closed() && moved.gone.is_none() => {
+                    format!("{}, {}", moved.state.name(), opened(moved).name())
+                }
+                Ok(Some(moved)) => moved.state.name().to_owned(),
+                Ok(None) => "=".to_owned(),
                 Err(wrong) => {
-                    assert_eq!(wrong.state, *state);
-                    "-"
+                    assert_eq!(wrong.state, state);
+                    "-".to_owned()
                 }
             };
-            let it = || version(*state);
             let found = [
-                optional(it().disable(because(60))),
-                optional(it().enable(because(60))),
-                optional(it().compromise(because(60))),
-                optional(it().schedule(at(99), true, because(60)).map(Some)),
-                optional(it().cancel(because(60)).map(Some)),
-                optional(it().destroy(1, because(60)).map(Some)),
+                told(Ok(it().step_down(because(60)))),
+                told(it().disable(because(60))),
+                told(it().enable(because(60))),
+                told(it().compromise(because(60))),
+                told(it().schedule(at(99), true, because(60)).map(Some)),
+                told(it().schedule(at(99), false, because(60)).map(Some)),
+                told(it().cancel(because(60)).map(Some)),
+                told(it().destroy(1, because(60)).map(Some)),
             ];
-            assert_eq!(found, *expected, "{state:?}");
+            assert_eq!(found, expected, "{state:?}");
         }
     }
 

@@ -204,12 +204,6 @@ impl KeyVersion {
         !self.algorithm.is_leased() && self.uses_reserved >= self.algorithm.uses_max()
     }
 
-    /// The header of what it seals.
-    #[must_use]
-    pub const fn header(&self) -> Header {
-        Header { algorithm: self.algorithm, key_id: self.key_id, key_version: self.version }
-    }
-
     /// Leave to seal under it at `now`.
     ///
     /// # Errors
@@ -241,6 +235,13 @@ impl KeyVersion {
     }
 }
 
+/// Leave to use a key: only [`Sealing`] and [`Opening`] are that.
+pub trait Usable: Copy {
+    /// The version.
+    #[must_use]
+    fn key_version(&self) -> &KeyVersion;
+}
+
 /// Leave to seal: its version was active, and its window open, when this was made.
 #[derive(Debug, Clone, Copy)]
 pub struct Sealing<'a>(&'a KeyVersion);
@@ -249,6 +250,18 @@ impl<'a> Sealing<'a> {
     /// The version.
     #[must_use]
     pub const fn version(self) -> &'a KeyVersion {
+        self.0
+    }
+
+    /// The header of what it seals.
+    #[must_use]
+    pub const fn header(self) -> Header {
+        Header { algorithm: self.0.algorithm, key_id: self.0.key_id, key_version: self.0.version }
+    }
+}
+
+impl Usable for Sealing<'_> {
+    fn key_version(&self) -> &KeyVersion {
         self.0
     }
 }
@@ -261,6 +274,12 @@ impl<'a> Opening<'a> {
     /// The version.
     #[must_use]
     pub const fn version(self) -> &'a KeyVersion {
+        self.0
+    }
+}
+
+impl Usable for Opening<'_> {
+    fn key_version(&self) -> &KeyVersion {
         self.0
     }
 }

@@ -8,7 +8,6 @@ use gembok::domain::approval::{APPROVALS_KEPT_MAX, Approval};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::id::ApprovalId;
-use gembok::domain::key_move::Doom;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::{Batch, Scan, Table};
@@ -31,7 +30,7 @@ fn ask(who: &Person, version: u32, days: u16) -> crate::client::Answer {
     who.post(&path(version, "/destruction"), &json!({ "days": days, "reason": "masa simpan habis" }))
 }
 
-fn state(world: &World, version: u32) -> Value {
+pub(crate) fn state(world: &World, version: u32) -> Value {
     world.done(&format!("key show {OBJECT} {version} --project {PROJECT}"))["key-version"].clone()
 }
 
@@ -195,18 +194,14 @@ fn decided_it_is_shown_to_who_sees_the_object(given: &Value, who: [&Person; 2], 
 
 /// Sets when the destruction of the only version that waits for one falls due, as if it had been asked so long ago.
 pub(crate) fn make_due(vault: &Vault) -> Vec<u8> {
-    let scan = Scan { prefix: b"", after: None, limit: 100 };
-    for (row_key, row) in vault.store.scan(Table::KeyVersions, scan).unwrap() {
-        let version: KeyVersion = cbor::decode(&row.unwrap().value).unwrap();
-        let Some(doom) = version.doom else { continue };
-        let now = Timestamp::from_micros(vault.store.head().time_us);
-        let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.wait"));
-        let version = KeyVersion { doom: Some(Doom { at: now, ..doom }), ..version };
-        let batch = Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
-        vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
-        return row_key;
-    }
-    panic!("no destruction waits");
+    let (now, mut doomed) = (vault.now(), None);
+    vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
+        if let Some(doom) = &mut version.doom {
+            doom.at = now;
+            doomed = Some(KeyVersion::row_key(version.key_id, version.version));
+        }
+    });
+    doomed.unwrap_or_else(|| panic!("no destruction waits")).to_vec()
 }
 
 /// Whether the middle of a stored row, which no other has, lies anywhere in the file.
@@ -341,14 +336,9 @@ fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
             rewritten(&world);
             // As it will be once the MK generation that wrapped it is destroyed: only the KEK stands still.
             behind(&world.sandbox, world.daemon, softhsm, |vault| {
-                let row = vault.store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
-                let mut version: KeyVersion = cbor::decode(&row.value).unwrap();
-                version.gone.as_mut().unwrap().master_key = 0;
-                let now = Timestamp::from_micros(vault.store.head().time_us);
-                let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.later"));
-                let batch =
-                    Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
-                vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+                vault.rewrite::<KeyVersion>(Table::KeyVersions, &row_key, |version| {
+                    version.gone.as_mut().unwrap().master_key = 0;
+                });
             });
             let world = World { daemon: world.sandbox.resume(), sandbox: world.sandbox };
             let shown = state(&world, 1);
@@ -371,7 +361,12 @@ fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
 }
 
 /// Stops a daemon, and does something behind its back.
-fn behind<T>(sandbox: &Sandbox, daemon: Daemon, softhsm: &SoftHsm, act: impl FnOnce(&Vault) -> T) -> T {
+pub(crate) fn behind<T>(
+    sandbox: &Sandbox,
+    daemon: Daemon,
+    softhsm: &SoftHsm,
+    act: impl FnOnce(&Vault) -> T,
+) -> T {
     assert!(daemon.stop().success());
     act(&Vault::open(sandbox, softhsm))
 }

@@ -80,24 +80,34 @@ fn schedule(siti: &Person, budi: &Person) {
     assert_eq!(budi.decide(&text(&asked.json()["id"]), "give").status, 200);
 }
 
+/// The versions that something was encrypted under, each with when that was begun, until it is told to stop.
+fn encrypting(application: &Application, stop: &AtomicBool) -> Vec<(Instant, u8)> {
+    let item = json!({ "object": OBJECT, "plaintext": "" }).to_string();
+    let (mut connection, mut seen, mut full) = (application.client.connect().unwrap(), Vec::new(), 0);
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let answer = application.v1_over(&mut connection, "encrypt", &item).unwrap();
+        if answer.status == 503 {
+            // The journal of a daemon that has hardly a processor for itself.
+            assert_eq!(answer.problem(), refusal(503, "journal-full"));
+            full += 1;
+            sleep(Duration::from_millis(100));
+            continue;
+        }
+        seen.push((began, version_of(answer.ok()["ciphertext"].as_str().unwrap())));
+    }
+    assert!(full * 20 < seen.len(), "the journal was full {full} times, {} were encrypted", seen.len());
+    seen
+}
+
 #[test]
 fn nothing_is_encrypted_under_a_version_after_the_answer_that_it_is_compromised() {
     let world = World::new("");
     let absensi = Application { api_key: world.generous(), ..world.absensi() };
-    let item = json!({ "object": OBJECT, "plaintext": "" }).to_string();
     let stop = AtomicBool::new(false);
     let (mut answered, mut compromised) = (Vec::new(), 0);
     let seen: Vec<(Instant, u8)> = scope(|scope| {
-        let encrypting = || {
-            let (mut connection, mut seen) = (absensi.client.connect().unwrap(), Vec::new());
-            while !stop.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                let sealed = absensi.v1_over(&mut connection, "encrypt", &item).unwrap().ok();
-                seen.push((began, version_of(sealed["ciphertext"].as_str().unwrap())));
-            }
-            seen
-        };
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(encrypting)).collect();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| encrypting(&absensi, &stop))).collect();
         while compromised < 5 {
             compromised += 1;
             sleep(Duration::from_millis(100));
@@ -119,26 +129,13 @@ fn nothing_is_encrypted_under_a_version_after_the_answer_that_it_is_compromised(
 fn nobody_who_encrypts_is_refused_while_versions_turn() {
     let world = World::new("");
     let absensi = Application { api_key: world.generous(), ..world.absensi() };
-    let item = json!({ "object": OBJECT, "plaintext": "" }).to_string();
     let stop = AtomicBool::new(false);
     scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let (mut connection, mut last) = (absensi.client.connect().unwrap(), 1);
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = absensi.v1_over(&mut connection, "encrypt", &item).unwrap();
-                    if answer.status == 503 {
-                        // The journal of a daemon that has hardly a processor for itself.
-                        assert_eq!(answer.problem(), refusal(503, "journal-full"));
-                        sleep(Duration::from_millis(100));
-                        continue;
-                    }
-                    let sealed = answer.ok();
-                    let version = version_of(sealed["ciphertext"].as_str().unwrap());
-                    assert!(version >= last, "{version} after {last}");
-                    last = version;
-                }
-                assert_eq!(last, 61);
+                let seen = encrypting(&absensi, &stop);
+                assert!(seen.is_sorted_by_key(|(_, version)| *version), "an older one after a newer");
+                assert_eq!(seen.last().map(|(_, version)| *version), Some(61));
             });
         }
         // After each change anything is read anew, the object just before another turn of its key, too.

@@ -6,13 +6,10 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gembok::domain::actor::Actor;
-use gembok::domain::audit_record::{self, AuditRecord};
-use gembok::domain::cbor;
 use gembok::domain::key_uses::KeyUses;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
-use gembok::store::{Batch, Scan, Table};
+use gembok::store::Table;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -33,16 +30,9 @@ const SHORT_OF_HALF: u64 = 4;
 const PASS_EVERY: Duration = Duration::from_secs(60);
 const DAY_S: u64 = 86_400;
 
-/// Rewrites every key version, as its row would be after a time or after so many uses.
-fn rewrite(vault: &Vault, change: impl Fn(KeyVersion) -> KeyVersion) {
-    let scan = Scan { prefix: b"", after: None, limit: 100 };
-    for (row_key, row) in vault.store.scan(Table::KeyVersions, scan).unwrap() {
-        let version = change(cbor::decode(&row.unwrap().value).unwrap());
-        let now = Timestamp::from_micros(vault.store.head().time_us);
-        let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.age"));
-        let batch = Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
-        vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
-    }
+/// As if it had been made so long ago.
+pub(crate) fn age(version: &mut KeyVersion) {
+    version.created = Timestamp::from_seconds(version.created.seconds() - 400 * DAY_S);
 }
 
 fn current(world: &World, object: &str) -> u64 {
@@ -59,11 +49,11 @@ fn reasons(world: &World) -> Vec<String> {
 fn pause(
     world: World,
     softhsm: &crate::support::softhsm::SoftHsm,
-    change: impl Fn(KeyVersion) -> KeyVersion,
+    change: impl FnMut(&mut KeyVersion),
 ) -> Sandbox {
     let World { sandbox, daemon } = world;
     assert!(daemon.stop().success());
-    rewrite(&Vault::open(&sandbox, softhsm), change);
+    Vault::open(&sandbox, softhsm).rewrite_all(Table::KeyVersions, change);
     sandbox
 }
 
@@ -83,10 +73,7 @@ fn a_key_that_is_old_gets_its_next_version() {
         let first = world.absensi().seal(OBJECT, b"lama");
         // A window that ends within the day, of an object that is not old.
         world.done(&format!("object rotation sebentar --project {PROJECT} --after-days 0"));
-        let sandbox = pause(world, softhsm, |version| KeyVersion {
-            created: Timestamp::from_seconds(version.created.seconds() - 400 * DAY_S),
-            ..version
-        });
+        let sandbox = pause(world, softhsm, age);
         let world = World { daemon: sandbox.resume(), sandbox };
         world.daemon.wait_until("it is rotated", || current(&world, OBJECT) == 2);
         let second = world.absensi().seal(OBJECT, b"baru");
@@ -124,8 +111,7 @@ fn a_key_that_is_half_used_up_gets_its_next_version() {
             world.grant("encrypt decrypt", GCM, ENDPOINT);
             let first = world.absensi().seal(GCM, b"satu");
             let sandbox = pause(world, softhsm, |version| {
-                let uses_reserved = if version.algorithm.is_leased() { uses } else { 0 };
-                KeyVersion { uses_reserved, ..version }
+                version.uses_reserved = if version.algorithm.is_leased() { uses } else { 0 };
             });
             let world = World { daemon: sandbox.resume(), sandbox };
             // Whoever comes just before it is done still has what is left; nobody is refused.
@@ -149,10 +135,7 @@ fn a_key_that_is_half_used_up_gets_its_next_version() {
 fn where_nothing_happens_by_itself_health_says_what_is_due() {
     in_child("key_turns::where_nothing_happens_by_itself_health_says_what_is_due", |softhsm| {
         let world = World::new("");
-        let sandbox = pause(world, softhsm, |version| KeyVersion {
-            created: Timestamp::from_seconds(version.created.seconds() - 400 * DAY_S),
-            ..version
-        });
+        let sandbox = pause(world, softhsm, age);
         by_hand(&sandbox);
         let world = World { daemon: sandbox.resume(), sandbox };
         let due = |world: &World| world.status()["due_keys"].as_array().unwrap().len();
@@ -184,18 +167,10 @@ fn a_key_whose_uses_the_journal_counts_gets_its_next_version_when_they_are_folde
             let World { sandbox, daemon } = world;
             assert!(daemon.stop().success());
             // As if each had sealed almost half as often as it may.
-            let vault = Vault::open(&sandbox, softhsm);
-            let scan = Scan { prefix: b"", after: None, limit: 100 };
-            for (row_key, row) in vault.store.scan(Table::KeyUses, scan).unwrap() {
-                let uses: KeyUses = cbor::decode(&row.unwrap().value).unwrap();
+            Vault::open(&sandbox, softhsm).rewrite_all(Table::KeyUses, |uses: &mut KeyUses| {
                 assert_eq!(uses.sealed, 1);
-                let uses = KeyUses { sealed: HALF - SHORT_OF_HALF, ..uses };
-                let now = Timestamp::from_micros(vault.store.head().time_us);
-                let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.wear"));
-                let batch = Batch::new(now.micros()).put(Table::KeyUses, &row_key, cbor::encode(&uses));
-                vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
-            }
-            drop(vault);
+                uses.sealed = HALF - SHORT_OF_HALF;
+            });
             let world = World { daemon: sandbox.resume(), sandbox };
             let absensi = world.absensi();
             let uses = |object: &str, version: u64| {

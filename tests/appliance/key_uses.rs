@@ -6,13 +6,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gembok::appliance::FIELDS_UNRECORDED_MAX;
-use gembok::domain::actor::Actor;
-use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::key_uses::KeyUses;
 use gembok::domain::key_version::KeyVersion;
-use gembok::domain::timestamp::Timestamp;
-use gembok::store::{Batch, Scan, Table};
+use gembok::store::{Scan, Table};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -167,11 +164,7 @@ fn a_version_that_is_used_up_seals_no_more_and_opens_still() {
             vault.store.scan(Table::KeyVersions, Scan { prefix: b"", after: None, limit: 10 }).unwrap();
         let version: KeyVersion = cbor::decode(&rows[0].1.as_ref().unwrap().value).unwrap();
         let uses = KeyUses { sealed: LIMIT - (1 << 28) - 4, ..KeyUses::default() };
-        let now = Timestamp::from_micros(vault.store.head().time_us);
-        let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.exhaust"));
-        let row_key = KeyVersion::row_key(version.key_id, version.version);
-        let batch = Batch::new(now.micros()).put(Table::KeyUses, &row_key, cbor::encode(&uses));
-        vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
+        vault.put(Table::KeyUses, &KeyVersion::row_key(version.key_id, version.version), &uses);
         drop(vault);
         // By itself the next version would take over.
         by_hand(&sandbox);

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use gembok::domain::actor::Actor;
-use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::key_version::{KeyState, KeyVersion};
 use gembok::domain::project::Kek;
-use gembok::domain::timestamp::Timestamp;
-use gembok::store::{Batch, Scan, Table};
+use gembok::store::{Scan, Table};
 use serde_json::{Value, json};
 
 use crate::client::refusal;
@@ -124,19 +121,6 @@ fn every_stored_key_is_proved_and_counted_for_whoever_may_see_it() {
     assert_eq!(world.status()["data_keys"], 0);
 }
 
-/// Rewrites a row behind the daemon's back, as something that wrote it wrongly would have.
-fn rewrite<T>(vault: &Vault, table: Table, key: &[u8], change: impl FnOnce(&mut T))
-where
-    T: for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()>,
-{
-    let mut row: T = cbor::decode(&vault.store.get(table, key).unwrap().unwrap().value).unwrap();
-    change(&mut row);
-    let now = Timestamp::from_micros(vault.store.head().time_us);
-    let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.rewrite"));
-    let batch = Batch::new(now.micros()).put(table, key, cbor::encode(&row));
-    vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
-}
-
 #[test]
 fn what_does_not_unwrap_at_its_place_is_named() {
     in_child("key_verify::what_does_not_unwrap_at_its_place_is_named", |softhsm| {
@@ -158,13 +142,13 @@ fn what_does_not_unwrap_at_its_place_is_named() {
         // A bit of one, the wrapped key of another row, what is none, and one that was destroyed.
         let gcm = of(2);
         let rest: Vec<&(Vec<u8>, KeyVersion)> = versions.iter().filter(|(key, _)| *key != gcm.0).collect();
-        rewrite::<KeyVersion>(&vault, Table::KeyVersions, &gcm.0, |row| {
+        vault.rewrite::<KeyVersion>(Table::KeyVersions, &gcm.0, |row| {
             *row.wrapped.last_mut().unwrap() ^= 1;
         });
         let copied = rest[1].1.wrapped.clone();
-        rewrite::<KeyVersion>(&vault, Table::KeyVersions, &rest[0].0, |row| row.wrapped = copied);
-        rewrite::<KeyVersion>(&vault, Table::KeyVersions, &rest[2].0, |row| row.wrapped = b"kosong".to_vec());
-        rewrite::<KeyVersion>(&vault, Table::KeyVersions, &rest[3].0, |row| {
+        vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[0].0, |row| row.wrapped = copied);
+        vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[2].0, |row| row.wrapped = b"kosong".to_vec());
+        vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[3].0, |row| {
             (row.state, row.wrapped) = (KeyState::Destroyed, Vec::new());
         });
         drop(vault);
@@ -204,7 +188,7 @@ fn what_does_not_unwrap_at_its_place_is_named() {
         assert!(daemon.stop().success());
         let vault = Vault::open(&sandbox, softhsm);
         let kek = vault.store.scan(Table::Keks, Scan { prefix: b"", after: None, limit: 1 }).unwrap();
-        rewrite::<Kek>(&vault, Table::Keks, &kek[0].0, |row| row.master_key = 7);
+        vault.rewrite::<Kek>(Table::Keks, &kek[0].0, |row| row.master_key = 7);
         drop(vault);
         let world = World { daemon: sandbox.resume(), sandbox };
         let (_, verified) = verify(&world, "");

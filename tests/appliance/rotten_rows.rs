@@ -33,7 +33,7 @@ fn rotten(table: Table, keys: &[Vec<u8>]) -> Vec<Vec<u8>> {
     }
 }
 
-fn rot(sandbox: &Sandbox, table: Table, key: &[u8]) {
+pub(crate) fn rot(sandbox: &Sandbox, table: Table, key: &[u8]) {
     let mut bytes = stored(sandbox, table, key);
     *bytes.last_mut().unwrap() ^= 1;
     put_stored(sandbox, table, key, &bytes);

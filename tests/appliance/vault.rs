@@ -9,8 +9,13 @@ use std::time::{Duration, Instant};
 
 use gembok::crypto::secret::SecretKey;
 use gembok::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
+use gembok::domain::actor::Actor;
+use gembok::domain::audit_record::{self, AuditRecord};
+use gembok::domain::cbor;
+use gembok::domain::timestamp::Timestamp;
 use gembok::hsm::{MasterKey, Pin, PinBackoff, Token, TokenChoice, TokenConfig};
-use gembok::store::{Boot, Store, StoreFile, StoreKeyEntry, StoreKeys, Table, Verdict};
+use gembok::store::{Batch, Boot, Scan, Store, StoreFile, StoreKeyEntry, StoreKeys, Table, Verdict};
+use minicbor::{Decode, Encode};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::support::daemon::Sandbox;
@@ -104,6 +109,50 @@ impl Vault {
         let (store, unlocked) = file.unlock(keys.of_store()).unwrap();
         assert_eq!(unlocked.verdict, Verdict::Intact);
         Self { store, _file: file }
+    }
+
+    /// What time it is by the journal.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.store.head().time_us)
+    }
+
+    /// Puts a row in its place.
+    pub(crate) fn put<T: Encode<()>>(&self, table: Table, key: &[u8], value: &T) {
+        self.put_all(table, [(key.to_vec(), cbor::encode(value))]);
+    }
+
+    /// Makes a row something else: as it might be after a time, or where something wrote it wrongly.
+    pub(crate) fn rewrite<T>(&self, table: Table, key: &[u8], change: impl FnOnce(&mut T))
+    where
+        T: for<'b> Decode<'b, ()> + Encode<()>,
+    {
+        let mut value: T = cbor::decode(&self.store.get(table, key).unwrap().unwrap().value).unwrap();
+        change(&mut value);
+        self.put(table, key, &value);
+    }
+
+    /// The same of every row of a table.
+    pub(crate) fn rewrite_all<T>(&self, table: Table, mut change: impl FnMut(&mut T))
+    where
+        T: for<'b> Decode<'b, ()> + Encode<()>,
+    {
+        const ROWS_MAX: usize = 1_000;
+        let rows = self.store.scan(table, Scan { prefix: b"", after: None, limit: ROWS_MAX }).unwrap();
+        assert!((1..ROWS_MAX).contains(&rows.len()), "{table:?}: {}", rows.len());
+        let rows = rows.into_iter().map(|(key, row)| {
+            let mut value: T = cbor::decode(&row.unwrap().value).unwrap();
+            change(&mut value);
+            (key, cbor::encode(&value))
+        });
+        self.put_all(table, rows);
+    }
+
+    fn put_all(&self, table: Table, rows: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+        let now = self.now();
+        let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.rewrite"));
+        let batch = Batch::new(now.micros()).record(audit_record::KIND, audit_record::VERSION, &audit);
+        let batch = rows.into_iter().fold(batch, |batch, (key, value)| batch.put(table, &key, value));
+        self.store.commit(batch).unwrap();
     }
 
     /// Every record, after the chain was verified.

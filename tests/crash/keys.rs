@@ -5,13 +5,10 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gembok::domain::actor::Actor;
-use gembok::domain::audit_record::{self, AuditRecord};
-use gembok::domain::cbor;
 use gembok::domain::key_move::Doom;
 use gembok::domain::key_version::{KeyState, KeyVersion};
 use gembok::domain::timestamp::Timestamp;
-use gembok::store::{Batch, Scan, Table};
+use gembok::store::Table;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -87,23 +84,17 @@ fn due(version: KeyVersion, now: Timestamp) -> Option<KeyVersion> {
 
 /// The rows of those that are to be destroyed, as they lie then.
 fn make_due(vault: &Vault, known: &mut Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut doomed = Vec::new();
-    let scan = Scan { prefix: b"", after: None, limit: 1_000 };
-    for (row_key, row) in vault.store.scan(Table::KeyVersions, scan).unwrap() {
-        let version: KeyVersion = cbor::decode(&row.unwrap().value).unwrap();
+    let (now, mut doomed) = (vault.now(), Vec::new());
+    vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
+        let row_key = KeyVersion::row_key(version.key_id, version.version).to_vec();
         if known.contains(&row_key) {
-            continue;
+            return;
         }
         known.push(row_key.clone());
-        let now = Timestamp::from_micros(vault.store.head().time_us);
-        let Some(version) = due(version, now) else { continue };
-        if version.doom.is_some() {
-            doomed.push(row_key.clone());
-        }
-        let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.wait"));
-        let batch = Batch::new(now.micros()).put(Table::KeyVersions, &row_key, cbor::encode(&version));
-        vault.store.commit(batch.record(audit_record::KIND, audit_record::VERSION, &audit)).unwrap();
-    }
+        let Some(due) = due(version.clone(), now) else { return };
+        doomed.extend(due.doom.is_some().then_some(row_key));
+        *version = due;
+    });
     doomed
 }
 
