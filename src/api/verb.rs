@@ -157,7 +157,7 @@ impl Verb for Reencrypt {
         });
         let aged: Vec<Result<Aged<'_>, Refusal>> = aged.collect();
         let needs = Operational::renewing_needs(&admitted, &aged);
-        let keys = match operational.recall_renewing_keys(&needs, now) {
+        let mut keys = match operational.recall_renewing_keys(&needs, now) {
             Some(keys) => keys,
             None => {
                 let operational = Arc::clone(operational);
@@ -165,7 +165,7 @@ impl Verb for Reencrypt {
             }
         };
         let mut renewing = operational.begin_reencrypt(aged).map_err(Stop::told)?;
-        while !operational.reencrypt(&mut admitted, &keys, &mut renewing, now).map_err(Stop::told)? {
+        while !operational.reencrypt(&mut admitted, &mut keys, &mut renewing, now).map_err(Stop::told)? {
             let operational = Arc::clone(operational);
             admitted = hop(move || {
                 operational.stake_again(&mut admitted, now);

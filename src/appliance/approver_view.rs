@@ -1,7 +1,7 @@
 //! What is at stake where a second person decides about the end of a key version: how it stands, how much was encrypted and is
 //! decrypted under it, and when it would be gone.
 
-use crate::domain::approval::Approval;
+use crate::domain::approval::{Approval, State};
 use crate::domain::key_move::destruction_wait;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
@@ -19,7 +19,8 @@ pub struct KeyAtStake {
     pub version: KeyVersionView,
     /// Whether it is its object's newest.
     pub is_current: bool,
-    /// When it would be destroyed if the second person said yes now; once that was said, when it will be.
+    /// When it would be destroyed if the second person said yes now; once that was said, when it will be,
+    /// unless it was taken back since.
     pub destroyed_at: Option<Timestamp>,
 }
 
@@ -35,10 +36,14 @@ impl Operational {
         let row_key = KeyVersion::row_key(asked.key_id, asked.version);
         let version = self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound);
         let Some((object, version)) = object.zip(version) else { return Ok(None) };
-        let destroyed_at = if approval.is_waiting(now.time) {
-            destruction_wait(Some(asked.days)).ok().map(|wait| now.time.plus(wait))
-        } else {
-            version.doom.map(|doom| doom.at)
+        let due_from = |yes: Timestamp| destruction_wait(Some(asked.days)).ok().map(|wait| yes.plus(wait));
+        let destroyed_at = match (approval.state, approval.decided) {
+            _ if approval.is_waiting(now.time) => due_from(now.time),
+            // While it is what two persons said here, and was neither taken back nor asked for once more since.
+            (State::Approved, Some(yes)) => {
+                version.doom.map(|doom| doom.at).filter(|at| due_from(yes) == Some(*at))
+            }
+            _ => None,
         };
         let is_current = object.current_version == version.version;
         Ok(Some(KeyAtStake { version: self.version_view(object.id, &version)?, is_current, destroyed_at }))

@@ -26,7 +26,8 @@ use crate::store::{Batch, Scan, Store, StoreError, Table};
 
 use super::fault::Stop;
 use super::operational::Operational;
-use super::spending::{Plan, Purse, Spending, Taken};
+use super::reservation::Plan;
+use super::spending::{Purse, Spending, Taken};
 
 /// Rows read at a time when the appliance is unlocked.
 const PAGE_ROWS: usize = 1_000;
@@ -163,16 +164,23 @@ impl Budgets {
         if let Some(taken) = purse.take(fields, time.at) {
             return Ok(taken);
         }
+        // Nobody is told to wait for one budget where the other takes longer, or will never do; of two alike, the endpoint's.
+        let longest = |refusal: &Refusal| refusal.retry_after.unwrap_or(Duration::MAX);
+        let told = |refusals: Vec<Refusal>| refusals.into_iter().rev().max_by_key(longest);
+        let fields = fields as u64;
+        // No lease is emptied for a request that is refused: else one that has nothing left would keep others from theirs.
+        let why_not = |of: &Spending| of.check(fields, default_of(of.spender), time).err();
+        if let Some(refusal) = told(purse.both().into_iter().filter_map(why_not).collect()) {
+            return Err(refusal.into());
+        }
         let (mut plans, mut refusals): (Vec<Plan<'_>>, Vec<Refusal>) = (Vec::with_capacity(2), Vec::new());
         for spending in purse.both() {
-            match spending.plan(fields as u64, default_of(spending.spender), time) {
+            match spending.plan(fields, default_of(spending.spender), time) {
                 Ok(plan) => plans.push(plan),
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        // Nobody is told to wait for one budget where the other takes longer, or will never do; of two alike, the endpoint's.
-        let longest = |refusal: &Refusal| refusal.retry_after.unwrap_or(Duration::MAX);
-        if let Some(refusal) = refusals.into_iter().rev().max_by_key(longest) {
+        if let Some(refusal) = told(refusals) {
             plans.into_iter().for_each(Plan::abandon);
             return Err(refusal.into());
         }

@@ -111,6 +111,13 @@ impl Operational {
         self.leases.forget(place);
     }
 
+    /// A version is no more, and no root of that number either: their keys go.
+    pub(super) fn forget_key(&self, place: KeyPlace) {
+        self.keyring.forget(place);
+        self.keyring.forget_root(place.0, place.1);
+        self.leases.forget(place);
+    }
+
     /// A version opens again, durably.
     pub(super) fn reopen_key(&self, place: KeyPlace) {
         self.closed_keys.open_again(place);

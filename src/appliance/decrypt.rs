@@ -6,22 +6,20 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
-use crate::crypto::aad::{self, Context};
+use crate::crypto::aad::Context;
 use crate::crypto::data_key::DataKey;
 use crate::crypto::envelope::{Envelope, Header};
-use crate::domain::access_record::{Groups, count_item};
 use crate::domain::key_version::Opening;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
-use super::encrypt::Done;
-use super::fault::{Fault, Stop};
+use super::done::{Done, Tally, bind};
+use super::fault::Stop;
 use super::keyring::Held;
 use super::operate::Decrypt;
 use super::operational::Operational;
 use super::served::Served;
-use super::watch::Watch;
 
 /// One envelope to open.
 pub struct Sealed<'a> {
@@ -95,50 +93,27 @@ impl Operational {
     ) -> Result<Done<Zeroizing<Vec<u8>>>, Stop> {
         self.check_not_ended()?;
         let mut binding = Vec::new();
-        let mut done =
-            Done { items: Vec::with_capacity(sealed.len()), groups: Groups::new(), watch: Watch::default() };
+        let mut done = Done::of(sealed.len());
         let mut key_watch = self.closed_keys.watch();
         for ((served, key), sealed) in admitted.items().iter().zip(&keys.0).zip(sealed) {
-            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let (mut number, mut subject) = (0, None);
+            let mut tally = Tally::default();
             let opened = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let sealed = sealed?;
-                subject = self.subject_of(&served.object, &sealed.context)?;
-                if let Some(subject) = subject {
-                    // Begun before the look, so that no freeze falls between them.
-                    done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
-                    self.frozen.check(served.object.project, subject)?;
-                }
+                self.find_subject_to_open(&served.object, &sealed.context, &mut done.watch, &mut tally)?;
                 let (opening, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
                 let version = opening.version();
-                number = version.version;
-                let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
-                key_watch.opens((version.key_id, number), served.revision);
-                let (header, object) = (envelope.header.to_bytes(), &served.object);
-                aad::write(
-                    &mut binding,
-                    &header,
-                    object.project.as_bytes(),
-                    object.id.as_bytes(),
-                    &sealed.context,
-                );
-                key.open(&envelope, &binding).map_err(|_| cannot_open(served, &sealed.context))
+                tally.version = version.version;
+                let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
+                key_watch.opens((version.key_id, version.version), served.revision);
+                let plaintext = open(key, &envelope, served, &sealed.context, &mut binding)?;
+                tally.bytes = plaintext.len() as u64;
+                Ok(plaintext)
             })();
-            let outcome = opened.as_ref().err().map(|refusal: &Refusal| refusal.code);
-            let bytes = opened.as_ref().map_or(0, |plaintext| plaintext.len() as u64);
-            let group = count_item(&mut done.groups, object, number, outcome, bytes);
-            if let Some(subject) = subject {
-                group.is_about(subject);
-            }
-            done.items.push(opened);
+            done.push(served, tally, opened);
         }
         done.watch.keys = Some(key_watch);
-        if done.items.len() == admitted.items().len() {
-            Ok(done)
-        } else {
-            Err(Fault::new("a decrypt was admitted for another number of items than it has").into())
-        }
+        done.whole(admitted.items().len())
     }
 }
 
@@ -178,9 +153,22 @@ pub(super) fn version_of<'s, 'e>(
     })
 }
 
+/// Opens what is bound to an object and a context.
+#[inline]
+pub(super) fn open(
+    key: &Held<DataKey>,
+    envelope: &Envelope<'_>,
+    served: &Served,
+    context: &Context<'_>,
+    binding: &mut Vec<u8>,
+) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    bind(binding, &envelope.header.to_bytes(), &served.object, context);
+    key.key().open(envelope, binding).map_err(|_| cannot_open(served, context))
+}
+
 /// The one answer. Where the object requires context names that were not given, it says so beside: the names are in the
 /// catalog, not in the envelope, so that tells nothing about it.
-pub(super) fn cannot_open(served: &Served, context: &Context<'_>) -> Refusal {
+fn cannot_open(served: &Served, context: &Context<'_>) -> Refusal {
     let refusal = Refusal::new(Code::CannotOpen);
     match served.object.required_context.iter().find(|name| context.value(name).is_none()) {
         Some(name) => refusal

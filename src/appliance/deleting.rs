@@ -11,13 +11,14 @@ use crate::domain::budget::{Counted, Spender};
 use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
+use crate::domain::id::ProjectId;
 use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::object::Object;
-use crate::domain::project::Project;
+use crate::domain::project::{Kek, Project};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 use crate::domain::trace::{Departed, LastUse};
-use crate::store::Table;
+use crate::store::{Batch, Table};
 
 use super::certificates::revoke;
 use super::fault::Stop;
@@ -89,7 +90,8 @@ impl Operational {
         name: &str,
         now: Now,
     ) -> Result<(), Stop> {
-        self.withdraw(now, |batch| {
+        let mut ended = Vec::new();
+        let deleted = self.withdraw(now, |batch| {
             let project = self.project_named(project)?.id;
             let object: Object = self.living(project.as_bytes(), name)?;
             let versions = self.key_versions(&object)?;
@@ -97,14 +99,22 @@ impl Operational {
             let batch = batch
                 .delete(Table::Objects, object.id.as_bytes())
                 .delete(Table::Names, &self.store.name_key(Table::Objects, project.as_bytes(), name));
-            let numbers = versions.iter().filter_map(|version| match version {
-                Listed::Sound(version) => Some(version.version),
-                Listed::Damaged(_) => None,
-            });
-            let batch = numbers.fold(batch, |batch, number| {
-                let row_key = KeyVersion::row_key(object.key_id, number);
-                batch.delete(Table::KeyVersions, &row_key).delete(Table::KeyUses, &row_key)
-            });
+            let (mut batch, count, mut recoverable) = (batch, versions.len(), 0u32);
+            for version in versions.into_iter().filter_map(Listed::sound) {
+                ended.push((object.key_id, version.version));
+                let row_key = KeyVersion::row_key(object.key_id, version.version);
+                batch = batch.delete(Table::KeyUses, &row_key);
+                // A copy elsewhere may be unwrapped still: when that ends is told of it all the same.
+                batch = match version.orphaned(project) {
+                    Some(orphan) => {
+                        recoverable += 1;
+                        batch.put(Table::KeyVersions, &row_key, cbor::encode(&orphan))
+                    }
+                    None => batch.delete(Table::KeyVersions, &row_key),
+                };
+            }
+            let roots = self.root_versions(&object)?.into_iter().filter_map(Listed::sound);
+            ended.extend(roots.map(|root| (root.key_id, root.version)));
             let batch = self.owe_file(self.without_roots(batch, &object)?, now)?;
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {
@@ -120,23 +130,30 @@ impl Operational {
                 .with("name", name)
                 .with("project", project)
                 .with("key-id", format!("{:08x}", object.key_id))
-                .with("versions", versions.len())
+                .with("versions", count)
+                .with("recoverable", recoverable)
                 .with("grants", grants.len());
             // Its row in key-ids stays: the number is never given again.
             Ok((batch, audit, ()))
-        })
+        });
+        // Also where that is said to have failed: it may have landed all the same.
+        for place in ended {
+            self.forget_key(place);
+        }
+        deleted
     }
 
     /// Ends a project with its members, KEKs and frozen subjects, and what waits about it, when it has neither objects nor endpoints.
     pub(super) fn delete_project(&self, actor: Actor, name: &str, now: Now) -> Result<(), Stop> {
-        self.withdraw(now, |batch| {
+        let mut keks = Vec::new();
+        let deleted = self.withdraw(now, |batch| {
             let project: Project = self.living(&[0; 16], name)?;
             self.check_empty(&project)?;
             let mut batch = batch
                 .delete(Table::Projects, project.id.as_bytes())
                 .delete(Table::Names, &self.store.name_key(Table::Projects, &[0; 16], name));
             let mut members = 0u32;
-            for table in [Table::Members, Table::Keks, Table::FrozenSubjects] {
+            for table in [Table::Members, Table::FrozenSubjects] {
                 let mut rows = Vec::new();
                 self.each_listed(table, project.id.as_bytes(), |row_key, _| {
                     rows.push(row_key.to_vec());
@@ -146,6 +163,7 @@ impl Operational {
                     if table == Table::Members { u32::try_from(rows.len()).unwrap_or(u32::MAX) } else { 0 };
                 batch = rows.iter().fold(batch, |batch, row_key| batch.delete(table, row_key));
             }
+            let batch = self.without_keks(batch, project.id, &mut keks, now)?;
             let batch = self.end_approvals_about(batch, project.id, now)?;
             // Its KEKs went.
             let batch = self.owe_file(batch, now)?;
@@ -154,7 +172,39 @@ impl Operational {
                 .with("name", name)
                 .with("members", members);
             Ok((batch, audit, ()))
-        })
+        });
+        for (project, version) in keks {
+            self.keyring.forget_kek(project, version);
+        }
+        deleted
+    }
+
+    /// Destroys every version of a project's KEK. As behind a rotation their rows stay, without the keys: by them it is known what
+    /// a copy of a key that was deleted before could be unwrapped by.
+    fn without_keks(
+        &self,
+        batch: Batch,
+        project: ProjectId,
+        gone: &mut Vec<(ProjectId, u32)>,
+        now: Now,
+    ) -> Result<Batch, Stop> {
+        let (mut batch, written, mut keks) = (batch, self.file_written()?, Vec::new());
+        self.each_listed(Table::Keks, project.as_bytes(), |row_key, row| {
+            keks.push((row_key.to_vec(), row.decode::<Kek>()?));
+            Ok(())
+        })?;
+        for (row_key, kek) in keks {
+            let version = row_key.last_chunk().map_or(0, |version| u32::from_be_bytes(*version));
+            gone.push((project, version));
+            batch = match kek {
+                Listed::Sound(kek) if kek.gone.is_some() => batch,
+                Listed::Sound(kek) => {
+                    batch.put(Table::Keks, &row_key, cbor::encode(&kek.destroyed(now.time, written)))
+                }
+                Listed::Damaged(_) => batch.delete(Table::Keks, &row_key),
+            };
+        }
+        Ok(batch)
     }
 
     /// A damaged row may be of any project, so while there is one nobody knows.

@@ -5,21 +5,20 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
-use crate::crypto::aad::{self, Context};
+use crate::crypto::aad::Context;
 use crate::crypto::data_key::DataKey;
 use crate::crypto::random::Nonces;
-use crate::domain::access_record::{Groups, count_item};
 use crate::domain::key_version::Sealing;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::Now;
 
 use super::admission::{Admitted, Denied};
-use super::fault::{Fault, Stop};
+use super::done::{Done, Tally, bind};
+use super::fault::Stop;
 use super::keyring::Held;
 use super::operate::Encrypt;
 use super::operational::Operational;
 use super::served::Served;
-use super::watch::Watch;
 
 /// One field to seal.
 pub struct Field<'a> {
@@ -27,25 +26,6 @@ pub struct Field<'a> {
     pub plaintext: Zeroizing<Vec<u8>>,
     /// What it is bound to beside its object.
     pub context: Context<'a>,
-}
-
-/// What became of the items, in order, and their summary for the access record.
-pub struct Done<T> {
-    /// One per item.
-    pub items: Vec<Result<T, Refusal>>,
-    /// The same, counted.
-    pub groups: Groups,
-    /// To be asked before it goes out.
-    pub watch: Watch,
-}
-
-impl<T> Done<T> {
-    /// The same with each result made into something else.
-    #[must_use]
-    pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> Done<U> {
-        let items = self.items.into_iter().map(|item| item.map(&mut change)).collect();
-        Done { items, groups: self.groups, watch: self.watch }
-    }
 }
 
 /// The keys for an admitted encrypt, uses already taken from their leases; one per item.
@@ -115,44 +95,26 @@ impl Operational {
         self.check_not_ended()?;
         let mut nonces = Nonces::draw(fields.len())?;
         let mut binding = Vec::new();
-        let mut done =
-            Done { items: Vec::with_capacity(fields.len()), groups: Groups::new(), watch: Watch::default() };
+        let mut done = Done::of(fields.len());
         for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
-            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let (mut version, mut bytes, mut subject) = (0, 0, None);
+            let mut tally = Tally::default();
             let sealed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let field = field?;
-                subject = self.subject_of(&served.object, &field.context)?;
+                tally.subject = self.subject_of(&served.object, &field.context)?;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?.key();
                 require_context(served, &field.context)?;
                 let header = sealing(served, now)?.header();
-                (version, bytes) = (header.key_version, field.plaintext.len() as u64);
-                let (header, object) = (header.to_bytes(), &served.object);
-                aad::write(
-                    &mut binding,
-                    &header,
-                    object.project.as_bytes(),
-                    object.id.as_bytes(),
-                    &field.context,
-                );
+                (tally.version, tally.bytes) = (header.key_version, field.plaintext.len() as u64);
+                let header = header.to_bytes();
+                bind(&mut binding, &header, &served.object, &field.context);
                 let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
                 key.seal(&header, nonce, &binding, &field.plaintext)
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))
             })();
-            let outcome = sealed.as_ref().err().map(|refusal: &Refusal| refusal.code);
-            let bytes = if outcome.is_none() { bytes } else { 0 };
-            let group = count_item(&mut done.groups, object, version, outcome, bytes);
-            if let Some(subject) = subject {
-                group.is_about(subject);
-            }
-            done.items.push(sealed);
+            done.push(served, tally, sealed);
         }
-        if done.items.len() == admitted.items().len() {
-            Ok(done)
-        } else {
-            Err(Fault::new("an encrypt was admitted for another number of items than it has").into())
-        }
+        done.whole(admitted.items().len())
     }
 }
 

@@ -26,12 +26,11 @@ use super::escrow_file::EscrowFile;
 use super::fault::{Fault, Stop};
 use super::listed::Listed;
 use super::operational::Operational;
+use super::slice::Trouble;
 use super::under_kek::KINDS;
 
 /// Rows looked at, and entries appended, in one go.
 const PAGE_ROWS: usize = 1_000;
-/// Time of a second that it takes; then everything else that is tended has its turn.
-const TURN: Duration = Duration::from_millis(250);
 /// How long the second waits for the first.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// Until a log that could not be read or written is tried again.
@@ -47,6 +46,7 @@ pub(super) struct Escrow {
     /// Whoever works on it; who comes second leaves it to the first.
     state: Mutex<State>,
     told: Mutex<Told>,
+    trouble: Trouble,
 }
 
 #[derive(Default)]
@@ -90,7 +90,6 @@ struct Told {
     same_disk: bool,
     /// Keys of which there is no copy.
     only_here: Option<u64>,
-    trouble: Option<String>,
     again: Option<Instant>,
 }
 
@@ -142,8 +141,8 @@ impl Operational {
         let waiting = self.waiting_for_escrow().unwrap_or_default();
         let waiting = waiting.iter().filter(|(table, _)| *table == Table::KeyVersions).count() as u64;
         let path = self.settings.escrow_path.as_ref().map(|path| path.display().to_string());
-        let only_here = if path.is_some() && told.trouble.is_none() { Some(waiting) } else { told.only_here };
-        let (entries, same_disk, trouble) = (told.entries, told.same_disk, told.trouble.clone());
+        let (entries, same_disk, trouble) = (told.entries, told.same_disk, self.escrow.trouble.told());
+        let only_here = if path.is_some() && trouble.is_none() { Some(waiting) } else { told.only_here };
         EscrowHealth { path, entries, waiting, same_disk, only_here, trouble }
     }
 
@@ -160,21 +159,13 @@ impl Operational {
             return;
         }
         let done = self.go_on_with_escrow(&mut state, now);
-        let mut told = self.escrow.told.lock();
-        match done {
-            Ok(()) => (told.trouble, told.again) = (None, None),
-            Err(stop) => {
-                *state = State::Unread;
-                let trouble = stop.to_string();
-                if told.trouble.as_ref() != Some(&trouble) {
-                    tracing::error!(
-                        trouble,
-                        "new keys wait: they cannot be added to the escrow log at present"
-                    );
-                }
-                (told.trouble, told.again) = (Some(trouble), Some(now.instant + AGAIN_AFTER));
-            }
+        if done.is_err() {
+            *state = State::Unread;
         }
+        if let Some(trouble) = self.escrow.trouble.note(&done) {
+            tracing::error!(trouble, "new keys wait: they cannot be added to the escrow log at present");
+        }
+        self.escrow.told.lock().again = done.is_err().then(|| now.instant + AGAIN_AFTER);
     }
 
     /// The same behind a verb that made a key, where a log is kept.
@@ -185,30 +176,30 @@ impl Operational {
     }
 
     fn go_on_with_escrow(&self, state: &mut State, now: Now) -> Result<(), Stop> {
-        let until = Instant::now() + TURN;
-        loop {
-            if self.check_not_ended().is_err() || Instant::now() >= until {
-                return Ok(());
-            }
-            *state = match std::mem::take(state) {
-                State::Unread if self.keeps_escrow() => State::CatchingUp(Box::new(self.read_log()?)),
-                State::Unread => State::None(Counting::default()),
-                State::CatchingUp(under_way) => self.catch_up(*under_way)?,
+        self.for_a_slice(|| {
+            match std::mem::take(state) {
+                State::Unread if self.keeps_escrow() => {
+                    *state = State::CatchingUp(Box::new(self.read_log()?));
+                }
+                State::Unread => *state = State::None(Counting::default()),
+                State::CatchingUp(under_way) => *state = self.catch_up(*under_way)?,
                 State::Ready(mut ready) => {
                     let logged = self.log_new(&mut ready)?;
                     *state = State::Ready(ready);
-                    return self.activate_all(&logged, now);
+                    self.activate_all(&logged, now)?;
+                    return Ok(false);
                 }
                 State::None(counting) => {
                     let (counting, has_more) = self.count(counting, now)?;
                     *state = State::None(counting);
-                    if has_more {
-                        continue;
+                    if !has_more {
+                        self.activate_all(&self.waiting_for_escrow()?, now)?;
                     }
-                    return self.activate_all(&self.waiting_for_escrow()?, now);
+                    return Ok(has_more);
                 }
-            };
-        }
+            }
+            Ok(true)
+        })
     }
 
     /// Reads what there is. The first entry says whose it is.

@@ -17,6 +17,8 @@ use super::operational::Operational;
 
 /// The row of the counters: since when.
 const OWED: &[u8] = b"destroyed-in-file";
+/// Another: when it was written anew last, each time later than the time before.
+const WRITTEN: &[u8] = b"file-written";
 /// From one writing to the next at least, and so many times as long as the last one took: whoever destroys again and again makes
 /// others wait for a hundredth of the time.
 const REST_MIN: Duration = Duration::from_secs(60);
@@ -33,6 +35,26 @@ pub(super) struct FileDebt {
     not_before: Option<Instant>,
 }
 
+/// Which writing of the file was the last, and whether it is to be written again.
+pub(super) struct Writings {
+    last: Option<Listed<Timestamp>>,
+    owed: bool,
+}
+
+impl Writings {
+    /// Whether what was destroyed when the file had been `written` last lies in it still. What others destroyed since, and owe,
+    /// says nothing of that.
+    pub(super) fn leave(&self, written: Option<Timestamp>) -> bool {
+        match (written, &self.last) {
+            (Some(before), Some(Listed::Sound(last))) => before == *last,
+            (Some(before), None) => before == Timestamp::default() && self.owed,
+            // Destroyed before anybody wrote that down, or while the note was damaged: there is a new note since.
+            (None, Some(Listed::Sound(_))) => false,
+            (_, Some(Listed::Damaged(_))) | (None, None) => self.owed,
+        }
+    }
+}
+
 impl Operational {
     /// Notes within a change, which takes a wrapped key away, that the file has it still.
     pub(super) fn owe_file(&self, batch: Batch, now: Now) -> Result<Batch, Stop> {
@@ -45,6 +67,17 @@ impl Operational {
     /// Since when something destroyed lies in the file, if it does.
     pub(super) fn file_owes(&self) -> Result<Option<Listed<Timestamp>>, Stop> {
         self.look_up(Table::Counters, OWED)
+    }
+
+    /// When the file was written anew last, for what is destroyed in this change; the moment 0 where it never was. Not told where
+    /// the note of it is damaged.
+    pub(super) fn file_written(&self) -> Result<Option<Timestamp>, Stop> {
+        Ok(self.look_up(Table::Counters, WRITTEN)?.map_or(Some(Timestamp::default()), Listed::sound))
+    }
+
+    /// What is known of writings of the file.
+    pub(super) fn file_writings(&self) -> Result<Writings, Stop> {
+        Ok(Writings { last: self.look_up(Table::Counters, WRITTEN)?, owed: self.file_owes()?.is_some() })
     }
 
     /// Writes the file anew where it owes that, by a clock that is trusted. `is_sweeping` says that keys are being looked through that
@@ -101,7 +134,36 @@ impl Operational {
             Some(Listed::Sound(since)) => audit.with("since", since),
             _ => audit,
         };
-        self.change(now, |batch| Ok((batch.delete(Table::Counters, OWED), audit, ())))?;
+        self.change(now, |batch| {
+            let before = self.file_written()?.unwrap_or_default();
+            // A clock that was set back makes no two of them one.
+            let written = now.time.max(before.plus(Duration::from_micros(1)));
+            let batch = batch.put(Table::Counters, WRITTEN, cbor::encode(&written));
+            Ok((batch.delete(Table::Counters, OWED), audit, ()))
+        })?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::RowName;
+
+    #[test]
+    fn what_was_destroyed_before_the_last_writing_is_out_whatever_others_owe() {
+        let at = Timestamp::from_seconds;
+        let never = Timestamp::default();
+        for owed in [false, true] {
+            let of = |last| Writings { last, owed };
+            let damaged = || Some(Listed::Damaged(RowName::new(Table::Counters, WRITTEN)));
+            assert_eq!(of(None).leave(Some(never)), owed);
+            assert_eq!(of(None).leave(None), owed, "a store of before");
+            assert!(!of(Some(Listed::Sound(at(5)))).leave(Some(never)));
+            assert!(!of(Some(Listed::Sound(at(5)))).leave(Some(at(4))));
+            assert!(!of(Some(Listed::Sound(at(5)))).leave(None));
+            assert!(of(Some(Listed::Sound(at(5)))).leave(Some(at(5))), "it is behind it");
+            assert_eq!(of(damaged()).leave(Some(at(5))), owed);
+        }
     }
 }

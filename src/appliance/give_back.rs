@@ -10,21 +10,21 @@ use crate::store::{Batch, Store};
 use super::budgets::{Budgets, put};
 use super::fault::Stop;
 use super::operational::Operational;
-use super::spending::Plan;
+use super::reservation::Plan;
 
 impl Budgets {
-    /// Empties every lease and counts what was left in it as not used, durably, in one commit. To be called when nobody is at
+    /// Empties every lease and counts what was left in it, and what came back to none, as not used, durably, in one commit. To be called when nobody is at
     /// work any more. Blocks.
     ///
     /// # Errors
     /// `journal-full` when it cannot be made durable: it counts as used then, as after a crash.
     pub fn give_back(&self, time: BudgetTime, store: &Store) -> Result<(), Stop> {
         let _one_at_a_time = self.reserving.lock();
-        let leased: Vec<_> = self.all().into_iter().filter(|spending| spending.has_leased()).collect();
-        if leased.is_empty() {
+        let unused: Vec<_> = self.all().into_iter().filter(|spending| spending.has_unused()).collect();
+        if unused.is_empty() {
             return Ok(());
         }
-        let plans: Vec<Plan<'_>> = leased.iter().map(|spending| spending.amend(time, |_| ())).collect();
+        let plans: Vec<Plan<'_>> = unused.iter().map(|spending| spending.amend(time, |_| ())).collect();
         let audit = AuditRecord::new(time.at, Actor::System, "budget.give-back")
             .with("budgets", plans.len())
             .with("fields", plans.iter().map(Plan::given_back).sum::<u64>());

@@ -179,7 +179,7 @@ impl Appliance {
                 let kcv = operational.boot.master_keys.last().map(|key| crate::crypto::kcv::Kcv(key.kcv));
                 health.sandbox = operational.is_sandbox();
                 health.clock = Some(operational.clock());
-                health.data_keys = operational.keyring.data_keys();
+                health.data_keys = operational.keys_in_memory().data_keys;
                 health.strained_budgets = operational.strained_budgets(operational.now());
                 health.worn_keys = operational.worn_keys();
                 health.keys = Some(operational.keys_health());

@@ -10,11 +10,10 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::aad::{self, Context};
+use crate::crypto::aad::Context;
 use crate::crypto::blind_index::{IndexKey, IndexRoot};
 use crate::crypto::data_key::DataKey;
 use crate::crypto::envelope::Header;
-use crate::domain::access_record::{Groups, count_item};
 use crate::domain::id::{IndexId, ObjectId};
 use crate::domain::normalise::Misfit;
 use crate::domain::refusal::{Code, Refusal};
@@ -23,15 +22,13 @@ use crate::domain::schema::{Field, UNIQUE_BITS};
 use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
-use super::closed_keys::KeyWatch;
-use super::decrypt::{Sealed, cannot_open, envelope_of, version_of};
-use super::encrypt::Done;
-use super::fault::{Fault, Stop};
+use super::decrypt::{Sealed, envelope_of, open, version_of};
+use super::done::{Done, Tally};
+use super::fault::Stop;
 use super::keyring::Held;
 use super::operate::Index;
 use super::operational::Operational;
 use super::served::Served;
-use super::watch::Watch;
 
 /// One value of which an index value is to be made.
 pub struct ToIndex<'a> {
@@ -142,54 +139,41 @@ impl Operational {
     ) -> Result<Done<Indexed>, Stop> {
         self.check_not_ended()?;
         let mut at_hand: Option<Keys> = None;
-        let (mut watch, mut key_watch) = (Watch::default(), self.closed_keys.watch());
-        let mut done =
-            Done { items: Vec::with_capacity(values.len()), groups: Groups::new(), watch: Watch::default() };
+        let (mut binding, mut key_watch) = (Vec::new(), self.closed_keys.watch());
+        let mut done = Done::of(values.len());
         for ((served, unwrapped), value) in admitted.items().iter().zip(&keys.0).zip(values) {
-            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let (mut version, mut bytes, mut subject) = (0, 0, None);
+            let mut tally = Tally::default();
             let indexed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let ToIndex { field, value } = value?;
                 let (field, index) = indexed_field(served, &field)?;
                 let plaintext = match value {
                     Searched::Plain(plaintext, context) => {
-                        subject = self.subject_named(&served.object, &context)?;
+                        tally.subject = self.subject_named(&served.object, &context)?;
                         plaintext
                     }
                     Searched::Sealed(sealed) => {
-                        subject = self.subject_of(&served.object, &sealed.context)?;
-                        if let Some(subject) = subject {
-                            // Begun before the look, so that no freeze falls between them.
-                            watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
-                            self.frozen.check(served.object.project, subject)?;
-                        }
-                        open(served, unwrapped, &sealed, &mut key_watch, now)?
+                        let watch = &mut done.watch;
+                        self.find_subject_to_open(&served.object, &sealed.context, watch, &mut tally)?;
+                        let (opening, envelope) = version_of(served, &sealed, unwrapped.as_ref().err(), now)?;
+                        let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
+                        let key = unwrapped.opens.as_ref().ok_or(Code::Fault)?;
+                        let version = opening.version();
+                        key_watch.opens((version.key_id, version.version), served.revision);
+                        open(key, &envelope, served, &sealed.context, &mut binding)?
                     }
                 };
                 let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
                 let normalised = field.normalise(&plaintext).map_err(unfit)?;
-                version = served.roots()?.0.version;
-                bytes = plaintext.len() as u64;
+                (tally.version, tally.bytes) = (served.roots()?.0.version, plaintext.len() as u64);
                 let keys = unwrapped.keys(&mut at_hand, served, field, index);
                 let made = |key: &IndexKey| key.value(normalised.as_bytes());
                 Ok(Indexed { value: made(&keys.current), previous: keys.previous.as_ref().map(made) })
             })();
-            let outcome = indexed.as_ref().err().map(|refusal: &Refusal| refusal.code);
-            let bytes = if outcome.is_none() { bytes } else { 0 };
-            let group = count_item(&mut done.groups, object, version, outcome, bytes);
-            if let Some(subject) = subject {
-                group.is_about(subject);
-            }
-            done.items.push(indexed);
+            done.push(served, tally, indexed);
         }
-        watch.keys = Some(key_watch);
-        done.watch = watch;
-        if done.items.len() == admitted.items().len() {
-            Ok(done)
-        } else {
-            Err(Fault::new("an index was admitted for another number of items than it has").into())
-        }
+        done.watch.keys = Some(key_watch);
+        done.whole(admitted.items().len())
     }
 }
 
@@ -254,25 +238,6 @@ impl Unwrapped {
             || Keys { index, object, current: key(&self.current), previous: self.previous.as_ref().map(key) };
         at_hand.insert(known.unwrap_or_else(new))
     }
-}
-
-/// Opens what comes in sealed. Every way in which it fails to open is one answer, as a decrypt's.
-fn open(
-    served: &Served,
-    unwrapped: &Result<Arc<Unwrapped>, Code>,
-    sealed: &Sealed<'_>,
-    watch: &mut KeyWatch,
-    now: Now,
-) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let (opening, envelope) = version_of(served, sealed, unwrapped.as_ref().err(), now)?;
-    let version = opening.version();
-    let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
-    let key = unwrapped.opens.as_ref().ok_or(Code::Fault)?.key();
-    watch.opens((version.key_id, version.version), served.revision);
-    let (mut binding, object) = (Vec::new(), &served.object);
-    let (project, id) = (object.project.as_bytes(), object.id.as_bytes());
-    aad::write(&mut binding, &envelope.header.to_bytes(), project, id, &sealed.context);
-    key.open(&envelope, &binding).map_err(|_| cannot_open(served, &sealed.context))
 }
 
 /// The field that is asked for, and its index.

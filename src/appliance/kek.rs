@@ -57,7 +57,7 @@ impl Operational {
         let binding = Binding::kek(*project.as_bytes(), version, generation);
         let key = SecretKey::generate()?;
         let wrapped = master_key.wrap(&key, &binding)?.to_bytes();
-        Ok((Kek { master_key: generation, wrapped, created: now.time, gone: None }, key))
+        Ok((Kek { master_key: generation, wrapped, created: now.time, gone: None, written: None }, key))
     }
 
     /// Counts a wrap by an MK generation before it is made.
@@ -181,7 +181,7 @@ impl Operational {
             Ok((batch, audit, rotated))
         })?;
         // Not before it is durable.
-        self.keyring.hold_kek(id, WrappingKey::new(version, &key), now.instant);
+        self.keyring.hold_kek(id, WrappingKey::new(version, &key), &self.store, now.instant);
         self.escrow_at_once(now);
         Ok(rotated)
     }

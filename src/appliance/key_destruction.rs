@@ -136,7 +136,10 @@ impl Operational {
             let version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
             let because = Because::system(now.time, "its waiting period is over");
             let master_key = self.master_keys.last().map_or(0, crate::hsm::MasterKey::generation);
-            let version = version.destroy(master_key, because).map_err(Refusal::from)?;
+            let mut version = version.destroy(master_key, because).map_err(Refusal::from)?;
+            if let Some(gone) = &mut version.gone {
+                gone.written = self.file_written()?;
+            }
             let audit = self.key_audit(&version, "key.destroy", now)?;
             let batch = batch.put(Table::KeyVersions, row_key, cbor::encode(&version));
             Ok((self.owe_file(batch, now)?, audit, version))
@@ -171,8 +174,15 @@ impl Operational {
             let gone = version.gone.as_mut().filter(|gone| gone.unrecoverable.is_none());
             let Some(gone) = gone else { return Ok(None) };
             gone.unrecoverable = Some(now.time);
+            let is_orphan = gone.orphan_of.is_some();
             let audit = self.key_audit(&version, "key.unrecoverable", now)?;
-            Ok(Some((batch.put(Table::KeyVersions, row_key, cbor::encode(&version)), audit, ())))
+            let batch = if is_orphan {
+                // Nobody can ask for it: the record is what tells.
+                batch.delete(Table::KeyVersions, row_key)
+            } else {
+                batch.put(Table::KeyVersions, row_key, cbor::encode(&version))
+            };
+            Ok(Some((batch, audit, ())))
         })
         .map(drop)
     }
@@ -184,12 +194,12 @@ impl Operational {
         if !self.stands_beside_keks(gone)?.is_empty() {
             return Ok(true);
         }
-        match self.object_of_key(version.key_id)? {
-            Some(Listed::Sound(object)) => Ok(!self.stands_against(gone, object.project)?.is_empty()),
+        let project = match (gone.orphan_of, self.object_of_key(version.key_id)?) {
+            (Some(project), _) => project,
+            (None, Some(Listed::Sound(object))) => object.project,
             // Whose KEKs wrapped it nobody knows.
-            Some(Listed::Damaged(_)) => Ok(true),
-            // With its object went its project's KEKs, or they will be asked for with another of its keys.
-            None => Ok(false),
-        }
+            (None, Some(Listed::Damaged(_)) | None) => return Ok(true),
+        };
+        Ok(!self.stands_against(gone, project)?.is_empty())
     }
 }

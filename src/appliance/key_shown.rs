@@ -105,9 +105,12 @@ impl Operational {
     /// What a copy of a destroyed key, in an old file, could be unwrapped by still. Earlier KEK versions and MK generations count,
     /// too: a copy may be of before a rotation.
     pub(super) fn stands_against(&self, gone: Gone, project: ProjectId) -> Result<Vec<StandsAgainst>, Stop> {
-        let keks = self.keks_up_to(project, gone.kek_version)?;
+        let (keks, in_file) = self.keks_up_to(project, gone.kek_version)?;
         let mut standing: Vec<_> = keks.into_iter().map(StandsAgainst::KekVersion).collect();
         standing.extend(self.stands_beside_keks(gone)?);
+        if in_file && !standing.contains(&StandsAgainst::File) {
+            standing.push(StandsAgainst::File);
+        }
         Ok(standing)
     }
 
@@ -116,22 +119,25 @@ impl Operational {
         let masters = self.boot.master_keys.iter().filter(|key| key.state != MasterKeyState::Destroyed);
         let masters = masters.map(|key| key.generation).filter(|generation| *generation <= gone.master_key);
         let mut standing: Vec<_> = masters.map(StandsAgainst::MasterKey).collect();
-        // What else is destroyed may have wrapped a copy, and lies in the file until that was written anew.
-        standing.extend(self.file_owes()?.is_some().then_some(StandsAgainst::File));
+        standing.extend(self.file_writings()?.leave(gone.written).then_some(StandsAgainst::File));
         Ok(standing)
     }
 
-    /// The versions of a project's KEK that are stored and not gone, up to one. One that is damaged unwraps nothing, but that is
-    /// not certain.
-    fn keks_up_to(&self, project: ProjectId, last: u32) -> Result<Vec<u32>, Stop> {
-        let mut versions = Vec::new();
+    /// The versions of a project's KEK that are stored and not gone, up to one; and whether one that is gone lies in the file still.
+    /// One that is damaged unwraps nothing, but that is not certain.
+    fn keks_up_to(&self, project: ProjectId, last: u32) -> Result<(Vec<u32>, bool), Stop> {
+        let (mut versions, mut in_file, writings) = (Vec::new(), false, self.file_writings()?);
         self.each_listed(Table::Keks, project.as_bytes(), |row_key, row| {
             let version = row_key.last_chunk::<4>().map_or(0, |version| u32::from_be_bytes(*version));
-            let is_gone = matches!(row.decode::<Kek>()?, Listed::Sound(kek) if kek.gone.is_some());
-            versions.extend((version <= last && !is_gone).then_some(version));
+            if version <= last {
+                match row.decode::<Kek>()? {
+                    Listed::Sound(kek) if kek.gone.is_some() => in_file |= writings.leave(kek.written),
+                    _ => versions.push(version),
+                }
+            }
             Ok(())
         })?;
-        Ok(versions)
+        Ok((versions, in_file))
     }
 }
 

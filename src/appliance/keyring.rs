@@ -46,6 +46,17 @@ pub struct KeyringLimits {
     pub ttl: Duration,
 }
 
+/// How many keys are in memory, unwrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeysInMemory {
+    /// Of projects.
+    pub keks: usize,
+    /// Of key versions.
+    pub data_keys: usize,
+    /// Of blind indexes, by version.
+    pub roots: usize,
+}
+
 type Unwrapped = Result<Arc<Held<WrappingKey>>, Stop>;
 
 /// Unwrapped KEKs, data keys and index roots.
@@ -108,8 +119,7 @@ impl Keyring {
         let version = of.key_version();
         let (key, until) = self.unwrap(&DATA_KEYS, version, object, store, master_keys, now)?;
         let held = Arc::new(Held { key: DataKey::new(version.algorithm, &key), until });
-        self.data_keys.insert((version.key_id, version.version), Arc::clone(&held));
-        Ok(held)
+        keep_while_there(&self.data_keys, held, &DATA_KEYS, version, store)
     }
 
     /// A version of an index root, if it is in memory and its time is not over.
@@ -135,8 +145,7 @@ impl Keyring {
         }
         let (key, until) = self.unwrap(&INDEX_ROOTS, version, object, store, master_keys, now)?;
         let held = Arc::new(Held { key: IndexRoot::new(version.version, key), until });
-        self.roots.insert((version.key_id, version.version), Arc::clone(&held));
-        Ok(held)
+        keep_while_there(&self.roots, held, &INDEX_ROOTS, version, store)
     }
 
     /// Unwraps what a KEK wraps, and tells until when that may be kept: as long as the KEK.
@@ -202,16 +211,18 @@ impl Keyring {
         self.roots.clear();
     }
 
-    /// How many data keys are in memory.
+    /// How many keys are in memory.
     #[must_use]
-    pub(super) fn data_keys(&self) -> usize {
-        self.data_keys.len()
+    pub(super) fn count(&self) -> KeysInMemory {
+        KeysInMemory { keks: self.keks.len(), data_keys: self.data_keys.len(), roots: self.roots.len() }
     }
 
-    /// Keeps a KEK that was made just now.
-    pub(super) fn hold_kek(&self, project: ProjectId, key: WrappingKey, now: Instant) {
+    /// Keeps a KEK that was made just now, and is durable.
+    pub(super) fn hold_kek(&self, project: ProjectId, key: WrappingKey, store: &Store, now: Instant) {
         let version = key.version();
         self.keks.insert((project, version), Arc::new(Held { key, until: now + self.ttl }));
+        // Where that cannot be told it is unwrapped again.
+        let _ = self.is_kek_there(project, version, store);
     }
 
     /// Forgets a KEK that is destroyed. Data keys that came from it are the same under the next.
@@ -249,17 +260,23 @@ impl Keyring {
             return Ok(Some(held));
         }
         // Here and not in flight: the others are patient with the token, and a store that is being compacted takes longer.
-        let Some(row) = store.get(Table::Keks, &kek_row_key(project, version))? else { return Ok(None) };
-        let kek: Kek = cbor::decode(&row.value)?;
-        if kek.gone.is_some() {
-            return Ok(None);
-        }
+        let Some(kek) = live_kek(project, version, store)? else { return Ok(None) };
         let unwrapped = self.unwrapping.run((project, version), || {
             // The one before may have landed since we looked.
             held().map_or_else(|| self.unwrap_kek(project, version, &kek, master_keys, now), Ok)
         });
         // Whoever does not come to wait, or waits in vain, finds the token too slow.
-        unwrapped.unwrap_or_else(|| Err(Code::TokenAway.into())).map(Some)
+        let held = unwrapped.unwrap_or_else(|| Err(Code::TokenAway.into()))?;
+        Ok(self.is_kek_there(project, version, store)?.then_some(held))
+    }
+
+    /// Whether a KEK that is kept may be: asked behind its keeping, as [`keep_while_there`] does.
+    fn is_kek_there(&self, project: ProjectId, version: u32, store: &Store) -> Result<bool, Stop> {
+        let live = live_kek(project, version, store);
+        if !matches!(live, Ok(Some(_))) {
+            self.forget_kek(project, version);
+        }
+        Ok(live?.is_some())
     }
 
     fn unwrap_kek(
@@ -295,6 +312,12 @@ impl Keyring {
 }
 
 impl Operational {
+    /// How many keys are in memory.
+    #[must_use]
+    pub fn keys_in_memory(&self) -> KeysInMemory {
+        self.keyring.count()
+    }
+
     /// The data key of a version, unwrapped if need be, for a request that found its version open: reads the store, and asks
     /// the token when the KEK is not in memory either. Blocks.
     ///
@@ -313,6 +336,37 @@ impl Operational {
         self.check_not_closed((version.key_id, version.version))?;
         Ok(held)
     }
+}
+
+/// Keeps a key that was unwrapped just now, unless its row is gone meanwhile. Whoever takes a key away forgets it behind that; so
+/// either the row is found gone here, or the key is found there.
+fn keep_while_there<K>(
+    keys: &Cache<(u32, u32), Arc<Held<K>>>,
+    held: Arc<Held<K>>,
+    kind: &Kind,
+    row: &dyn UnderKek,
+    store: &Store,
+) -> Result<Arc<Held<K>>, Stop> {
+    let place = (row.key_id(), row.version());
+    keys.insert(place, Arc::clone(&held));
+    let is_there = || -> Result<bool, Stop> {
+        let Some(lies) = store.get(kind.table, &row.row_key())? else { return Ok(false) };
+        Ok(!(kind.read)(&lies.value)?.is_destroyed())
+    };
+    match is_there() {
+        Ok(true) => Ok(held),
+        gone => {
+            keys.remove(&place);
+            Err(gone.err().unwrap_or_else(|| kind.gone.into()))
+        }
+    }
+}
+
+/// A version of a project's KEK, unless there is none any more.
+fn live_kek(project: ProjectId, version: u32, store: &Store) -> Result<Option<Kek>, Stop> {
+    let Some(row) = store.get(Table::Keks, &kek_row_key(project, version))? else { return Ok(None) };
+    let kek: Kek = cbor::decode(&row.value)?;
+    Ok(kek.gone.is_none().then_some(kek))
 }
 
 /// `project id 16 | version u32`.

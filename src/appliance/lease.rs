@@ -43,6 +43,37 @@ struct Lease {
     granted: AtomicU64,
 }
 
+/// Uses that were taken and are not made yet. Those that never are go back into their lease: they are reserved, and nothing was
+/// sealed by them.
+pub(super) struct Unmade {
+    lease: Option<Arc<Lease>>,
+    left: u64,
+}
+
+impl Lease {
+    fn take(&self, uses: u64) -> bool {
+        self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(uses)).is_ok()
+    }
+}
+
+impl Unmade {
+    /// One is made now; `false` when none is left.
+    #[must_use]
+    pub(super) fn make(&mut self) -> bool {
+        let left = self.left.checked_sub(1);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+impl Drop for Unmade {
+    fn drop(&mut self) {
+        if let Some(lease) = &self.lease {
+            lease.left.fetch_add(self.left, Ordering::AcqRel);
+        }
+    }
+}
+
 impl Leases {
     /// No lease yet, and never more than `entries_max`.
     #[must_use]
@@ -68,7 +99,34 @@ impl Leases {
             return true;
         }
         let Some(lease) = self.open.get(&(version.key_id, version.version)) else { return false };
-        lease.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(uses)).is_ok()
+        lease.take(uses)
+    }
+
+    /// The same for uses of which some may not be made; `None` when more must be reserved first ([`Leases::grant_unmade`]).
+    pub(super) fn lend(&self, version: &KeyVersion, uses: u64) -> Option<Unmade> {
+        if !version.algorithm.is_leased() {
+            return Some(Unmade { lease: None, left: uses });
+        }
+        let lease = self.open.get(&(version.key_id, version.version))?;
+        // Not before they are taken: what is dropped goes back.
+        lease.take(uses).then(|| Unmade { lease: Some(lease), left: uses })
+    }
+
+    /// [`Leases::grant`] for uses of which some may not be made. Blocks for one commit.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn grant_unmade(
+        &self,
+        version: &KeyVersion,
+        uses: u64,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<Unmade, Stop> {
+        self.grant(version, uses, store, now)?;
+        // None where it is not leased, or was forgotten since: then what is not made is forfeited, too.
+        let lease = self.open.get(&(version.key_id, version.version));
+        Ok(Unmade { lease, left: uses })
     }
 
     /// Reserves more uses, durably, and takes `uses` out of them. Blocks for one commit.
@@ -145,11 +203,28 @@ impl Operational {
     /// # Errors
     /// As of [`Leases::grant`]. What keeps a reservation from being durable is reported, as what keeps a record from it is.
     pub(super) fn lease_uses(&self, version: &KeyVersion, uses: u64, now: Timestamp) -> Result<(), Stop> {
-        self.leases.grant(version, uses, &self.store, now).inspect_err(|stop| {
-            if stop.is_journal_full() {
-                self.recorder().report_trouble("uses of a key version could not be reserved".into());
-            }
-        })
+        self.leases.grant(version, uses, &self.store, now).inspect_err(|stop| self.report_unleased(stop))
+    }
+
+    /// The same for uses of which some may not be made.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn lease_unmade(
+        &self,
+        version: &KeyVersion,
+        uses: u64,
+        now: Timestamp,
+    ) -> Result<Unmade, Stop> {
+        self.leases
+            .grant_unmade(version, uses, &self.store, now)
+            .inspect_err(|stop| self.report_unleased(stop))
+    }
+
+    fn report_unleased(&self, stop: &Stop) {
+        if stop.is_journal_full() {
+            self.recorder().report_trouble("uses of a key version could not be reserved".into());
+        }
     }
 }
 
@@ -200,6 +275,30 @@ mod tests {
             assert!(leases.take(&version, FIRST_USES - 5) && !leases.take(&version, 1));
         }
         assert!(lost > 3, "the disk never failed: {landed} landed");
+    }
+
+    #[test]
+    fn uses_that_are_not_made_go_back_into_their_lease_and_no_other() {
+        let made = Because::system(Timestamp::from_seconds(1), "");
+        let version = KeyVersion::made((7, 1), Algorithm::Aes256GcmSiv, 1, vec![1; 79], made.clone());
+        let row = Batch::new(2).put(Table::KeyVersions, &KeyVersion::row_key(7, 1), cbor::encode(&version));
+        let (_disk, _file, store) = Failing::store(row.record(audit_record::KIND, 1, b"made"));
+        let (leases, now) = (Leases::new(4), Timestamp::from_seconds(2));
+        assert!(leases.lend(&version, 1).is_none(), "nothing is reserved yet");
+        let mut unmade = leases.grant_unmade(&version, 24, &store, now).unwrap();
+        let rest = leases.lend(&version, FIRST_USES - 24).unwrap();
+        assert!(leases.lend(&version, 1).is_none() && !leases.take(&version, 1));
+        assert!((0..4).all(|_| unmade.make()));
+        drop(unmade);
+        assert!(leases.take(&version, 20) && !leases.take(&version, 1), "four were made");
+        // What is closed meanwhile gets nothing back.
+        leases.forget((7, 1));
+        drop(rest);
+        assert!(!leases.take(&version, 1));
+
+        let mut two =
+            leases.lend(&KeyVersion::made((7, 2), Algorithm::Xaes256Gcm, 1, vec![1; 79], made), 2).unwrap();
+        assert_eq!([two.make(), two.make(), two.make()], [true, true, false]);
     }
 
     #[test]

@@ -63,9 +63,11 @@ impl Appliance {
         while Arc::strong_count(operational) > 1 && Instant::now() < until {
             std::thread::sleep(LOOK_EVERY);
         }
+        // Whoever comes later, with a body that was late, is refused and was not waited for.
+        let waited_in_vain = Instant::now() >= until;
         operational.end();
         let at_work = Arc::strong_count(operational) - 1;
-        if at_work > 0 {
+        if waited_in_vain && at_work > 0 {
             tracing::warn!(at_work, "locked before every request was done; those left are refused");
         }
     }

@@ -36,6 +36,12 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         self.0.insert(key, (revision, Arc::clone(&value)));
         value
     }
+
+    /// Forgets what was read at any other revision than this one: nobody believes it any more, and there may be in it what is to
+    /// be gone.
+    pub(super) fn forget_but(&self, revision: CatalogRevision) {
+        self.0.retain(|_, (at, _)| *at == revision);
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +54,9 @@ mod tests {
         memo.keep(1, 7, 10);
         assert_eq!(memo.recall(&1, 7).as_deref(), Some(&10));
         assert_eq!(memo.recall(&1, 8), None);
+        let (old, new) = (Arc::downgrade(&memo.keep(2, 7, 20)), Arc::downgrade(&memo.keep(3, 8, 30)));
+        memo.forget_but(8);
+        assert!(old.upgrade().is_none() && new.upgrade().is_some());
         for key in 0..10_000 {
             memo.keep(key, 8, key);
         }

@@ -9,13 +9,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use zeroize::Zeroizing;
 
-use crate::crypto::aad::{self, Context};
 use crate::crypto::data_key::DataKey;
-use crate::crypto::envelope::{Envelope, Header};
+use crate::crypto::envelope::Header;
 use crate::crypto::random::Nonces;
-use crate::domain::access_record::{Anew, Groups, count_anew};
+use crate::domain::access_record::Anew;
 use crate::domain::budget::Counted;
 use crate::domain::key_version::{KeyState, KeyVersion, Opening, Sealing};
 use crate::domain::object::Object;
@@ -25,17 +23,18 @@ use crate::domain::timestamp::Now;
 
 use super::admission::Admitted;
 use super::closed_keys::KeyWatch;
-use super::decrypt::{Sealed, cannot_open, envelope_of, version_of};
-use super::encrypt::{Done, require_context, sealing};
+use super::decrypt::{Sealed, envelope_of, open, version_of};
+use super::done::{Done, Tally, bind};
+use super::encrypt::{require_context, sealing};
 use super::fault::{Fault, Stop};
 use super::keyring::Held;
 use super::known_key::KnownKey;
+use super::lease::Unmade;
 use super::operate::Operate;
 use super::operational::Operational;
 use super::served::Served;
 use super::spending::Taken;
 use super::stake::Stake;
-use super::watch::Watch;
 
 /// Leave to reencrypt.
 pub enum Reencrypt {}
@@ -84,8 +83,12 @@ struct Found<'a> {
     to: Option<Sealing<'a>>,
 }
 
-/// The keys for an admitted reencrypt, uses already taken from their leases; one per item.
-pub struct RenewingKeys(Vec<Result<Pair, Code>>);
+/// The keys for an admitted reencrypt, one per item, and uses already taken from their leases: of the items that are not sealed they
+/// go back.
+pub struct RenewingKeys {
+    pairs: Vec<Result<Pair, Code>>,
+    unmade: ByVersion<Unmade>,
+}
 
 struct Pair {
     opens: Arc<Held<DataKey>>,
@@ -175,13 +178,10 @@ impl Operational {
                 Some(Ok(Pair { opens, seals }))
             }
         });
-        let keys = keys.collect::<Option<_>>()?;
-        for (version, uses) in uses(found.iter().flatten()).into_values() {
-            if !self.leases.take(version, uses) {
-                return None;
-            }
-        }
-        Some(RenewingKeys(keys))
+        let pairs = keys.collect::<Option<_>>()?;
+        let lent = uses(found.iter().flatten()).into_iter();
+        let lent = lent.map(|(id, (version, uses))| Some((id, self.leases.lend(version, uses)?)));
+        Some(RenewingKeys { pairs, unmade: lent.collect::<Option<_>>()? })
     }
 
     /// The keys for `needed`, looked for, unwrapped and leased as need be; what keeps one from being had stands in its item's place.
@@ -207,28 +207,28 @@ impl Operational {
             let seals = seals.transpose().map_err(told)?;
             Ok(Pair { opens: self.load_data_key(found.from, found.object, now).map_err(told)?, seals })
         });
-        let mut keys: Vec<Result<Pair, Code>> = keys.collect();
+        let mut pairs: Vec<Result<Pair, Code>> = keys.collect();
         // Nothing is taken for an item whose keys are not there.
-        let had = found.iter().zip(&keys).filter(|(_, key)| key.is_ok());
+        let had = found.iter().zip(&pairs).filter(|(_, key)| key.is_ok());
         let had = uses(had.filter_map(|(found, _)| found.as_ref().ok()));
-        let mut refused = ByVersion::default();
+        let (mut unmade, mut refused) = (ByVersion::default(), ByVersion::default());
         for (id, (version, uses)) in had {
-            match self.lease_uses(version, uses, now.time) {
-                Ok(()) => {}
+            match self.lease_unmade(version, uses, now.time) {
+                Ok(lent) => drop(unmade.insert(id, lent)),
                 Err(stop) if stop.is_journal_full() => return Err(stop),
                 Err(stop) => {
                     refused.insert(id, stop.told().code);
                 }
             }
         }
-        for (key, found) in keys.iter_mut().zip(&found) {
+        for (key, found) in pairs.iter_mut().zip(&found) {
             let Ok(Found { to: Some(to), .. }) = found else { continue };
             let to = to.version();
             if let (Ok(_), Some(code)) = (&key, refused.get(&(to.key_id, to.version))) {
                 *key = Err(*code);
             }
         }
-        Ok(RenewingKeys(keys))
+        Ok(RenewingKeys { pairs, unmade })
     }
 
     /// What is to be sealed anew. An item that arrives as an error stays one.
@@ -236,10 +236,9 @@ impl Operational {
     /// # Errors
     /// A fault when the kernel gives no randomness.
     pub fn begin_reencrypt<'a>(&self, aged: Vec<Result<Aged<'a>, Refusal>>) -> Result<Renewing<'a>, Stop> {
-        let (items, groups) = (Vec::with_capacity(aged.len()), Groups::new());
         Ok(Renewing {
             nonces: Nonces::draw(aged.len())?,
-            done: Done { items, groups, watch: Watch::default() },
+            done: Done::of(aged.len()),
             keys: self.closed_keys.watch(),
             left: aged.into_iter(),
         })
@@ -258,7 +257,7 @@ impl Operational {
     pub fn reencrypt(
         &self,
         admitted: &mut Admitted<Reencrypt>,
-        keys: &RenewingKeys,
+        keys: &mut RenewingKeys,
         renewing: &mut Renewing<'_>,
         now: Now,
     ) -> Result<bool, Stop> {
@@ -266,59 +265,52 @@ impl Operational {
         let mut binding = Vec::new();
         let Renewing { left, nonces, done, keys: key_watch } = renewing;
         let (items, stake) = admitted.items_and_holds();
-        for (served, key) in items.iter().zip(&keys.0).skip(done.items.len()) {
+        let RenewingKeys { pairs, unmade } = keys;
+        for (served, key) in items.iter().zip(&*pairs).skip(done.items.len()) {
             if !stake.is_settled(self.budgets.clock_time(now)) {
                 return Ok(false);
             }
             let Some(aged) = left.next() else { break };
-            let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
-            let (mut from, mut to, mut is_forced) = (0, 0, false);
-            let (mut bytes, mut subject) = (0, None);
+            let (mut tally, mut to, mut is_forced) = (Tally::default(), 0, false);
             let renewed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
                 let Aged { sealed, force } = aged?;
                 stake.check()?;
-                subject = self.subject_of(&served.object, &sealed.context)?;
-                if let Some(subject) = subject {
-                    // Begun before the look, so that no freeze falls between them.
-                    done.watch.freezes.get_or_insert_with(|| self.frozen.watch(served.object.project));
-                    self.frozen.check(served.object.project, subject)?;
-                }
+                self.find_subject_to_open(&served.object, &sealed.context, &mut done.watch, &mut tally)?;
                 let (opening, envelope) = version_of(served, &sealed, key.as_ref().err(), now)?;
                 let version = opening.version();
-                from = version.version;
-                let current = may_renew(served, version, force, now)?;
+                tally.version = version.version;
+                let sealing = may_renew(served, version, force, now)?;
+                let current = sealing.version();
                 is_forced = version.state == KeyState::Compromised;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
-                key_watch.opens((version.key_id, from), served.revision);
-                let plaintext = open(&key.opens, &envelope, &served.object, &sealed.context, &mut binding)
-                    .ok_or_else(|| cannot_open(served, &sealed.context))?;
-                bytes = plaintext.len() as u64;
-                if current.version().version == version.version {
+                key_watch.opens((version.key_id, version.version), served.revision);
+                let plaintext = open(&key.opens, &envelope, served, &sealed.context, &mut binding)?;
+                tally.bytes = plaintext.len() as u64;
+                if current.version == version.version {
                     return Ok(Renewed { envelope: sealed.envelope.to_vec(), is_changed: false });
                 }
                 require_context(served, &sealed.context)?;
-                let (header, key) = (current.header(), key.seals.as_ref().ok_or(Code::Fault)?);
-                bind(&mut binding, header, &served.object, &sealed.context);
+                let (header, key) = (sealing.header().to_bytes(), key.seals.as_ref().ok_or(Code::Fault)?);
+                bind(&mut binding, &header, &served.object, &sealed.context);
                 let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
+                let lent = unmade.get_mut(&(current.key_id, current.version));
+                if !lent.is_some_and(Unmade::make) {
+                    return Err(Stop::from(Fault::new("a key was to seal with no use of it taken")).told());
+                }
                 let envelope = key
                     .key()
-                    .seal(&header.to_bytes(), nonce, &binding, &plaintext)
+                    .seal(&header, nonce, &binding, &plaintext)
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))?;
-                to = current.version().version;
+                to = current.version;
                 Ok(Renewed { envelope, is_changed: true })
             })();
-            let outcome = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
-            if matches!(outcome, Some(Code::CannotOpen | Code::SubjectFrozen)) {
+            let code = renewed.as_ref().err().map(|refusal: &Refusal| refusal.code);
+            if matches!(code, Some(Code::CannotOpen | Code::SubjectFrozen)) {
                 stake.lose();
             }
-            let bytes = if outcome.is_none() { bytes } else { 0 };
-            let anew = Anew::of(to, is_forced);
-            let group = count_anew(&mut done.groups, object, from, anew, outcome, bytes);
-            if let Some(subject) = subject {
-                group.is_about(subject);
-            }
-            done.items.push(renewed);
+            tally.anew = Anew::of(to, is_forced);
+            done.push(served, tally, renewed);
         }
         if done.items.len() == items.len() && left.len() == 0 {
             Ok(true)
@@ -342,19 +334,4 @@ fn may_renew<'s>(
         return Err(Code::KeyCompromised);
     }
     Ok(current)
-}
-
-fn bind(out: &mut Vec<u8>, header: Header, object: &Object, context: &Context<'_>) {
-    aad::write(out, &header.to_bytes(), object.project.as_bytes(), object.id.as_bytes(), context);
-}
-
-fn open(
-    key: &Held<DataKey>,
-    envelope: &Envelope<'_>,
-    object: &Object,
-    context: &Context<'_>,
-    binding: &mut Vec<u8>,
-) -> Option<Zeroizing<Vec<u8>>> {
-    bind(binding, envelope.header, object, context);
-    key.key().open(envelope, binding).ok()
 }

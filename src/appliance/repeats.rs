@@ -194,7 +194,7 @@ mod tests {
     fn what_differs_or_was_done_is_recorded_by_itself() {
         let (repeats, now) = (Repeats::default(), Instant::now());
         let mut opened = record(Some(Code::CannotOpen), 1);
-        count_item(&mut opened.groups, None, 0, Some(Code::CannotOpen), 0);
+        count_item(&mut opened.groups, None, 0, None, Some(Code::CannotOpen), 0);
         for _ in 0..3 {
             assert!(repeats.fold(record(None, 1), now).is_some());
             assert!(repeats.fold(opened.clone(), now).is_some());

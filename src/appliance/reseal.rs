@@ -20,13 +20,12 @@ use crate::store::{Boot, Table};
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
+use super::slice::Trouble;
 use super::store_key::coming;
 
 /// Rows sealed anew in one commit, and about how many bytes of them: other commits wait meanwhile.
 const PAGE_ROWS: usize = 1_000;
 const PAGE_BYTES: usize = 4 << 20;
-/// Time of a second that it takes; then everything else that is tended has its turn.
-const TURN: Duration = Duration::from_millis(250);
 /// After something was in its way that does not pass by itself.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// The row in the counters.
@@ -52,7 +51,7 @@ pub(super) struct Resealing {
 pub(super) struct Reseals {
     walk: Mutex<Option<Walk>>,
     wait_until: Mutex<Option<Instant>>,
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
 }
 
 /// A walk along all rows.
@@ -72,37 +71,24 @@ impl Operational {
         if self.reseals.wait_until.lock().is_some_and(|until| now.instant < until) {
             return;
         }
-        let until = Instant::now() + TURN;
-        let trouble = loop {
-            if self.check_not_ended().is_err() {
-                break None;
-            }
-            match self.go_on_resealing(now) {
-                Ok(true) if Instant::now() < until => {}
-                Ok(_) => break None,
-                Err(stop) => break Some(stop),
-            }
-        };
+        let done = self.for_a_slice(|| self.go_on_resealing(now));
         // A token that is away comes back, and whoever came first has ended soon; what else there may be is somebody's to look at.
         let passing = [Code::TokenAway, Code::Conflict, Code::NotInEscrow];
         let may_pass =
             |stop: &Stop| matches!(stop, Stop::Refused(refusal) if passing.contains(&refusal.code));
         *self.reseals.wait_until.lock() =
-            trouble.as_ref().filter(|stop| !may_pass(stop)).map(|_| now.instant + AGAIN_AFTER);
-        let trouble = trouble.map(|stop| stop.to_string());
-        let mut told = self.reseals.trouble.lock();
-        if let Some(trouble) = trouble.as_ref().filter(|trouble| told.as_ref() != Some(*trouble)) {
+            done.as_ref().err().filter(|stop| !may_pass(stop)).map(|_| now.instant + AGAIN_AFTER);
+        if let Some(trouble) = self.reseals.trouble.note(&done) {
             tracing::error!(
                 trouble,
                 "the rotation of the store key does not go on at present; it is tried again"
             );
         }
-        *told = trouble;
     }
 
     /// Why it does not go on at present, if it does not.
     pub(super) fn resealing_trouble(&self) -> Option<String> {
-        self.reseals.trouble.lock().clone()
+        self.reseals.trouble.told()
     }
 
     /// How far it is; a row that does not open is one of the beginning.

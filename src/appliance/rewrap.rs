@@ -30,10 +30,9 @@ use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::rewrap_page::NewestKeks;
+use super::slice::Trouble;
 use super::under_kek::KINDS;
 
-/// Time of a second that it takes; then everything else that is tended has its turn.
-const TURN: Duration = Duration::from_millis(250);
 /// Until keys that did not open are tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
 /// What the row keys of the notes in the counters begin with; a project's id follows.
@@ -72,7 +71,7 @@ pub(super) struct Rewraps {
     look: Mutex<Option<Look>>,
     /// Projects with keys that do not open: until when they are left alone.
     waiting: Mutex<BTreeMap<ProjectId, Instant>>,
-    trouble: Mutex<Option<String>>,
+    trouble: Trouble,
     /// The last turn was a look's: a page comes before the next one.
     looked: AtomicBool,
 }
@@ -81,11 +80,17 @@ pub(super) struct Rewraps {
 struct Look {
     /// Of these, with the version that wraps.
     projects: BTreeMap<ProjectId, (u32, u64)>,
-    at: Place,
+    at: RowPlace,
 }
 
-/// A place in the tables: which of [`KINDS`], and behind which row.
-pub(super) type Place = (u8, Vec<u8>);
+/// A place in the tables, in the order in which they are gone through.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct RowPlace {
+    /// Which of [`KINDS`]; behind the last, all were gone through.
+    pub(super) kind: u8,
+    /// The last row looked at in it; empty at its beginning.
+    pub(super) after: Vec<u8>,
+}
 
 /// Row key in the counters of what is owed to a project.
 pub(super) fn owed_key(project: ProjectId) -> Vec<u8> {
@@ -93,12 +98,12 @@ pub(super) fn owed_key(project: ProjectId) -> Vec<u8> {
 }
 
 impl Owed {
-    pub(super) fn place(&self) -> Place {
-        (self.kind, self.after.clone())
+    pub(super) fn place(&self) -> RowPlace {
+        RowPlace { kind: self.kind, after: self.after.clone() }
     }
 
     /// The same with `keys` more, and come to `place`.
-    pub(super) fn moved(self, keys: u64, (kind, after): Place) -> Self {
+    pub(super) fn moved(self, keys: u64, RowPlace { kind, after }: RowPlace) -> Self {
         Self { kind, after, done: self.done.saturating_add(keys), ..self }
     }
 
@@ -132,30 +137,18 @@ impl Operational {
             "keys do not open under their KEK, so its older versions stay; the log names the projects"
                 .to_owned()
         });
-        (owed.collect(), self.rewraps.trouble.lock().clone().or(unopened))
+        (owed.collect(), self.rewraps.trouble.told().or(unopened))
     }
 
     /// Goes on with what is owed, for a part of a second.
     pub(super) fn tend_rewraps(&self, now: Now) {
-        let until = Instant::now() + TURN;
-        let trouble = loop {
-            if self.check_not_ended().is_err() {
-                break None;
-            }
-            match self.go_on_rewrapping(now) {
-                Ok(true) if Instant::now() < until => {}
-                Ok(_) => break None,
-                Err(stop) => break Some(stop.to_string()),
-            }
-        };
-        let mut told = self.rewraps.trouble.lock();
-        if let Some(trouble) = trouble.as_ref().filter(|trouble| told.as_ref() != Some(*trouble)) {
+        let done = self.for_a_slice(|| self.go_on_rewrapping(now));
+        if let Some(trouble) = self.rewraps.trouble.note(&done) {
             tracing::warn!(
                 trouble,
                 "keys of a project cannot be wrapped anew at present; it is tried again each second"
             );
         }
-        *told = trouble;
     }
 
     /// Whether keys are being wrapped anew, so that KEKs will be destroyed.
@@ -239,7 +232,7 @@ impl Operational {
             }
         }
         let has_any = !projects.is_empty();
-        *self.rewraps.look.lock() = has_any.then(|| Look { projects, at: (0, Vec::new()) });
+        *self.rewraps.look.lock() = has_any.then(|| Look { projects, at: RowPlace::default() });
         Ok(has_any)
     }
 
@@ -257,7 +250,7 @@ impl Operational {
             }
         }
         look.at = next;
-        Ok(usize::from(look.at.0) >= KINDS.len())
+        Ok(usize::from(look.at.kind) >= KINDS.len())
     }
 
     /// What a look found: how many there are to do, or that none is left.
@@ -322,8 +315,9 @@ impl Operational {
                 older.extend((number < version && kek.gone.is_none()).then_some((number, kek)));
                 Ok(())
             })?;
+            let written = self.file_written()?;
             for (number, kek) in older {
-                let kek = Kek { wrapped: Vec::new(), gone: Some(now.time), ..kek };
+                let kek = kek.destroyed(now.time, written);
                 batch = batch.put(Table::Keks, &kek_row_key(id, number), cbor::encode(&kek));
                 gone.push(number);
             }

@@ -17,7 +17,7 @@ use super::keyring::{Held, kek_row_key};
 use super::listed::Listed;
 use super::operational::Operational;
 use super::owners::Owner;
-use super::rewrap::{Owed, Place, owed_key};
+use super::rewrap::{Owed, RowPlace, owed_key};
 use super::under_kek::KINDS;
 
 /// Keys wrapped anew in one commit: other commits wait meanwhile.
@@ -59,7 +59,8 @@ impl Operational {
             }
         }
         // No further than where the next one stands: from there they go together.
-        let to = owed.values().map(Owed::place).filter(|place| *place > from && place.0 == from.0).min();
+        let to =
+            owed.values().map(Owed::place).filter(|place| *place > from && place.kind == from.kind).min();
         let (mut found, mut next) = (Vec::new(), from.clone());
         for _ in 0..LOOKS_MAX {
             if !found.is_empty() || to.as_ref().is_some_and(|to| next >= *to) {
@@ -81,22 +82,22 @@ impl Operational {
     /// where to look on. Never beyond `to`, nor further than a part of a table.
     pub(super) fn find(
         &self,
-        from: &Place,
-        to: Option<&Place>,
+        from: &RowPlace,
+        to: Option<&RowPlace>,
         projects: &NewestKeks,
         limit: usize,
-    ) -> Result<(Vec<Found>, Place), Stop> {
-        let Some(kind) = KINDS.get(usize::from(from.0)) else { return Ok((Vec::new(), from.clone())) };
-        let after = (!from.1.is_empty()).then_some(from.1.as_slice());
+    ) -> Result<(Vec<Found>, RowPlace), Stop> {
+        let Some(kind) = KINDS.get(usize::from(from.kind)) else { return Ok((Vec::new(), from.clone())) };
+        let after = (!from.after.is_empty()).then_some(from.after.as_slice());
         let rows = self.store.scan(kind.table, Scan { prefix: &[], after, limit: LOOK_ROWS })?;
         let is_last = rows.len() < LOOK_ROWS;
-        let (mut found, mut last) = (Vec::new(), from.1.clone());
+        let (mut found, mut last) = (Vec::new(), from.clone());
         let mut owner: Option<(u32, Option<Owner>)> = None;
         for (row_key, row) in rows {
-            if found.len() >= limit || to.is_some_and(|to| to.0 == from.0 && row_key > to.1) {
-                return Ok((found, (from.0, last)));
+            if found.len() >= limit || to.is_some_and(|to| to.kind == from.kind && row_key > to.after) {
+                return Ok((found, last));
             }
-            last.clone_from(&row_key);
+            last.after.clone_from(&row_key);
             // What does not open has no key that anybody could use.
             let Listed::Sound(row) = Listed::of(row)? else { continue };
             let row = (kind.read)(&row.value)?;
@@ -112,10 +113,16 @@ impl Operational {
             let version =
                 |project| projects.get(&project).is_some_and(|version| *version != row.kek_version());
             if project.is_none_or(version) {
-                found.push(Found { kind: from.0, row_key, object, project, kek_version: row.kek_version() });
+                found.push(Found {
+                    kind: from.kind,
+                    row_key,
+                    object,
+                    project,
+                    kek_version: row.kek_version(),
+                });
             }
         }
-        Ok((found, if is_last { (from.0 + 1, Vec::new()) } else { (from.0, last) }))
+        Ok((found, if is_last { RowPlace { kind: from.kind + 1, after: Vec::new() } } else { last }))
     }
 
     /// The KEKs that a page needs. Blocks: one that is not in memory is asked of the token.
@@ -144,7 +151,7 @@ impl Operational {
     fn rewrap_found(
         &self,
         found: &[Found],
-        (from, next): (&Place, &Place),
+        (from, next): (&RowPlace, &RowPlace),
         versions: &NewestKeks,
         keks: &Keks,
         now: Now,

@@ -7,37 +7,41 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::domain::budget::{Budget, Counted, HOUR_S, Spender, WARNING_PERCENT, WINDOW_S};
+use crate::domain::budget::{Budget, Counted, HOUR_S, Hour, Spender, WINDOW_S};
 use crate::domain::budget_time::BudgetTime;
 use crate::domain::refusal::{Code, LimitMet, Refusal};
 use crate::domain::timestamp::Timestamp;
 
-use super::budget_lease::{Lease, Leased};
+use super::field_lease::{FieldLease, seconds};
+use super::reservation::Plan;
 
 /// Fields of the first lease; each further one is twice as long.
-const FIRST_FIELDS: u64 = 64;
-/// The longest lease is this part of the budget: the most that a crash forfeits. An end in order forfeits nothing.
-const LEASES_OF_A_BUDGET: u64 = 64;
+pub(super) const FIRST_FIELDS: u64 = 64;
 /// When to come again where only what requests under way have at stake is missing.
 const STAKES_COME_BACK_IN: Duration = Duration::from_secs(1);
 
 /// The budget of one spender, as it is stored, and what of it is leased.
 pub(super) struct Spending {
     pub(super) spender: Spender,
-    lease: Lease,
+    pub(super) lease: FieldLease,
     /// Fields that requests under way have in hand, and mostly put back.
     at_stake: AtomicU64,
     /// Locked only for moments, never while the store is asked.
-    kept: Mutex<Kept>,
+    pub(super) kept: Mutex<Kept>,
 }
 
-struct Kept {
-    budget: Budget,
+/// What is known of a budget beside its lease, whose end changes only while this is locked.
+pub(super) struct Kept {
+    pub(super) budget: Budget,
     /// The hour the lease was reserved in.
-    leased_hour: u64,
+    pub(super) leased_hour: u64,
+    /// End and hour of the lease before it: requests under way may have something of that.
+    before: (u32, u64),
+    /// What came back to no lease, by the hour it was reserved in: the next reservation gives it back.
+    pub(super) late: Vec<Hour>,
     /// Fields of the next lease.
-    next_fields: u64,
-    warned: bool,
+    pub(super) next_fields: u64,
+    pub(super) warned: bool,
 }
 
 /// How a budget stands.
@@ -59,43 +63,30 @@ pub struct Purse {
 pub struct Taken {
     fields: u32,
     /// Of the leases they came from, the endpoint's and the API key's: by them a lease is known again. Seconds since 1970.
-    ends_s: [u32; 2],
-}
-
-/// A reservation that is not durable yet. Until it is, the lease is empty; dropped without [`Plan::install`], what was leased
-/// is forfeited, because nobody knows what is on the disk.
-pub(super) struct Plan<'a> {
-    spending: &'a Spending,
-    /// The row to store.
-    pub(super) budget: Budget,
-    hour: u64,
-    /// When the lease is to be over; seconds since 1970.
-    end_s: u32,
-    /// Fields newly reserved.
-    reserved: u64,
-    /// Of them, at once used.
-    taken: u64,
-    /// What was there before, for a refusal that changed nothing.
-    emptied: Leased,
-    standing: Standing,
+    ends: [u32; 2],
 }
 
 impl Spending {
     pub(super) fn new(spender: Spender, budget: Budget) -> Self {
-        let kept = Kept { budget, leased_hour: 0, next_fields: FIRST_FIELDS, warned: false };
-        Self { spender, lease: Lease::empty(), at_stake: AtomicU64::new(0), kept: Mutex::new(kept) }
+        let kept = Kept {
+            budget,
+            leased_hour: 0,
+            before: (0, 0),
+            late: Vec::new(),
+            next_fields: FIRST_FIELDS,
+            warned: false,
+        };
+        Self { spender, lease: FieldLease::empty(), at_stake: AtomicU64::new(0), kept: Mutex::new(kept) }
     }
 
-    /// Whether it has fields that were leased and not used.
-    pub(super) fn has_leased(&self) -> bool {
-        self.lease.left() > 0
+    /// Whether it has fields that were reserved and not used.
+    pub(super) fn has_unused(&self) -> bool {
+        self.lease.left() > 0 || !self.kept.lock().late.is_empty()
     }
 
     /// How it stands at `time`.
     pub(super) fn standing(&self, default: u64, time: BudgetTime) -> Standing {
-        let kept = self.kept.lock();
-        let mut budget = kept.budget.clone();
-        budget.give_back(kept.leased_hour, self.lease.left().into());
+        let budget = self.kept.lock().without(self.lease.left());
         let used = budget.used(budget.hour_of(time.refilled_to));
         Standing { fields_per_day: budget.limit(default, time.at), used }
     }
@@ -103,10 +94,25 @@ impl Spending {
     /// An operator says what time it is: nothing counts into hours to come any more, and no lease lasts until then.
     pub(super) fn come_back_to(&self, time: Timestamp) {
         let mut kept = self.kept.lock();
-        // What was leased counts as used.
-        self.lease.take_all();
-        kept.leased_hour = 0;
+        // What is leased counts as used, and so does what requests under way have of it: it counts into another hour now.
+        self.lease.replace(0, 0);
+        (kept.leased_hour, kept.before) = (0, (0, 0));
+        kept.budget = kept.without(0);
+        kept.late.clear();
         kept.budget.come_back_to(time.seconds() / HOUR_S);
+    }
+
+    /// Puts fields back into the lease they came from, or, where that has been replaced, among what is to be given back.
+    fn put_back(&self, fields: u32, end: u32) {
+        if self.lease.put_back(fields, end) {
+            return;
+        }
+        let mut kept = self.kept.lock();
+        // Once more, now that nobody replaces it. What is of neither stays used.
+        if !self.lease.put_back(fields, end) && kept.before.0 == end {
+            let hour = kept.before.1;
+            kept.come_late(Hour { hour, fields: fields.into() });
+        }
     }
 
     /// Its own size and its raise, as stored.
@@ -114,52 +120,15 @@ impl Spending {
         self.kept.lock().budget.clone()
     }
 
-    /// Reserves enough for `fields` and, where there is room, for those to come.
-    ///
-    /// # Errors
-    /// `batch-over-budget`, `budget-exhausted`; nothing has changed then.
-    pub(super) fn plan(&self, fields: u64, default: u64, time: BudgetTime) -> Result<Plan<'_>, Refusal> {
-        let emptied = self.lease.take_all();
-        let kept = self.kept.lock();
-        let mut budget = kept.budget.clone();
-        budget.give_back(kept.leased_hour, emptied.fields.into());
-        let hour = budget.hour_of(time.refilled_to);
-        let (limit, used) = (budget.limit(default, time.at), budget.used(hour));
-        let left = limit.saturating_sub(used);
-        if fields > left {
-            self.lease.install(emptied);
-            return Err(self.refusal(fields, left, &budget, default, time));
-        }
-        let enough = kept.next_fields.min(limit / LEASES_OF_A_BUDGET).max(fields);
-        let reserved = enough.min(left);
-        budget.reserve(hour, reserved);
-        let hour_end = (time.at.seconds() / HOUR_S + 1) * HOUR_S;
-        let end_s = budget.raise_at(time.at).map_or(hour_end, |raise| hour_end.min(raise.until.seconds()));
-        Ok(Plan {
-            spending: self,
-            budget,
-            hour,
-            end_s: u32::try_from(end_s).unwrap_or(u32::MAX),
-            reserved,
-            taken: fields,
-            emptied,
-            standing: Standing { fields_per_day: limit, used: used + fields },
-        })
-    }
-
-    /// Empties the lease and changes the budget itself: its size or its raise.
-    pub(super) fn amend(&self, time: BudgetTime, change: impl FnOnce(&mut Budget)) -> Plan<'_> {
-        let emptied = self.lease.take_all();
-        let kept = self.kept.lock();
-        let mut budget = kept.budget.clone();
-        budget.give_back(kept.leased_hour, emptied.fields.into());
-        change(&mut budget);
-        let hour = budget.hour_of(time.refilled_to);
-        let standing = Standing { fields_per_day: budget.limit(0, time.at), used: budget.used(hour) };
-        Plan { spending: self, budget, hour, end_s: 0, reserved: 0, taken: 0, emptied, standing }
-    }
-
-    fn refusal(&self, fields: u64, left: u64, budget: &Budget, default: u64, time: BudgetTime) -> Refusal {
+    /// Why `fields` are too many for `budget`, which has `left`.
+    pub(super) fn refusal(
+        &self,
+        fields: u64,
+        left: u64,
+        budget: &Budget,
+        default: u64,
+        time: BudgetTime,
+    ) -> Refusal {
         let (of, limit, base) = (self.spender.kind(), budget.limit(default, time.at), budget.base(default));
         let what = self.spender.counted().fields();
         let met = |quota: u64| {
@@ -189,55 +158,44 @@ impl Spending {
     }
 }
 
-impl Plan<'_> {
-    /// Whose it is.
-    pub(super) fn spender(&self) -> Spender {
-        self.spending.spender
+impl Kept {
+    /// The budget without what is left of its lease and what came late, as nothing of it was used.
+    pub(super) fn without(&self, leased: u32) -> Budget {
+        let mut budget = self.budget.clone();
+        budget.give_back(self.leased_hour, leased.into());
+        self.late.iter().for_each(|late| budget.give_back(late.hour, late.fields));
+        budget
     }
 
-    /// Fields newly reserved.
-    pub(super) fn reserved(&self) -> u64 {
-        self.reserved
-    }
-
-    /// Fields that were leased and not used, which go back with it.
-    pub(super) fn given_back(&self) -> u64 {
-        self.emptied.fields.into()
-    }
-
-    /// It is durable: what was reserved may be used.
-    pub(super) fn install(self) {
-        let Standing { fields_per_day, used } = self.standing;
-        let warning = used.saturating_mul(100) >= fields_per_day.saturating_mul(WARNING_PERCENT);
-        let mut kept = self.spending.kept.lock();
-        kept.budget = self.budget;
-        kept.leased_hour = self.hour;
-        if self.reserved > 0 {
-            kept.next_fields = kept.next_fields.max(self.reserved).saturating_mul(2);
-            if warning && !kept.warned {
-                let of = self.spending.spender;
-                tracing::warn!(%of, used, fields_per_day, "a budget is four fifths used");
-            }
-            kept.warned = warning;
+    /// The lease that was there has been replaced, with so much left in it.
+    pub(super) fn is_replaced(&mut self, (end, left): (u32, u32)) {
+        // Behind an amendment there is none.
+        if end > 0 {
+            self.before = (end, self.leased_hour);
+            self.come_late(Hour { hour: self.leased_hour, fields: left.into() });
         }
-        let fields = u32::try_from(self.reserved - self.taken).unwrap_or(u32::MAX);
-        self.spending.lease.install(Leased { end_s: self.end_s, fields });
     }
 
-    /// It was never written: everything is as before.
-    pub(super) fn abandon(self) {
-        self.spending.lease.install(self.emptied);
+    /// Fields came back to no lease.
+    pub(super) fn come_late(&mut self, late: Hour) {
+        if late.fields == 0 {
+            return;
+        }
+        match self.late.iter_mut().find(|known| known.hour == late.hour) {
+            Some(known) => known.fields += late.fields,
+            None => self.late.push(late),
+        }
     }
 }
 
 impl Taken {
     /// What was taken by way of the store: of the endpoint's plan and the API key's.
     pub(super) fn of(plans: &[Plan<'_>]) -> Self {
-        let mut ends_s = [0; 2];
-        for (end_s, plan) in ends_s.iter_mut().zip(plans) {
-            *end_s = plan.end_s;
+        let mut ends = [0; 2];
+        for (end, plan) in ends.iter_mut().zip(plans) {
+            *end = plan.end;
         }
-        Self { fields: plans.first().map_or(0, |plan| u32::try_from(plan.taken).unwrap_or(u32::MAX)), ends_s }
+        Self { fields: plans.first().map_or(0, |plan| u32::try_from(plan.taken).unwrap_or(u32::MAX)), ends }
     }
 }
 
@@ -246,19 +204,20 @@ impl Purse {
     #[must_use]
     pub fn take(&self, fields: usize, time: Timestamp) -> Option<Taken> {
         let fields = u32::try_from(fields).ok()?;
-        let now_s = u32::try_from(time.seconds()).unwrap_or(u32::MAX);
-        let first = self.endpoint.lease.take(fields, now_s)?;
-        let Some(second) = self.api_key.lease.take(fields, now_s) else {
-            self.endpoint.lease.put_back(fields, first);
+        let now_s = seconds(time);
+        // The API key's first: one that has nothing left takes nothing out of its endpoint's for a moment.
+        let of_api_key = self.api_key.lease.take(fields, now_s)?;
+        let Some(of_endpoint) = self.endpoint.lease.take(fields, now_s) else {
+            self.api_key.put_back(fields, of_api_key);
             return None;
         };
-        Some(Taken { fields, ends_s: [first, second] })
+        Some(Taken { fields, ends: [of_endpoint, of_api_key] })
     }
 
     /// Puts back what a request took that is refused after all.
     pub fn put_back(&self, taken: &Taken) {
-        self.endpoint.lease.put_back(taken.fields, taken.ends_s[0]);
-        self.api_key.lease.put_back(taken.fields, taken.ends_s[1]);
+        self.endpoint.put_back(taken.fields, taken.ends[0]);
+        self.api_key.put_back(taken.fields, taken.ends[1]);
     }
 
     /// A request under way has one field of both in hand.
@@ -299,25 +258,26 @@ mod tests {
     use crate::store::{Batch, Store};
 
     const KEY: ApiKeyId = ApiKeyId::from_bytes([2; 16]);
+    const TIME: Timestamp = Timestamp::from_seconds(HOUR_S);
 
     #[test]
     fn a_reservation_that_is_not_durable_is_journal_full_and_leaves_no_lease() {
         let defaults = DefaultBudgets::default();
-        let time = Timestamp::from_seconds(HOUR_S);
+        let load = |store: &Store| {
+            Budgets::load(store, Now { time: TIME, instant: Instant::now() }, true, defaults).unwrap()
+        };
         let stored = |store: &Store| {
-            let now = Now { time, instant: Instant::now() };
-            let budgets = Budgets::load(store, now, true, defaults).unwrap();
-            budgets.of(Spender::ApiKey(KEY)).standing(defaults.api_key_fields_per_day, time.into()).used
+            let budgets = load(store);
+            budgets.of(Spender::ApiKey(KEY)).standing(defaults.api_key_fields_per_day, TIME.into()).used
         };
         let (mut landed, mut lost) = (0, 0);
         for operations in 0.. {
             let (disk, _file, store) = Failing::store(Batch::new(1).record(2, 1, b"made"));
-            let budgets =
-                Budgets::load(&store, Now { time, instant: Instant::now() }, true, defaults).unwrap();
+            let budgets = load(&store);
             let purse = budgets.purse(EndpointId::from_bytes([1; 16]), KEY, Counted::Decrypted);
             let charge =
-                |fields| budgets.charge(&purse, fields, |of| of.default_of(defaults), time.into(), &store);
-            charge(1).unwrap();
+                |fields| budgets.charge(&purse, fields, |of| of.default_of(defaults), TIME.into(), &store);
+            let in_hand = charge(1).unwrap();
             assert_eq!(stored(&store), FIRST_FIELDS);
             disk.let_through(operations);
             // More than is left of the first lease, which goes back with this.
@@ -327,7 +287,7 @@ mod tests {
             }
             assert!(charged.is_err_and(|stop| stop.is_journal_full()), "{operations}");
             // Nobody knows whether the first lease went back: nothing of it may be used.
-            assert!(purse.take(1, time).is_none(), "{operations}");
+            assert!(purse.take(1, TIME).is_none(), "{operations}");
             // Nor while the store is stopped.
             assert!(charge(1).is_err_and(|stop| stop.is_journal_full()));
             disk.let_through(i64::MAX);
@@ -337,8 +297,13 @@ mod tests {
             }
             // What was in it counts as used, whatever the disk says.
             charge(1).unwrap();
-            let used = purse.api_key.standing(defaults.api_key_fields_per_day, time.into()).used;
+            let used = purse.api_key.standing(defaults.api_key_fields_per_day, TIME.into()).used;
             assert_eq!(used, FIRST_FIELDS + 1);
+            assert!(stored(&store) >= used);
+            // But not what was in hand and came back.
+            purse.put_back(&in_hand);
+            let used = purse.api_key.standing(defaults.api_key_fields_per_day, TIME.into()).used;
+            assert_eq!(used, FIRST_FIELDS);
             assert!(stored(&store) >= used);
         }
         assert!(lost > 3, "the disk never failed: {landed} landed");

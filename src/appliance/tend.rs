@@ -68,6 +68,8 @@ impl Appliance {
         };
         operational.clock.look(&operational.store, now);
         operational.keyring.forget_expired(now.instant);
+        // With what each remembers of objects, and their wrapped keys.
+        operational.enrolled.forget_but(operational.catalog_revision());
         operational.record_repeats(now.instant);
         // Where the clock is not trusted in a moment, budgets stand still from here.
         operational.budget_time(now);

@@ -97,7 +97,7 @@ pub struct KeyAtStake {
     pub version: KeyVersion,
     /// Whether it is its object's newest.
     pub current: bool,
-    /// When it would be destroyed if the second person said yes now; once that was said, when it will be.
+    /// When it would be destroyed if the second person said yes now; once that was said, when it will be, while it is by this approval.
     pub destroyed_at: Option<String>,
 }
 

@@ -232,7 +232,8 @@ impl KeyMoved {
 /// What somebody says of why; nothing is as good as none.
 pub(super) fn reason(text: Option<String>) -> Result<Option<Description>, Refusal> {
     let told = |_: NotADescription| {
-        bad("A reason is one line of 1 to 200 characters, without control characters.".into())
+        bad("A reason is one line of 1 to 200 characters that can be seen, without control characters."
+            .into())
     };
     text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(told)
 }

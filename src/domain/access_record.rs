@@ -240,19 +240,8 @@ pub fn endpoint_of(body: &[u8]) -> Option<EndpointId> {
     Some(EndpointId::from_bytes(from.bytes().ok()?.try_into().ok()?))
 }
 
-/// Adds one item to the groups; the group it came to.
+/// Adds one item to the groups, of a reencrypt with what it did beside opening it; the group it came to.
 pub fn count_item(
-    groups: &mut Groups,
-    object: Option<ObjectId>,
-    key_version: u32,
-    outcome: Outcome,
-    bytes: u64,
-) -> &mut Group {
-    count_anew(groups, object, key_version, None, outcome, bytes)
-}
-
-/// The same of an item of a reencrypt.
-pub fn count_anew(
     groups: &mut Groups,
     object: Option<ObjectId>,
     key_version: u32,

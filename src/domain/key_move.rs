@@ -9,6 +9,7 @@ use minicbor::{Decode, Encode};
 
 use super::actor::Actor;
 use super::description::Description;
+use super::id::ProjectId;
 use super::key_version::KeyState;
 use super::refusal::{Code, Refusal};
 use super::timestamp::Timestamp;
@@ -123,6 +124,13 @@ pub struct Gone {
     /// When nothing was left any more by which a copy of it could be unwrapped.
     #[n(3)]
     pub unrecoverable: Option<Timestamp>,
+    /// Once its object was deleted: whose it was. Its row stays until the other date is known, and goes then.
+    #[n(4)]
+    pub orphan_of: Option<ProjectId>,
+    /// When the store's file had been written anew last, the moment 0 where never: it is in the file until that is another one.
+    /// Absent where nobody wrote that down yet.
+    #[n(5)]
+    pub written: Option<Timestamp>,
 }
 
 /// By whom, when and why something becomes of a key version.
@@ -170,6 +178,14 @@ impl KeyMove {
     #[must_use]
     pub const fn is_kept(self) -> bool {
         matches!(self, Self::Make | Self::Compromise | Self::Schedule | Self::Destroy)
+    }
+}
+
+impl Gone {
+    /// From here, and recoverable from a copy still; the last it was wrapped under was this.
+    #[must_use]
+    pub const fn at(here: Timestamp, kek_version: u32, master_key: u32) -> Self {
+        Self { here, kek_version, master_key, unrecoverable: None, orphan_of: None, written: None }
     }
 }
 

@@ -3,13 +3,13 @@
 //! A version that is disabled, or waits to be destroyed, remembers what it was, so that it is never more than that again; what
 //! another version, a new epoch or a compromise takes away from it meanwhile is taken from what it remembers.
 
-use super::key_move::{Because, Doom, Gone, KeyMove, WindowsSet, WrongKeyState};
+use super::id::ProjectId;
+use super::key_move::{Because, Doom, Gone, KeyMove, WrongKeyState};
 use super::key_version::{KeyState, KeyVersion};
-use super::refusal::{Code, Refusal};
 use super::timestamp::Timestamp;
 
 impl KeyVersion {
-    const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
+    pub(super) const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
         WrongKeyState { state: self.state, wanted }
     }
 
@@ -105,6 +105,19 @@ impl KeyVersion {
         if *at == KeyState::Disabled { self.enabled_as.get_or_insert(KeyState::DecryptOnly) } else { at }
     }
 
+    /// The same, to look at: what it may do once nothing closes it any more.
+    pub(super) const fn opens_to(&self) -> KeyState {
+        let opened = match (self.state, self.doom) {
+            (KeyState::DestroyScheduled, Some(doom)) => doom.back,
+            (state, _) => state,
+        };
+        match (opened, self.enabled_as) {
+            (KeyState::Disabled, Some(before)) => before,
+            (KeyState::Disabled, None) => KeyState::DecryptOnly,
+            (state, _) => state,
+        }
+    }
+
     /// Whether it is known to be in other hands, closed or not.
     #[must_use]
     pub fn is_compromised(&self) -> bool {
@@ -154,53 +167,26 @@ impl KeyVersion {
         if !self.is_destruction_due(now) {
             return Err(self.wrong(KeyMove::Destroy));
         }
-        self.gone = Some(Gone { here: now, kek_version: self.kek_version, master_key, unrecoverable: None });
+        self.gone = Some(Gone::at(now, self.kek_version, master_key));
         self.wrapped = Vec::new();
         self.state = KeyState::Destroyed;
         Ok(self.moved(KeyMove::Destroy, because))
+    }
+
+    /// What is left of it once its object is deleted: of one that is destroyed, and of which a copy could be unwrapped still, what
+    /// tells when that ends. Else nothing.
+    #[must_use]
+    pub fn orphaned(mut self, of: ProjectId) -> Option<Self> {
+        let gone = self.gone.as_mut().filter(|gone| gone.unrecoverable.is_none())?;
+        gone.orphan_of = Some(of);
+        self.moves = None;
+        Some(self)
     }
 
     /// Whether its destruction is due.
     #[must_use]
     pub fn is_destruction_due(&self, now: Timestamp) -> bool {
         self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
-    }
-
-    /// Other ends of its windows. None where they are so already.
-    ///
-    /// # Errors
-    /// `wrong-key-state` for one that is destroyed, and for a window to seal of one that seals no more; `bad-request` for one that
-    /// would seal what it cannot open, and for a window to open that grows without a reason.
-    pub fn set_windows(
-        mut self,
-        encrypt_until: Option<Timestamp>,
-        decrypt_until: Option<Timestamp>,
-        because: Because,
-    ) -> Result<Option<Self>, Refusal> {
-        let seals = self.state.may_come_to_seal();
-        if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
-            return Err(self.wrong(KeyMove::Windows).into());
-        }
-        if (encrypt_until, decrypt_until) == (self.encrypt_until, self.decrypt_until) {
-            return Ok(None);
-        }
-        let bad = |why: &'static str| Refusal::new(Code::BadRequest).detail(why);
-        if let Some(decrypt) = decrypt_until
-            && seals
-            && encrypt_until.is_none_or(|encrypt| encrypt > decrypt)
-        {
-            return Err(bad(
-                "What is encrypted could not be decrypted any more: the window to encrypt has to end first, encrypt_until \
-                 before decrypt_until.",
-            ));
-        }
-        let grows = self.decrypt_until.is_some_and(|before| decrypt_until.is_none_or(|after| after > before));
-        if grows && because.why.is_none() {
-            return Err(bad("To decrypt for longer than was settled takes a reason; give one."));
-        }
-        (self.encrypt_until, self.decrypt_until) = (encrypt_until, decrypt_until);
-        let set = WindowsSet { encrypt_until, decrypt_until };
-        Ok(Some(self.moved(KeyMove::Windows, because).last_move(|last| last.set = Some(set))))
     }
 }
 
@@ -347,36 +333,9 @@ mod tests {
         assert!(doomed.is_destruction_due(at(100)));
         let gone = doomed.destroy(4, because(100)).unwrap();
         assert!(gone.wrapped.is_empty() && gone.is_closed());
-        let told = Gone { here: at(100), kek_version: 3, master_key: 4, unrecoverable: None };
-        assert_eq!(gone.gone, Some(told));
+        assert_eq!(gone.gone, Some(Gone::at(at(100), 3, 4)));
         // One that could still be asked to seal is not to go; of a retired object it may.
         assert!(version(KeyState::Active).schedule(at(100), true, because(2)).is_err());
         assert!(version(KeyState::Active).schedule(at(100), false, because(2)).is_ok());
-    }
-
-    #[test]
-    fn windows_shrink_freely_and_grow_with_a_reason() {
-        let bare = |seconds| Because { why: None, ..because(seconds) };
-        let it = version(KeyState::Active);
-        let set = it.clone().set_windows(Some(at(50)), Some(at(90)), bare(2)).unwrap().unwrap();
-        let told = set.moves.as_ref().unwrap().last().unwrap().set;
-        assert_eq!(told, Some(WindowsSet { encrypt_until: Some(at(50)), decrypt_until: Some(at(90)) }));
-        // What changes nothing is no move.
-        assert_eq!(set.clone().set_windows(Some(at(50)), Some(at(90)), bare(3)), Ok(None));
-        assert_eq!(it.clone().set_windows(None, None, bare(3)), Ok(None));
-        assert_eq!((set.encrypt_until, set.decrypt_until), (Some(at(50)), Some(at(90))));
-        assert!(set.clone().set_windows(Some(at(40)), Some(at(80)), bare(3)).is_ok());
-        for grown in [Some(at(91)), None] {
-            let code = set.clone().set_windows(Some(at(50)), grown, bare(3)).map_err(|refusal| refusal.code);
-            assert_eq!(code, Err(Code::BadRequest));
-            assert!(set.clone().set_windows(Some(at(50)), grown, because(3)).is_ok());
-        }
-        for (encrypt, decrypt) in [(None, Some(at(90))), (Some(at(91)), Some(at(90)))] {
-            assert!(it.clone().set_windows(encrypt, decrypt, because(3)).is_err(), "{encrypt:?}");
-        }
-        let old = version(KeyState::DecryptOnly);
-        assert!(old.clone().set_windows(None, Some(at(90)), bare(2)).is_ok());
-        let code = old.set_windows(Some(at(50)), None, bare(2)).map_err(|refusal| refusal.code);
-        assert_eq!(code, Err(Code::WrongKeyState));
     }
 }

@@ -30,6 +30,7 @@ pub mod key_move;
 mod key_moves;
 pub mod key_uses;
 pub mod key_version;
+mod key_windows;
 pub mod latency;
 pub mod life;
 pub mod limits;

@@ -95,7 +95,8 @@ fn is_assigned(sign: char) -> bool {
     sign.is_ascii() || is_in(&ASSIGNED, sign)
 }
 
-fn is_ignored(sign: char) -> bool {
+/// Whether it is not seen: `Default_Ignorable_Code_Point` of Unicode 14.0.
+pub(super) fn is_ignored(sign: char) -> bool {
     is_in(&IGNORED, sign)
 }
 

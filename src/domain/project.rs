@@ -61,4 +61,15 @@ pub struct Kek {
     /// Since when nothing was wrapped under it any more and it was destroyed here, if it was.
     #[n(3)]
     pub gone: Option<Timestamp>,
+    /// Of one that is gone, as of a key version: when the store's file had been written anew last.
+    #[n(4)]
+    pub written: Option<Timestamp>,
+}
+
+impl Kek {
+    /// What is left of it once it is destroyed.
+    #[must_use]
+    pub fn destroyed(self, gone: Timestamp, written: Option<Timestamp>) -> Self {
+        Self { wrapped: Vec::new(), gone: Some(gone), written, ..self }
+    }
 }

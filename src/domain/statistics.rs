@@ -344,9 +344,9 @@ mod tests {
     fn a_batch_is_one_request_and_many_fields() {
         let object = Some(ObjectId::from_bytes([9; 16]));
         let mut groups = Groups::new();
-        count_item(&mut groups, object, 1, None, 16);
-        count_item(&mut groups, object, 1, None, 4);
-        count_item(&mut groups, object, 0, Some(Code::BadBase64), 0);
+        count_item(&mut groups, object, 1, None, None, 16);
+        count_item(&mut groups, object, 1, None, None, 4);
+        count_item(&mut groups, object, 0, None, Some(Code::BadBase64), 0);
         let mut fold = Fold::default();
         fold.count(&record(3_599, groups.clone()));
         fold.count(&record(3_600, groups));

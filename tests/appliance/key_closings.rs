@@ -88,12 +88,12 @@ fn reencrypt(world: &World, envelope: &[u8], closed: Closed) -> Told {
     let operational = world.appliance.unlocked().unwrap();
     let mut admitted = admitted::<Reencrypt>(world, &operational);
     let aged = vec![Ok(Aged { sealed: sealed(envelope), force: false })];
-    let keys = fetched(world, closed, || {
+    let mut keys = fetched(world, closed, || {
         let needed = Operational::renewing_needs(&admitted, &aged);
         operational.load_renewing_keys(&needed, clock()).unwrap()
     });
     let mut renewing = operational.begin_reencrypt(aged).unwrap();
-    while !operational.reencrypt(&mut admitted, &keys, &mut renewing, clock()).unwrap() {
+    while !operational.reencrypt(&mut admitted, &mut keys, &mut renewing, clock()).unwrap() {
         operational.stake_again(&mut admitted, clock());
     }
     told(world, closed, &renewing.done())

@@ -26,7 +26,7 @@ fn path(version: u32, verb: &str) -> String {
     format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/{version}{verb}")
 }
 
-fn ask(who: &Person, version: u32, days: u16) -> crate::client::Answer {
+pub(crate) fn ask(who: &Person, version: u32, days: u16) -> crate::client::Answer {
     who.post(&path(version, "/destruction"), &json!({ "days": days, "reason": "masa simpan habis" }))
 }
 

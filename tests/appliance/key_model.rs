@@ -73,7 +73,7 @@ impl World {
         let reason = (draws.below(2) == 0).then_some("uji");
         let members = json!({ "encrypt_until": encrypt, "decrypt_until": decrypt, "reason": reason });
         let told = self.key("windows", &Self::of(number, &members));
-        let seals = version.state.seals();
+        let seals = version.open().seals();
         let grows = version.decrypt_until.is_some_and(|old| decrypt_end.is_none_or(|end| end > old));
         let crossed = decrypt_end.is_some_and(|last| encrypt_end.is_none_or(|end| end > last));
         let foretold = if version.state == Destroyed || (!seals && encrypt_end != version.encrypt_until) {

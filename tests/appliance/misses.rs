@@ -167,3 +167,46 @@ fn many_who_guess_at_once_learn_of_no_more_than_there_is_and_a_kill_gives_nothin
     let world = world.restart();
     assert_eq!(used(&world, &id).0, of_key + 1);
 }
+
+#[test]
+fn rows_that_all_open_cost_nothing_however_many_at_once_and_a_key_with_nothing_left_costs_its_endpoint_nothing()
+ {
+    let (world, absensi, id) = world(60);
+    world.done(&format!("budget set {OF_ENDPOINT} --fields 61"));
+    let (used_up_id, api_key) =
+        world.new_api_key(PROJECT, ENDPOINT, "--requests-per-s 10000 --requests-burst 10000");
+    world.done(&format!("budget set --api-key {used_up_id} --operation reencrypt --fields 1"));
+    let used_up = Application { api_key, ..world.absensi() };
+    world.done(&format!("api-key limits {id} --requests-per-s 10000 --requests-burst 10000"));
+    let known = stolen(&absensi);
+    assert_eq!(reencrypt(&used_up, &guess(&known, 0)).problem(), refusal(422, "cannot-open"));
+    world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
+    // Ten at work on good rows for as long as another is refused a hundred times in each of four places.
+    let refused = AtomicUsize::new(0);
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            let (used_up, refused, known) = (used_up.clone(), &refused, &known);
+            threads.spawn(move || {
+                for number in 0..100 {
+                    let answer = reencrypt(&used_up, &guess(known, number));
+                    assert_eq!(answer.problem(), refusal(429, "budget-exhausted"));
+                    refused.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for _ in 0..10 {
+            let (absensi, refused, known) = (absensi.clone(), &refused, &known);
+            threads.spawn(move || {
+                let mut rows = 0;
+                while rows < 50 || refused.load(Ordering::Relaxed) < 400 {
+                    assert_eq!(reencrypt(&absensi, known).ok()["changed"], true);
+                    rows += 1;
+                }
+            });
+        }
+    });
+    assert_eq!(used(&world, &id), (0, 1));
+    // It is a number of the disk, too.
+    let world = world.restart();
+    assert_eq!(used(&world, &id), (0, 1));
+}

@@ -307,3 +307,46 @@ fn of_reencrypt(record: &Record) -> Option<&AccessRecord> {
         _ => None,
     }
 }
+
+#[test]
+fn what_is_not_sealed_anew_costs_the_key_no_use() {
+    let world = world();
+    let personal = "pegawai";
+    std::fs::write(world.sandbox.path("nik.toml"), "subject = \"nik\"\n").unwrap();
+    let of_personal = format!("{personal} --project {PROJECT}");
+    world.done(&format!("object create {of_personal} --algorithm aes-256-gcm --schema nik.toml"));
+    world.grant("encrypt reencrypt", personal, ENDPOINT);
+    let absensi = world.absensi();
+    let context = json!({ "nik": "3602041211870001" });
+    let sealed = absensi.encrypt(&json!({ "object": personal, "plaintext": "", "context": context })).ok();
+    let good = json!({ "object": personal, "ciphertext": sealed["ciphertext"], "context": context });
+    let nobodys = json!({ "object": personal, "ciphertext": sealed["ciphertext"] });
+    rotate(&world, personal, "");
+    let reserved = || {
+        let shown = world.done(&format!("object show {of_personal}"));
+        shown["object"]["versions"][1]["uses_reserved"].clone()
+    };
+    assert_eq!(reserved(), 0);
+    let many = |item: &Value, count: usize| json!({ "items": vec![item.clone(); count] });
+    // Without the subject, and of another one: refused before it is opened, and by that.
+    for _ in 0..3 {
+        let answer = reencrypt(&absensi, &many(&nobodys, 1_000)).ok();
+        assert_eq!((&answer["failed"], reserved()), (&json!(1_000), json!(1_024)));
+    }
+    let another = with(&good, "context", json!({ "nik": "3602041211870002" }));
+    for count in [1_000, 1, 1_000] {
+        assert_eq!(reencrypt(&absensi, &many(&another, count)).ok()["failed"], count);
+    }
+    assert_eq!(reserved(), 1_024);
+    // What is sealed counts, all of it.
+    assert_eq!(reencrypt(&absensi, &many(&good, 1_000)).ok()["failed"], 0);
+    let mut mixed = vec![good; 24];
+    mixed.splice(12..12, [nobodys]);
+    mixed.pop();
+    assert_eq!(reencrypt(&absensi, &json!({ "items": mixed })).ok()["failed"], 1);
+    assert_eq!(reserved(), 1_024, "one is left");
+    assert_eq!(reencrypt(&absensi, &many(&mixed[0], 1)).ok()["failed"], 0);
+    assert_eq!(reserved(), 1_024);
+    assert_eq!(reencrypt(&absensi, &many(&mixed[0], 1)).ok()["failed"], 0);
+    assert_eq!(reserved(), 1_024 + 2_048);
+}
