@@ -51,6 +51,17 @@ pub(super) fn answer(appliance: &Appliance, data_port: &DataPort) -> Answer {
             "context_bytes_max": crate::crypto::aad::CONTEXT_BYTES_MAX,
             "requests_in_flight_per_certificate_max": policies.in_flight_per_certificate_max,
         },
+        "budgets": {
+            "decrypt": {
+                "api_key_fields_per_day": policies.budgets.api_key_fields_per_day,
+                "endpoint_fields_per_day": policies.budgets.endpoint_fields_per_day,
+            },
+            // Of what came to be reencrypted, those fields that did not open.
+            "reencrypt": {
+                "api_key_fields_per_day": policies.budgets.api_key_missed_per_day,
+                "endpoint_fields_per_day": policies.budgets.endpoint_missed_per_day,
+            },
+        },
         "server": server,
         "index": {
             "text_width": "8 + 2 * ceil(bits / 8) characters of lower-case hex",

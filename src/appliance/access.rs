@@ -122,6 +122,18 @@ impl Appliance {
         }
         Ok(Leave(actor))
     }
+
+    /// Whether the one who opened the local socket, as `uid`, may do something that it has not asked for; a no is nobody's
+    /// attempt, and is not in the log.
+    ///
+    /// # Errors
+    /// `not-found`; `wrong-state` when the appliance is locked.
+    pub fn may_local(&self, uid: u32, act: Act, target: &Target) -> Result<bool, Stop> {
+        let access = self.settings.access.load();
+        let on = self.unlocked()?.target(target)?;
+        let at = access.circumstances(None, (self.settings.clock)().time);
+        Ok(access.decide(&Who::Operator(uid), act, &on, at).is_allowed)
+    }
 }
 
 impl Operational {

@@ -25,6 +25,7 @@ use crate::store::{Batch, Table};
 use super::ahead::NewKek;
 use super::approvals::user_of;
 use super::fault::{Fault, Stop};
+use super::key_shown::KeyMarks;
 use super::key_uses::UsesShown;
 use super::keyring::kek_row_key;
 use super::listed::Listed;
@@ -103,6 +104,8 @@ pub struct KeyVersionView {
     pub destroy_at: Option<Timestamp>,
     /// How often it was used.
     pub uses: UsesShown,
+    /// What its state alone does not tell.
+    pub marks: KeyMarks,
 }
 
 impl Operational {
@@ -298,7 +301,7 @@ impl Operational {
         object: ObjectId,
         version: &KeyVersion,
     ) -> Result<KeyVersionView, Stop> {
-        Ok(KeyVersionView::of(version, self.key_uses(object, version)?))
+        Ok(KeyVersionView::of(version, self.key_uses(object, version)?, self.now()))
     }
 
     /// The KCV of the current MK generation, as the token computes it.
@@ -364,7 +367,7 @@ pub(super) fn not_found(noun: &str, name: &str) -> Stop {
 }
 
 impl KeyVersionView {
-    fn of(version: &KeyVersion, uses: UsesShown) -> Self {
+    fn of(version: &KeyVersion, uses: UsesShown, now: Now) -> Self {
         Self {
             version: version.version,
             algorithm: version.algorithm,
@@ -376,6 +379,7 @@ impl KeyVersionView {
             encrypt_until: version.encrypt_until,
             decrypt_until: version.decrypt_until,
             uses,
+            marks: KeyMarks::of(version, now.time),
             destroy_at: version.doom.map(|doom| doom.at),
         }
     }

@@ -101,6 +101,7 @@ impl Operational {
         let because = Because::of(actor, now.time, asked.why.clone());
         let may_seal = is_current && object.retired.is_none();
         let version = version.schedule(at, may_seal, because).map_err(Refusal::from)?;
+        let version = version.asked_by(&approval.asked_by);
         let audit = AuditRecord::new(now.time, actor, "key.schedule")
             .with("approval", approval.id)
             .with("asked-by", &approval.asked_by)

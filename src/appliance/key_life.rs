@@ -269,7 +269,8 @@ impl Operational {
         }
     }
 
-    /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason.
+    /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason. Where they are so already, nothing is
+    /// recorded.
     ///
     /// # Errors
     /// `not-found`, `wrong-key-state`; `bad-request` for windows that cannot be, and for a growing one without a reason.
@@ -281,13 +282,13 @@ impl Operational {
         why: Option<Description>,
         now: Now,
     ) -> Result<KeyShown, Stop> {
-        self.change_keys(now, |batch| {
+        self.change_keys_maybe(now, |batch| {
             let found = self.find_key(of)?;
             let old = &found.version;
             let encrypt = windows.encrypt.map_or(old.encrypt_until, Window::end);
             let decrypt = windows.decrypt.map_or(old.decrypt_until, Window::end);
             let because = Because::of(leave.actor(), now.time, why.clone());
-            let version = old.clone().set_windows(encrypt, decrypt, because)?;
+            let Some(version) = old.clone().set_windows(encrypt, decrypt, because)? else { return Ok(None) };
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
@@ -296,7 +297,7 @@ impl Operational {
                 .audit(&leave, "key.windows", now)
                 .with("encrypt-until", end(encrypt))
                 .with("decrypt-until", end(decrypt));
-            Ok((batch, audit.with_reason(why.as_ref()), ()))
+            Ok(Some((batch, audit.with_reason(why.as_ref()), ())))
         })?;
         self.keys_due.soon.store(true, Ordering::Release);
         self.key_shown(of)

@@ -2,8 +2,9 @@
 
 use crate::domain::id::ProjectId;
 use crate::domain::key_move::{Gone, Move};
-use crate::domain::key_version::KeyState;
+use crate::domain::key_version::{KeyState, KeyVersion};
 use crate::domain::project::Kek;
+use crate::domain::timestamp::Timestamp;
 use crate::store::{MasterKeyState, Table};
 
 use super::catalog::KeyVersionView;
@@ -12,8 +13,21 @@ use super::key_life::{FoundKey, KeyOf};
 use super::listed::Listed;
 use super::operational::Operational;
 
+/// What the state of a key version alone does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyMarks {
+    /// Whether it is known to be in other hands, also while it is closed.
+    pub is_compromised: bool,
+    /// Whether its window to encrypt is over.
+    pub is_encrypt_over: bool,
+    /// Whether its window to decrypt is over.
+    pub is_decrypt_over: bool,
+}
+
 /// One key version.
 pub struct KeyShown {
+    /// Its project.
+    pub project_id: ProjectId,
     /// Its project's name.
     pub project: String,
     /// Its object's name.
@@ -49,6 +63,17 @@ pub enum StandsAgainst {
     MasterKey(u32),
 }
 
+impl KeyMarks {
+    pub(super) fn of(version: &KeyVersion, now: Timestamp) -> Self {
+        let is_over = |until: Option<Timestamp>| until.is_some_and(|until| until <= now);
+        Self {
+            is_compromised: version.is_compromised(),
+            is_encrypt_over: is_over(version.encrypt_until),
+            is_decrypt_over: is_over(version.decrypt_until),
+        }
+    }
+}
+
 impl Operational {
     /// A key version, whole.
     ///
@@ -59,9 +84,10 @@ impl Operational {
         let project = found.project.id;
         let stands_against = found.version.gone.map(|gone| self.stands_against(gone, project)).transpose()?;
         let shown = self.version_view(found.object.id, &found.version)?;
-        let (next, is_current) = (next(&found, shown.is_worn), found.is_current());
+        let (next, is_current) = (next(&found, &shown), found.is_current());
         let FoundKey { project, object, version } = found;
         Ok(KeyShown {
+            project_id: project.id,
             project: project.name.to_string(),
             object: object.name.to_string(),
             key_id: version.key_id,
@@ -116,20 +142,22 @@ impl Operational {
 }
 
 /// What to do next, in order.
-fn next(found: &FoundKey, is_worn: bool) -> Vec<&'static str> {
+fn next(found: &FoundKey, shown: &KeyVersionView) -> Vec<&'static str> {
     let FoundKey { object, version, .. } = found;
     let must_rotate = found.is_current() && object.retired.is_none();
     let mut next = Vec::new();
     match version.state {
-        KeyState::Compromised => {
-            next.extend(must_rotate.then_some("rotate"));
-            next.extend(["reencrypt", "look-what-depends", "schedule-destruction"]);
-        }
-        KeyState::PreActive | KeyState::Active => next.extend(is_worn.then_some("rotate")),
+        KeyState::PreActive | KeyState::Active => next.extend(shown.is_worn.then_some("rotate")),
         KeyState::DecryptOnly => next.extend(must_rotate.then_some("rotate")),
-        KeyState::Disabled => {
+        KeyState::Compromised | KeyState::Disabled => {
             next.extend(must_rotate.then_some("rotate"));
-            next.extend(["enable", "schedule-destruction"]);
+            next.extend((version.state == KeyState::Disabled).then_some("enable"));
+            if shown.marks.is_compromised {
+                // Nothing is encrypted again that cannot be opened first.
+                next.extend(shown.marks.is_decrypt_over.then_some("windows"));
+                next.extend(["reencrypt", "look-what-depends"]);
+            }
+            next.push("schedule-destruction");
         }
         KeyState::DestroyScheduled => {
             next.extend(must_rotate.then_some("rotate"));

@@ -87,6 +87,7 @@ mod looks;
 mod members;
 mod memo;
 mod meters;
+mod movers;
 mod networks;
 mod never_sealed;
 mod operate;

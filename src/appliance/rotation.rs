@@ -186,7 +186,7 @@ impl Operational {
         let made =
             KeyVersion::made((key_id, number), algorithm, project.kek_version, wrapped, because.clone());
         let made = if next.encrypt_until.is_some() || next.decrypt_until.is_some() {
-            made.set_windows(next.encrypt_until, next.decrypt_until, because)?
+            made.clone().set_windows(next.encrypt_until, next.decrypt_until, because)?.unwrap_or(made)
         } else {
             made
         };

@@ -4,11 +4,13 @@ use std::fmt::Write;
 
 use clap::Subcommand;
 
-use crate::desk::answer::{ApprovalLine, KeyAtStake, Listed};
+use crate::crypto::algorithm::Algorithm;
+use crate::desk::answer::{ApprovalLine, KeyAtStake, KeyVersion, Listed};
 use crate::desk::request;
 
 use super::columns::{Table, all};
 use super::heads;
+use super::key;
 use super::say_answer::{self as say, fixed};
 use super::say_key;
 use super::words::Pair;
@@ -55,17 +57,10 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
     table.rows(all(listed), |line| {
         let ApprovalLine { id, kind, user, project, requester, asked, expires, state, .. } = line;
         let project = format!("{}{}", project.as_deref().unwrap_or_default(), of_key(line));
-        let what = match kind.as_str() {
-            "member" => fixed::BECOME_MEMBER.text(),
-            "confirmation" => fixed::BE_CONFIRMED.text(),
-            "recovery" => fixed::BECOME_ADMIN.text(),
-            "destruction" => fixed::DESTROY_KEY.text(),
-            other => other,
-        };
         [
             id.clone(),
             state.clone(),
-            what.to_owned(),
+            what(kind).to_owned(),
             user.clone(),
             project,
             requester.clone(),
@@ -77,11 +72,33 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
     table.text()
 }
 
+/// What is asked, in words.
+fn what(kind: &str) -> &str {
+    match kind {
+        "member" => fixed::BECOME_MEMBER.text(),
+        "confirmation" => fixed::BE_CONFIRMED.text(),
+        "recovery" => fixed::BECOME_ADMIN.text(),
+        "destruction" => fixed::DESTROY_KEY.text(),
+        other => other,
+    }
+}
+
 /// What would be lost, in a cell.
 fn briefly(at_stake: &KeyAtStake) -> String {
     let KeyAtStake { version, destroyed_at, .. } = at_stake;
-    let at = destroyed_at.as_deref().unwrap_or_default();
-    say_key::at_stake(&version.state, version.uses.uses, version.uses.opened, at).into()
+    let (state, sealed, opened) = (key::state(version), sealed(version), version.uses.opened);
+    match destroyed_at {
+        Some(at) => say_key::at_stake(state, sealed, opened, at).into(),
+        // It was taken back, or never came to it.
+        None => say_key::at_stake_now(state, sealed, opened).into(),
+    }
+}
+
+/// How much was encrypted; of a leased algorithm only the lease is known, so it was that at most.
+fn sealed(version: &KeyVersion) -> String {
+    let uses = version.uses.uses;
+    let is_leased = version.algorithm.parse::<Algorithm>().is_ok_and(Algorithm::is_leased);
+    if is_leased { say_key::at_most(uses).into() } else { uses.to_string() }
 }
 
 /// The same, in lines.
@@ -90,11 +107,11 @@ fn whole(at_stake: &KeyAtStake) -> Vec<(Pair, String)> {
     let last =
         |time: &Option<String>| time.clone().unwrap_or_else(|| say_key::fixed::NEVER_YET.text().to_owned());
     let uses = &version.uses;
-    let mut lines = vec![(heads::KEY_STATE, version.state.clone())];
+    let mut lines = vec![(heads::KEY_STATE, key::state(version))];
     lines.extend(current.then(|| (heads::NEWEST, fixed::YES.text().to_owned())));
     lines.extend([
         (heads::CIPHER, version.algorithm.clone()),
-        (heads::USES, say_key::made(uses.uses, uses.uses_max, last(&uses.last_sealed)).into()),
+        (heads::USES, say_key::made(sealed(version), uses.uses_max, last(&uses.last_sealed)).into()),
         (heads::DECRYPTED, say_key::opened(uses.opened, last(&uses.last_opened)).into()),
         (heads::DEPENDS, say_key::depends(uses.opened_since).into()),
     ]);
@@ -130,7 +147,7 @@ pub(super) fn one(line: &ApprovalLine) -> String {
         reason,
         key,
     } = line;
-    let mut text = String::from(say::approval(id, state, kind, user, requester, asked, expires));
+    let mut text = String::from(say::approval(id, state, what(kind), user, requester, asked, expires));
     for (name, value) in [
         (heads::IN_PROJECT, project),
         (heads::CREDENTIAL, credential),

@@ -122,7 +122,7 @@ pub(super) enum Command {
     /// People signed in by password
     #[command(subcommand)]
     Session(Session),
-    /// Budgets: how many fields may be decrypted in 24 hours
+    /// Budgets: how many fields may be decrypted, indexed, and not open for a reencrypt, in 24 hours
     #[command(subcommand)]
     Budget(Budget),
     /// The audit trail

@@ -36,9 +36,11 @@ pub(super) fn check(path: &Path) -> Result<String, CliError> {
         return Err(CliError::Own(trouble::broken_escrow(shown(), read.entries, read.bytes, why)));
     }
     let mut take = |table: Table| by_table.remove(&table.number()).unwrap_or(0);
-    let (boots, keks, versions) = (take(Table::Boot), take(Table::Keks), take(Table::KeyVersions));
+    let (boots, keks, versions, roots) =
+        (take(Table::Boot), take(Table::Keks), take(Table::KeyVersions), take(Table::IndexRoots));
     let others: u64 = by_table.values().sum();
-    let mut text = String::from(say::escrow_sound(shown(), read.entries, boots, keks, versions, others));
+    let mut text =
+        String::from(say::escrow_sound(shown(), read.entries, boots, keks, versions, roots, others));
     if read.cut_off > 0 {
         text.push('\n');
         text.push_str(say::escrow_cut(shown(), read.cut_off).as_ref());

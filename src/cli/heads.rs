@@ -132,7 +132,6 @@ pairs! {
     DESTROYS "DESTROYED AT" "DIMUSNAHKAN";
     DESTROYED "gone here" "hilang sejak";
     UNRECOVERABLE "unrecoverable" "tak terpulih";
-    STANDS "not yet" "belum";
     MOVE "move" "perubahan";
     NEXT "next" "selanjutnya";
     // lines of an approval

@@ -4,8 +4,9 @@ use std::fmt::Write;
 
 use clap::{Args, Subcommand};
 
-use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown, ObjectLine};
+use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown, ObjectLine, WindowsLine};
 use crate::desk::request::{self, KeyMoved, KeyVersionOf};
+use crate::domain::key_version::KeyState;
 
 use super::columns::{Line, Table};
 use super::heads;
@@ -160,6 +161,7 @@ pub(super) fn age(object: &ObjectLine) -> String {
     match object.rotate_after_days {
         None => String::new(),
         Some(0) => format!("{}\n\n", say::fixed::ANY_AGE),
+        Some(1) => format!("{}\n\n", say::fixed::AGE_OF_A_DAY),
         Some(days) => format!("{}\n\n", say::age(days)),
     }
 }
@@ -190,15 +192,46 @@ pub(super) fn versions<'a>(listed: impl IntoIterator<Item = Line<'a, KeyVersion>
             version.uses.opened_since.to_string(),
             version.width_16.to_string(),
             version.created.clone(),
-            version.encrypt_until.clone().unwrap_or_default(),
-            version.decrypt_until.clone().unwrap_or_default(),
+            until(version.encrypt_until.as_ref(), version.encrypt_over).unwrap_or_default(),
+            until(version.decrypt_until.as_ref(), version.decrypt_over).unwrap_or_default(),
         ]
     });
     table.text()
 }
 
-fn state(version: &KeyVersion) -> String {
-    if version.worn { format!("{}, {}", version.state, fixed::WORN) } else { version.state.clone() }
+/// Its state, and what that does not tell.
+pub(super) fn state(version: &KeyVersion) -> String {
+    let mut text = version.state.clone();
+    // Writing to a string does not fail.
+    if version.compromised && version.state != KeyState::Compromised.name() {
+        let _ = write!(text, " ({})", say::fixed::WAS_COMPROMISED);
+    }
+    if version.worn {
+        let _ = write!(text, ", {}", fixed::WORN);
+    }
+    text
+}
+
+/// The end of a window, and whether it is over.
+fn until(end: Option<&String>, is_over: bool) -> Option<String> {
+    end.map(|end| if is_over { format!("{end} ({})", say::fixed::OVER) } else { end.clone() })
+}
+
+/// A move, in a line.
+fn moved(line: &KeyMoveLine) -> String {
+    let KeyMoveLine { what, state, time, actor, name, asked_by, asked_by_name, reason, windows } = line;
+    let mut text = format!("{time}  {what} -> {state}  {}", name.as_ref().unwrap_or(actor));
+    if let Some(who) = asked_by_name.as_ref().or(asked_by.as_ref()) {
+        let _ = write!(text, ", {}", say::asked_by(who));
+    }
+    if let Some(WindowsLine { encrypt_until, decrypt_until }) = windows {
+        let end = |end: &Option<String>| end.clone().unwrap_or_else(|| say::fixed::NO_END.text().to_owned());
+        let _ = write!(text, ", {}", say::windows_set(end(encrypt_until), end(decrypt_until)));
+    }
+    if let Some(reason) = reason {
+        let _ = write!(text, ": {reason}");
+    }
+    super::table::still(&text)
 }
 
 /// One version, whole.
@@ -227,15 +260,17 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
     }
     line(heads::DEPENDS, &String::from(say::depends(version.uses.opened_since)));
     line(heads::KEK_VERSION, &shown.kek_version.to_string());
+    let is_awaited = !shown.stands_against.is_empty();
+    let unrecoverable = is_awaited.then(|| say::fixed::NOT_YET.text().to_owned());
     for (name, value) in [
-        (heads::ENCRYPTS, &version.encrypt_until),
-        (heads::DECRYPTS, &version.decrypt_until),
-        (heads::DESTROYS, &version.destroy_at),
-        (heads::DESTROYED, &shown.destroyed),
-        (heads::UNRECOVERABLE, &shown.unrecoverable),
+        (heads::ENCRYPTS, until(version.encrypt_until.as_ref(), version.encrypt_over)),
+        (heads::DECRYPTS, until(version.decrypt_until.as_ref(), version.decrypt_over)),
+        (heads::DESTROYS, version.destroy_at.clone()),
+        (heads::DESTROYED, shown.destroyed.clone()),
+        (heads::UNRECOVERABLE, shown.unrecoverable.clone().or(unrecoverable)),
     ] {
         if let Some(value) = value {
-            line(name, value);
+            line(name, &value);
         }
     }
     for stands in &shown.stands_against {
@@ -244,21 +279,23 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
             (_, Some(number)) => say::master_key_stands(number).into(),
             (_, None) => say::fixed::FILE_STANDS.to_string(),
         };
-        line(heads::STANDS, &what);
+        line(Pair::BLANK, &what);
     }
-    for KeyMoveLine { what, state, time, actor, reason } in &shown.moves {
-        let why = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        line(heads::MOVE, &format!("{time}  {what} -> {state}  {actor}{}", super::table::still(&why)));
+    for one in &shown.moves {
+        line(heads::MOVE, &moved(one));
     }
     for (place, word) in (1..).zip(&shown.next) {
-        line(heads::NEXT, &format!("{place}. {}", next(word)));
+        let whose = if shown.next_of_members.contains(word) { say::fixed::OF_MEMBERS.text() } else { "" };
+        line(heads::NEXT, &format!("{place}. {}{whose}", next(word, version)));
     }
     text
 }
 
 /// What to do, in a sentence.
-fn next(word: &str) -> &str {
+fn next<'a>(word: &'a str, version: &KeyVersion) -> &'a str {
     match word {
+        "enable" if version.compromised => say::fixed::ENABLE_FIRST.text(),
+        "windows" => say::fixed::WINDOW_FIRST.text(),
         "rotate" => say::fixed::ROTATE.text(),
         "reencrypt" => say::fixed::REENCRYPT.text(),
         "look-what-depends" => say::fixed::LOOK.text(),

@@ -12,6 +12,8 @@ pub(super) mod fixed {
             "faktor kedua berlaku: masuk dengan kata sandi memerlukan kode mulai sekarang";
         NO_SECOND_FACTOR "the second factor is gone" "faktor kedua sudah dihapus";
         DONE "done" "selesai";
+        INDEXED_FIELDS "indexed fields" "nilai yang diindeks";
+        MISSED_FIELDS "fields that did not open" "nilai yang tidak terbuka";
         SHOWN_ONCE "It is shown this once and kept nowhere: store it now."
             "Hanya ditunjukkan sekali ini dan tidak disimpan di mana pun: simpan sekarang.";
         EXPORT "an export" "ekspor";
@@ -102,6 +104,7 @@ sentences! {
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
     refused_locked(count) "{count} requests while locked" "{count} permintaan selama terkunci";
+    api_key_named(id) "API key {id}" "kunci API {id}";
     strained(of, used, size) "{of}: {used} of {size} fields in 24 hours are used"
         "{of}: {used} dari {size} nilai dalam 24 jam terpakai";
     worn(key, uses, most) "{key} has {uses} of {most} uses; rotate it" "{key} sudah {uses} dari {most} pemakaian; lakukan rotasi";
@@ -121,9 +124,9 @@ sentences! {
     escrow_waits(entries, path, waiting) "{entries} entries in {path}; {waiting} new key versions WAIT for it"
         "{entries} entri di {path}; {waiting} versi kunci baru MENUNGGU";
     no_escrow(count) "none: a dead disk loses all {count} key versions" "tidak ada: disk yang rusak menghilangkan semua {count} versi kunci";
-    escrow_sound(path, entries, boots, keks, versions, others)
-        "{path} is sound: {entries} entries; boot rows {boots}, KEKs {keks}, key versions {versions}, others {others}"
-        "{path} benar: {entries} entri; baris boot {boots}, KEK {keks}, versi kunci {versions}, lainnya {others}";
+    escrow_sound(path, entries, boots, keks, versions, roots, others)
+        "{path} is sound: {entries} entries; boot rows {boots}, KEKs {keks}, key versions {versions}, index roots {roots}, others {others}"
+        "{path} benar: {entries} entri; baris boot {boots}, KEK {keks}, versi kunci {versions}, akar indeks {roots}, lainnya {others}";
     escrow_cut(path, bytes) "{path}: the last {bytes} bytes are an entry that was cut off; the next start saves them beside it and writes the entry anew"
         "{path}: {bytes} byte terakhir adalah entri yang terpotong; permulaan berikutnya menyimpannya di sampingnya dan menulis ulang entri itu";
     rolling(until, left) "until {until}; {left} certificates hang on the old CA"

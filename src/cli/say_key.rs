@@ -31,13 +31,29 @@ pub(super) mod fixed {
             "jam mendahului jurnal saat dibuka: tidak ada yang dimusnahkan dalam satu jam pertama; pastikan jam sudah benar";
         NOT_ALL_MET "there may be more: not all key versions were looked at yet"
             "mungkin masih ada lagi: belum semua versi kunci diperiksa";
+        ENABLE_FIRST "before what was encrypted under it can be encrypted again, let it be used again: gembok key enable"
+            "sebelum semua yang dienkripsi dengannya dapat dienkripsi ulang, izinkan dipakai lagi: gembok key enable";
+        WINDOW_FIRST "its window to decrypt is over: before anything can be encrypted again, set a later end: gembok key windows \
+             --decrypt-until ... --reason ..."
+            "masa dekripsinya sudah berakhir: sebelum ada yang dapat dienkripsi ulang, tetapkan akhir yang lebih lama: gembok key \
+             windows --decrypt-until ... --reason ...";
+        WAS_COMPROMISED "was compromised" "sudah dinyatakan bocor";
+        OVER "over" "sudah berakhir";
+        NO_END "no end" "tanpa batas";
+        NOT_YET "not yet:" "belum:";
+        AGE_OF_A_DAY "its key becomes 1 day old at most" "kuncinya berumur paling lama 1 hari";
+        OF_MEMBERS " (a step of the project's members)" " (langkah anggota proyek)";
         CANCEL "it can be kept still: gembok key cancel-destruction" "masih dapat dipertahankan: gembok key cancel-destruction";
     }
 }
 
 sentences! {
-    made(fields, most, last) "{fields} fields encrypted of {most} at most, last {last}" "{fields} nilai dienkripsi dari paling banyak {most}, terakhir {last}";
+    made(fields, most, last) "{fields} fields encrypted of {most} that may be, last {last}" "{fields} nilai dienkripsi dari {most} yang mungkin, terakhir {last}";
     opened(fields, last) "{fields} fields decrypted, last {last}" "{fields} nilai didekripsi, terakhir {last}";
+    at_most(fields) "at most {fields}" "paling banyak {fields}";
+    asked_by(who) "asked by {who}" "diminta oleh {who}";
+    windows_set(encrypt, decrypt) "encrypts to {encrypt}, decrypts to {decrypt}" "enkripsi s.d. {encrypt}, dekripsi s.d. {decrypt}";
+    at_stake_now(state, sealed, opened) "{state}, {sealed} encrypted, {opened} decrypted" "{state}, {sealed} dienkripsi, {opened} didekripsi";
     at_stake(state, sealed, opened, at) "{state}, {sealed} encrypted, {opened} decrypted, gone {at}"
         "{state}, {sealed} dienkripsi, {opened} didekripsi, hilang {at}";
     depends(fields) "{fields} fields since it last encrypted" "{fields} nilai sejak terakhir mengenkripsi";

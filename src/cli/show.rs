@@ -168,7 +168,7 @@ fn status(how: &Status) -> String {
     line(heads::DATA_KEYS, say::data_keys(how.data_keys).into());
     line(heads::TURNED_AWAY, say::refused_locked(how.refused_locked).into());
     for budget in &how.strained_budgets {
-        let (of, used, size) = (&budget.of, budget.used, budget.fields_per_day);
+        let (of, used, size) = (whose(&budget.of), budget.used, budget.fields_per_day);
         line(heads::BUDGET, say::strained(of, used, size).into());
     }
     for worn in &how.worn_keys {
@@ -204,6 +204,22 @@ fn status(how: &Status) -> String {
     }
     line(heads::MEMORY, how.memory.clone());
     text
+}
+
+/// Whose budget it is and of which fields, as the daemon says it, in the language spoken.
+fn whose(of: &str) -> String {
+    let (who, fields) = of.split_once(", ").map_or((of, None), |(who, fields)| (who, Some(fields)));
+    let who = match who.strip_prefix("API key ") {
+        Some(id) => say::api_key_named(id).into(),
+        None => who.to_owned(),
+    };
+    let fields = match fields {
+        None => return who,
+        Some("indexed fields") => fixed::INDEXED_FIELDS.text(),
+        Some("fields that did not open") => fixed::MISSED_FIELDS.text(),
+        Some(other) => other,
+    };
+    format!("{who}, {fields}")
 }
 
 fn projects<'a>(listed: impl IntoIterator<Item = Line<'a, Project>>) -> String {

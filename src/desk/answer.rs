@@ -12,7 +12,7 @@ pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
 pub use super::destructions_answer::{DestructionLine, DestructionsStatus};
 pub use super::endpoint_shown::{EndpointShown, Granted};
-pub use super::key::{KeyMoveLine, KeyVersionShown, StandsAgainst};
+pub use super::key_shown::{KeyMoveLine, KeyVersionShown, StandsAgainst, WindowsLine};
 pub use super::key_verify::{CheckValue, KeysOfKind, KeysVerified, StoredKeyLine, UnprovedKey};
 pub use super::keys_answer::{EscrowStatus, KeysStatus, RewrappedKeys, RewrappingLine, StoreKeyStatus};
 pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, RuleLine};
@@ -290,6 +290,7 @@ pub struct IndexRootVersion {
 }
 
 /// A key version without its key.
+#[expect(clippy::struct_excessive_bools, reason = "members of an answer, each by its name")]
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyVersion {
@@ -313,6 +314,15 @@ pub struct KeyVersion {
     pub decrypt_until: Option<String>,
     /// When its scheduled destruction falls due.
     pub destroy_at: Option<String>,
+    /// Whether it is known to be in other hands, also while it is disabled or waits for its destruction.
+    #[serde(default)]
+    pub compromised: bool,
+    /// Whether its window to encrypt is over.
+    #[serde(default)]
+    pub encrypt_over: bool,
+    /// Whether its window to decrypt is over.
+    #[serde(default)]
+    pub decrypt_over: bool,
     /// How often it was used.
     pub uses: KeyUses,
 }

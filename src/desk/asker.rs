@@ -40,6 +40,14 @@ impl Asker {
         appliance.record_refused(RefusedAct { actor, act, on, address, code }, now);
     }
 
+    /// Whether the policies let it do something that it has not asked for.
+    pub(super) fn may_do(&self, appliance: &Appliance, act: Act, on: Target) -> Result<bool, Stop> {
+        match self {
+            Self::Local(uid) => appliance.may_local(*uid, act, &on),
+            Self::User(signed_in) => appliance.unlocked()?.may(signed_in, act, &on),
+        }
+    }
+
     /// Whether it may: for what an answer shows beside the thing itself.
     pub(super) fn may(&self, appliance: &Appliance, act: Act, on: Target) -> Result<bool, Stop> {
         match self {

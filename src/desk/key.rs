@@ -3,21 +3,19 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::{
-    self, Appliance, KeyOf, KeyShown as Shown, Leave, NextKey, StandsAgainst as Stands, Stop, Target, Window,
-    Windows,
-};
+use crate::appliance::{Appliance, KeyOf, KeyShown as Shown, Leave, NextKey, Stop, Target, Window, Windows};
 use crate::domain::access::Act;
 use crate::domain::description::{Description, NotADescription};
-use crate::domain::key_move::Move;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
 use super::acts::object_of;
-use super::answer::{ApprovalLine, Done, KeyVersion, Page};
+use super::answer::{ApprovalLine, Done, Page};
+use super::asker::Asker;
+use super::key_shown::KeyVersionShown;
 use super::key_verify::VerifyKeys;
 use super::perform::{algorithm, bad, moment_to_come};
-use super::view::{all, told};
+use super::view::all;
 
 /// Verbs on keys of objects.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -127,62 +125,6 @@ pub struct KeyMoved {
     pub reason: Option<String>,
 }
 
-/// A key version, whole, without its key.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyVersionShown {
-    /// Its project's name.
-    pub project: String,
-    /// Its object's name.
-    pub object: String,
-    /// As it stands in envelopes: 8 hex digits.
-    pub key_id: String,
-    /// Whether it is the object's newest.
-    pub current: bool,
-    /// As lists show it.
-    pub version: KeyVersion,
-    /// Uses at which it refuses.
-    pub uses_max: u64,
-    /// The KEK version that wraps it, or did.
-    pub kek_version: u32,
-    /// Once it was destroyed: since when its key is gone from here.
-    pub destroyed: Option<String>,
-    /// Since when no copy of it can be unwrapped any more.
-    pub unrecoverable: Option<String>,
-    /// What stands against that still.
-    pub stands_against: Vec<StandsAgainst>,
-    /// The last of its moves, oldest first; the audit trail has all.
-    pub moves: Vec<KeyMoveLine>,
-    /// What to do, in order: `rotate`, `reencrypt`, `look-what-depends`, `schedule-destruction`, `enable`, `cancel-destruction`.
-    pub next: Vec<String>,
-}
-
-/// By what a copy of a destroyed key could be unwrapped.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StandsAgainst {
-    /// `kek-version`, `master-key-generation`, or `file` while something destroyed lies in the store's own, until it was written anew.
-    pub what: String,
-    /// Its number, where it has one.
-    pub number: Option<u32>,
-}
-
-/// One move of a key version.
-#[derive(JsonSchema, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyMoveLine {
-    /// Such as `disable`.
-    pub what: String,
-    /// The state it led to.
-    pub state: String,
-    /// When.
-    pub time: String,
-    /// Who, as audit records say it.
-    pub actor: String,
-    /// In the words of whoever did it.
-    pub reason: Option<String>,
-}
-
 impl Key {
     /// What the access policies are asked.
     pub(super) fn act(&self) -> (Act, Target) {
@@ -202,10 +144,15 @@ impl Key {
         }
     }
 
-    pub(super) fn perform(self, appliance: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
-        let door = appliance;
+    pub(super) fn perform(
+        self,
+        (door, asker): (&Appliance, &Asker),
+        leave: Leave,
+        now: Now,
+    ) -> Result<Done, Stop> {
         let appliance = door.unlocked()?;
-        let shown = |shown: Shown| Ok(Done::KeyVersion(Box::new(shown.into())));
+        let shown =
+            |shown: Shown| Ok(Done::KeyVersion(Box::new(KeyVersionShown::whole(shown, door, asker)?)));
         match self {
             Self::List { project, object } => {
                 let versions = appliance.object(&project, &object)?.versions;
@@ -253,8 +200,8 @@ impl Key {
             Self::ScheduleDestruction { project, object, version, days, reason: why } => {
                 let of = KeyVersionOf { project, object, version }.parse()?;
                 let why = must_say(why, "The end of a key version is asked for")?;
-                let asked = appliance.ask_destruction(leave, &of, days, why, now)?;
-                Ok(Done::Approval(Box::new(ApprovalLine::whole(asked, &appliance, now)?)))
+                let approval = appliance.ask_destruction(leave, &of, days, why, now)?;
+                Ok(Done::Approval(Box::new(ApprovalLine::whole(approval, &appliance, now)?)))
             }
             Self::Verify(wanted) => wanted.perform(door),
             Self::CancelDestruction(moved) => {
@@ -307,77 +254,4 @@ fn window(text: Option<String>, now: Now) -> Result<Option<Window>, Refusal> {
         _ => moment_to_come(&text, now).map(Window::Until),
     })
     .transpose()
-}
-
-impl From<Shown> for KeyVersionShown {
-    fn from(shown: Shown) -> Self {
-        let Shown {
-            project,
-            object,
-            key_id,
-            is_current,
-            version,
-            uses_max,
-            kek_version,
-            gone,
-            stands_against,
-            moves,
-            next,
-        } = shown;
-        Self {
-            project,
-            object,
-            key_id: format!("{key_id:08x}"),
-            current: is_current,
-            version: version.into(),
-            uses_max,
-            kek_version,
-            destroyed: gone.map(|gone| gone.here.to_string()),
-            unrecoverable: told(gone.and_then(|gone| gone.unrecoverable)),
-            stands_against: all(stands_against),
-            moves: all(moves),
-            next: next.into_iter().map(str::to_owned).collect(),
-        }
-    }
-}
-
-impl From<Stands> for StandsAgainst {
-    fn from(stands: Stands) -> Self {
-        let (what, number) = match stands {
-            Stands::File => ("file", None),
-            Stands::KekVersion(version) => ("kek-version", Some(version)),
-            Stands::MasterKey(generation) => ("master-key-generation", Some(generation)),
-        };
-        Self { what: what.into(), number }
-    }
-}
-
-impl From<Move> for KeyMoveLine {
-    fn from(one: Move) -> Self {
-        Self {
-            what: one.what.name().into(),
-            state: one.to.name().into(),
-            time: one.when.to_string(),
-            actor: one.who,
-            reason: one.why.map(|why| why.to_string()),
-        }
-    }
-}
-
-impl From<appliance::KeyVersionView> for KeyVersion {
-    fn from(view: appliance::KeyVersionView) -> Self {
-        Self {
-            version: view.version,
-            algorithm: view.algorithm.name().into(),
-            state: view.state.name().into(),
-            uses_reserved: view.uses_reserved,
-            worn: view.is_worn,
-            uses: view.uses.into(),
-            width_16: view.width_16,
-            created: view.created.to_string(),
-            encrypt_until: told(view.encrypt_until),
-            decrypt_until: told(view.decrypt_until),
-            destroy_at: told(view.destroy_at),
-        }
-    }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::appliance::{Appliance, KeyKind, KeysProved, ProofWanted, Stop, StoredKey, Target, Unproved};
 use crate::domain::access::Act;
+use crate::domain::refusal::{Code, Refusal};
 
 use super::answer::Done;
 
@@ -92,6 +93,18 @@ pub struct CheckValue {
 impl VerifyKeys {
     pub(super) fn act(&self) -> (Act, Target) {
         (Act::KeyVerify, self.project.clone().map_or(Target::Appliance, Target::Project))
+    }
+
+    /// Says to who may not verify all keys that a project's members verify those of theirs.
+    pub(super) fn narrower(&self, stop: Stop) -> Stop {
+        match stop {
+            Stop::Refused(Refusal { code: Code::Forbidden, detail, .. }) if self.project.is_none() => {
+                let said = detail.as_deref().unwrap_or(Code::Forbidden.title());
+                let how = "A member verifies the keys of its project: gembok key verify --project NAME";
+                Refusal::new(Code::Forbidden).detail(format!("{said} {how} (?project=NAME).")).into()
+            }
+            other => other,
+        }
     }
 
     pub(super) fn perform(self, appliance: &Appliance) -> Result<Done, Stop> {

@@ -21,6 +21,7 @@ mod endpoint_shown;
 pub mod export;
 mod index;
 mod key;
+mod key_shown;
 pub mod key_verify;
 mod keys_answer;
 mod life;

@@ -77,7 +77,10 @@ impl Request {
             let leave = asker.leave(appliance, &wanted.acts_of_own(), now)?;
             return self.dispatch((appliance, asker), leave, prepared, now);
         }
-        let leave = asker.leave(appliance, acts, now)?;
+        let leave = asker.leave(appliance, acts, now).map_err(|stop| match &self {
+            Self::Key(request::Key::Verify(wanted)) => wanted.narrower(stop),
+            _ => stop,
+        })?;
         self.dispatch((appliance, asker), leave, prepared, now)
     }
 
@@ -112,7 +115,7 @@ impl Request {
             Self::Certificate(verb) => verb.perform(appliance, actor, prepared, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::ServerNames(verb) => verb.perform(appliance, actor, now),
-            Self::Key(verb) => verb.perform(appliance, leave, now),
+            Self::Key(verb) => verb.perform((appliance, asker), leave, now),
             Self::Index(verb) => verb.perform(appliance, actor, now),
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),

@@ -76,6 +76,24 @@ pub struct Move {
     /// Why, in the words of whoever did it.
     #[n(4)]
     pub why: Option<Description>,
+    /// Of one that set windows: which ends there were then.
+    #[n(5)]
+    pub set: Option<WindowsSet>,
+    /// Of one that takes two persons: who asked for it, as audit records say it; `who` said yes.
+    #[n(6)]
+    pub asked_by: Option<String>,
+}
+
+/// Ends of both windows, as a move left them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct WindowsSet {
+    /// From when on it seals nothing, if there is an end.
+    #[n(0)]
+    pub encrypt_until: Option<Timestamp>,
+    /// From when on it opens nothing, if there is an end.
+    #[n(1)]
+    pub decrypt_until: Option<Timestamp>,
 }
 
 /// A destruction that waits.
@@ -151,6 +169,15 @@ impl KeyMove {
             Self::Windows => "windows",
             Self::Activate => "activate",
         }
+    }
+}
+
+impl KeyMove {
+    /// Whether a row keeps it for as long as there is room for anything: nobody washes out by other moves that a key was made, may
+    /// be in other hands, or was to go.
+    #[must_use]
+    pub const fn is_kept(self) -> bool {
+        matches!(self, Self::Make | Self::Compromise | Self::Schedule | Self::Destroy)
     }
 }
 

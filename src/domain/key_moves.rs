@@ -4,22 +4,11 @@
 //! another version, a new epoch or a compromise takes away from it meanwhile is taken from what it remembers.
 
 use super::id::ProjectId;
-use super::key_move::{Because, Doom, Gone, KeyMove, MOVES_KEPT_MAX, Move, WrongKeyState};
+use super::key_move::{Because, Doom, Gone, KeyMove, WrongKeyState};
 use super::key_version::{KeyState, KeyVersion};
 use super::timestamp::Timestamp;
 
 impl KeyVersion {
-    /// The same with a move written down.
-    #[must_use]
-    pub(super) fn moved(mut self, what: KeyMove, because: Because) -> Self {
-        let Because { who, when, why } = because;
-        let moves = self.moves.get_or_insert_default();
-        moves.push(Move { what, to: self.state, when, who, why });
-        let over = moves.len().saturating_sub(MOVES_KEPT_MAX);
-        moves.drain(..over);
-        self
-    }
-
     pub(super) const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
         WrongKeyState { state: self.state, wanted }
     }
@@ -114,6 +103,19 @@ impl KeyVersion {
             _ => &mut self.state,
         };
         if *at == KeyState::Disabled { self.enabled_as.get_or_insert(KeyState::DecryptOnly) } else { at }
+    }
+
+    /// The same, to look at: what it may do once nothing closes it any more.
+    pub(super) const fn opens_to(&self) -> KeyState {
+        let opened = match (self.state, self.doom) {
+            (KeyState::DestroyScheduled, Some(doom)) => doom.back,
+            (state, _) => state,
+        };
+        match (opened, self.enabled_as) {
+            (KeyState::Disabled, Some(before)) => before,
+            (KeyState::Disabled, None) => KeyState::DecryptOnly,
+            (state, _) => state,
+        }
     }
 
     /// Whether it is known to be in other hands, closed or not.
@@ -335,19 +337,5 @@ mod tests {
         // One that could still be asked to seal is not to go; of a retired object it may.
         assert!(version(KeyState::Active).schedule(at(100), true, because(2)).is_err());
         assert!(version(KeyState::Active).schedule(at(100), false, because(2)).is_ok());
-    }
-
-    #[test]
-    fn the_row_keeps_the_last_moves() {
-        let mut it = version(KeyState::DecryptOnly);
-        for round in 0..20 {
-            it = it.disable(because(round)).unwrap().unwrap().enable(because(round)).unwrap().unwrap();
-        }
-        let moves = it.moves.unwrap();
-        assert_eq!(moves.len(), MOVES_KEPT_MAX);
-        assert_eq!(
-            (moves[0].when, moves[15].what, moves[15].to),
-            (at(12), KeyMove::Enable, KeyState::DecryptOnly)
-        );
     }
 }

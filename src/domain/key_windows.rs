@@ -1,26 +1,13 @@
-//! The ends of a key version's windows, to seal and to open, as somebody sets them. What it seals it has to be able to open, also
-//! after it was closed and opens again.
+//! The windows of a key version: until when it seals and opens, whatever its state.
 
-use super::key_move::{Because, KeyMove};
+use super::key_move::{Because, KeyMove, WindowsSet};
 use super::key_version::{KeyState, KeyVersion};
 use super::refusal::{Code, Refusal};
 use super::timestamp::Timestamp;
 
 impl KeyVersion {
-    /// The state that it has, or will have when it is enabled and its destruction cancelled.
-    const fn opens_to(&self) -> KeyState {
-        let opened = match (self.state, self.doom) {
-            (KeyState::DestroyScheduled, Some(doom)) => doom.back,
-            (state, _) => state,
-        };
-        match (opened, self.enabled_as) {
-            (KeyState::Disabled, Some(before)) => before,
-            (KeyState::Disabled, None) => KeyState::DecryptOnly,
-            (state, _) => state,
-        }
-    }
-
-    /// Other ends of its windows. Of one that is closed they are judged by what it will be when it opens again.
+    /// Other ends of its windows; none where they are so already. Of one that is closed they are judged by what it will be when it
+    /// opens again.
     ///
     /// # Errors
     /// `wrong-key-state` for one that is destroyed, and for a window to seal of one that seals no more; `bad-request` for one that
@@ -30,10 +17,13 @@ impl KeyVersion {
         encrypt_until: Option<Timestamp>,
         decrypt_until: Option<Timestamp>,
         because: Because,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Option<Self>, Refusal> {
         let seals = self.opens_to().may_come_to_seal();
         if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
             return Err(self.wrong(KeyMove::Windows).into());
+        }
+        if (encrypt_until, decrypt_until) == (self.encrypt_until, self.decrypt_until) {
+            return Ok(None);
         }
         let bad = |why: &'static str| Refusal::new(Code::BadRequest).detail(why);
         if let Some(decrypt) = decrypt_until
@@ -50,7 +40,8 @@ impl KeyVersion {
             return Err(bad("To decrypt for longer than was settled takes a reason; give one."));
         }
         (self.encrypt_until, self.decrypt_until) = (encrypt_until, decrypt_until);
-        Ok(self.moved(KeyMove::Windows, because))
+        let set = WindowsSet { encrypt_until, decrypt_until };
+        Ok(Some(self.moved(KeyMove::Windows, because).last_move(|last| last.set = Some(set))))
     }
 }
 
@@ -76,7 +67,12 @@ mod tests {
     fn windows_shrink_freely_and_grow_with_a_reason() {
         let bare = |seconds| Because { why: None, ..because(seconds) };
         let it = version(KeyState::Active);
-        let set = it.clone().set_windows(Some(at(50)), Some(at(90)), bare(2)).unwrap();
+        let set = it.clone().set_windows(Some(at(50)), Some(at(90)), bare(2)).unwrap().unwrap();
+        let told = set.moves.as_ref().unwrap().last().unwrap().set;
+        assert_eq!(told, Some(WindowsSet { encrypt_until: Some(at(50)), decrypt_until: Some(at(90)) }));
+        // What changes nothing is no move.
+        assert_eq!(set.clone().set_windows(Some(at(50)), Some(at(90)), bare(3)), Ok(None));
+        assert_eq!(it.clone().set_windows(None, None, bare(3)), Ok(None));
         assert_eq!((set.encrypt_until, set.decrypt_until), (Some(at(50)), Some(at(90))));
         assert!(set.clone().set_windows(Some(at(40)), Some(at(80)), bare(3)).is_ok());
         for grown in [Some(at(91)), None] {
@@ -95,7 +91,9 @@ mod tests {
 
     #[test]
     fn windows_of_a_closed_version_are_those_it_opens_with() {
-        let code = |set: Result<KeyVersion, Refusal>| set.map_err(|refusal| refusal.code).map(|it| it.state);
+        let code = |set: Result<Option<KeyVersion>, Refusal>| {
+            set.map_err(|refusal| refusal.code).map(|it| it.unwrap().state)
+        };
         let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
         let doomed = version(KeyState::Active).schedule(at(99), false, because(2)).unwrap();
         let both = disabled.clone().schedule(at(99), true, because(3)).unwrap();

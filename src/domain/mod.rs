@@ -25,6 +25,7 @@ pub mod gap;
 pub mod grant;
 pub mod id;
 pub mod key_due;
+mod key_history;
 pub mod key_move;
 mod key_moves;
 pub mod key_uses;

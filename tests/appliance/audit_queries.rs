@@ -217,7 +217,11 @@ fn a_member_reads_what_concerns_its_project_and_nothing_else() {
     assert!(others.iter().all(|object| !text.contains(object["id"].as_str().unwrap())));
     assert!(ask("siti", &format!("project={PROJECT}")).status == 404, "somebody else's is not there");
     assert_eq!(ask("siti", "kind=all").problem(), refusal(403, "forbidden"));
-    assert_eq!(ask("opsir", "project=cabang").status, 404);
+    assert_eq!(
+        ask("opsir", "project=cabang").status,
+        403,
+        "it knows of the project, not of what is done there"
+    );
     // Nor is it told whether there is something elsewhere.
     for on in [
         format!("object:{PROJECT}/{OBJECT}"),

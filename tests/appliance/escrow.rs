@@ -58,7 +58,10 @@ fn a_new_key_seals_once_it_is_in_the_log() {
     assert_eq!(mode, 0o600);
     // Boot row, KEK, key version.
     let said = check(&world.sandbox).unwrap();
-    assert!(said.contains("is sound: 3 entries; boot rows 1, KEKs 1, key versions 1, others 0"), "{said}");
+    assert!(
+        said.contains("is sound: 3 entries; boot rows 1, KEKs 1, key versions 1, index roots 0, others 0"),
+        "{said}"
+    );
     let before = absensi.seal(OBJECT, b"lama");
     world.done(&format!("key rotate {OBJECT} --project {PROJECT}"));
     world.daemon.wait_until("the next one seals", || states(&world, OBJECT) == ["decrypt_only", "active"]);

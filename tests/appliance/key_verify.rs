@@ -104,6 +104,8 @@ fn every_stored_key_is_proved_and_counted_for_whoever_may_see_it() {
     ] {
         assert_eq!(who.get(path).problem(), refusal(403, "forbidden"), "{path}");
     }
+    let told = siti.0.get("/v1/keys/verify").json()["detail"].to_string();
+    assert!(told.contains("gembok key verify --project NAME"), "{told}");
     let elsewhere = siti.0.get("/v1/keys/verify?project=cabang");
     assert_eq!(
         elsewhere.text(),

@@ -34,6 +34,7 @@ mod journal;
 mod kek_rotation;
 mod key_closings;
 mod key_destruction;
+mod key_history;
 mod key_life;
 mod key_load;
 mod key_model;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, refusal};
-use crate::support::daemon::PROJECT;
+use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::world::World;
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
@@ -166,20 +166,35 @@ fn every_role_by_every_route() {
     world.done(&format!("project member add siti --project {PROJECT}"));
     world.done("user create sasaran --role user");
     let project = format!("/v1/projects/{PROJECT}");
+    let object = format!("{project}/objects/{OBJECT}");
+    let endpoint_path = format!("{project}/endpoints/{ENDPOINT}");
     // The last is gone when the auditor asks, who may know. Columns: admin, auditor, member, officer, backup, an endpoint's certificate, none.
     for (method, path, body, expected) in [
         ("GET", "/v1/users".to_owned(), Value::Null, [200, 200, 403, 403, 403, 403, 401]),
         ("GET", "/v1/users/sasaran".to_owned(), Value::Null, [200, 200, 403, 403, 403, 403, 401]),
         ("GET", "/v1/projects".to_owned(), Value::Null, [200, 200, 200, 200, 403, 403, 401]),
-        ("GET", project.clone(), Value::Null, [200, 200, 200, 404, 404, 403, 401]),
-        ("GET", format!("{project}/members"), Value::Null, [200, 200, 200, 404, 404, 403, 401]),
+        ("GET", project.clone(), Value::Null, [200, 200, 200, 200, 404, 403, 401]),
+        ("GET", format!("{project}/members"), Value::Null, [200, 200, 200, 403, 404, 403, 401]),
+        ("GET", format!("{project}/objects"), Value::Null, [403, 200, 200, 200, 404, 403, 401]),
+        ("GET", object.clone(), Value::Null, [403, 200, 200, 200, 404, 403, 401]),
+        ("GET", format!("{object}/schema"), Value::Null, [403, 200, 200, 200, 404, 403, 401]),
+        ("GET", format!("{object}/key-versions"), Value::Null, [403, 200, 200, 200, 404, 403, 401]),
+        ("GET", format!("{object}/key-versions/1"), Value::Null, [403, 200, 200, 200, 404, 403, 401]),
+        ("GET", format!("{project}/objects/hantu"), Value::Null, [404, 404, 404, 404, 404, 403, 401]),
+        ("GET", format!("{project}/endpoints"), Value::Null, [200, 200, 200, 403, 404, 403, 401]),
+        ("GET", format!("{project}/frozen-subjects"), Value::Null, [403, 200, 200, 403, 404, 403, 401]),
+        ("GET", endpoint_path.clone(), Value::Null, [403, 200, 200, 403, 404, 403, 401]),
+        ("GET", format!("{endpoint_path}/api-keys"), Value::Null, [403, 200, 200, 403, 404, 403, 401]),
+        ("GET", format!("{endpoint_path}/grants"), Value::Null, [403, 200, 200, 403, 404, 403, 401]),
+        ("GET", format!("{endpoint_path}/budget"), Value::Null, [403, 200, 200, 403, 404, 403, 401]),
+        ("GET", format!("/v1/audit?project={PROJECT}"), Value::Null, [403, 200, 200, 403, 404, 403, 401]),
         (
             "POST",
             format!("{project}/members"),
             json!({ "user": "sasaran" }),
-            [403, 403, 204, 404, 404, 403, 401],
+            [403, 403, 204, 403, 404, 403, 401],
         ),
-        ("DELETE", format!("{project}/members/sasaran"), Value::Null, [204, 403, 204, 404, 404, 403, 401]),
+        ("DELETE", format!("{project}/members/sasaran"), Value::Null, [204, 403, 204, 403, 404, 403, 401]),
         (
             "POST",
             "/v1/users".to_owned(),

@@ -7,18 +7,18 @@ use crate::client::refusal;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::world::World;
 
-const ROUTES: [&str; 3] = ["/health/state", "/metrics", "/v1/statistics"];
+const ROUTES: [&str; 4] = ["/health/state", "/metrics", "/v1/statistics", "/v1/status"];
 
 /// What each is answered while the appliance is operational, route by route.
-const TABLE: [(&str, [u16; 3]); 8] = [
-    ("admin", [200, 200, 200]),
-    ("auditor", [200, 200, 200]),
-    ("user who is a member", [403, 403, 200]),
-    ("user who is none", [403, 403, 200]),
-    ("officer", [200, 200, 403]),
-    ("backup", [403, 403, 403]),
-    ("disabled admin", [403, 403, 403]),
-    ("endpoint", [403, 403, 403]),
+const TABLE: [(&str, [u16; 4]); 8] = [
+    ("admin", [200, 200, 200, 200]),
+    ("auditor", [200, 200, 200, 200]),
+    ("user who is a member", [403, 403, 200, 403]),
+    ("user who is none", [403, 403, 200, 403]),
+    ("officer", [200, 200, 403, 200]),
+    ("backup", [403, 403, 403, 403]),
+    ("disabled admin", [403, 403, 403, 403]),
+    ("endpoint", [403, 403, 403, 403]),
 ];
 
 /// Makes a user with a certificate in the folder of its name.
@@ -64,7 +64,7 @@ fn every_role_gets_what_the_table_says_in_every_state() {
     for (who, expected) in TABLE {
         assert_eq!(statuses(who), expected, "{who}");
     }
-    assert_eq!(ROUTES.map(|route| world.control(None).get(route).status), [401; 3]);
+    assert_eq!(ROUTES.map(|route| world.control(None).get(route).status), [401; 4]);
     let refused = world.control(Some(certificate("backup"))).get("/health/state");
     let problem: Value = serde_json::from_slice(&refused.body).unwrap();
     assert!(problem["detail"].as_str().unwrap().contains("backup-fetches-only"), "{problem}");
@@ -72,10 +72,10 @@ fn every_role_gets_what_the_table_says_in_every_state() {
     // While it is locked nobody can be told apart.
     world.done("lock");
     for (who, _) in TABLE {
-        assert_eq!(statuses(who), [409; 3], "{who}");
+        assert_eq!(statuses(who), [409; 4], "{who}");
     }
     world.done("unlock");
-    world.daemon.wait_until("it serves again", || statuses("admin") == [200; 3]);
+    world.daemon.wait_until("it serves again", || statuses("admin") == [200; 4]);
     for (who, expected) in TABLE {
         assert_eq!(statuses(who), expected, "{who}");
     }

@@ -11,7 +11,8 @@ use crate::desk::answer::Done;
 use super::words;
 
 /// Members that move by themselves.
-const MOVING: [&str; 6] = ["last_used", "last_used_from", "used", "uses", "uses_reserved", "worn"];
+const MOVING: [&str; 8] =
+    ["decrypt_over", "encrypt_over", "last_used", "last_used_from", "used", "uses", "uses_reserved", "worn"];
 
 /// The tag of what an answer shows, with its quotation marks.
 pub(super) fn of(done: &Done) -> Result<String, Fault> {

@@ -1,6 +1,7 @@
 //! From path, query and body to a request of the desk, and from what the desk answers to JSON. The desk's requests are
 //! nouns and verbs in JSON already (`{"noun":{"verb":{…}}}`), so that all there is to do is to put each member in its place.
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::appliance::Fault;
@@ -14,6 +15,8 @@ use crate::api::request::shape;
 
 /// Bytes of a member's name that is repeated in a refusal.
 const NAME_BYTES_MAX: usize = 40;
+/// Members of a body that are looked at for one of another type.
+const MEMBERS_TRIED_MAX: usize = 32;
 
 /// What a request asks of the desk.
 ///
@@ -50,7 +53,38 @@ pub(super) fn request(row: &Row, path: &str, query: Option<&str>, sent: &[u8]) -
         Value::Object(Map::from_iter([(innermost.to_owned(), members.into())]))
     };
     let value = words.fold(value, |value, word| Value::Object(Map::from_iter([(word.to_owned(), value)])));
-    serde_json::from_value(value).map_err(|error| misshapen(&error))
+    Request::deserialize(&value).map_err(|error| {
+        let refusal = misshapen(&error);
+        match refusal.code {
+            Code::MalformedJson if row.whole.is_none() => malformed_member(row, &value).unwrap_or(refusal),
+            _ => refusal,
+        }
+    })
+}
+
+/// Which member has a value of another type than it is to have, and which that is: asked of each alone. Values are repeated to nobody.
+fn malformed_member(row: &Row, value: &Value) -> Option<Refusal> {
+    let members = row.verb.split(' ').try_fold(value, |value, word| value.get(word))?.as_object()?;
+    members.iter().take(MEMBERS_TRIED_MAX).find_map(|(name, value)| {
+        let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+        let wrap = |value, word: &str| Value::Object(Map::from_iter([(word.to_owned(), value)]));
+        let error = Request::deserialize(&row.verb.rsplit(' ').fold(alone, wrap)).err()?;
+        if shape(&error).code != Code::MalformedJson || !is_a_name(name) {
+            return None;
+        }
+        let message = error.to_string();
+        let wanted = match message.rsplit_once(", expected ").map(|(_, wanted)| wanted) {
+            Some("u8" | "u16" | "u32" | "u64" | "usize") => " It is to be a whole number.",
+            Some("a string" | "string") => " It is to be a text.",
+            Some("a boolean") => " It is to be true or false.",
+            Some("a sequence") => " It is to be a list.",
+            _ => "",
+        };
+        Some(
+            Refusal::new(Code::MalformedJson)
+                .detail(format!("The member {name} is of another type.{wanted}")),
+        )
+    })
 }
 
 /// What is wrong with a request that is JSON. A member that is not known is named, where its name looks like one: what people
@@ -219,6 +253,25 @@ mod tests {
         ] {
             assert_eq!(asked(method, target, body), Err(code), "{method} {target}");
         }
+    }
+
+    #[test]
+    fn a_member_of_another_type_is_named_and_its_value_is_not() {
+        let detail = |method: &str, target: &str, body: &str| {
+            let row = table::at(target).into_iter().find(|row| row.method.name() == method).unwrap();
+            let refusal = request(row, target, None, body.as_bytes()).err().unwrap();
+            assert_eq!(refusal.code, Code::MalformedJson);
+            refusal.detail.unwrap_or_default().into_owned()
+        };
+        let destruction = "/v1/projects/x/objects/y/key-versions/1/destruction";
+        for wrong in [r#"{"reason":"uji","days":"7"}"#, r#"{"days":-1}"#, r#"{"days":70000}"#] {
+            let said = detail("POST", destruction, wrong);
+            assert_eq!(said, "The member days is of another type. It is to be a whole number.", "{wrong}");
+        }
+        let said = detail("POST", "/v1/users", r#"{"name":"x","role":{"rahasia":1}}"#);
+        assert_eq!(said, "The member role is of another type. It is to be a text.");
+        let said = detail("PUT", "/v1/projects/x/objects/y/schema", r#"{"fields":"rahasia"}"#);
+        assert_eq!(said, "");
     }
 
     #[test]

@@ -251,11 +251,13 @@ fn info() -> Value {
         "envelope_overhead_bytes": count(),
         "text_width_16_bytes": count(),
     }));
+    let budget = whole(json!({ "api_key_fields_per_day": count(), "endpoint_fields_per_day": count() }));
     whole(json!({
         "name": { "const": "gembok" },
         "version": text(),
         "operations": { "type": "array", "items": text() },
         "limits": whole(limits.into()),
+        "budgets": whole(json!({ "decrypt": budget.clone(), "reencrypt": budget })),
         "server": { "oneOf": [server, { "type": "null" }] },
         "index": whole(json!({
             "text_width": text(),

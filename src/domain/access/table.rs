@@ -163,6 +163,41 @@ fn the_rules_that_part_duties_are_named() {
 }
 
 #[test]
+fn an_officer_sees_keys_and_nothing_that_leads_to_data() {
+    let rules = shipped_with("");
+    let officer = Who::User(person(Role::Officer, &[]));
+    let decided = |act: Act, on: &On| decide(&rules, &officer, act, on, at("", NOON, 0));
+    for (act, on) in [
+        (Act::ProjectList, On::Appliance),
+        (Act::StatusRead, On::Appliance),
+        (Act::ProjectShow, On::Project(project(2))),
+        (Act::ObjectList, On::Project(project(2))),
+        (Act::ObjectShow, object(2)),
+    ] {
+        let decision = decided(act, &on);
+        let by: Vec<&str> = decision.rules.iter().map(|rule| rule.id.as_str()).collect();
+        assert_eq!((decision.is_allowed, by.as_slice()), (true, &["officer-sees-keys"][..]), "{act}");
+    }
+    for (act, on) in [
+        (Act::EndpointList, On::Project(project(2))),
+        (Act::MemberList, On::Project(project(2))),
+        (Act::StatisticsRead, On::Project(project(2))),
+        (Act::SubjectList, On::Project(project(2))),
+        (Act::AuditRead, On::Project(project(2))),
+        (Act::EndpointShow, On::Endpoint(endpoint(2))),
+        (Act::ApiKeyList, On::Endpoint(endpoint(2))),
+        (Act::GrantList, On::Endpoint(endpoint(2))),
+        (Act::BudgetShow, On::Endpoint(endpoint(2))),
+        (Act::StatisticsReadAll, On::Appliance),
+        (Act::UserList, On::Appliance),
+        (Act::KeyEnable, object(2)),
+        (Act::Decrypt, object(2)),
+    ] {
+        assert!(!decided(act, &on).is_allowed, "{act}");
+    }
+}
+
+#[test]
 fn an_endpoint_stays_in_its_project() {
     let rules = shipped_with("");
     let who = Who::Endpoint(endpoint(1));
