@@ -15,7 +15,7 @@ use crate::api::request::shape;
 
 /// Bytes of a member's name that is repeated in a refusal.
 const NAME_BYTES_MAX: usize = 40;
-/// Members of a body that are looked at for one of another type.
+/// Members of a body that are looked at for one that does not fit.
 const MEMBERS_TRIED_MAX: usize = 32;
 
 /// What a request asks of the desk.
@@ -62,7 +62,7 @@ pub(super) fn request(row: &Row, path: &str, query: Option<&str>, sent: &[u8]) -
     })
 }
 
-/// Which member has a value of another type than it is to have, and which that is: asked of each alone. Values are repeated to nobody.
+/// Which member has a value that its type does not take, and what it does take: asked of each alone. Values are repeated to nobody.
 fn malformed_member(row: &Row, value: &Value) -> Option<Refusal> {
     let members = row.verb.split(' ').try_fold(value, |value, word| value.get(word))?.as_object()?;
     members.iter().take(MEMBERS_TRIED_MAX).find_map(|(name, value)| {
@@ -74,7 +74,9 @@ fn malformed_member(row: &Row, value: &Value) -> Option<Refusal> {
         }
         let message = error.to_string();
         let wanted = match message.rsplit_once(", expected ").map(|(_, wanted)| wanted) {
-            Some("u8" | "u16" | "u32" | "u64" | "usize") => " It is to be a whole number.",
+            Some("u8") => " It is to be a whole number from 0 to 255.",
+            Some("u16") => " It is to be a whole number from 0 to 65535.",
+            Some("u32" | "u64" | "usize") => " It is to be a whole number from 0 on.",
             Some("a string" | "string") => " It is to be a text.",
             Some("a boolean") => " It is to be true or false.",
             Some("a sequence") => " It is to be a list.",
@@ -82,7 +84,7 @@ fn malformed_member(row: &Row, value: &Value) -> Option<Refusal> {
         };
         Some(
             Refusal::new(Code::MalformedJson)
-                .detail(format!("The member {name} is of another type.{wanted}")),
+                .detail(format!("The member {name} is not what is asked for.{wanted}")),
         )
     })
 }
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_another_type_is_named_and_its_value_is_not() {
+    fn a_member_that_does_not_fit_is_named_and_its_value_is_not() {
         let detail = |method: &str, target: &str, body: &str| {
             let row = table::at(target).into_iter().find(|row| row.method.name() == method).unwrap();
             let refusal = request(row, target, None, body.as_bytes()).err().unwrap();
@@ -266,10 +268,13 @@ mod tests {
         let destruction = "/v1/projects/x/objects/y/key-versions/1/destruction";
         for wrong in [r#"{"reason":"uji","days":"7"}"#, r#"{"days":-1}"#, r#"{"days":70000}"#] {
             let said = detail("POST", destruction, wrong);
-            assert_eq!(said, "The member days is of another type. It is to be a whole number.", "{wrong}");
+            assert_eq!(
+                said, "The member days is not what is asked for. It is to be a whole number from 0 to 65535.",
+                "{wrong}"
+            );
         }
         let said = detail("POST", "/v1/users", r#"{"name":"x","role":{"rahasia":1}}"#);
-        assert_eq!(said, "The member role is of another type. It is to be a text.");
+        assert_eq!(said, "The member role is not what is asked for. It is to be a text.");
         let said = detail("PUT", "/v1/projects/x/objects/y/schema", r#"{"fields":"rahasia"}"#);
         assert_eq!(said, "");
     }
