@@ -38,22 +38,9 @@ impl KeyVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::algorithm::Algorithm;
+    use crate::domain::key_moves::tests::{at, because, version};
     use crate::domain::key_version::KeyState;
     use crate::domain::timestamp::Timestamp;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
-
-    fn because(seconds: u64) -> Because {
-        Because::system(at(seconds), "uji")
-    }
-
-    fn version(state: KeyState) -> KeyVersion {
-        let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
-        KeyVersion { state, ..made }
-    }
 
     #[test]
     fn the_row_keeps_the_last_moves_and_what_a_key_went_through() {

@@ -191,20 +191,20 @@ impl KeyVersion {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
 
-    fn at(seconds: u64) -> Timestamp {
+    pub(in crate::domain) fn at(seconds: u64) -> Timestamp {
         Timestamp::from_seconds(seconds)
     }
 
-    fn because(seconds: u64) -> Because {
+    pub(in crate::domain) fn because(seconds: u64) -> Because {
         Because::system(at(seconds), "uji")
     }
 
     /// One that came there by moves, as every row does.
-    fn version(state: KeyState) -> KeyVersion {
+    pub(in crate::domain) fn version(state: KeyState) -> KeyVersion {
         let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
         match state {
             KeyState::PreActive => made.await_copy(),

@@ -48,20 +48,7 @@ impl KeyVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::algorithm::Algorithm;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_seconds(seconds)
-    }
-
-    fn because(seconds: u64) -> Because {
-        Because::system(at(seconds), "uji")
-    }
-
-    fn version(state: KeyState) -> KeyVersion {
-        let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
-        KeyVersion { state, ..made }
-    }
+    use crate::domain::key_moves::tests::{at, because, version};
 
     #[test]
     fn windows_shrink_freely_and_grow_with_a_reason() {

@@ -29,7 +29,7 @@ fn budget(world: &World, name: &str) -> Value {
 }
 
 #[track_caller]
-fn is_exhausted(answer: &Answer, named: &str) {
+pub(crate) fn is_exhausted(answer: &Answer, named: &str) {
     assert_eq!(answer.problem(), refusal(429, "budget-exhausted"));
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains(named), "{detail}");

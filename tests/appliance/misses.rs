@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::budgets::is_exhausted;
 use crate::client::{Answer, refusal};
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
 use crate::world::{Application, World};
@@ -59,15 +60,6 @@ fn used(world: &World, id: &str) -> (u64, u64) {
     };
     let endpoint = world.done(&format!("budget show --project {PROJECT} --endpoint {ENDPOINT}"));
     (of(&shown["api-key-shown"]["budgets"], "uji"), of(&endpoint["budgets"], ENDPOINT))
-}
-
-#[track_caller]
-fn is_exhausted(answer: &Answer, named: &str) {
-    assert_eq!(answer.problem(), refusal(429, "budget-exhausted"));
-    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains(named), "{detail}");
-    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-    assert!((22 * 3_600..=24 * 3_600).contains(&wait), "{wait}");
 }
 
 #[test]
