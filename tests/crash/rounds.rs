@@ -28,6 +28,8 @@ use crate::vault::Keys;
 const ROUNDS: usize = 24;
 /// From as many on each phase has to be hit.
 const ROUNDS_FOR_EACH_PHASE: usize = 60;
+/// Where a kill falls is luck, and some phases last a millisecond: rounds more that aim at what none fell into.
+const MORE_ROUNDS_MAX: usize = 40;
 pub(crate) const ACKNOWLEDGED_MIN: usize = 1_000;
 /// Objects the operator makes in a round.
 const MADE_MAX: usize = 3;
@@ -51,9 +53,17 @@ fn a_killed_daemon_loses_nothing_it_acknowledged() {
         let start = Instant::now();
         let mut driver = Driver::new(softhsm);
         for round in 1..=rounds {
-            driver.round(round);
+            driver.round(round, Phase::aim(round));
         }
-        driver.end(rounds, start.elapsed());
+        let mut round = rounds;
+        while rounds >= ROUNDS_FOR_EACH_PHASE
+            && round < rounds + MORE_ROUNDS_MAX
+            && let Some(aim) = driver.missed()
+        {
+            round += 1;
+            driver.round(round, aim);
+        }
+        driver.end(round, start.elapsed());
     });
 }
 
@@ -138,9 +148,13 @@ impl Driver {
         driver
     }
 
-    fn round(&mut self, round: usize) {
+    /// A phase that no kill fell into yet.
+    fn missed(&self) -> Option<Phase> {
+        Phase::ALL.into_iter().find(|phase| !self.tally.hit.contains_key(phase))
+    }
+
+    fn round(&mut self, round: usize, aim: Phase) {
         let start = Instant::now();
-        let aim = Phase::aim(round);
         let (hit, acknowledged) = match aim {
             Phase::FirstStart => (vec![self.roll(round, Self::kill_first_start)], 0),
             Phase::Migration => (self.kill_migrating(), 0),
@@ -217,8 +231,7 @@ impl Driver {
             slowest_restart.as_millis()
         ));
         if rounds >= ROUNDS_FOR_EACH_PHASE {
-            let missed: Vec<_> = Phase::ALL.iter().filter(|phase| !hit.contains_key(phase)).collect();
-            assert!(missed.is_empty(), "never killed in {missed:?}");
+            assert_eq!(self.missed(), None, "never killed in it");
         }
     }
 
