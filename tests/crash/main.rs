@@ -33,6 +33,7 @@ mod store_key_kills;
 mod stuffed;
 #[path = "../support/mod.rs"]
 mod support;
+mod tally;
 mod tokens;
 #[allow(dead_code, reason = "of other tests; a part of it is used here")]
 #[path = "../appliance/vault.rs"]

@@ -2,7 +2,6 @@
 //! A round has a thousand acknowledged requests, or the kill falls into the start; one whose kill comes too late for that
 //! does not count and is rolled again.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
@@ -21,6 +20,7 @@ use crate::phase::{Dice, LISTENS, Phase};
 use crate::proof::{note_key, prove};
 use crate::support::daemon::{Daemon, ENDPOINT, PROJECT, Sandbox};
 use crate::support::softhsm::{SoftHsm, in_child_aloud};
+use crate::tally::Tally;
 use crate::tell;
 use crate::vault::Keys;
 
@@ -58,7 +58,7 @@ fn a_killed_daemon_loses_nothing_it_acknowledged() {
         let mut round = rounds;
         while rounds >= ROUNDS_FOR_EACH_PHASE
             && round < rounds + MORE_ROUNDS_MAX
-            && let Some(aim) = driver.missed()
+            && let Some(aim) = driver.tally.missed()
         {
             round += 1;
             driver.round(round, aim);
@@ -83,17 +83,6 @@ struct Driver {
     socket_after: Duration,
     operational_after: Duration,
     tally: Tally,
-}
-
-#[derive(Default)]
-struct Tally {
-    acknowledged: usize,
-    hit: BTreeMap<Phase, usize>,
-    slowest_restart: Duration,
-    /// Kills aimed at a start that came too late.
-    late: usize,
-    /// Times SoftHSM was killed while it rewrote its token's file, and that was put back from a copy.
-    token_put_back: usize,
 }
 
 impl Driver {
@@ -148,11 +137,6 @@ impl Driver {
         driver
     }
 
-    /// A phase that no kill fell into yet.
-    fn missed(&self) -> Option<Phase> {
-        Phase::ALL.into_iter().find(|phase| !self.tally.hit.contains_key(phase))
-    }
-
     fn round(&mut self, round: usize, aim: Phase) {
         let start = Instant::now();
         let (hit, acknowledged) = match aim {
@@ -165,10 +149,7 @@ impl Driver {
                 self.kill_under_load(round, aim)
             }
         };
-        for phase in &hit {
-            *self.tally.hit.entry(*phase).or_default() += 1;
-        }
-        self.tally.acknowledged += acknowledged;
+        self.tally.count(&hit, acknowledged);
         let hit: Vec<String> = hit.iter().map(ToString::to_string).collect();
         let took = start.elapsed().as_millis();
         tell(format_args!(
@@ -216,14 +197,13 @@ impl Driver {
         self.books.look(&self.sandbox);
         assert!(self.books.is_even(), "no gap for what the last kill lost");
         let Books { made, lost, most_lost, gaps, .. } = &self.books;
-        let Tally { acknowledged, hit, slowest_restart, late, token_put_back } = &self.tally;
-        let hits: Vec<String> = hit.iter().map(|(phase, times)| format!("{phase} {times}")).collect();
+        let Tally { acknowledged, slowest_restart, late, token_put_back, .. } = &self.tally;
         tell(format_args!(
             "{rounds} rounds in {} s, {acknowledged} acknowledged; killed in: {}, and {late} times too late for a start; batched and not recorded {} with {} fields, \
              at most {most_lost} in one of {gaps} gaps; {} envelopes of {} objects opened again; tokens SoftHSM lost \
              {token_put_back}; slowest restart {} ms",
             took.as_secs(),
-            hits.join(", "),
+            self.tally.hits(),
             lost.requests,
             lost.fields,
             self.archive.len(),
@@ -231,7 +211,7 @@ impl Driver {
             slowest_restart.as_millis()
         ));
         if rounds >= ROUNDS_FOR_EACH_PHASE {
-            assert_eq!(self.missed(), None, "never killed in it");
+            assert_eq!(self.tally.missed(), None, "never killed in it");
         }
     }
 
