@@ -10,6 +10,7 @@ use crate::domain::timestamp::Now;
 use crate::store::{Store, StoreError};
 
 use super::block::Block;
+use super::company::Company;
 use super::disk_reserve::DiskReserve;
 use super::last_uses::LastUses;
 use super::recorder::{Shared, Waiting};
@@ -38,9 +39,11 @@ impl Committer {
     pub(super) fn run(self) {
         let mut looked = Instant::now();
         let (mut records, mut last_uses) = (Vec::new(), LastUses::default());
+        let mut company = Company::default();
         loop {
             let mut catching_up = self.shared.pause.catching_up_since();
-            let closing = self.wait(&mut records);
+            let closing = self.wait(&mut records, &company);
+            company.begin(&records);
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
                 self.look_at_disk();
@@ -86,6 +89,7 @@ impl Committer {
                 self.shared.pause.caught_up(since);
             }
             records.shrink_to(RECORDS_KEPT);
+            company.end(self.shared.open().waited_for);
             if closing {
                 self.end();
                 return;
@@ -93,22 +97,28 @@ impl Committer {
         }
     }
 
-    /// Waits for a first record, then as long as it may wait for others: not at all where somebody waits for one. Comes back
-    /// without any when it is time to look at the disk.
+    /// Waits for a first record, then as long as it may wait for others: where somebody waits for one, for his company alone.
+    /// Comes back without any when it is time to look at the disk.
     ///
     /// `records` is empty and becomes the next buffer, so that neither grows anew each time. Whether the journal is closing.
-    fn wait(&self, records: &mut Vec<Waiting>) -> bool {
+    fn wait(&self, records: &mut Vec<Waiting>, company: &Company) -> bool {
         let mut open = self.shared.open();
         if open.records.is_empty() && !open.closing {
             open.wait_until(Instant::now() + LOOK_EVERY);
         }
-        let until = Instant::now() + self.shared.limits.flush_after;
-        while !open.records.is_empty() && !open.urgent && !open.closing {
+        let mut until = Instant::now() + self.shared.limits.flush_after;
+        let mut is_waited_for = false;
+        open.enough = company.enough();
+        while !open.records.is_empty() && open.waited_for < open.enough && !open.closing {
+            if open.waited_for > 0 && !is_waited_for {
+                is_waited_for = true;
+                until = until.min(Instant::now() + company.patience());
+            }
             if open.wait_until(until) {
                 break;
             }
         }
-        open.urgent = false;
+        open.waited_for = 0;
         open.weight = 0;
         std::mem::swap(&mut open.records, records);
         open.closing
@@ -161,7 +171,7 @@ impl Committer {
         open.publish();
         records.append(&mut open.records);
         records.iter_mut().for_each(Waiting::fail);
-        open.urgent = false;
+        open.waited_for = 0;
         if open.closing {
             open.closed = true;
             open.unrecorded += records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();

@@ -37,6 +37,7 @@ mod clock_verdict;
 mod closed_keys;
 mod committer;
 mod compact;
+mod company;
 mod decrypt;
 mod deleting;
 mod destructions;
