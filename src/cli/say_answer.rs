@@ -20,6 +20,7 @@ pub(super) mod fixed {
         KEPT_ALL "kept: no records may be pruned yet" "disimpan: belum ada catatan yang boleh dipangkas";
         SANDBOX_WARNING "yes: never put real data under its keys" "ya: jangan lindungi data sungguhan dengan kuncinya";
         PRESENT "present" "ada";
+        CLOCK_TRUSTED "trusted" "dipercaya";
         AWAY "AWAY" "TIDAK ADA";
         ENDED "ended" "sudah berakhir";
         ENDS "ends" "berakhir";
@@ -79,6 +80,15 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    clock_behind(shows, known)
+        "the clock shows {shows}, but the journal was written until {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, padahal jurnal ditulis sampai {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
+    clock_jumped(shows, known)
+        "the clock shows {shows}, but by the stop-watch it should be {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, padahal menurut penghitung waktu seharusnya {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
+    clock_lost(shows, known)
+        "the clock shows {shows}, but what was known of it is damaged; the journal was written until {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, tetapi catatan tentangnya rusak; jurnal ditulis sampai {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
     verifying(percent, keys) "{percent} %, {keys} keys unwrapped" "{percent} %, {keys} kunci terbuka";
     more(next) "There are more: --after {next}" "Masih ada lagi: --after {next}";
     more_records(next) "more: --from {next}" "masih ada lagi: --from {next}";

@@ -114,6 +114,8 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("journal-trouble", "Gangguan jurnal", "Trouble of the journal"),
     ("journal-retention", "Penyimpanan jurnal", "Retention of the journal"),
     ("clock", "Jam", "Clock"),
+    ("clock-shows", "Jam menunjukkan", "The clock shows"),
+    ("clock-known", "Waktu yang pasti", "Time that is certain"),
     ("memory", "Pelindungan memori", "Protection of memory"),
     ("witness", "Checkpoint", "Checkpoints"),
     ("worn-keys", "Kunci yang perlu dirotasi", "Keys to be rotated"),
@@ -155,6 +157,13 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("not-yet", "belum tersedia", "not offered yet"),
     ("permit", "mengizinkan", "permit"),
     ("forbid", "melarang", "forbid"),
+    ("clock-behind", "tidak dipercaya: tertinggal dari jurnal", "not trusted: behind the journal"),
+    ("clock-jumped", "tidak dipercaya: diubah saat berjalan", "not trusted: set while it ran"),
+    (
+        "clock-lost",
+        "tidak dipercaya: catatan tentangnya rusak",
+        "not trusted: what was known of it is damaged",
+    ),
     // notes
     (
         "note-sandbox",

@@ -16,6 +16,7 @@ mod catalog_model;
 mod client;
 mod clock;
 mod clock_guard;
+mod clock_words;
 mod conditions;
 mod destructions_ahead;
 mod disk;

@@ -306,6 +306,7 @@ fn health() -> Value {
             "token": or_none(token),
             "journal": or_none(journal),
             "clock": or_null(text()),
+            "clock_verdict": { "oneOf": [named("ClockStatus"), { "type": "null" }] },
             "witness": or_none(witness),
             "data_keys_in_memory": count(),
             "requests_refused_locked": count(),
@@ -316,7 +317,7 @@ fn health() -> Value {
             "expiring": { "type": "array", "items": named("Expiring") },
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "clock_verdict", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "memory"],
     })
 }
 
