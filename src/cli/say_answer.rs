@@ -177,6 +177,8 @@ sentences! {
     bits(bits) " to {bits} bits" " sampai {bits} bit";
     period(from, to, group) "{from} to {to}, by {group}" "{from} sampai {to}, menurut {group}";
     resolution(resolution) "resolution: {resolution}" "resolusi: {resolution}";
+    damaged_rows(count) "{count} rows of the statistics are damaged: what they counted is missing here"
+        "{count} baris statistik rusak: yang dihitungnya tidak termasuk di sini";
     gone(resolution, kept_from) "earlier {resolution}s than {kept_from} are gone; ask for a longer resolution"
         "data per {resolution} sebelum {kept_from} sudah tidak ada; minta resolusi yang lebih panjang";
     refused(requests, outcome) "refused: {requests} {outcome}" "ditolak: {requests} {outcome}";

@@ -90,6 +90,7 @@ fn add_keys(report: &mut Report, appliance: &Operational) -> Result<(), Stop> {
     let summary = appliance.key_summary()?;
     report.fact("objects", summary.objects);
     report.fact("objects-with-subject", summary.objects_with_subject);
+    report.fact("damaged-rows", summary.damaged);
     let rows = summary.versions.into_iter().map(|((algorithm, state), ages)| {
         vec![
             algorithm.to_owned(),

@@ -123,6 +123,11 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("backups", "Cadangan (backup)", "Backups"),
     ("objects", "Objek", "Objects"),
     ("objects-with-subject", "Objek yang menyatakan subjek", "Objects that declare a subject"),
+    (
+        "damaged-rows",
+        "Objek dan versi kunci yang barisnya rusak",
+        "Objects and key versions whose rows are damaged",
+    ),
     ("role", "Peran", "Role"),
     ("disabled", "Dinonaktifkan", "Disabled"),
     ("rule", "Aturan", "Rule"),
@@ -152,11 +157,6 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
     ("present", "ada", "present"),
     ("away", "tidak menjawab", "away"),
     ("trusted", "dipercaya", "trusted"),
-    ("signed", "ditandatangani", "signed"),
-    ("unlimited", "tanpa batas", "without limit"),
-    ("not-yet", "belum tersedia", "not offered yet"),
-    ("permit", "mengizinkan", "permit"),
-    ("forbid", "melarang", "forbid"),
     ("clock-behind", "tidak dipercaya: tertinggal dari jurnal", "not trusted: behind the journal"),
     ("clock-jumped", "tidak dipercaya: diubah saat berjalan", "not trusted: set while it ran"),
     (
@@ -164,6 +164,11 @@ pub(super) const WORDS: &[(&str, &str, &str)] = &[
         "tidak dipercaya: catatan tentangnya rusak",
         "not trusted: what was known of it is damaged",
     ),
+    ("signed", "ditandatangani", "signed"),
+    ("unlimited", "tanpa batas", "without limit"),
+    ("not-yet", "belum tersedia", "not offered yet"),
+    ("permit", "mengizinkan", "permit"),
+    ("forbid", "melarang", "forbid"),
     // notes
     (
         "note-sandbox",

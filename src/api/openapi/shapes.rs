@@ -334,9 +334,10 @@ fn statistics() -> Value {
             "rows": { "type": "array", "items": { "type": "object" } },
             "totals": { "type": "object", "properties": { "outcomes": counted } },
             "truncated": { "type": "boolean" },
+            "damaged": count(),
             "next_from": or_null(json!({ "type": "integer" })),
         },
-        "required": ["resolution", "from", "to", "group", "rows", "totals", "truncated", "next_from"],
+        "required": ["resolution", "from", "to", "group", "rows", "totals", "truncated", "damaged", "next_from"],
         "additionalProperties": false,
     })
 }
