@@ -64,6 +64,9 @@ sentences! {
     age(days) "its key becomes {days} days old at most" "kuncinya berumur paling lama {days} hari";
     due(key, why) "{key} waits to be rotated: {why}" "{key} menunggu rotasi: {why}";
     doomed(key, at) "{key} at {at}; gembok key cancel-destruction takes it back" "{key} pada {at}; gembok key cancel-destruction membatalkannya";
+    doomed_damaged(count)
+        "damaged key versions, of which nobody knows whether they wait, and which are not destroyed: {count}; gembok key verify names them"
+        "versi kunci rusak, yang tidak diketahui apakah menunggu dan tidak dimusnahkan: {count}; gembok key verify menyebutkannya";
     doomed_more(count) "{count} more later" "{count} lagi sesudahnya";
     kek_stands(number) "KEK version {number} exists, which may unwrap a copy" "versi KEK {number} masih ada dan dapat membuka bungkus salinan";
     master_key_stands(number) "MK generation {number} exists, which may unwrap a copy"

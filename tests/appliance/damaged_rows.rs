@@ -122,6 +122,18 @@ fn a_damaged_key_version_costs_what_it_sealed_and_nothing_else() {
     assert_names(&world, &row, &moves.each_ref().map(String::as_str));
     assert_names(&world, &row, &[&format!("key show {OBJECT} 1")]);
     assert_eq!(unproved(&world), [(row.clone(), "damaged".to_owned())]);
+    // If its end was scheduled, it does not come, and that is told where ends are.
+    let damaged = || world.admin().get("/health/state").json()["destructions"]["damaged"].clone();
+    world.done("user enable admin");
+    world.daemon.wait_until("all key versions were looked at", || damaged() == 1);
+    assert!(world.admin().get("/metrics").text().contains("\ngembok_key_versions_damaged 1\n"));
+    for (language, line) in
+        [("en", "DESTROYS      damaged key versions"), ("id", "MUSNAH        versi kunci rusak")]
+    {
+        let said = world.sandbox.run(&["--language", language, "status"]);
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains(line) && said.contains(": 1; gembok key verify"), "{said}");
+    }
     // What may be needed yet is not deleted.
     world.done(&format!("object retire {OBJECT} --project {PROJECT}"));
     let said = undone(&world, &format!("object delete {OBJECT} --project {PROJECT}"));
