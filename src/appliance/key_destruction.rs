@@ -121,7 +121,7 @@ impl Operational {
         &self,
         leave: Leave,
         of: &KeyOf,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         let cancel = |version: KeyVersion, because| version.cancel(because).map(Some);

@@ -92,6 +92,8 @@ impl Operational {
                 _ => horizon,
             };
             let mut batch = old.iter().fold(batch, |batch, (key, _)| batch.delete(Table::Statistics, key));
+            let damaged =
+                old.iter().filter(|(_, row)| matches!(row, Err(StoreError::Damaged { .. }))).count();
             if resolution == Resolution::Day {
                 batch = self.add_to_months(batch, old)?;
             }
@@ -101,6 +103,7 @@ impl Operational {
                 .with("resolution", resolution.name())
                 .with("rows", gone)
                 .with("before", Timestamp::from_seconds(reached));
+            let audit = if damaged > 0 { audit.with("damaged", damaged) } else { audit };
             Ok(Some((batch, audit)))
         })?;
         Ok(gone)

@@ -45,14 +45,14 @@ fn nothing_is_opened_after_the_answer_that_closes_a_version() {
         for round in 0..6 {
             sleep(Duration::from_millis(200));
             if round % 2 == 0 {
-                key(&world, "disable 1", "");
+                key(&world, "disable 1", "--reason uji");
             } else {
                 schedule(&siti, &budi);
             }
             let answered = Instant::now();
             sleep(Duration::from_millis(200));
             closed.push((answered, Instant::now()));
-            key(&world, if round % 2 == 0 { "enable 1" } else { "cancel-destruction 1" }, "");
+            key(&world, if round % 2 == 0 { "enable 1" } else { "cancel-destruction 1" }, "--reason uji");
         }
         sleep(Duration::from_millis(200));
         stop.store(true, Ordering::Relaxed);
