@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown, ObjectLine, WindowsLine};
 use crate::desk::request::{self, KeyMoved, KeyVersionOf};
+use crate::domain::actor::Actor;
 use crate::domain::key_version::KeyState;
 
 use super::columns::{Line, Table};
@@ -218,9 +219,15 @@ fn moved(line: &KeyMoveLine) -> String {
         let _ = write!(text, ", {}", say::windows_set(end(encrypt_until), end(decrypt_until)));
     }
     if let Some(reason) = reason {
-        let _ = write!(text, ": {reason}");
+        let _ = write!(text, ": {}", why(actor, reason));
     }
     super::table::still(&text)
+}
+
+/// Somebody's reason as it was given; the program's own in the language spoken.
+fn why<'a>(actor: &str, reason: &'a str) -> &'a str {
+    let own = say::BY_ITSELF.iter().filter(|_| actor == Actor::System.to_string());
+    own.into_iter().find(|pair| pair.english == reason).map_or(reason, |pair| pair.text())
 }
 
 /// One version, whole.
@@ -292,5 +299,21 @@ fn next<'a>(word: &'a str, version: &KeyVersion) -> &'a str {
         "enable" => say::fixed::ENABLE.text(),
         "cancel-destruction" => say::fixed::CANCEL.text(),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::key_due::Due;
+    use crate::domain::key_move::WAITED_WHY;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_of_the_programs_own_is_in_the_catalogue() {
+        let due = [Due::Age, Due::Uses, Due::Window, Due::Compromised].map(Due::why);
+        for reason in due.into_iter().chain([WAITED_WHY]) {
+            assert!(say::BY_ITSELF.iter().any(|pair| pair.english == reason), "{reason}");
+        }
     }
 }

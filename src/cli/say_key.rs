@@ -1,6 +1,6 @@
 //! What the command line says of key versions, in English and Indonesian.
 
-use super::words::sentences;
+use super::words::{Pair, sentences};
 
 pub(super) mod fixed {
     //! The same every time.
@@ -44,10 +44,19 @@ pub(super) mod fixed {
         NOT_YET "not yet:" "belum:";
         AGE_OF_A_DAY "its key becomes 1 day old at most" "kuncinya berumur paling lama 1 hari";
         OF_MEMBERS " (a step of the project's members)" " (langkah anggota proyek)";
+        BY_AGE "its age" "umurnya";
+        BY_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";
+        BY_WINDOW "its window to encrypt ends" "masa enkripsinya berakhir";
+        BY_COMPROMISE "it is compromised" "versi itu bocor";
+        BY_WAIT "its waiting period is over" "masa tunggunya sudah lewat";
         CANCEL "it can be kept still: gembok key cancel-destruction --reason ..."
             "masih dapat dipertahankan: gembok key cancel-destruction --reason ...";
     }
 }
+
+/// Reasons of what comes about by itself, in English as they are recorded.
+pub(super) const BY_ITSELF: [Pair; 5] =
+    [fixed::BY_AGE, fixed::BY_USES, fixed::BY_WINDOW, fixed::BY_COMPROMISE, fixed::BY_WAIT];
 
 sentences! {
     made(fields, most, last) "{fields} fields encrypted of {most} that may be, last {last}" "{fields} nilai dienkripsi dari {most} yang mungkin, terakhir {last}";
