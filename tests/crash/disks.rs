@@ -17,34 +17,17 @@ const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 const NO_RESERVE: &str = "[journal]\nflush_ms = 5\ndisk_reserve_mib = 0\n";
 
-/// The folder's preloaded library, which obeys its file `disk`.
-pub(crate) fn preload(sandbox: &Sandbox) -> PathBuf {
-    let library = sandbox.path("disk.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/disk.c");
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O2", "-o"])
-        .arg(&library)
-        .arg(source)
-        .arg("-ldl")
-        .status();
-    assert!(built.unwrap().success());
-    library
-}
-
 /// A desk whose disk obeys, with `more` at the end of its configuration.
 pub(crate) fn commanded(more: &str) -> Desk {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.command_disk();
     sandbox.configure(more);
-    let library = preload(&sandbox);
-    Desk::new(sandbox, |sandbox| {
-        let disk = sandbox.path("disk");
-        sandbox.spawn_with(|command| command.env("LD_PRELOAD", library).env("GEMBOK_TEST_DISK", disk))
-    })
+    Desk::new(sandbox, Sandbox::spawn)
 }
 
 impl Desk {
     pub(crate) fn disk(&self, command: &str) {
-        fs::write(self.sandbox.path("disk"), command).unwrap();
+        self.sandbox.disk(command);
     }
 
     /// Some of both, all acknowledged.
