@@ -181,7 +181,7 @@ fn windows_end_encrypting_and_decrypting_by_the_clock() {
     let world = World::over(sandbox, "");
     let absensi = world.absensi();
     let first = absensi.seal(OBJECT, b"satu");
-    let (soon, later, far) = (in_seconds(4), in_seconds(6), in_seconds(9_000));
+    let (soon, later, far) = (in_seconds(15), in_seconds(20), in_seconds(9_000));
     assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --decrypt-until {far}")), "bad-request");
     let past = in_seconds(-5);
     assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --encrypt-until {past}")), "bad-request");

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::desk::{Desk, done};
+use crate::rounds::PATIENCE;
 use crate::support::daemon::Sandbox;
 use crate::support::mount::may_mount;
 use crate::tell;
@@ -196,9 +197,10 @@ fn a_file_system_that_turns_read_only_refuses_and_goes_on_when_mounted_anew() {
     let _ = Command::new("mount").args(["-o", "remount,abort"]).arg(&state).status();
     // A change that fails makes everything be read anew, and there is nothing to read it from.
     assert!(!desk.sandbox.run(&["project", "create", "lain"]).status.success());
-    std::thread::sleep(Duration::from_secs(3));
-    let full = || (503, "journal-full".to_owned());
-    assert_eq!([desk.seal(), desk.open()], [full(), full()], "{}", desk.daemon.log());
+    let (start, full) = (Instant::now(), (503, "journal-full".to_owned()));
+    while [desk.seal(), desk.open()] != [full.clone(), full.clone()] {
+        assert!(start.elapsed() < PATIENCE, "it is not refused; {}", desk.daemon.log());
+    }
     desk.refuses("an ext4 that aborted");
     desk.daemon.signal(rustix::process::Signal::TERM);
     desk.daemon.wait();
