@@ -2,8 +2,8 @@
 //! on live connections and for resumed sessions.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
 use gembok::daemon::tls::ClientCertificate;
