@@ -90,7 +90,7 @@ fn a_window_says_what_was_set_and_when_it_is_over() {
     let world = World::new("");
     let siti = member(&world, "siti");
     siti.post(&path(1, "/compromise"), &json!({ "reason": "bocor" })).ok();
-    let end = (OffsetDateTime::now_utc() + time::Duration::seconds(3)).replace_nanosecond(0).unwrap();
+    let end = (OffsetDateTime::now_utc() + time::Duration::seconds(8)).replace_nanosecond(0).unwrap();
     let told = windows(&siti, 1, &json!({ "decrypt_until": end.format(&Rfc3339).unwrap(), "reason": "uji" }));
     let set = &moves(&told, "windows")[0]["windows"];
     assert_eq!(

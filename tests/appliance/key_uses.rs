@@ -141,7 +141,7 @@ fn records_are_pruned_only_after_their_uses_are_folded() {
         let world = World::new("[journal]\ncheckpoint_s = 1\n");
         sealed(&world.absensi(), OBJECT, 9);
         world.daemon.wait_until("the journal has it", || shown(&world, OBJECT) == [(9, 0, 0)]);
-        sleep(Duration::from_secs(2));
+        world.wait_for_checkpoint();
         world.done("audit export --output semua.cbor");
         world.done("audit prune --before 2100-01-01T00:00:00Z");
         let World { sandbox, mut daemon } = world;

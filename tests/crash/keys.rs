@@ -106,7 +106,7 @@ fn kill_at(sandbox: &Sandbox, line: &str, dice: &mut Dice) -> bool {
         if daemon.log().contains(line) {
             break true;
         }
-        if start.elapsed() > Duration::from_secs(6) {
+        if start.elapsed() > Duration::from_secs(20) {
             break false;
         }
         sleep(Duration::from_millis(1));

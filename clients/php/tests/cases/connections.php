@@ -55,7 +55,7 @@ test('a new connection takes up the TLS session of the last', static function ()
         $gembok->encrypt('x');
         $gembok->disconnect($forget);
     }
-    $bytes = $relay->end();
+    $bytes = $relay->end(5);
     same(5, count($bytes));
     // A resumed handshake has no certificate in it, some 500 bytes.
     foreach ([0 => false, 1 => true, 2 => true, 3 => false, 4 => true] as $at => $isResumed) {
@@ -113,24 +113,28 @@ test('after fork the parent goes on, also where it disconnected before', static 
     same('x', $gembok->decrypt($gembok->encrypt('x')));
 });
 
-test('429 is waited for where it fits the deadline', static function (): void {
-    $file = World::limitedKey('one-per-s', '--requests-per-s', '1', '--requests-burst', '1');
-    $gembok = World::client(['api_key_file' => $file]);
-    $gembok->encrypt('x');
-    $took = elapsed(static fn () => $gembok->encrypt('x'));
-    holds($took > 700 && $took < 2900, "it took $took ms");
+/** All that a limit of one field a second has after six seconds: two calls after one another never fit, on no machine. */
+$six = array_fill(0, 6, ['plaintext' => 'x']);
+
+test('429 is waited for where it fits the deadline', static function () use ($six): void {
+    $file = World::limitedKey('one-per-s', '--fields-per-s', '1', '--fields-burst', '6');
+    $gembok = World::client(['api_key_file' => $file, 'deadline_ms' => 60000]);
+    $gembok->encryptMany($six);
+    $took = elapsed(static fn () => $gembok->encryptMany($six));
+    holds($took > 2000 && $took < 30000, "it took $took ms");
 });
 
-test('429 is told where it does not fit', static function (): void {
-    $gembok = World::client(['api_key_file' => World::$folder . '/one-per-s', 'deadline_ms' => 500]);
-    $took = elapsed(static function () use ($gembok): void {
-        $thrown = refuses('Limited', 'requests-limited', static function () use ($gembok): void {
-            $gembok->encrypt('x');
-            $gembok->encrypt('x');
+test('429 is told where it does not fit', static function () use ($six): void {
+    $gembok = World::client(['api_key_file' => World::$folder . '/one-per-s', 'deadline_ms' => 900]);
+    $took = elapsed(static function () use ($gembok, $six): void {
+        $thrown = refuses('Limited', 'fields-limited', static function () use ($gembok, $six): void {
+            $gembok->encryptMany($six);
+            $gembok->encryptMany($six);
         });
-        same([429, 1], [$thrown->getStatus(), $thrown->retryAfter()]);
+        same(429, $thrown->getStatus());
+        holds($thrown->retryAfter() >= 1 && $thrown->retryAfter() <= 6, "to come again after {$thrown->retryAfter()} s");
     });
-    holds($took < 1000, "it took $took ms");
+    holds($took < 5000, "it took $took ms");
 });
 
 test('a page of 250 values is one quick round trip on a kept connection', static function (): void {
@@ -142,5 +146,5 @@ test('a page of 250 values is one quick round trip on a kept connection', static
     }
     sort($times);
     // benches/php measures it; this only notices when something has gone badly wrong.
-    holds($times[10] < 1000, "the median is {$times[10]} ms");
+    holds($times[10] < 5000, "the median is {$times[10]} ms");
 });
