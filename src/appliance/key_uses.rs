@@ -83,7 +83,7 @@ struct Added {
     version: u32,
     /// Its object was there a moment ago.
     is_looked_up: bool,
-    added: KeyUses,
+    uses: KeyUses,
 }
 
 /// A fold on its way to the disk.
@@ -228,9 +228,9 @@ impl Uses {
                 None if !row.is_looked_up && key_id_of(store, row.object)?.is_none() => continue,
                 None => KeyUses::default(),
             };
-            uses.add(&row.added);
+            uses.add(&row.uses);
             // The version's own row is read only where it could be worn.
-            if row.added.sealed > 0
+            if row.uses.sealed > 0
                 && uses.sealed.saturating_add(lost_most) >= WORN_FROM
                 && let Some(made) = made_if_worn(store, &row.key, &uses, &self.gaps)?
             {
@@ -258,7 +258,7 @@ impl Uses {
             let Some(key_id) = key_id else { continue };
             let is_looked_up = gathered.key_id.is_none();
             let key = KeyVersion::row_key(key_id, version);
-            rows.push(Added { key, object, key_id, version, is_looked_up, added: gathered.uses });
+            rows.push(Added { key, object, key_id, version, is_looked_up, uses: gathered.uses });
         }
         Ok(rows)
     }

@@ -107,6 +107,8 @@ mod provision;
 mod recorder;
 #[cfg(test)]
 mod recounted;
+#[cfg(test)]
+mod recounted_after_failures;
 mod recovery;
 mod reencrypt;
 mod refused;

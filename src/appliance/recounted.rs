@@ -1,11 +1,7 @@
-//! Statistics and uses of key versions are a recount of the journal, whatever fails on the way; and what a record costs in rows.
-//! (Tests only.)
+//! Statistics and uses of key versions are a recount of the journal; and what a record costs in rows. (Tests only.)
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::crypto::block::Leaves;
 use crate::domain::access_record::{self, AccessRecord, Group};
@@ -16,18 +12,15 @@ use crate::domain::id::{EndpointId, ObjectId, ProjectId};
 use crate::domain::key_uses::{KeyUses, UseFold};
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
-use crate::domain::operation::{Operation, Operations};
-use crate::domain::statistics::{Counters, Fold};
+use crate::domain::operation::Operation;
+use crate::domain::statistics::{Counters, Fold, Resolution, Series};
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::store::failing_disk::{Failing, keys};
+use crate::store::failing_disk::Failing;
 use crate::store::{Batch, Scan, Store, StoreFile, Table};
 
 use super::block::Block;
 use super::buckets::Buckets;
-use super::disk_reserve::DiskReserve;
 use super::key_uses::{GATHERED_MAX, Uses};
-use super::recorder::{JournalLimits, Recorder};
-use super::tenure;
 
 fn object_id(n: u16) -> ObjectId {
     let mut id = [7; 16];
@@ -60,11 +53,16 @@ fn with_objects(batch: Batch, objects: u16) -> Batch {
     })
 }
 
-fn store(objects: u16) -> (Failing, StoreFile, Store) {
+pub(super) fn store(objects: u16) -> (Failing, StoreFile, Store) {
     Failing::store(with_objects(Batch::new(1), objects).record(audit_record::KIND, 1, b"made"))
 }
 
-fn record(time: Timestamp, operation: Operation, objects: &[u16], is_at_hand: bool) -> AccessRecord {
+pub(super) fn record(
+    time: Timestamp,
+    operation: Operation,
+    objects: &[u16],
+    is_at_hand: bool,
+) -> AccessRecord {
     let groups = objects.iter().map(|n| Group {
         object: Some(object_id(*n)),
         key_version: 1,
@@ -124,7 +122,7 @@ where
 }
 
 /// The rows of statistics are a recount of the whole journal, those of uses one of what the store says is folded. How much that is.
-fn assert_recounted(store: &Store) -> u64 {
+pub(super) fn assert_recounted(store: &Store) -> u64 {
     let (records, statistics, folded, uses) = loop {
         let before = store.head();
         let folded = store.get(Table::Counters, b"uses-folded").unwrap();
@@ -140,13 +138,17 @@ fn assert_recounted(store: &Store) -> u64 {
     let numbers: BTreeSet<u64> = records.iter().map(|(_, record)| record.latency_us).collect();
     assert!(numbers.len() == records.len() || numbers.len() == 1, "a record is there twice");
     let mut fold = Fold::default();
-    records.iter().for_each(|(_, record)| fold.count(record));
+    for (_, record) in &records {
+        fold.count(record);
+    }
     let counted: BTreeMap<Vec<u8>, Counters> =
         fold.rows().into_iter().map(|(key, counters)| (key.to_vec(), counters)).collect();
     assert!(statistics == counted, "the statistics are not a recount of the journal");
 
     let mut fold = UseFold::default();
-    records.iter().filter(|(at, _)| *at < folded).for_each(|(_, record)| fold.count(record));
+    for (_, record) in records.iter().filter(|(at, _)| *at < folded) {
+        fold.count(record);
+    }
     let counted = fold.iter().map(|((object, version), gathered)| {
         let n = u16::from_be_bytes(*object.as_bytes().first_chunk().unwrap());
         (KeyVersion::row_key(key_id(n), version).to_vec(), gathered.uses)
@@ -156,7 +158,7 @@ fn assert_recounted(store: &Store) -> u64 {
     folded
 }
 
-/// The journal's thread step by step, without a thread.
+/// The journal's thread, step by step, without a thread.
 struct Steps {
     store: Store,
     buckets: Buckets,
@@ -273,110 +275,32 @@ fn an_object_that_is_gone_gets_no_row_of_uses() {
     assert_eq!(rows::<KeyUses>(&store, Table::KeyUses).len(), 2);
 }
 
-/// What the journal's thread reads as its clock, seconds.
-static TIME_S: AtomicU64 = AtomicU64::new(86_400 - 90);
-
-fn clock() -> Now {
-    Now { time: Timestamp::from_seconds(TIME_S.load(Ordering::Relaxed)), instant: Instant::now() }
-}
-
-/// Small numbers that look random and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
-fn start(store: &Store) -> Recorder {
-    let begun = tenure::begin(store, 7, clock()).unwrap();
-    store.commit(begun.record(audit_record::KIND, 1, b"unlock")).unwrap();
-    let limits = JournalLimits {
-        flush_after: Duration::from_millis(1),
-        buffer_records_max: 1_024,
-        strict: Operations::default(),
-    };
-    Recorder::start(store.clone(), limits, DiskReserve { directory: "/".into(), bytes: 0 }, clock).unwrap()
-}
-
-/// Records and waits; whether it is durable.
-fn is_kept(recorder: &Recorder, record: AccessRecord) -> bool {
-    let (tell, told) = mpsc::channel();
-    recorder.record_strict(record, None, Box::new(move |durable| tell.send(durable).unwrap()));
-    told.recv_timeout(Duration::from_secs(60)).unwrap().is_ok()
-}
-
 #[test]
-fn statistics_and_uses_are_a_recount_whatever_fails() {
-    let (disk, mut file, mut store) = store(40);
-    let mut recorder = start(&store);
-    let (mut failed, mut rode, mut kills) = (0, 0, 0);
-    let mut number = 0;
-    for seed in 1..=48 {
-        let mut dice = Dice(seed);
-        let seconds = [0, 0, 1, 20, 61, 3_600][usize::try_from(dice.below(6)).unwrap()];
-        let _ = TIME_S.fetch_add(seconds, Ordering::Relaxed);
-        if dice.below(12) == 0 {
-            TIME_S.fetch_sub(90, Ordering::Relaxed);
-        }
-        let mut asked = |dice: &mut Dice| {
-            let objects: Vec<u16> =
-                (0..=dice.below(5)).map(|_| u16::try_from(dice.below(40)).unwrap()).collect();
-            let operation = if dice.below(2) == 0 { Operation::Encrypt } else { Operation::Decrypt };
-            // Each is another one: by its latency it is found again.
-            number += 1;
-            AccessRecord {
-                latency_us: number,
-                ..record(clock().time, operation, &objects, dice.below(4) > 0)
-            }
-        };
-        if dice.below(2) == 0 {
-            disk.let_through(i64::try_from(dice.below(16)).unwrap());
-        }
-        for _ in 0..dice.below(4) {
-            recorder.record(asked(&mut dice), None);
-        }
-        match dice.below(5) {
-            // Somebody else's write may be the one that fails.
-            0 => drop(store.commit(Batch::new(3).record(audit_record::KIND, 1, b"by somebody else"))),
-            // Whoever prunes waits for a fold; the first try of it may fail.
-            1 => std::thread::scope(|scope| {
-                let to = store.head().next_sequence;
-                let folding = scope.spawn({
-                    let recorder = &recorder;
-                    move || recorder.fold_uses(to)
-                });
-                sleep(Duration::from_millis(20));
-                disk.let_through(i64::MAX);
-                assert!(folding.join().unwrap().is_ok());
-            }),
-            _ => {}
-        }
-        failed += u32::from(!is_kept(&recorder, asked(&mut dice)));
-        if dice.below(5) == 0 {
-            // An end in the midst of it: what waits is lost, and nothing else.
-            disk.let_through(i64::try_from(dice.below(3)).unwrap());
-            recorder.record(asked(&mut dice), None);
-            drop(recorder);
-            drop((store, file));
-            disk.let_through(i64::MAX);
-            file = disk.open();
-            store = file.unlock(keys()).unwrap().0;
-            assert_recounted(&store);
-            recorder = start(&store);
-            kills += 1;
-        }
-        disk.let_through(i64::MAX);
-        while !is_kept(&recorder, asked(&mut dice)) {
-            sleep(Duration::from_millis(20));
-        }
-        let before = store.head().next_sequence;
-        let folded = assert_recounted(&store);
-        rode += u32::from(folded > 0 && folded < before);
-    }
-    assert!(failed > 8 && rode > 8 && kills > 2, "{failed} failed, {rode} rode, {kills} kills");
-    recorder.close();
-    assert_recounted(&store);
+fn a_row_that_is_damaged_counts_from_zero_unless_it_is_remembered() {
+    let (_disk, _file, store) = store(1);
+    let mut steps = Steps::over(&store);
+    let one = [record(Timestamp::from_seconds(7_200), Operation::Encrypt, &[0], true)];
+    steps.block(&one);
+    let series = Series {
+        endpoint: one[0].endpoint,
+        object: Some(object_id(0)),
+        operation: one[0].operation,
+        outcome: 0,
+    };
+    let key = series.row_key(Resolution::Hour, 7_200);
+    let spoil = || {
+        let spoilt = Batch::new(2).put(Table::Statistics, &key, b"spoilt".to_vec());
+        store.commit(spoilt.record(audit_record::KIND, 1, b"spoilt")).unwrap();
+    };
+    let fields = || {
+        let row = store.get(Table::Statistics, &key).unwrap().unwrap();
+        cbor::decode::<Counters>(&row.value).unwrap().fields
+    };
+    spoil();
+    steps.block(&one);
+    assert_eq!(fields(), 4);
+    spoil();
+    steps.buckets.forget();
+    steps.block(&one);
+    assert_eq!(fields(), 2);
 }
