@@ -65,6 +65,8 @@ pub(super) struct Shared {
     pub(super) uses: Mutex<Uses>,
     /// Somebody waits until they are folded.
     pub(super) folds_now: AtomicBool,
+    /// Rows of the statistics were taken out: what is remembered of them may not hold.
+    pub(super) statistics_went: AtomicBool,
 }
 
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
@@ -210,6 +212,7 @@ impl Recorder {
             pause: Pause::default(),
             uses: Mutex::new(uses),
             folds_now: AtomicBool::new(false),
+            statistics_went: AtomicBool::new(false),
         });
         let committer = Committer::new(Arc::clone(&shared), store, reserve, clock);
         let thread = std::thread::Builder::new()
@@ -352,6 +355,11 @@ impl Recorder {
             std::thread::sleep(FOLD_LOOK);
         }
         Ok(())
+    }
+
+    /// Says that somebody else changed rows of the statistics.
+    pub(super) fn forget_statistics(&self) {
+        self.shared.statistics_went.store(true, Ordering::Release);
     }
 
     /// What was committed since the start.
