@@ -41,7 +41,7 @@ impl Operational {
             _ if approval.is_waiting(now.time) => due_from(now.time),
             // While it is what two persons said here, and was neither taken back nor asked for once more since.
             (State::Approved, Some(yes)) => {
-                version.doom.map(|doom| doom.at).filter(|at| due_from(yes) == Some(*at))
+                version.life.doom().map(|doom| doom.at).filter(|at| due_from(yes) == Some(*at))
             }
             _ => None,
         };

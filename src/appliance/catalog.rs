@@ -11,8 +11,9 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::Because;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
@@ -371,7 +372,7 @@ impl KeyVersionView {
         Self {
             version: version.version,
             algorithm: version.algorithm,
-            state: version.state,
+            state: version.life.state(),
             uses_reserved: version.uses_reserved,
             is_worn: version.is_worn(uses.uses),
             width_16: envelope::text_len(version.algorithm, 16),
@@ -380,7 +381,7 @@ impl KeyVersionView {
             decrypt_until: version.decrypt_until,
             uses,
             marks: KeyMarks::of(version, now.time),
-            destroy_at: version.doom.map(|doom| doom.at),
+            destroy_at: version.life.doom().map(|doom| doom.at),
         }
     }
 }

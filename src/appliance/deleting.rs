@@ -12,7 +12,7 @@ use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
 use crate::domain::id::ProjectId;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::domain::refusal::{Code, Refusal};
@@ -245,7 +245,7 @@ impl Operational {
         for version in versions {
             match version {
                 Listed::Damaged(row) => return refuse(format!("Its key version {row} is damaged.")),
-                Listed::Sound(version) if version.state == KeyState::Destroyed => {}
+                Listed::Sound(version) if version.life.gone().is_some() => {}
                 Listed::Sound(version) => left.push(version),
             }
         }

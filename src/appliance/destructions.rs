@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 
 use crate::domain::expiry::{Ending, Expiry};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_life::Life;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::project::Project;
 use crate::domain::timestamp::Timestamp;
 use crate::store::Table;
@@ -81,9 +82,8 @@ impl Destructions {
     /// A version as it is stored now.
     pub(super) fn met(&self, version: &KeyVersion) {
         let place = (version.key_id, version.version);
-        let doom = version.doom.filter(|_| version.state == KeyState::DestroyScheduled);
         let mut known = self.0.lock();
-        let Some(doom) = doom else {
+        let Life::DestroyScheduled { doom, .. } = &version.life else {
             known.at.remove(&place);
             return;
         };

@@ -8,8 +8,9 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::key_due::Due;
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::{Because, WrongKeyState};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::Project;
 use crate::domain::refusal::Refusal;
@@ -88,7 +89,7 @@ impl FoundKey {
             .with("project", self.project.id)
             .with("key-id", format!("{:08x}", self.version.key_id))
             .with("version", self.version.version)
-            .with("state", self.version.state.name())
+            .with("state", self.version.life.state().name())
     }
 
     pub(super) const fn is_current(&self) -> bool {
@@ -165,7 +166,7 @@ impl Operational {
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             // It waits for its copy again.
-            let batch = match found.version.state {
+            let batch = match found.version.life.state() {
                 KeyState::PreActive => note_waiting(batch, Table::KeyVersions, &row_key),
                 _ => batch,
             };
@@ -194,7 +195,7 @@ impl Operational {
         } else {
             self.reopen_key(place);
         }
-        if !version.state.may_come_to_seal() {
+        if !version.life.state().may_come_to_seal() {
             self.leases.forget(place);
         }
     }
@@ -219,7 +220,7 @@ impl Operational {
         let (version, outcome) = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, Some(why.clone()));
-            let found_sealing = found.is_current() && found.version.state.may_come_to_seal();
+            let found_sealing = found.is_current() && found.version.life.state().may_come_to_seal();
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
                 let audit = found.audit(&leave, "key.compromise", now).with("again", "yes");

@@ -9,6 +9,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::Table;
 
 use super::fault::Stop;
+use super::listed::Listed;
 use super::operational::Operational;
 
 /// All keys, summed up.
@@ -39,10 +40,11 @@ impl Operational {
     /// The store's.
     pub fn key_summary(&self) -> Result<KeySummary, Stop> {
         let mut summary = KeySummary::default();
-        self.each(Table::KeyVersions, &[], |_, row| {
-            let KeyVersion { algorithm, state, created, .. } = cbor::decode(&row.value)?;
+        self.each(Table::KeyVersions, &[], |row_key, row| {
+            let version = Listed::Sound(row).read_at(Table::KeyVersions, row_key, cbor::decode);
+            let Listed::Sound(KeyVersion { algorithm, life, created, .. }) = version else { return Ok(()) };
             let new = || KeyAges { count: 0, oldest: created, newest: created };
-            let ages = summary.versions.entry((algorithm.name(), state.name())).or_insert_with(new);
+            let ages = summary.versions.entry((algorithm.name(), life.state().name())).or_insert_with(new);
             ages.count += 1;
             (ages.oldest, ages.newest) = (ages.oldest.min(created), ages.newest.max(created));
             Ok(())

@@ -19,8 +19,9 @@ use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::gap::{self, Gap};
 use crate::domain::id::ObjectId;
+use crate::domain::key_life::KeyState;
 use crate::domain::key_uses::{KeyUses, UseFold, UseGaps};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Block, RowName, Store, StoreError, Table};
@@ -317,7 +318,7 @@ fn made_if_worn(
         Err(other) => return Err(other),
     };
     let Ok(version) = cbor::decode::<KeyVersion>(&row.value) else { return Ok(None) };
-    if version.state != KeyState::Active || version.algorithm.is_leased() {
+    if version.life.state() != KeyState::Active || version.algorithm.is_leased() {
         return Ok(None);
     }
     let made = made(&version, uses, gaps.since(version.created));

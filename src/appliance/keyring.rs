@@ -159,17 +159,15 @@ impl Keyring {
         now: Instant,
     ) -> Result<(SecretKey, Instant), Stop> {
         let again;
-        let (row, kek) = match self.find_kek(object.project, row.kek_version(), store, master_keys, now)? {
-            Some(kek) => (row, kek),
+        let (by, wrapped) = row.wrapped().ok_or(kind.gone)?;
+        let (row, by, wrapped, kek) = match self.find_kek(object.project, by, store, master_keys, now)? {
+            Some(kek) => (row, by, wrapped, kek),
             // Whoever read of it before it was wrapped anew comes too late for the KEK that it names.
             None => {
                 let lies = store.get(kind.table, &row.row_key())?;
                 again = (kind.read)(&lies.ok_or(kind.gone)?.value)?;
-                if again.is_destroyed() {
-                    return Err(kind.gone.into());
-                }
-                let number = again.kek_version();
-                (&*again, self.load_kek(object.project, number, store, master_keys, now)?)
+                let (by, wrapped) = again.wrapped().ok_or(kind.gone)?;
+                (&*again, by, wrapped, self.load_kek(object.project, by, store, master_keys, now)?)
             }
         };
         let damaged = || {
@@ -180,9 +178,9 @@ impl Keyring {
                 object.id
             ))
         };
-        let wrapped = WrappedKey::parse(row.wrapped()).map_err(|_| damaged())?;
+        let wrapped = WrappedKey::parse(wrapped).map_err(|_| damaged())?;
         let ids = (*object.project.as_bytes(), *object.id.as_bytes());
-        let binding = row.binding(ids.0, ids.1, row.kek_version());
+        let binding = row.binding(ids.0, ids.1, by);
         let key = kek.key.unwrap(&wrapped, &binding).map_err(|_| damaged())?;
         Ok((key, kek.until))
     }
@@ -351,7 +349,7 @@ fn keep_while_there<K>(
     keys.insert(place, Arc::clone(&held));
     let is_there = || -> Result<bool, Stop> {
         let Some(lies) = store.get(kind.table, &row.row_key())? else { return Ok(false) };
-        Ok(!(kind.read)(&lies.value)?.is_destroyed())
+        Ok((kind.read)(&lies.value)?.wrapped().is_some())
     };
     match is_there() {
         Ok(true) => Ok(held),

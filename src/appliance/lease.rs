@@ -15,7 +15,8 @@ use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Batch, Store, Table};
@@ -170,7 +171,7 @@ impl Leases {
         let mut stored: KeyVersion = cbor::decode(&row.value)?;
         // Whoever found it sealing may come late. One whose place another has taken meanwhile seals for those still under way;
         // one that was stopped does not.
-        if stored.state != KeyState::DecryptOnly {
+        if stored.life.state() != KeyState::DecryptOnly {
             stored.sealing(now)?;
         }
         let key = (version.key_id, version.version);

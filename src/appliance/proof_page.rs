@@ -220,20 +220,19 @@ impl<'a> ProofPage<'a> {
             object: object.map(|object| object.name.to_string()),
             version,
         };
-        let unwrapped = match (row, object) {
+        let unwrapped = match (kind.read_at(row_key, row), object) {
             (Listed::Damaged(_), _) => Err(Unproved::Damaged),
-            (Listed::Sound(row), object) => {
-                let stored = (kind.read)(&row.value)?;
-                if stored.is_destroyed() {
+            (Listed::Sound(stored), object) => {
+                let Some(wrapped) = stored.wrapped() else {
                     self.count_destroyed();
                     return Ok(());
-                }
+                };
                 match object {
                     None => Err(Unproved::NoOwner),
                     Some(_) if (stored.key_id(), stored.version()) != (key_id, version) => {
                         Err(Unproved::OfAnother)
                     }
-                    Some(object) => self.unwrapped(&*stored, object)?,
+                    Some(object) => self.unwrapped(&*stored, wrapped, object)?,
                 }
             }
         };
@@ -250,16 +249,17 @@ impl<'a> ProofPage<'a> {
     fn unwrapped(
         &mut self,
         stored: &dyn UnderKek,
+        (by, wrapped): (u32, &[u8]),
         object: &Object,
     ) -> Result<Result<SecretKey, Unproved>, Stop> {
-        let above = (object.project, stored.kek_version());
+        let above = (object.project, by);
         if !self.keks.contains_key(&above) {
             let unwrapped = self.unwrap_kek(above.0, above.1)?;
             self.keks.insert(above, unwrapped);
         }
         let Some(Ok(kek)) = self.keks.get(&above) else { return Ok(Err(Unproved::NoKeyAbove)) };
         let ids = (*object.project.as_bytes(), *object.id.as_bytes());
-        Ok(in_process(kek, stored.wrapped(), &stored.binding(ids.0, ids.1, stored.kek_version())))
+        Ok(in_process(kek, wrapped, &stored.binding(ids.0, ids.1, by)))
     }
 
     fn unwrap_kek(&self, project: ProjectId, version: u32) -> Result<Result<WrappingKey, Unproved>, Stop> {

@@ -15,7 +15,8 @@ use crate::crypto::envelope::Header;
 use crate::crypto::random::Nonces;
 use crate::domain::access_record::Anew;
 use crate::domain::budget::Counted;
-use crate::domain::key_version::{KeyState, KeyVersion, Opening, Sealing};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_version::{KeyVersion, Opening, Sealing};
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -282,7 +283,7 @@ impl Operational {
                 tally.version = version.version;
                 let sealing = may_renew(served, version, force, now)?;
                 let current = sealing.version();
-                is_forced = version.state == KeyState::Compromised;
+                is_forced = version.life.state() == KeyState::Compromised;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
                 key_watch.opens((version.key_id, version.version), served.revision);
                 let plaintext = open(&key.opens, &envelope, served, &sealed.context, &mut binding)?;
@@ -330,7 +331,7 @@ fn may_renew<'s>(
     // First: what is compromised and current still goes nowhere before the key was rotated.
     let current = sealing(served, now)?;
     // Whoever has such a key can make envelopes that open; sealed anew, nobody could tell them from the owner's.
-    if version.state == KeyState::Compromised && !force {
+    if version.life.state() == KeyState::Compromised && !force {
         return Err(Code::KeyCompromised);
     }
     Ok(current)

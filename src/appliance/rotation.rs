@@ -7,8 +7,9 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::Because;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
@@ -62,7 +63,10 @@ impl Operational {
     pub fn key_versions(&self, object: &Object) -> Result<Vec<Listed<KeyVersion>>, Stop> {
         let range = Scan { prefix: &object.key_id.to_be_bytes(), after: None, limit: KEY_VERSIONS_MAX };
         let rows = self.store.scan(Table::KeyVersions, range)?;
-        rows.into_iter().map(|(_, row)| Listed::of(row)?.decode()).collect()
+        let read = |(row_key, row): (Vec<u8>, _)| {
+            Ok(Listed::of(row)?.read_at(Table::KeyVersions, &row_key, cbor::decode))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Makes the next key version of an object and lets it seal from now on; of the same algorithm as the one before it
@@ -142,9 +146,11 @@ impl Operational {
         // By the row's name, so that one that is damaged counts, too.
         let last = rows.last().and_then(|(row_key, _)| row_key.last_chunk::<4>());
         let last = last.map_or(0, |number| u32::from_be_bytes(*number));
-        for (_, row) in rows {
-            if let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()?
-                && version.state == KeyState::PreActive
+        for (row_key, row) in rows {
+            let row = Listed::of(row)?;
+            if let Listed::Sound(version) =
+                row.read_at(Table::KeyVersions, &row_key, cbor::decode::<KeyVersion>)
+                && version.life.state() == KeyState::PreActive
             {
                 let why =
                     format!("Key version {} of the object is not in the escrow log yet.", version.version);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::crypto::envelope::Header;
 use crate::domain::grant::Grant;
 use crate::domain::id::ProjectId;
-use crate::domain::key_version::{KeyState, KeyVersion, Opening};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_version::{KeyVersion, Opening};
 use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::Code;
@@ -132,7 +133,7 @@ impl Operational {
         let mut object = self.object_named(project, name)?.ok_or(Code::ObjectUnknown)?;
         loop {
             let version = self.read_version(object.key_id, object.current_version)?;
-            let seals = |version: &Listed<KeyVersion>| matches!(version, Listed::Sound(version) if version.state == KeyState::Active);
+            let seals = |version: &Listed<KeyVersion>| matches!(version, Listed::Sound(version) if version.life.state() == KeyState::Active);
             if version.as_ref().is_some_and(seals) {
                 return Ok((object, version));
             }

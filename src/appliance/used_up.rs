@@ -4,7 +4,8 @@
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::timestamp::Now;
 use crate::store::Table;
 
@@ -32,7 +33,9 @@ impl Operational {
         let row_key = KeyVersion::row_key(key_id, number);
         let version: Option<KeyVersion> = self.read(Table::KeyVersions, &row_key)?;
         let seals = |version: &KeyVersion| {
-            version.state == KeyState::Active && !version.algorithm.is_leased() && !version.is_used_up()
+            version.life.state() == KeyState::Active
+                && !version.algorithm.is_leased()
+                && !version.is_used_up()
         };
         let Some(version) = version.filter(seals) else { return Ok(()) };
         let uses_max = version.algorithm.uses_max();

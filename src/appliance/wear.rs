@@ -121,7 +121,6 @@ mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
     use crate::domain::key_move::Because;
-    use crate::domain::key_version::KeyState;
     use crate::domain::timestamp::Timestamp;
 
     #[test]
@@ -136,7 +135,7 @@ mod tests {
             assert_eq!(worn.0.lock().get(&(7, 1)), Some(&(uses, 1 << 32)));
         }
         worn.forget(7, 1);
-        worn.look(&KeyVersion { state: KeyState::DecryptOnly, ..made }, 1 << 32);
+        worn.look(&made.after_lost_count().unwrap(), 1 << 32);
         assert!(worn.0.lock().is_empty());
     }
 }

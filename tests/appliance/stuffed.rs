@@ -80,10 +80,11 @@ pub(crate) fn keks(sandbox: &Sandbox, softhsm: &SoftHsm, object: &str) -> Keks {
         }
         for (_, row) in all(&vault, Table::KeyVersions, &object.key_id.to_be_bytes()) {
             let row: KeyVersion = cbor::decode(&row).unwrap();
-            let wrapped = WrappedKey::parse(&row.wrapped).unwrap();
-            let binding = bound(&object, row.version, row.algorithm, row.kek_version);
-            assert!(open[&row.kek_version].unwrap(&wrapped, &binding).is_ok(), "{row:?}");
-            *keys.entry(row.kek_version).or_default() += 1;
+            let stored = row.life.wrapped().unwrap();
+            let wrapped = WrappedKey::parse(&stored.key).unwrap();
+            let binding = bound(&object, row.version, row.algorithm, stored.kek_version);
+            assert!(open[&stored.kek_version].unwrap(&wrapped, &binding).is_ok(), "{row:?}");
+            *keys.entry(stored.kek_version).or_default() += 1;
         }
     }
     Keks { live, gone, keys }

@@ -199,7 +199,7 @@ fn look_at_keys(store: &Store, found: &mut Found) {
         let mut reserved = 0;
         for version in 1..=object.current_version {
             let version = &versions[&(object.key_id, version)];
-            assert!(!version.wrapped.is_empty());
+            assert!(version.life.wrapped().is_some());
             reserved += version.uses_reserved;
         }
         found.reserved.insert(object.name.to_string(), reserved);
