@@ -25,6 +25,8 @@ const PAGE_ROWS: usize = 1_000;
 /// Rows looked at in one go, and goes in a row that find nothing.
 const LOOK_ROWS: usize = 2_000;
 const LOOKS_MAX: usize = 50;
+/// The KEK version of a key whose row does not say it: they count from 1.
+const NO_KEK: u32 = 0;
 /// Conflicts of a page in a row; then it waits for its next turn.
 const CONFLICTS_MAX: usize = 16;
 
@@ -99,13 +101,21 @@ impl Operational {
             }
             last.after.clone_from(&row_key);
             // What does not open has no key that anybody could use.
-            let Listed::Sound(row) = kind.read_at(&row_key, Listed::of(row)?) else { continue };
-            let Some((kek_version, _)) = row.wrapped() else { continue };
-            let of = match owner {
-                Some((key_id, of)) if key_id == row.key_id() => of,
-                _ => self.owner(row.key_id())?,
+            let Listed::Sound(row) = Listed::of(row)? else { continue };
+            let kek_version = match kind.read_at(&row_key, Listed::Sound(row)) {
+                Listed::Sound(row) => match row.wrapped() {
+                    Some((kek_version, _)) => kek_version,
+                    None => continue,
+                },
+                // It may have a key all the same: counted like one that does not open, so that its KEK stays.
+                Listed::Damaged(_) => NO_KEK,
             };
-            owner = Some((row.key_id(), of));
+            let key_id = row_key.first_chunk().map_or(0, |key_id| u32::from_be_bytes(*key_id));
+            let of = match owner {
+                Some((known, of)) if known == key_id => of,
+                _ => self.owner(key_id)?,
+            };
+            owner = Some((key_id, of));
             let Some((object, project)) = of else { continue };
             let is_older = |project| projects.get(&project).is_some_and(|version| *version != kek_version);
             if project.is_none_or(is_older) {

@@ -17,6 +17,7 @@ mod client;
 mod clock;
 mod clock_guard;
 mod conditions;
+mod contradictions;
 mod destructions_ahead;
 mod disk;
 mod early;
