@@ -5,12 +5,12 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::key_life::KeyState;
 use crate::domain::key_move::Because;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::timestamp::Now;
 use crate::store::{Batch, Scan, Table};
 
-use super::closed_keys::KeyPlace;
 use super::escrow::tables;
 use super::fault::Stop;
 use super::listed::Listed;
@@ -90,8 +90,7 @@ impl Operational {
                 }
                 None => return Ok(Some((batch, audit.with("left", "no key version"), None))),
             };
-            let audit =
-                audit.with("key-id", format!("{:08x}", version.key_id)).with("version", version.version);
+            let audit = audit.with_key(version.place());
             if version.life.state() != KeyState::PreActive {
                 return Ok(Some((batch, audit.with("left", version.life.state().name()), None)));
             }
@@ -130,12 +129,12 @@ impl Operational {
         object: &Object,
         because: Because,
     ) -> Result<(Batch, Option<KeyPlace>), Stop> {
-        let row_key = KeyVersion::row_key(object.key_id, object.current_version);
+        let row_key = object.current_place().row_key();
         let found = self.look_up_now::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound);
         // What does not open does not seal.
         let Some((revision, sealing)) = found else { return Ok((batch, None)) };
         // Also one that is closed: it is not to seal again when it is opened.
-        let place = (sealing.key_id, sealing.version);
+        let place = sealing.place();
         let Some(opens) = sealing.step_down(because) else { return Ok((batch, None)) };
         let batch = batch.expect_at(Table::KeyVersions, &row_key, revision);
         Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(place)))

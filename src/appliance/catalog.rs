@@ -203,15 +203,16 @@ impl Operational {
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
             let wrapped = wraps.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
             let because = Because::of(actor, now.time, None);
-            let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
+            let place = object.key_place(1);
+            let version = KeyVersion::made(place, algorithm, project.kek_version, wrapped, because);
             let version = if self.keeps_escrow() { version.await_copy() } else { version };
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
             let batch = batch
                 .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
-                .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
-            let batch = self.wait_for_escrow(batch, Table::KeyVersions, &KeyVersion::row_key(key_id, 1));
+                .put(Table::KeyVersions, &place.row_key(), cbor::encode(&version));
+            let batch = self.wait_for_escrow(batch, Table::KeyVersions, &place.row_key());
             let batch = self.with_first_root(batch, &object, Some(&wraps), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)

@@ -101,8 +101,9 @@ impl Operational {
                 .delete(Table::Names, &self.store.name_key(Table::Objects, project.as_bytes(), name));
             let (mut batch, count, mut recoverable) = (batch, versions.len(), 0u32);
             for version in versions.into_iter().filter_map(Listed::sound) {
-                ended.push((object.key_id, version.version));
-                let row_key = KeyVersion::row_key(object.key_id, version.version);
+                let place = object.key_place(version.version);
+                ended.push(place);
+                let row_key = place.row_key();
                 batch = batch.delete(Table::KeyUses, &row_key);
                 // A copy elsewhere may be unwrapped still: when that ends is told of it all the same.
                 batch = match version.orphaned(project) {
@@ -114,7 +115,7 @@ impl Operational {
                 };
             }
             let roots = self.root_versions(&object)?.into_iter().filter_map(Listed::sound);
-            ended.extend(roots.map(|root| (root.key_id, root.version)));
+            ended.extend(roots.map(|root| root.place()));
             let batch = self.owe_file(self.without_roots(batch, &object)?, now)?;
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {

@@ -94,7 +94,7 @@ impl Operational {
         let asked = asked.ok_or_else(|| Fault::new("an approval of a destruction names no key version"))?;
         let gone = || ended("The key version is not there any more.");
         let object: Object = self.read(Table::Objects, asked.object.as_bytes())?.ok_or_else(gone)?;
-        let row_key = KeyVersion::row_key(asked.key_id, asked.version);
+        let row_key = asked.place().row_key();
         let version: KeyVersion = self.read(Table::KeyVersions, &row_key)?.ok_or_else(gone)?;
         let is_current = object.current_version == version.version;
         let at = now.time.plus(destruction_wait(Some(asked.days))?);
@@ -107,8 +107,7 @@ impl Operational {
             .with("approval", approval.id)
             .with("asked-by", &approval.asked_by)
             .with("object", object.id)
-            .with("key-id", format!("{:08x}", version.key_id))
-            .with("version", version.version)
+            .with_key(version.place())
             .with("destroy-at", at);
         let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&version));
         Ok((record(batch, &audit.with_reason(asked.why.as_ref())), version))
@@ -147,7 +146,7 @@ impl Operational {
         })?;
         self.witness_withdrawal(now);
         self.follow(&version);
-        tracing::info!(key = %format_args!("{:08x}", version.key_id), version = version.version, "a key was destroyed");
+        tracing::info!(key = %version.place(), "a key was destroyed");
         Ok(())
     }
 
@@ -162,8 +161,7 @@ impl Operational {
         let object = object.map(|id| id.to_string()).unwrap_or_default();
         Ok(AuditRecord::new(now.time, Actor::System, act)
             .with("object", object)
-            .with("key-id", format!("{:08x}", version.key_id))
-            .with("version", version.version)
+            .with_key(version.place())
             .with("state", version.life.state().name()))
     }
 

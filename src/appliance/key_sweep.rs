@@ -87,8 +87,7 @@ impl Operational {
                 continue;
             }
             if let Err(stop) = self.tend_key(&row_key, &version, now) {
-                let key = format!("{:08x}", version.key_id);
-                tracing::error!(%stop, key, version = version.version, "what falls due of a key version could not be done");
+                tracing::error!(%stop, key = %version.place(), "what falls due of a key version could not be done");
             }
         }
         Ok(is_full)
@@ -96,7 +95,7 @@ impl Operational {
 
     /// Notes a destruction that waits, or waits no more.
     fn meet(&self, row_key: &[u8], version: &KeyVersion) -> Result<(), Stop> {
-        let place = (version.key_id, version.version);
+        let place = version.place();
         if version.life.state() != KeyState::DestroyScheduled && !self.destructions.has(place) {
             return Ok(());
         }

@@ -20,6 +20,7 @@ use crate::domain::cbor;
 use crate::domain::gap::{self, Gap};
 use crate::domain::id::ObjectId;
 use crate::domain::key_life::KeyState;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_uses::{KeyUses, UseFold, UseGaps};
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
@@ -72,8 +73,8 @@ pub struct UsesShown {
     pub opened_since: u64,
 }
 
-/// A version that should be rotated: key id, number, uses at most.
-pub(super) type WornVersion = (u32, u32, u64);
+/// A version that should be rotated, and its uses at most.
+pub(super) type WornVersion = (KeyPlace, u64);
 
 /// A fold on its way to the disk.
 pub(super) struct Folding {
@@ -216,13 +217,14 @@ impl Uses {
             };
             // An object that was deleted meanwhile has nothing left that could be used.
             let Some(key_id) = key_id else { continue };
-            let row_key = KeyVersion::row_key(key_id, version);
+            let place = KeyPlace::new(key_id, version);
+            let row_key = place.row_key();
             let mut uses = stored(store, &row_key)?;
             uses.add(added);
             if added.sealed > 0
                 && let Some(made) = made_if_worn(store, &row_key, &uses, &self.gaps)?
             {
-                worn.push((key_id, version, made));
+                worn.push((place, made));
             }
             batch = batch.put(Table::KeyUses, &row_key, cbor::encode(&uses));
         }
@@ -237,9 +239,7 @@ impl Uses {
         self.pending.clear();
         (self.folded, self.gaps_changed, self.since) = (folding.to, false, None);
         // Whoever is named already is named with what it has now.
-        self.worn.retain(|(key_id, version, _)| {
-            folding.worn.iter().all(|(other_id, other, _)| (key_id, version) != (other_id, other))
-        });
+        self.worn.retain(|(place, _)| folding.worn.iter().all(|(other, _)| place != other));
         self.worn.extend(folding.worn);
     }
 
@@ -253,7 +253,7 @@ impl Uses {
         object: ObjectId,
         version: &KeyVersion,
     ) -> Result<(KeyUses, u64), StoreError> {
-        let mut uses = stored(store, &KeyVersion::row_key(version.key_id, version.version))?;
+        let mut uses = stored(store, &version.place().row_key())?;
         uses.add(&self.pending.of(object, version.version));
         Ok((uses, self.gaps.since(version.created)))
     }

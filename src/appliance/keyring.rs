@@ -23,6 +23,7 @@ use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::cbor;
 use crate::domain::id::ProjectId;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_version::Usable;
 use crate::domain::object::Object;
 use crate::domain::project::Kek;
@@ -63,8 +64,8 @@ type Unwrapped = Result<Arc<Held<WrappingKey>>, Stop>;
 pub(super) struct Keyring {
     ttl: Duration,
     keks: Cache<(ProjectId, u32), Arc<Held<WrappingKey>>>,
-    data_keys: Cache<(u32, u32), Arc<Held<DataKey>>>,
-    roots: Cache<(u32, u32), Arc<Held<IndexRoot>>>,
+    data_keys: Cache<KeyPlace, Arc<Held<DataKey>>>,
+    roots: Cache<KeyPlace, Arc<Held<IndexRoot>>>,
     unwrapping: SingleFlight<(ProjectId, u32), Unwrapped>,
 }
 
@@ -100,7 +101,7 @@ impl Keyring {
     #[must_use]
     pub(super) fn recall(&self, of: impl Usable, now: Instant) -> Option<Arc<Held<DataKey>>> {
         let version = of.key_version();
-        self.data_keys.get(&(version.key_id, version.version)).filter(|held| now < held.until)
+        self.data_keys.get(&version.place()).filter(|held| now < held.until)
     }
 
     /// The data key of a version, unwrapped if need be. That its version was not closed meanwhile is for
@@ -125,7 +126,7 @@ impl Keyring {
     /// A version of an index root, if it is in memory and its time is not over.
     #[must_use]
     pub(super) fn recall_root(&self, version: &RootVersion, now: Instant) -> Option<Arc<Held<IndexRoot>>> {
-        self.roots.get(&(version.key_id, version.version)).filter(|held| now < held.until)
+        self.roots.get(&version.place()).filter(|held| now < held.until)
     }
 
     /// A version of an object's index root, unwrapped if need be. Blocks, as [`Operational::load_data_key`] does.
@@ -164,7 +165,7 @@ impl Keyring {
             Some(kek) => (row, by, wrapped, kek),
             // Whoever read of it before it was wrapped anew comes too late for the KEK that it names.
             None => {
-                let lies = store.get(kind.table, &row.row_key())?;
+                let lies = store.get(kind.table, &row.place().row_key())?;
                 again = (kind.read)(&lies.ok_or(kind.gone)?.value)?;
                 let (by, wrapped) = again.wrapped().ok_or(kind.gone)?;
                 (&*again, by, wrapped, self.load_kek(object.project, by, store, master_keys, now)?)
@@ -174,7 +175,7 @@ impl Keyring {
             Fault::new(format!(
                 "the wrapped {} of version {} of object {} does not open; restore it from a backup",
                 kind.of.name(),
-                row.version(),
+                row.place().version,
                 object.id
             ))
         };
@@ -186,8 +187,8 @@ impl Keyring {
     }
 
     /// Forgets a version of an index root that is no more.
-    pub(super) fn forget_root(&self, key_id: u32, version: u32) {
-        self.roots.remove(&(key_id, version));
+    pub(super) fn forget_root(&self, place: KeyPlace) {
+        self.roots.remove(&place);
     }
 
     /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
@@ -198,7 +199,7 @@ impl Keyring {
     }
 
     /// Forgets the data key of one version.
-    pub(super) fn forget(&self, place: (u32, u32)) {
+    pub(super) fn forget(&self, place: KeyPlace) {
         self.data_keys.remove(&place);
     }
 
@@ -331,7 +332,7 @@ impl Operational {
         let held = self.keyring.load(of, object, &self.store, &self.master_keys, now.instant)?;
         let version = of.key_version();
         // After it is in the keyring: whoever closes a version forgets its key after that is known.
-        self.check_not_closed((version.key_id, version.version))?;
+        self.check_not_closed(version.place())?;
         Ok(held)
     }
 }
@@ -339,16 +340,16 @@ impl Operational {
 /// Keeps a key that was unwrapped just now, unless its row is gone meanwhile. Whoever takes a key away forgets it behind that; so
 /// either the row is found gone here, or the key is found there.
 fn keep_while_there<K>(
-    keys: &Cache<(u32, u32), Arc<Held<K>>>,
+    keys: &Cache<KeyPlace, Arc<Held<K>>>,
     held: Arc<Held<K>>,
     kind: &Kind,
     row: &dyn UnderKek,
     store: &Store,
 ) -> Result<Arc<Held<K>>, Stop> {
-    let place = (row.key_id(), row.version());
+    let place = row.place();
     keys.insert(place, Arc::clone(&held));
     let is_there = || -> Result<bool, Stop> {
-        let Some(lies) = store.get(kind.table, &row.row_key())? else { return Ok(false) };
+        let Some(lies) = store.get(kind.table, &row.place().row_key())? else { return Ok(false) };
         Ok((kind.read)(&lies.value)?.wrapped().is_some())
     };
     match is_there() {

@@ -7,6 +7,7 @@ use crate::crypto::kcv::Kcv;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::id::ProjectId;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::hsm::TokenError;
@@ -209,8 +210,7 @@ impl<'a> ProofPage<'a> {
         row: Listed<Row>,
         object: Option<&Object>,
     ) -> Result<(), Stop> {
-        let place = |at: usize| row_key.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        let [key_id, version] = [0, 4].map(|at| place(at).map_or(0, u32::from_be_bytes));
+        let place = KeyPlace::from_row_key(row_key);
         let key = StoredKey {
             kind: kind.of,
             project: match object {
@@ -218,7 +218,7 @@ impl<'a> ProofPage<'a> {
                 None => None,
             },
             object: object.map(|object| object.name.to_string()),
-            version,
+            version: place.map_or(0, |place| place.version),
         };
         let unwrapped = match (kind.read_at(row_key, row), object) {
             (Listed::Damaged(_), _) => Err(Unproved::Damaged),
@@ -229,9 +229,7 @@ impl<'a> ProofPage<'a> {
                 };
                 match object {
                     None => Err(Unproved::NoOwner),
-                    Some(_) if (stored.key_id(), stored.version()) != (key_id, version) => {
-                        Err(Unproved::OfAnother)
-                    }
+                    Some(_) if Some(stored.place()) != place => Err(Unproved::OfAnother),
                     Some(object) => self.unwrapped(&*stored, wrapped, object)?,
                 }
             }

@@ -95,8 +95,8 @@ impl Operational {
             Ok((turned.batch, audit.with_reason(next.why.as_ref()), (turned.object, turned.before)))
         })?;
         if let Some(before) = retired {
-            self.leases.forget((before.key_id, before.version));
-            self.keys_due.forget((before.key_id, before.version));
+            self.leases.forget(before.place());
+            self.keys_due.forget(before.place());
         }
         self.escrow_at_once(now);
         self.object_view(object.id)
@@ -126,7 +126,7 @@ impl Operational {
 
     /// The version that seals, or did; none where its row is damaged.
     pub(super) fn current_version(&self, object: &Object) -> Result<Option<KeyVersion>, Stop> {
-        let row_key = KeyVersion::row_key(object.key_id, object.current_version);
+        let row_key = object.current_place().row_key();
         Ok(self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound))
     }
 
@@ -173,7 +173,8 @@ impl Operational {
     ) -> Result<Turned, Stop> {
         // A version that was closed while it waited for its copy may be beyond the one that seals.
         let project = &wraps.project;
-        let (key_id, number) = (object.key_id, object.next_version().max(last.saturating_add(1)));
+        let number = object.next_version().max(last.saturating_add(1));
+        let place = object.key_place(number);
         let algorithm = next
             .algorithm
             .or(before.as_ref().map(|version| version.algorithm))
@@ -183,20 +184,18 @@ impl Operational {
         if let Some(before) = before.as_ref().filter(|_| !waits)
             && let Some(opens) = before.clone().step_down(because.clone())
         {
-            let row_key = KeyVersion::row_key(key_id, opens.version);
-            batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens));
+            batch = batch.put(Table::KeyVersions, &opens.place().row_key(), cbor::encode(&opens));
         }
         let ids = (*project.id.as_bytes(), *object.id.as_bytes());
-        let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, number, project.kek_version);
+        let binding = Binding::data_key(algorithm, ids.0, ids.1, place.key_id, number, project.kek_version);
         let wrapped = wraps.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
-        let made =
-            KeyVersion::made((key_id, number), algorithm, project.kek_version, wrapped, because.clone());
+        let made = KeyVersion::made(place, algorithm, project.kek_version, wrapped, because.clone());
         let made = if next.encrypt_until.is_some() || next.decrypt_until.is_some() {
             made.clone().set_windows(next.encrypt_until, next.decrypt_until, because)?.unwrap_or(made)
         } else {
             made
         };
-        let row_key = KeyVersion::row_key(key_id, number);
+        let row_key = place.row_key();
         let (made, object, before) = if waits {
             batch = self.wait_for_escrow(batch, Table::KeyVersions, &row_key);
             (made.await_copy(), object, None)
@@ -216,8 +215,7 @@ impl Turned {
     pub(super) fn audit(&self, audit: AuditRecord) -> AuditRecord {
         audit
             .with("object", self.object.id)
-            .with("key-id", format!("{:08x}", self.object.key_id))
-            .with("version", self.version)
+            .with_key(self.object.key_place(self.version))
             .with("algorithm", self.algorithm.name())
     }
 }

@@ -4,6 +4,7 @@
 use crate::crypto::wrapped_key::Binding;
 use crate::domain::cbor::{self, NotCanonical};
 use crate::domain::key_life::Wrapped;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::refusal::Code;
 use crate::domain::root_version::RootVersion;
@@ -55,14 +56,8 @@ pub(super) const KINDS: [Kind; 2] = [DATA_KEYS, INDEX_ROOTS];
 
 /// A row with a key that a KEK wraps.
 pub(super) trait UnderKek {
-    /// Its object's.
-    fn key_id(&self) -> u32;
-    /// Its own version.
-    fn version(&self) -> u32;
-    /// Where it lies in its table.
-    fn row_key(&self) -> [u8; 8] {
-        KeyVersion::row_key(self.key_id(), self.version())
-    }
+    /// Which it is.
+    fn place(&self) -> KeyPlace;
     /// The KEK version that wraps its key, and the wrapped key; none where that was destroyed.
     fn wrapped(&self) -> Option<(u32, &[u8])>;
     /// What it is bound to under that version of the KEK.
@@ -72,12 +67,8 @@ pub(super) trait UnderKek {
 }
 
 impl UnderKek for KeyVersion {
-    fn key_id(&self) -> u32 {
-        self.key_id
-    }
-
-    fn version(&self) -> u32 {
-        self.version
+    fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
     }
 
     fn wrapped(&self) -> Option<(u32, &[u8])> {
@@ -97,12 +88,8 @@ impl UnderKek for KeyVersion {
 }
 
 impl UnderKek for RootVersion {
-    fn key_id(&self) -> u32 {
-        self.key_id
-    }
-
-    fn version(&self) -> u32 {
-        self.version
+    fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
     }
 
     fn wrapped(&self) -> Option<(u32, &[u8])> {

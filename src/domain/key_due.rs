@@ -79,12 +79,13 @@ mod tests {
     use crate::crypto::algorithm::Algorithm;
     use crate::domain::key_move::Because;
     use crate::domain::key_moves::tests::version as standing;
+    use crate::domain::key_place::KeyPlace;
 
     const DAY: u64 = 86_400;
 
     fn version(algorithm: Algorithm) -> KeyVersion {
         let because = Because::system(Timestamp::from_seconds(10 * DAY), "uji");
-        KeyVersion::made((7, 1), algorithm, 1, vec![1; 79], because)
+        KeyVersion::made(KeyPlace::new(7, 1), algorithm, 1, vec![1; 79], because)
     }
 
     #[test]

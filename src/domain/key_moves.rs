@@ -155,6 +155,7 @@ pub(super) mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
     use crate::domain::key_life::KeyState;
+    use crate::domain::key_place::KeyPlace;
 
     pub(in crate::domain) fn at(seconds: u64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -166,7 +167,7 @@ pub(super) mod tests {
 
     /// One that came there by moves, as every row does.
     pub(in crate::domain) fn version(state: KeyState) -> KeyVersion {
-        let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
+        let made = KeyVersion::made(KeyPlace::new(7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
         match state {
             KeyState::PreActive => made.await_copy(),
             KeyState::Active => made,

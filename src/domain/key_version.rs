@@ -11,6 +11,7 @@ use crate::crypto::envelope::Header;
 
 use super::key_life::{KeyState, Life, Open, Standing, Wrapped};
 use super::key_move::{Because, KeyMove, Move};
+use super::key_place::KeyPlace;
 use super::refusal::Code;
 use super::timestamp::Timestamp;
 
@@ -42,7 +43,7 @@ impl KeyVersion {
     /// A version that seals, with its key wrapped under a version of its project's KEK.
     #[must_use]
     pub fn made(
-        (key_id, version): (u32, u32),
+        KeyPlace { key_id, version }: KeyPlace,
         algorithm: Algorithm,
         kek_version: u32,
         wrapped: Vec<u8>,
@@ -98,13 +99,10 @@ impl KeyVersion {
         )
     }
 
-    /// The row key of version `version` of key `key_id`.
+    /// Which it is.
     #[must_use]
-    pub fn row_key(key_id: u32, version: u32) -> [u8; 8] {
-        let mut key = [0; 8];
-        key[..4].copy_from_slice(&key_id.to_be_bytes());
-        key[4..].copy_from_slice(&version.to_be_bytes());
-        key
+    pub const fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
     }
 
     /// Whether it seals and, with so many uses, is half used up: time to rotate it. Its row alone does not tell how many they

@@ -10,6 +10,7 @@ use crate::crypto::algorithm::Algorithm;
 
 use super::key_life::{Doom, Gone, KeyState, Life, Standing, Wrapped};
 use super::key_move::Move;
+use super::key_place::KeyPlace;
 use super::key_version::KeyVersion;
 use super::timestamp::Timestamp;
 
@@ -64,15 +65,14 @@ struct StoredDoom {
 /// Members of a row that cannot be true together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Contradiction {
-    key_id: u32,
-    version: u32,
+    of: KeyPlace,
     what: &'static str,
 }
 
 impl fmt::Display for Contradiction {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key_id, version, what } = self;
-        write!(out, "version {version} of key {key_id:08x} contradicts itself: {what}")
+        let Self { of, what } = self;
+        write!(out, "{of} contradicts itself: {what}")
     }
 }
 
@@ -148,7 +148,8 @@ impl TryFrom<Stored<'_>> for KeyVersion {
 
     fn try_from(stored: Stored<'_>) -> Result<Self, Contradiction> {
         let Stored { key_id, version, .. } = stored;
-        let life = stored.life().map_err(|what| Contradiction { key_id, version, what })?;
+        let life =
+            stored.life().map_err(|what| Contradiction { of: KeyPlace::new(key_id, version), what })?;
         Ok(Self {
             key_id,
             version,
@@ -319,14 +320,14 @@ mod tests {
             key in prop::collection::vec(any::<u8>(), 1..80),
             (uses_reserved, created, doomed, here) in any::<(u64, u64, u64, u64)>(),
             ends in any::<[Option<u64>; 4]>(),
-            (orphan_of, moves) in (any::<Option<[u8; 16]>>(), 0..4u64),
+            (orphan_of, moves) in (any::<Option<[u8; 16]>>(), 0..4usize),
         ) {
             let when = Timestamp::from_micros;
             let [encrypt_until, decrypt_until, unrecoverable, written] = ends.map(|end| end.map(when));
             let orphan_of = orphan_of.map(ProjectId::from_bytes);
             let gone = Gone { here: when(here), kek_version, master_key, unrecoverable, orphan_of, written };
             let life = lives(&Wrapped { kek_version, key }, when(doomed), gone).remove(which);
-            let one = |second| version(KeyState::Destroyed).asked_by("user:siti").moves.unwrap().remove(second as usize % 3);
+            let told = version(KeyState::Destroyed).asked_by("user:siti").moves.unwrap();
             let version = KeyVersion {
                 key_id,
                 version: number,
@@ -335,7 +336,7 @@ mod tests {
                 created: when(created),
                 encrypt_until,
                 decrypt_until,
-                moves: (moves > 0).then(|| (0..moves).map(one).collect()),
+                moves: (moves > 0).then(|| told[..moves].to_vec()),
                 ..version(KeyState::Active)
             };
             prop_assert_eq!(cbor::decode::<KeyVersion>(&cbor::encode(&version)), Ok(version));

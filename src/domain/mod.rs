@@ -29,6 +29,7 @@ mod key_history;
 pub mod key_life;
 pub mod key_move;
 mod key_moves;
+pub mod key_place;
 pub mod key_uses;
 pub mod key_version;
 mod key_version_row;

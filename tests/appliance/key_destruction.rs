@@ -199,7 +199,7 @@ pub(crate) fn make_due(vault: &Vault) -> Vec<u8> {
     vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
         if let Life::DestroyScheduled { doom, .. } = &mut version.life {
             doom.at = now;
-            doomed = Some(KeyVersion::row_key(version.key_id, version.version));
+            doomed = Some(version.place().row_key());
         }
     });
     doomed.unwrap_or_else(|| panic!("no destruction waits")).to_vec()

@@ -44,14 +44,13 @@ pub(crate) fn stuff(sandbox: &Sandbox, softhsm: &SoftHsm, object: &str, keys: u3
         let mut batch =
             Batch::new(1).record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
         for version in from..(from + PAGE).min(FIRST + keys) {
-            let row_key = KeyVersion::row_key(object.key_id, version);
             let binding = bound(&object, version, Algorithm::Xaes256Gcm, 1);
             let wrapped = kek.wrap(&SecretKey::generate().unwrap(), &binding).unwrap().to_bytes();
             let made = Because::system(Timestamp::from_seconds(1), "");
-            let place = (object.key_id, version);
+            let place = object.key_place(version);
             let row = KeyVersion::made(place, Algorithm::Xaes256Gcm, 1, wrapped, made.clone());
             let row = row.step_down(made).unwrap();
-            batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&row));
+            batch = batch.put(Table::KeyVersions, &place.row_key(), cbor::encode(&row));
         }
         vault.store.commit(batch).unwrap();
     }

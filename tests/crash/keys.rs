@@ -86,7 +86,7 @@ fn due(version: KeyVersion, now: Timestamp) -> Option<KeyVersion> {
 fn make_due(vault: &Vault, known: &mut Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let (now, mut doomed) = (vault.now(), Vec::new());
     vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
-        let row_key = KeyVersion::row_key(version.key_id, version.version).to_vec();
+        let row_key = version.place().row_key().to_vec();
         if known.contains(&row_key) {
             return;
         }
