@@ -202,8 +202,7 @@ impl Operational {
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
             let wrapped = wraps.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
-            let because = Because::of(actor, now.time, None);
-            let place = object.key_place(1);
+            let (place, because) = (object.key_place(1), Because::of(actor, now.time, None));
             let version = KeyVersion::made(place, algorithm, project.kek_version, wrapped, because);
             let version = if self.keeps_escrow() { version.await_copy() } else { version };
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
