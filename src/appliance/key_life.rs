@@ -8,8 +8,9 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::key_due::Due;
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::{Because, WrongKeyState};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::Project;
 use crate::domain::refusal::Refusal;
@@ -86,9 +87,8 @@ impl FoundKey {
         AuditRecord::new(now.time, leave.actor(), act)
             .with("object", self.object.id)
             .with("project", self.project.id)
-            .with("key-id", format!("{:08x}", self.version.key_id))
-            .with("version", self.version.version)
-            .with("state", self.version.state.name())
+            .with_key(self.version.place())
+            .with("state", self.version.life.state().name())
     }
 
     pub(super) const fn is_current(&self) -> bool {
@@ -105,7 +105,7 @@ impl Operational {
         let project = self.project_named(&of.project)?;
         let object =
             self.object_named(project.id, &of.object)?.ok_or_else(|| not_found("object", &of.object))?;
-        let row_key = KeyVersion::row_key(object.key_id, of.version);
+        let row_key = object.key_place(of.version).row_key();
         let row = self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?;
         match row.ok_or_else(|| not_found("key version", &of.version.to_string()))? {
             Listed::Sound(version) => Ok(FoundKey { project, object, version }),
@@ -156,10 +156,10 @@ impl Operational {
             let moved = to(found.version.clone(), because).map_err(Refusal::from)?;
             let Some(version) = moved else { return Ok(None) };
             let found = FoundKey { version, ..found };
-            let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
+            let row_key = found.version.place().row_key();
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             // It waits for its copy again.
-            let batch = match found.version.state {
+            let batch = match found.version.life.state() {
                 KeyState::PreActive => note_waiting(batch, Table::KeyVersions, &row_key),
                 _ => batch,
             };
@@ -182,13 +182,13 @@ impl Operational {
     /// What is in memory follows what is stored.
     pub(super) fn follow(&self, version: &KeyVersion) {
         self.destructions.met(version);
-        let place = (version.key_id, version.version);
+        let place = version.place();
         if version.is_closed() {
             self.close_key(place);
         } else {
             self.reopen_key(place);
         }
-        if !version.state.may_come_to_seal() {
+        if !version.life.state().may_come_to_seal() {
             self.leases.forget(place);
         }
     }
@@ -213,7 +213,7 @@ impl Operational {
         let (version, outcome) = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, Some(why.clone()));
-            let found_sealing = found.is_current() && found.version.state.may_come_to_seal();
+            let found_sealing = found.is_current() && found.version.life.state().may_come_to_seal();
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
                 let audit = found.audit(&leave, "key.compromise", now).with("again", "yes");
@@ -221,7 +221,7 @@ impl Operational {
             };
             let takes_over = found_sealing && found.object.retired.is_none();
             let found = FoundKey { version, ..found };
-            let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
+            let row_key = found.version.place().row_key();
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let audit = found.audit(&leave, "key.compromise", now).with_reason(Some(&why));
             let FoundKey { object, version, .. } = found;
@@ -242,7 +242,7 @@ impl Operational {
         self.follow(&version);
         if let Outcome::Stopped { waits } = outcome {
             if waits {
-                self.keys_due.wait((version.key_id, version.version), Due::Compromised);
+                self.keys_due.wait(version.place(), Due::Compromised);
             }
             self.witness_withdrawal(now);
             self.escrow_at_once(now);
@@ -283,7 +283,7 @@ impl Operational {
             let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let Some(version) = old.clone().set_windows(encrypt, decrypt, because)? else { return Ok(None) };
             let found = FoundKey { version, ..found };
-            let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
+            let row_key = found.version.place().row_key();
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let end = |end: Option<Timestamp>| end.map_or_else(|| "never".to_owned(), |end| end.to_string());
             let audit = found

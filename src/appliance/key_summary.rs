@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::cbor;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::timestamp::Timestamp;
@@ -41,14 +42,14 @@ impl Operational {
     /// The store's.
     pub fn key_summary(&self) -> Result<KeySummary, Stop> {
         let mut summary = KeySummary::default();
-        self.each_listed(Table::KeyVersions, &[], |_, row| {
-            let Listed::Sound(version) = row.decode::<KeyVersion>()? else {
+        self.each_listed(Table::KeyVersions, &[], |row_key, row| {
+            let row = row.read_at(Table::KeyVersions, row_key, cbor::decode);
+            let Listed::Sound(KeyVersion { algorithm, life, created, .. }) = row else {
                 summary.damaged += 1;
                 return Ok(());
             };
-            let KeyVersion { algorithm, state, created, .. } = version;
             let new = || KeyAges { count: 0, oldest: created, newest: created };
-            let ages = summary.versions.entry((algorithm.name(), state.name())).or_insert_with(new);
+            let ages = summary.versions.entry((algorithm.name(), life.state().name())).or_insert_with(new);
             ages.count += 1;
             (ages.oldest, ages.newest) = (ages.oldest.min(created), ages.newest.max(created));
             Ok(())

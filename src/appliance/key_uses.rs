@@ -21,8 +21,10 @@ use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::gap::{self, Gap};
 use crate::domain::id::ObjectId;
+use crate::domain::key_life::KeyState;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_uses::{KeyUses, UseFold, UseGaps};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Block, Row, RowName, Store, StoreError, Table};
@@ -72,15 +74,13 @@ pub(super) struct Uses {
     pub(super) worn: Vec<WornVersion>,
 }
 
-/// A version that should be rotated: key id, number, uses at most.
-pub(super) type WornVersion = (u32, u32, u64);
+/// A version that should be rotated, and its uses at most.
+pub(super) type WornVersion = (KeyPlace, u64);
 
 /// What was gathered of one version, and where it goes.
 struct Added {
-    key: [u8; 8],
+    place: KeyPlace,
     object: ObjectId,
-    key_id: u32,
-    version: u32,
     /// Its object was there a moment ago.
     is_looked_up: bool,
     uses: KeyUses,
@@ -218,11 +218,12 @@ impl Uses {
         let mut worn = Vec::new();
         let mut rows = self.rows(store)?;
         // As they lie in the file.
-        rows.sort_unstable_by_key(|row| row.key);
-        let found = store.get_each(Table::KeyUses, rows.iter().map(|row| row.key))?;
+        rows.sort_unstable_by_key(|row| row.place);
+        let found = store.get_each(Table::KeyUses, rows.iter().map(|row| row.place.row_key()))?;
         let lost_most = self.lost_most(store);
         for (row, found) in rows.into_iter().zip(found) {
-            let mut uses = match opened(&row.key, found)? {
+            let row_key = row.place.row_key();
+            let mut uses = match opened(&row_key, found)? {
                 Some(uses) => uses,
                 // An object that was deleted meanwhile, and its rows with it, has nothing left that could be used.
                 None if !row.is_looked_up && key_id_of(store, row.object)?.is_none() => continue,
@@ -232,11 +233,11 @@ impl Uses {
             // The version's own row is read only where it could be worn.
             if row.uses.sealed > 0
                 && uses.sealed.saturating_add(lost_most) >= WORN_FROM
-                && let Some(made) = made_if_worn(store, &row.key, &uses, &self.gaps)?
+                && let Some(made) = made_if_worn(store, &row_key, &uses, &self.gaps)?
             {
-                worn.push((row.key_id, row.version, made));
+                worn.push((row.place, made));
             }
-            batch = batch.put(Table::KeyUses, &row.key, cbor::encode(&uses));
+            batch = batch.put(Table::KeyUses, &row_key, cbor::encode(&uses));
         }
         if self.gaps_changed {
             batch = batch.put(Table::Counters, GAPS, cbor::encode(&self.gaps));
@@ -257,8 +258,8 @@ impl Uses {
             };
             let Some(key_id) = key_id else { continue };
             let is_looked_up = gathered.key_id.is_none();
-            let key = KeyVersion::row_key(key_id, version);
-            rows.push(Added { key, object, key_id, version, is_looked_up, uses: gathered.uses });
+            let place = KeyPlace::new(key_id, version);
+            rows.push(Added { place, object, is_looked_up, uses: gathered.uses });
         }
         Ok(rows)
     }
@@ -274,9 +275,7 @@ impl Uses {
         self.pending.clear();
         (self.folded, self.gaps_changed, self.since) = (folding.to, false, None);
         // Whoever is named already is named with what it has now.
-        self.worn.retain(|(key_id, version, _)| {
-            folding.worn.iter().all(|(other_id, other, _)| (key_id, version) != (other_id, other))
-        });
+        self.worn.retain(|(place, _)| folding.worn.iter().all(|(other, _)| place != other));
         self.worn.extend(folding.worn);
     }
 
@@ -318,7 +317,7 @@ impl Uses {
         object: ObjectId,
         version: &KeyVersion,
     ) -> Result<(KeyUses, u64), StoreError> {
-        let row_key = KeyVersion::row_key(version.key_id, version.version);
+        let row_key = version.place().row_key();
         let mut uses = opened(&row_key, store.get(Table::KeyUses, &row_key))?.unwrap_or_default();
         uses.add(&self.pending.of(object, version.version));
         Ok((uses, self.gaps.since(version.created)))
@@ -360,7 +359,7 @@ fn made_if_worn(
         Err(other) => return Err(other),
     };
     let Ok(version) = cbor::decode::<KeyVersion>(&row.value) else { return Ok(None) };
-    if version.state != KeyState::Active || version.algorithm.is_leased() {
+    if version.life.state() != KeyState::Active || version.algorithm.is_leased() {
         return Ok(None);
     }
     let made = made(&version, uses, gaps.since(version.created));

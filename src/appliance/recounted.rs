@@ -10,7 +10,7 @@ use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::{EndpointId, ObjectId, ProjectId};
 use crate::domain::key_uses::{KeyUses, UseFold};
-use crate::domain::key_version::KeyVersion;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
 use crate::domain::statistics::{Counters, Fold, Resolution, Series};
@@ -151,7 +151,7 @@ pub(super) fn assert_recounted(store: &Store) -> u64 {
     }
     let counted = fold.iter().map(|((object, version), gathered)| {
         let n = u16::from_be_bytes(*object.as_bytes().first_chunk().unwrap());
-        (KeyVersion::row_key(key_id(n), version).to_vec(), gathered.uses)
+        (KeyPlace::new(key_id(n), version).row_key().to_vec(), gathered.uses)
     });
     let counted: BTreeMap<Vec<u8>, KeyUses> = counted.collect();
     assert!(uses == counted, "the uses are not a recount of the journal");

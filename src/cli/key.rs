@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown, ObjectLine, WindowsLine};
 use crate::desk::request::{self, KeyMoved, KeyVersionOf};
 use crate::domain::actor::Actor;
-use crate::domain::key_version::KeyState;
+use crate::domain::key_life::KeyState;
 
 use super::columns::{Line, Table};
 use super::heads;

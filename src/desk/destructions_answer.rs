@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{DestructionAhead, DestructionsHealth};
+use crate::domain::key_place::KeyPlace;
 
 /// Key versions whose destruction is scheduled.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -53,7 +54,7 @@ impl From<DestructionsHealth> for DestructionsStatus {
 
 impl From<DestructionAhead> for DestructionLine {
     fn from(ahead: DestructionAhead) -> Self {
-        let DestructionAhead { key_id, version, object, at } = ahead;
+        let DestructionAhead { place: KeyPlace { key_id, version }, object, at } = ahead;
         Self { key_id: format!("{key_id:08x}"), version, object, at: at.to_string() }
     }
 }

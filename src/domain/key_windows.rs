@@ -1,7 +1,7 @@
 //! The windows of a key version: until when it seals and opens, whatever its state.
 
 use super::key_move::{Because, KeyMove, WindowsSet};
-use super::key_version::{KeyState, KeyVersion};
+use super::key_version::KeyVersion;
 use super::refusal::{Code, Refusal};
 use super::timestamp::Timestamp;
 
@@ -18,8 +18,8 @@ impl KeyVersion {
         decrypt_until: Option<Timestamp>,
         because: Because,
     ) -> Result<Option<Self>, Refusal> {
-        let seals = self.opens_to().may_come_to_seal();
-        if self.state == KeyState::Destroyed || (encrypt_until != self.encrypt_until && !seals) {
+        let seals = self.seals_once_open();
+        if self.life.gone().is_some() || (encrypt_until != self.encrypt_until && !seals) {
             return Err(self.wrong(KeyMove::Windows).into());
         }
         if (encrypt_until, decrypt_until) == (self.encrypt_until, self.decrypt_until) {
@@ -44,6 +44,7 @@ impl KeyVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::key_life::KeyState;
     use crate::domain::key_moves::tests::{at, because, version};
 
     #[test]
@@ -72,13 +73,13 @@ mod tests {
     #[test]
     fn windows_of_a_closed_version_are_those_it_opens_with() {
         let code = |set: Result<Option<KeyVersion>, Refusal>| {
-            set.map_err(|refusal| refusal.code).map(|it| it.unwrap().state)
+            set.map_err(|refusal| refusal.code).map(|it| it.unwrap().life.state())
         };
         let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
         let doomed = version(KeyState::Active).schedule(at(99), false, because(2)).unwrap();
         let both = disabled.clone().schedule(at(99), true, because(3)).unwrap();
         for closed in [disabled.clone(), doomed, both] {
-            let state = closed.state;
+            let state = closed.life.state();
             let crossed = closed.clone().set_windows(None, Some(at(90)), because(4));
             assert_eq!(code(crossed), Err(Code::BadRequest), "{state:?} would seal what it cannot open");
             assert_eq!(code(closed.set_windows(Some(at(80)), Some(at(90)), because(4))), Ok(state));

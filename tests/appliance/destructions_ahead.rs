@@ -31,7 +31,7 @@ fn what_waits_is_named_over_restarts_also_while_it_is_held_and_told_in_the_log_i
         let known = ahead(&guarded);
         assert_eq!((known.count, known.is_whole, known.held), (1, true, None));
         assert_eq!(known.next[0].object, Some(format!("{PROJECT}/{OBJECT}")));
-        assert_eq!(known.next[0].version, 1);
+        assert_eq!(known.next[0].place.version, 1);
         assert!(!guarded.world.appliance.expiries().iter().any(|it| it.of.to_string().starts_with("key:")));
         // A restart looks along the keys first; a clock that is not trusted keeps nobody from looking.
         set_ahead(2 * 86_400);

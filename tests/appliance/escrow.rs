@@ -319,9 +319,9 @@ fn with_the_token_the_log_leads_to_every_key() {
                     let row: KeyVersion = cbor::decode(&row).unwrap();
                     let object = &objects[&row.key_id];
                     let (project, id) = (*object.project.as_bytes(), *object.id.as_bytes());
-                    let by = row.kek_version;
+                    let (by, stored) = (row.life.kek_version(), row.life.wrapped().unwrap());
                     let binding = Binding::data_key(row.algorithm, project, id, row.key_id, row.version, by);
-                    keks[&by].unwrap(&WrappedKey::parse(&row.wrapped).unwrap(), &binding).unwrap();
+                    keks[&by].unwrap(&WrappedKey::parse(&stored.key).unwrap(), &binding).unwrap();
                     opened += 1;
                 }
                 Ok(())

@@ -8,6 +8,7 @@ use gembok::domain::approval::{APPROVALS_KEPT_MAX, Approval};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::id::ApprovalId;
+use gembok::domain::key_life::Life;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::{Batch, Scan, Table};
@@ -196,9 +197,9 @@ fn decided_it_is_shown_to_who_sees_the_object(given: &Value, who: [&Person; 2], 
 pub(crate) fn make_due(vault: &Vault) -> Vec<u8> {
     let (now, mut doomed) = (vault.now(), None);
     vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
-        if let Some(doom) = &mut version.doom {
+        if let Life::DestroyScheduled { doom, .. } = &mut version.life {
             doom.at = now;
-            doomed = Some(KeyVersion::row_key(version.key_id, version.version));
+            doomed = Some(version.place().row_key());
         }
     });
     doomed.unwrap_or_else(|| panic!("no destruction waits")).to_vec()
@@ -315,7 +316,7 @@ fn when_its_time_is_over_nothing_is_left_of_the_key() {
         let vault = Vault::open(&sandbox, softhsm);
         let row = vault.store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
         let version: KeyVersion = cbor::decode(&row.value).unwrap();
-        assert!(version.wrapped.is_empty() && version.gone.is_some());
+        assert!(version.life.wrapped().is_none() && version.life.gone().is_some());
     });
 }
 
@@ -337,7 +338,7 @@ fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
             // As it will be once the MK generation that wrapped it is destroyed: only the KEK stands still.
             behind(&world.sandbox, world.daemon, softhsm, |vault| {
                 vault.rewrite::<KeyVersion>(Table::KeyVersions, &row_key, |version| {
-                    version.gone.as_mut().unwrap().master_key = 0;
+                    version.life.gone_mut().unwrap().master_key = 0;
                 });
             });
             let world = World { daemon: world.sandbox.resume(), sandbox: world.sandbox };

@@ -164,7 +164,7 @@ fn a_version_that_is_used_up_seals_no_more_and_opens_still() {
             vault.store.scan(Table::KeyVersions, Scan { prefix: b"", after: None, limit: 10 }).unwrap();
         let version: KeyVersion = cbor::decode(&rows[0].1.as_ref().unwrap().value).unwrap();
         let uses = KeyUses { sealed: LIMIT - (1 << 28) - 4, ..KeyUses::default() };
-        vault.put(Table::KeyUses, &KeyVersion::row_key(version.key_id, version.version), &uses);
+        vault.put(Table::KeyUses, &version.place().row_key(), &uses);
         drop(vault);
         // By itself the next version would take over.
         by_hand(&sandbox);

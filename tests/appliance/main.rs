@@ -18,6 +18,7 @@ mod clock;
 mod clock_guard;
 mod clock_words;
 mod conditions;
+mod contradictions;
 mod damaged_rows;
 mod destructions_ahead;
 mod disk;

@@ -4,7 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gembok::domain::access_record::{AccessRecord, Anew};
-use gembok::domain::key_version::{KeyState, KeyVersion};
+use gembok::domain::key_move::Because;
+use gembok::domain::key_version::KeyVersion;
 use gembok::domain::operation::Operation;
 use gembok::store::Table;
 use serde_json::{Value, json};
@@ -215,7 +216,8 @@ fn each_item_has_its_own_answer_and_its_own_grant() {
 fn compromise(sandbox: &Sandbox, softhsm: &SoftHsm, algorithm: u8) {
     Vault::open(sandbox, softhsm).rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
         if (version.version, version.algorithm.id()) == (1, algorithm) {
-            version.state = KeyState::Compromised;
+            let because = Because::system(version.created, "");
+            *version = version.clone().compromise(because).unwrap().unwrap();
         }
     });
 }

@@ -66,7 +66,7 @@ fn the_second_date_of_an_end_is_written() {
         // As it will be once the MK generation that wrapped it is destroyed.
         let world = rotten(world, softhsm, |vault| {
             vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
-                if let Some(gone) = &mut version.gone {
+                if let Some(gone) = version.life.gone_mut() {
                     gone.master_key = 0;
                 }
             });
