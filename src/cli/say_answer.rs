@@ -115,8 +115,14 @@ sentences! {
         "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
     rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
     store_key(generation) "generation {generation}" "generasi {generation}";
-    store_key_coming(generation, coming) "generation {generation}; {coming} seals as soon as every row is added up for it"
-        "generasi {generation}; {coming} menyegel begitu semua baris dijumlahkan untuknya";
+    store_key_coming(generation, coming) "generation {generation} still; {coming} seals by itself as soon as every row is added up for it"
+        "masih generasi {generation}; {coming} menyegel dengan sendirinya begitu semua baris dijumlahkan untuknya";
+    store_key_waits_for_log(generation, coming) "generation {generation} still; {coming} is not in the escrow log yet, and seals by itself once it is: gembok status says what is in the way"
+        "masih generasi {generation}; {coming} belum ada di log escrow, dan menyegel dengan sendirinya begitu ada: gembok status menyebutkan halangannya";
+    store_key_waits_for_token(generation, coming) "generation {generation} still; the token is away, and {coming} seals by itself once it is back"
+        "masih generasi {generation}; token tidak ada, dan {coming} menyegel dengan sendirinya begitu token kembali";
+    store_key_stuck(generation, coming) "generation {generation} still; {coming} does NOT seal yet, and is tried again each minute: gembok status and the log say why"
+        "masih generasi {generation}; {coming} BELUM menyegel, dan dicoba lagi setiap menit: gembok status dan log menyebutkan sebabnya";
     store_key_resealing(generation, done, of, older)
         "generation {generation}; {done} of {of} rows are sealed anew, then {older} is destroyed"
         "generasi {generation}; {done} dari {of} baris sudah disegel ulang, lalu {older} dimusnahkan";

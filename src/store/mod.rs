@@ -237,18 +237,6 @@ impl Store {
         guarded("keep a checkpoint", || self.0.keep_checkpoint(key, checkpoint, thinned))
     }
 
-    /// The boot row, authenticated.
-    ///
-    /// # Errors
-    /// [`StoreError::BootAltered`], [`StoreError::NotInitialised`], [`StoreError::Disk`].
-    pub fn boot(&self) -> Result<Boot, StoreError> {
-        guarded("read the boot row", || {
-            let rows = self.0.disk.read()?;
-            let row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
-            Boot::authentic(row.value(), &self.0.keys().boot)
-        })
-    }
-
     /// The row key that stands for `name`, as [`StoreKeys::name_key`].
     #[must_use]
     pub fn name_key(&self, table: Table, parent: &[u8; 16], name: &str) -> [u8; 16] {
