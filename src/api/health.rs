@@ -110,6 +110,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                         "certificates": old.certificates,
                     })),
                 })),
+                "kept_file": health.kept_file,
                 "memory": health.memory,
             });
             let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());

@@ -300,7 +300,7 @@ impl Appliance {
     /// A fault when the file cannot be opened: also when another process has it; or when an exchange of the server's
     /// certificate that a crash interrupted cannot be ended.
     pub fn open(settings: Settings) -> Result<Self, Fault> {
-        let path = settings.state_directory.join("gembok.redb");
+        let path = settings.store_path();
         let fault = |error: crate::store::StoreError| Fault::new(error.to_string());
         let file = StoreFile::open(&path, settings.cache_bytes).map_err(fault)?;
         let sandbox = OnceLock::new();

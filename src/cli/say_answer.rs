@@ -100,6 +100,8 @@ sentences! {
         "epoch {epoch}, catatan berikutnya {next}, blok terakhir {last}";
     unrecorded(count) "{count} records found no place" "{count} catatan tidak mendapat tempat";
     disk(free, reserve) "{free} MiB free, {reserve} MiB of it reserve" "{free} MiB kosong, {reserve} MiB di antaranya cadangan";
+    kept_file(path) "{path} was kept when its damage was accepted, and has every wrapped key of then: look into it, then take it away, copies included"
+        "{path} disimpan saat kerusakannya diterima, dan memuat semua kunci terbungkus saat itu: periksa isinya, lalu singkirkan beserta salinannya";
     signed_to(sequence, time) "up to record {sequence}, signed {time}" "sampai catatan {sequence}, ditandatangani {time}";
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";

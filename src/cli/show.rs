@@ -153,6 +153,9 @@ fn status(how: &Status) -> String {
             line(heads::DISK, say::disk(free >> 20, reserve >> 20).into());
         }
     }
+    if let Some(path) = &how.kept_file {
+        line(heads::KEPT_FILE, say::kept_file(path).into());
+    }
     if let Some(clock) = &how.clock {
         line(heads::CLOCK, clock.clone());
     }

@@ -46,6 +46,10 @@ pub struct Status {
     pub expiring: Vec<Expiring>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
     pub ca: Option<Ca>,
+    /// A damaged file that was kept when its damage was accepted. It has every wrapped key of then, whatever was destroyed since:
+    /// to be taken away by hand once somebody has looked into it. Told while locked, too.
+    #[serde(default)]
+    pub kept_file: Option<String>,
     /// What protects memory.
     pub memory: String,
 }

@@ -60,6 +60,7 @@ pub use error::StoreError;
 pub use file::{StoreFile, Unlocked};
 pub use journal::{Block, Committed, Descent, Head};
 pub use keys::StoreKeys;
+pub use making::kept_damaged;
 pub use migration::{FORMAT_VERSION, Ladder, Step};
 pub use table::{
     BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, KEY_BYTES_MAX, RowName, SCAN_ROWS_MAX, Table, VALUE_BYTES_MAX,
