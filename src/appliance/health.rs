@@ -124,6 +124,14 @@ pub struct JournalHealth {
 }
 
 impl Health {
+    /// Without what it tells of endpoints, API keys and people: for who may not read everyone's statistics, such as an officer.
+    #[must_use]
+    pub fn without_clients(mut self) -> Self {
+        self.strained_budgets.clear();
+        self.expiries.retain(|expiry| !expiry.of.is_of_a_client());
+        self
+    }
+
     /// What ends soon or has ended, with the mark it has passed: days before its end, 0 after it. The most urgent first.
     #[must_use]
     pub fn expiring(&self) -> Vec<(&Expiry, u64)> {

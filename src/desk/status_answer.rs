@@ -30,7 +30,7 @@ pub struct Status {
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
     pub refused_locked: u64,
-    /// Budgets of which four fifths are used or more.
+    /// Budgets of which four fifths are used or more; none for who may not read everyone's statistics.
     pub strained_budgets: Vec<StrainedBudget>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
@@ -42,7 +42,8 @@ pub struct Status {
     /// Key versions whose destruction is scheduled.
     #[serde(default)]
     pub destructions: Option<DestructionsStatus>,
-    /// Certificates and lists that end soon or have ended, the most urgent first.
+    /// Certificates, API keys and lists that end soon or have ended, the most urgent first; only the appliance's own for who may not
+    /// read everyone's statistics.
     pub expiring: Vec<Expiring>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
     pub ca: Option<Ca>,
