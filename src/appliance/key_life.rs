@@ -191,6 +191,10 @@ impl Operational {
         if !version.life.state().may_come_to_seal() {
             self.leases.forget(place);
         }
+        if version.state == KeyState::Compromised {
+            // Where it is the current one, nothing is encrypted until the next one is made.
+            self.keys_due.soon.store(true, Ordering::Release);
+        }
     }
 
     /// Lets a key version that somebody else may have encrypt nothing any more. Where it is the one that encrypts, the next one

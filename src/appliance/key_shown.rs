@@ -7,7 +7,7 @@ use crate::domain::key_move::Move;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::project::Kek;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{MasterKeyState, Table};
+use crate::store::{MasterKeyState, Table, kept_damaged};
 
 use super::catalog::KeyVersionView;
 use super::fault::Stop;
@@ -61,6 +61,8 @@ pub enum StandsAgainst {
     KekVersion(u32),
     /// The store's own file, while something destroyed lies in it: this key, or what a copy of it is wrapped by.
     File,
+    /// The damaged file that was kept when its damage was accepted, while it lies beside the store's: nobody looks which keys it has.
+    KeptFile,
     /// This generation of the master key, which is in the token.
     MasterKey(u32),
 }
@@ -123,6 +125,7 @@ impl Operational {
         let masters = masters.map(|key| key.generation).filter(|generation| *generation <= gone.master_key);
         let mut standing: Vec<_> = masters.map(StandsAgainst::MasterKey).collect();
         standing.extend(self.file_writings()?.leave(gone.written).then_some(StandsAgainst::File));
+        standing.extend(kept_damaged(&self.settings.store_path()).map(|_| StandsAgainst::KeptFile));
         Ok(standing)
     }
 

@@ -144,6 +144,7 @@ mod spending;
 mod stake;
 mod statistics;
 mod store_key;
+mod store_key_ring;
 mod subjects;
 mod target;
 mod tend;
@@ -247,7 +248,7 @@ pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
-pub use store_key::StoreKeyHealth;
+pub use store_key::{StoreKeyHealth, Wait};
 pub use target::Target;
 pub use tend::Tending;
 pub use trace::{Detail, Trace, TraceWanted, UseOf, Used};
@@ -308,7 +309,7 @@ impl Appliance {
     /// A fault when the file cannot be opened: also when another process has it; or when an exchange of the server's
     /// certificate that a crash interrupted cannot be ended.
     pub fn open(settings: Settings) -> Result<Self, Fault> {
-        let path = settings.state_directory.join("gembok.redb");
+        let path = settings.store_path();
         let fault = |error: crate::store::StoreError| Fault::new(error.to_string());
         let file = StoreFile::open(&path, settings.cache_bytes).map_err(fault)?;
         let sandbox = OnceLock::new();

@@ -50,7 +50,7 @@ use super::reseal::Reseals;
 use super::retention::Retention;
 use super::rewrap::Rewraps;
 use super::sessions::LastSeen;
-use super::store_key::StoreKeyRing;
+use super::store_key_ring::StoreKeyRing;
 use super::tend::Absence;
 use super::walkers::Walkers;
 use super::witness::Witness;

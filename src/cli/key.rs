@@ -272,6 +272,7 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
     for stands in &shown.stands_against {
         let what = match (stands.what.as_str(), stands.number) {
             ("kek-version", Some(number)) => say::kek_stands(number).into(),
+            ("kept-file", _) => say::fixed::KEPT_FILE_STANDS.to_string(),
             (_, Some(number)) => say::master_key_stands(number).into(),
             (_, None) => say::fixed::FILE_STANDS.to_string(),
         };

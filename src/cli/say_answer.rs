@@ -110,6 +110,8 @@ sentences! {
         "epoch {epoch}, catatan berikutnya {next}, blok terakhir {last}";
     unrecorded(count) "{count} records found no place" "{count} catatan tidak mendapat tempat";
     disk(free, reserve) "{free} MiB free, {reserve} MiB of it reserve" "{free} MiB kosong, {reserve} MiB di antaranya cadangan";
+    kept_file(path) "{path} was kept when its damage was accepted, and has every wrapped key of then: look into it, then take it away, copies included"
+        "{path} disimpan saat kerusakannya diterima, dan memuat semua kunci terbungkus saat itu: periksa isinya, lalu singkirkan beserta salinannya";
     signed_to(sequence, time) "up to record {sequence}, signed {time}" "sampai catatan {sequence}, ditandatangani {time}";
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
@@ -125,8 +127,14 @@ sentences! {
         "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
     rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
     store_key(generation) "generation {generation}" "generasi {generation}";
-    store_key_coming(generation, coming) "generation {generation}; {coming} seals as soon as every row is added up for it"
-        "generasi {generation}; {coming} menyegel begitu semua baris dijumlahkan untuknya";
+    store_key_coming(generation, coming) "generation {generation} still; {coming} seals by itself as soon as every row is added up for it"
+        "masih generasi {generation}; {coming} menyegel dengan sendirinya begitu semua baris dijumlahkan untuknya";
+    store_key_waits_for_log(generation, coming) "generation {generation} still; {coming} is not in the escrow log yet, and seals by itself once it is: gembok status says what is in the way"
+        "masih generasi {generation}; {coming} belum ada di log escrow, dan menyegel dengan sendirinya begitu ada: gembok status menyebutkan halangannya";
+    store_key_waits_for_token(generation, coming) "generation {generation} still; the token is away, and {coming} seals by itself once it is back"
+        "masih generasi {generation}; token tidak ada, dan {coming} menyegel dengan sendirinya begitu token kembali";
+    store_key_stuck(generation, coming) "generation {generation} still; {coming} does NOT seal yet, and is tried again each minute: gembok status and the log say why"
+        "masih generasi {generation}; {coming} BELUM menyegel, dan dicoba lagi setiap menit: gembok status dan log menyebutkan sebabnya";
     store_key_resealing(generation, done, of, older)
         "generation {generation}; {done} of {of} rows are sealed anew, then {older} is destroyed"
         "generasi {generation}; {done} dari {of} baris sudah disegel ulang, lalu {older} dimusnahkan";

@@ -24,6 +24,8 @@ pub(super) mod fixed {
         DUE_COMPROMISED "it is compromised and encrypts nothing" "bocor dan tidak mengenkripsi apa pun";
         FILE_STANDS "something destroyed lies in the store's file, which is about to be written anew"
             "ada yang sudah dimusnahkan masih tersisa di berkas penyimpanan, yang akan segera ditulis ulang";
+        KEPT_FILE_STANDS "a damaged file that may have it lies beside the store's: gembok status says which, and what to do"
+            "berkas rusak yang mungkin masih memuatnya ada di samping berkas penyimpanan: gembok status menyebutkan yang mana dan apa yang harus dilakukan";
         ANY_AGE "its key may become any age" "kuncinya boleh berumur berapa pun";
         HELD_CLOCK "none is destroyed while the clock is not trusted, not even when it is due"
             "selama jam tidak dipercaya tidak ada yang dimusnahkan, juga yang sudah jatuh tempo";

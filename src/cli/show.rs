@@ -166,6 +166,9 @@ fn status(how: &Status) -> String {
             line(heads::DISK, say::disk(free >> 20, reserve >> 20).into());
         }
     }
+    if let Some(path) = &how.kept_file {
+        line(heads::KEPT_FILE, say::kept_file(path).into());
+    }
     if let Some(verdict) = clock(how) {
         line(heads::CLOCK, verdict);
     }

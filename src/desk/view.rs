@@ -254,6 +254,7 @@ impl From<appliance::Health> for answer::Status {
             due_keys: all(health.due_keys),
             destructions: health.destructions.map(answer::DestructionsStatus::from),
             ca: health.ca.map(answer::Ca::from),
+            kept_file: health.kept_file,
             memory: health.memory,
         }
     }

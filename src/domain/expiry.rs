@@ -64,6 +64,14 @@ impl fmt::Display for Ending {
     }
 }
 
+impl Ending {
+    /// Whether it is of somebody who comes in, and not of the appliance itself.
+    #[must_use]
+    pub const fn is_of_a_client(&self) -> bool {
+        matches!(self, Self::Endpoint(_) | Self::User(_) | Self::ApiKey(_))
+    }
+}
+
 /// One end to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expiry {
@@ -94,8 +102,8 @@ impl Expiry {
             if matches!(self.of, Ending::KeyVersion(_)) {
                 return None;
             }
-            let is_client = matches!(self.of, Ending::Endpoint(_) | Ending::User(_) | Ending::ApiKey(_));
-            let is_history = is_client && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
+            let is_history =
+                self.of.is_of_a_client() && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
             return (!is_history).then_some(0);
         }
         let marks: &[u64] = match self.of {

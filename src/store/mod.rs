@@ -64,6 +64,7 @@ pub use error::StoreError;
 pub use file::{StoreFile, Unlocked};
 pub use journal::{Block, Committed, Descent, Head};
 pub use keys::StoreKeys;
+pub use making::kept_damaged;
 pub use migration::{FORMAT_VERSION, Ladder, Step};
 pub use table::{
     BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, KEY_BYTES_MAX, RowName, SCAN_ROWS_MAX, Table, VALUE_BYTES_MAX,
@@ -222,18 +223,6 @@ impl Store {
         let chain = self.0.chain.lock();
         chain.gate.admit(false)?;
         guarded("keep a checkpoint", || self.0.keep_checkpoint(key, checkpoint, thinned))
-    }
-
-    /// The boot row, authenticated.
-    ///
-    /// # Errors
-    /// [`StoreError::BootAltered`], [`StoreError::NotInitialised`], [`StoreError::Disk`].
-    pub fn boot(&self) -> Result<Boot, StoreError> {
-        guarded("read the boot row", || {
-            let rows = self.0.disk.read()?;
-            let row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
-            Boot::authentic(row.value(), &self.0.keys().boot)
-        })
     }
 
     /// The row key that stands for `name`, as [`StoreKeys::name_key`].

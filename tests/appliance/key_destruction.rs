@@ -348,6 +348,27 @@ fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
             world.done(&format!("project rotate-kek {PROJECT}"));
             rewritten(&world);
             let destroyed = state(&world, 1)["destroyed"].clone();
+            // A damaged file of before is as good as a copy, for as long as it lies there.
+            let kept = store_path(&world.sandbox).with_extension("redb-damaged");
+            std::fs::write(&kept, b"damaged").unwrap();
+            let world = world.restart();
+            world
+                .daemon
+                .wait_until("every key was looked at", || world.status()["destructions"]["whole"] == true);
+            let shown = state(&world, 1);
+            assert_eq!(shown["stands_against"], json!([{ "what": "kept-file", "number": null }]), "{shown}");
+            assert!(shown["unrecoverable"].is_null(), "{shown}");
+            assert_eq!(world.status()["kept_file"].as_str(), kept.to_str());
+            assert_eq!(world.admin().get("/health/state").ok()["kept_file"].as_str(), kept.to_str());
+            for (language, sentence) in [("en", "then take it away"), ("id", "lalu singkirkan")] {
+                let said = world.sandbox.run(&["status", "--language", language]).stdout;
+                assert!(String::from_utf8(said).unwrap().contains(sentence), "{language}");
+            }
+            std::fs::remove_file(&kept).unwrap();
+            assert_eq!(
+                (&state(&world, 1)["stands_against"], &world.status()["kept_file"]),
+                (&json!([]), &Value::Null)
+            );
             let world = world.restart();
             world
                 .daemon

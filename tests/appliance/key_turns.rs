@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gembok::desk::asker::Asker;
 use gembok::domain::key_uses::KeyUses;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
@@ -261,4 +262,32 @@ fn a_compromised_key_stops_without_a_token_and_goes_on_with_it() {
     assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
     assert_eq!(world.status()["due_keys"], json!([]));
     assert_eq!(reasons(&world), ["it is compromised"]);
+}
+
+#[test]
+fn what_comes_back_compromised_is_replaced_before_the_next_pass() {
+    in_child("key_turns::what_comes_back_compromised_is_replaced_before_the_next_pass", |softhsm| {
+        let mut world = crate::key_world::World::new(softhsm);
+        let operator = Asker::Local(0);
+        // The clock stands still between them, so no pass falls due by itself any more.
+        world.tend();
+        world.tend();
+        let key = |world: &crate::key_world::World, verb: &str, mut of: Value| {
+            of["project"] = PROJECT.into();
+            of["object"] = OBJECT.into();
+            crate::key_world::ask(&world.appliance, &operator, &json!({ "key": { verb: of } })).unwrap()
+        };
+        let first = json!({ "version": "1" });
+        let because = json!({ "version": "1", "reason": "bocor" });
+        key(&world, "disable", first.clone());
+        key(&world, "compromise", because);
+        world.tend();
+        assert!(world.encrypt().is_err());
+        let shown = key(&world, "enable", first);
+        assert_eq!(shown["key-version"]["version"]["state"], "compromised");
+        world.tend();
+        let sealed = world.encrypt().unwrap();
+        assert_eq!(sealed[8..12], 2u32.to_be_bytes());
+        world.appliance.shut_down();
+    });
 }

@@ -84,6 +84,7 @@ mod states;
 mod statistics;
 mod store_damage;
 mod store_key;
+mod store_key_turns;
 mod strict;
 mod stuffed;
 mod subjects;

@@ -45,7 +45,7 @@ fn ended(world: &World, generation: u32) {
     world.daemon.wait_until("every row is sealed anew", || is_done(&store_key(&world.sandbox)));
     assert_eq!(
         store_key(&world.sandbox),
-        json!({ "generation": generation, "coming": null, "older": [], "resealed": null })
+        json!({ "generation": generation, "coming": null, "waits_for": null, "older": [], "resealed": null })
     );
 }
 

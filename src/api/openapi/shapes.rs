@@ -315,9 +315,10 @@ fn health() -> Value {
             "keys": { "oneOf": [named("KeysStatus"), { "type": "null" }] },
             "destructions": { "oneOf": [named("DestructionsStatus"), { "type": "null" }] },
             "expiring": { "type": "array", "items": named("Expiring") },
+            "kept_file": or_null(text()),
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "clock_verdict", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "clock_verdict", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "kept_file", "memory"],
     })
 }
 
