@@ -22,7 +22,7 @@ use crate::vault::{Record, Vault};
 use crate::world::{Application, World};
 
 /// Longer than uses are gathered.
-const FOLDED_WITHIN: Duration = Duration::from_secs(90);
+const FOLDED_WITHIN: Duration = Duration::from_secs(180);
 const LIMIT: u64 = 1 << 40;
 
 fn sealed(absensi: &Application, object: &str, count: usize) -> Vec<Value> {

@@ -246,6 +246,7 @@ fn a_token_that_hangs_is_degraded_heals_and_does_not_hold_up_the_end() {
             let began = Instant::now();
             ward.assert_refused(first);
             assert!(began.elapsed() < Duration::from_secs(20), "who is refused need not wait for the token");
+            assert_eq!(shim.count(mark, "C_Decrypt begun"), 0, "nor is the token asked");
             assert_eq!(shim.count(mark, "C_Finalize begun"), 0, "finalized with a call in flight");
             shim.obey();
             ward.wait_for("operational");

@@ -44,6 +44,11 @@ test('started while a call is under way: the retry finds it', static function ()
     $gembok = World::client(['deadline_ms' => 60000, 'retries' => 5]);
     $child = pcntl_fork();
     if ($child === 0) {
+        // Five retries are over in seconds: not before the process is there that will take connections.
+        for ($waited = 0; !is_file(World::sandbox() . '/gembok.pid') && $waited < 60000; $waited++) {
+            usleep(1000);
+            clearstatcache();
+        }
         try {
             $gembok->encrypt('x');
             exit(0);
