@@ -191,7 +191,7 @@ impl Operational {
         if !version.life.state().may_come_to_seal() {
             self.leases.forget(place);
         }
-        if version.state == KeyState::Compromised {
+        if version.life.state() == KeyState::Compromised {
             // Where it is the current one, nothing is encrypted until the next one is made.
             self.keys_due.soon.store(true, Ordering::Release);
         }
