@@ -18,9 +18,21 @@ fn is_done(key: &StoreKeyHealth) -> bool {
     key.coming.is_none() && key.older.is_empty()
 }
 
+/// Ends the others' loops with the one that panics.
+struct WithAll<'a>(&'a AtomicBool);
+
+impl Drop for WithAll<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Rotates until that was done often enough by all; what one may be told is that another is at it.
-fn rotate(unlocked: &Operational, done: &AtomicU32, is_alone: bool) {
-    while done.load(Ordering::Relaxed) < ROTATIONS {
+fn rotate(unlocked: &Operational, (done, over): (&AtomicU32, &AtomicBool), is_alone: bool) {
+    let _ends = WithAll(over);
+    while done.load(Ordering::Relaxed) < ROTATIONS && !over.load(Ordering::Relaxed) {
         let turn = || unlocked.rotate_store_key(OPERATOR, None, clock());
         let rotated = if is_alone { unlocked.exclusively(turn) } else { turn() };
         match rotated {
@@ -51,7 +63,7 @@ fn whoever_turns_the_store_key_beside_others_meets_no_fault_and_every_generation
         thread::scope(|scope| {
             let (appliance, unlocked, done, over) = (&appliance, &unlocked, &done, &over);
             let rotating =
-                [false, false, true].map(|alone| scope.spawn(move || rotate(unlocked, done, alone)));
+                [false, false, true].map(|alone| scope.spawn(move || rotate(unlocked, (done, over), alone)));
             let looked = || {
                 let keys = appliance.health().keys.unwrap();
                 assert_eq!(keys.trouble, None, "it does not go on");
@@ -59,6 +71,7 @@ fn whoever_turns_the_store_key_beside_others_meets_no_fault_and_every_generation
             };
             for _ in 0..2 {
                 scope.spawn(move || {
+                    let _ends = WithAll(over);
                     let mut tending = Tending::default();
                     while !over.load(Ordering::Relaxed) {
                         appliance.tend(&mut tending, clock());
@@ -66,15 +79,14 @@ fn whoever_turns_the_store_key_beside_others_meets_no_fault_and_every_generation
                 });
             }
             scope.spawn(move || {
+                let _ends = WithAll(over);
                 while !over.load(Ordering::Relaxed) {
                     looked();
                 }
             });
+            let _ends = WithAll(over);
             for one in rotating {
-                one.join().unwrap_or_else(|why| {
-                    over.store(true, Ordering::Relaxed);
-                    std::panic::resume_unwind(why)
-                });
+                one.join().unwrap_or_else(|why| std::panic::resume_unwind(why));
             }
             while !is_done(&looked()) {
                 thread::yield_now();

@@ -190,6 +190,15 @@ fn a_row_of_the_old_generation_that_is_put_back_shows() {
     assert_eq!(unlocked(&rig, both(2)).2.verdict, Verdict::Intact);
 }
 
+/// Ends the readers' loops, also when the turns come to a bad end.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn the_boot_row_is_read_at_every_moment_of_a_turn() {
     let (_rig, _file, store) = Rig::initialised();
@@ -210,11 +219,11 @@ fn the_boot_row_is_read_at_every_moment_of_a_turn() {
                 }
             });
         }
+        let _ends = Ends(&over);
         for from in 1..=150 {
             store.begin_turn(of(from, [from, from + 1]), of(from + 1, [from, from + 1])).unwrap();
             assert!(store.turn_on(1_000).unwrap());
             store.commit(noted(2).turn(Boot { current_store_key: from + 1, ..boot() })).unwrap();
         }
-        over.store(true, Ordering::Relaxed);
     });
 }
