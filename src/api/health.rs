@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::appliance::{Appliance, Leave, Target};
 use crate::crypto::hex::to_hex;
-use crate::desk::answer::{DestructionsStatus, KeysStatus};
+use crate::desk::answer::{ClockStatus, DestructionsStatus, KeysStatus};
 use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
@@ -75,6 +75,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "disk_reserve_bytes": journal.disk.map(|disk| disk.reserve_bytes),
                 })),
                 "clock": health.clock.map(|clock| clock.to_string()),
+                "clock_verdict": health.clock.map(ClockStatus::from),
                 "witness": health.witness.map(|witness| json!({
                     "checkpoint_key": to_hex(&witness.checkpoint_key),
                     "checkpoint_sequence": witness.checkpoint.map(|(sequence, _)| sequence),

@@ -68,6 +68,8 @@ fn text(appliance: &Appliance) -> String {
     if let Some(destructions) = &health.destructions {
         let help = "Key versions whose destruction is scheduled.";
         gauge("gembok_key_destructions", help, destructions.count as u64);
+        let help = "Key versions whose rows do not open.";
+        gauge("gembok_key_versions_damaged", help, destructions.damaged as u64);
     }
     let certificates =
         "Until the end of our certificates and CRL, and of the newest certificate of each client.";

@@ -26,7 +26,6 @@ use super::ahead::NewKek;
 use super::approvals::user_of;
 use super::fault::{Fault, Stop};
 use super::key_shown::KeyMarks;
-use super::key_uses::UsesShown;
 use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
@@ -34,6 +33,7 @@ use super::page::{Page, PageWanted};
 use super::rewrap::Rewrapping;
 use super::roots::RootVersionView;
 use super::schema::{checked, declared, identify};
+use super::uses_shown::UsesShown;
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;

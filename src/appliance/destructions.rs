@@ -31,6 +31,8 @@ struct Known {
     at: BTreeMap<KeyPlace, Timestamp>,
     /// A pass along all key versions has ended.
     met_all: bool,
+    /// Rows of key versions that it could not read.
+    damaged: usize,
 }
 
 /// How destructions stand.
@@ -39,6 +41,8 @@ pub struct DestructionsHealth {
     pub count: usize,
     /// Whether there are no more than these: not before all key versions were looked at after an unlock, nor beyond 10,000.
     pub is_whole: bool,
+    /// Key versions whose rows do not open, by the last look at all: of these nobody knows, and none is carried out.
+    pub damaged: usize,
     /// Why none is carried out at present, also when it is due.
     pub held: Option<HeldBack>,
     /// Those that come first, 10 at most.
@@ -99,9 +103,14 @@ impl Destructions {
         self.0.lock().at.contains_key(&place)
     }
 
-    /// A pass along all of them has ended.
-    pub(super) fn met_all(&self) {
-        self.0.lock().met_all = true;
+    /// A pass along all of them has ended, and so many do not open.
+    pub(super) fn met_all(&self, damaged: usize) {
+        let mut known = self.0.lock();
+        (known.met_all, known.damaged) = (true, damaged);
+    }
+
+    fn damaged(&self) -> usize {
+        self.0.lock().damaged
     }
 
     /// How many, whether that is all, and those that come first.
@@ -128,7 +137,8 @@ impl Operational {
             let object = self.name_of_key(key_id).ok().flatten();
             DestructionAhead { key_id, version, object, at }
         };
-        DestructionsHealth { count, is_whole, held, next: next.into_iter().map(named).collect() }
+        let damaged = self.destructions.damaged();
+        DestructionsHealth { count, is_whole, damaged, held, next: next.into_iter().map(named).collect() }
     }
 
     /// The same as ends, for whoever speaks of those.

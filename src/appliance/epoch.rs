@@ -47,7 +47,7 @@ use super::unlock::said;
 /// Added to the next version of every key.
 pub(super) const VERSIONS_JUMP: u32 = 1_000;
 /// Added to the uses of a version that is counted from the journal.
-const USES_JUMP: u64 = 1 << 36;
+pub(super) const USES_JUMP: u64 = 1 << 36;
 /// Added to the CRL number.
 const CRL_JUMP: u64 = 1 << 20;
 /// Added to the wraps of each MK generation.

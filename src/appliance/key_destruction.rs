@@ -7,7 +7,7 @@ use crate::domain::approval::{Destruction, Kind};
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
-use crate::domain::key_move::{Because, destruction_wait};
+use crate::domain::key_move::{Because, WAITED_WHY, destruction_wait};
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
@@ -121,7 +121,7 @@ impl Operational {
         &self,
         leave: Leave,
         of: &KeyOf,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         let cancel = |version: KeyVersion, because| version.cancel(because).map(Some);
@@ -134,7 +134,7 @@ impl Operational {
         let version = self.change_keys(now, |batch| {
             // As it lies now: it may have been cancelled since it was looked at.
             let version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
-            let because = Because::system(now.time, "its waiting period is over");
+            let because = Because::system(now.time, WAITED_WHY);
             let master_key = self.master_keys.last().map_or(0, crate::hsm::MasterKey::generation);
             let mut version = version.destroy(master_key, because).map_err(Refusal::from)?;
             if let Some(gone) = &mut version.gone {

@@ -124,7 +124,7 @@ impl Operational {
         &self,
         leave: Leave,
         of: &KeyOf,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         self.move_key(&leave, of, "key.disable", why, now, KeyVersion::disable)?;
@@ -135,13 +135,7 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found`, `wrong-key-state`.
-    pub fn enable_key(
-        &self,
-        leave: Leave,
-        of: &KeyOf,
-        why: Option<Description>,
-        now: Now,
-    ) -> Result<KeyShown, Stop> {
+    pub fn enable_key(&self, leave: Leave, of: &KeyOf, why: Description, now: Now) -> Result<KeyShown, Stop> {
         self.move_key(&leave, of, "key.enable", why, now, KeyVersion::enable)?;
         self.key_shown(of)
     }
@@ -152,13 +146,13 @@ impl Operational {
         leave: &Leave,
         of: &KeyOf,
         act: &'static str,
-        why: Option<Description>,
+        why: Description,
         now: Now,
         to: impl FnOnce(KeyVersion, Because) -> Result<Option<KeyVersion>, WrongKeyState>,
     ) -> Result<(), Stop> {
         let moved = self.change_keys_maybe(now, |batch| {
             let found = self.find_key(of)?;
-            let because = Because::of(leave.actor(), now.time, why.clone());
+            let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let moved = to(found.version.clone(), because).map_err(Refusal::from)?;
             let Some(version) = moved else { return Ok(None) };
             let found = FoundKey { version, ..found };
@@ -169,7 +163,7 @@ impl Operational {
                 KeyState::PreActive => note_waiting(batch, Table::KeyVersions, &row_key),
                 _ => batch,
             };
-            let audit = found.audit(leave, act, now).with_reason(why.as_ref());
+            let audit = found.audit(leave, act, now).with_reason(Some(&why));
             Ok(Some((batch, audit, found.version)))
         })?;
         let version = match moved {
@@ -269,17 +263,16 @@ impl Operational {
         }
     }
 
-    /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason. Where they are so already, nothing is
-    /// recorded.
+    /// Sets ends of the windows of a key version. Where they are so already, nothing is recorded.
     ///
     /// # Errors
-    /// `not-found`, `wrong-key-state`; `bad-request` for windows that cannot be, and for a growing one without a reason.
+    /// `not-found`, `wrong-key-state`; `bad-request` for windows that cannot be.
     pub fn set_key_windows(
         &self,
         leave: Leave,
         of: &KeyOf,
         windows: Windows,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         self.change_keys_maybe(now, |batch| {
@@ -287,7 +280,7 @@ impl Operational {
             let old = &found.version;
             let encrypt = windows.encrypt.map_or(old.encrypt_until, Window::end);
             let decrypt = windows.decrypt.map_or(old.decrypt_until, Window::end);
-            let because = Because::of(leave.actor(), now.time, why.clone());
+            let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let Some(version) = old.clone().set_windows(encrypt, decrypt, because)? else { return Ok(None) };
             let found = FoundKey { version, ..found };
             let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
@@ -297,7 +290,7 @@ impl Operational {
                 .audit(&leave, "key.windows", now)
                 .with("encrypt-until", end(encrypt))
                 .with("decrypt-until", end(decrypt));
-            Ok(Some((batch, audit.with_reason(why.as_ref()), ())))
+            Ok(Some((batch, audit.with_reason(Some(&why)), ())))
         })?;
         self.keys_due.soon.store(true, Ordering::Release);
         self.key_shown(of)

@@ -24,6 +24,7 @@ const FEW_ROWS: usize = 10_000;
 pub(super) struct KeySweep {
     after: Option<Vec<u8>>,
     met: usize,
+    damaged: usize,
     next_at: Option<Instant>,
     /// Something was changed behind it: another pass follows at once.
     again: bool,
@@ -57,7 +58,7 @@ impl Operational {
         match self.sweep_page(sweep, now) {
             Ok(true) => {}
             Ok(false) => {
-                self.destructions.met_all();
+                self.destructions.met_all(sweep.damaged);
                 let wait = if sweep.met > FEW_ROWS { EVERY_MANY } else { EVERY_FEW };
                 let next_at = (!sweep.again).then(|| now.instant + wait);
                 *sweep = KeySweep { next_at, ..KeySweep::default() };
@@ -77,8 +78,10 @@ impl Operational {
         sweep.after = page.last().map(|(row_key, _)| row_key.clone());
         let is_full = page.len() == PAGE_ROWS;
         for (row_key, row) in page {
-            // A damaged one is told of by whoever needs it.
-            let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()? else { continue };
+            let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()? else {
+                sweep.damaged += 1;
+                continue;
+            };
             self.meet(&row_key, &version)?;
             if !self.clock_is_trusted() {
                 continue;

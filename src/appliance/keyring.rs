@@ -30,7 +30,7 @@ use crate::domain::refusal::Code;
 use crate::domain::root_version::RootVersion;
 use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, TokenError};
-use crate::store::{Store, Table};
+use crate::store::{Store, StoreError, Table};
 
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
@@ -364,7 +364,17 @@ fn keep_while_there<K>(
 
 /// A version of a project's KEK, unless there is none any more.
 fn live_kek(project: ProjectId, version: u32, store: &Store) -> Result<Option<Kek>, Stop> {
-    let Some(row) = store.get(Table::Keks, &kek_row_key(project, version))? else { return Ok(None) };
+    let row = match store.get(Table::Keks, &kek_row_key(project, version)) {
+        Err(StoreError::Damaged { row, .. }) => {
+            return Err(Fault::new(format!(
+                "the KEK {row} is damaged, and every key that it wraps is lost with it; to encrypt again, run gembok project \
+                 rotate-kek, then gembok key rotate for each object of the project"
+            ))
+            .into());
+        }
+        row => row?,
+    };
+    let Some(row) = row else { return Ok(None) };
     let kek: Kek = cbor::decode(&row.value)?;
     Ok(kek.gone.is_none().then_some(kek))
 }

@@ -102,7 +102,16 @@ impl Leases {
         lease.take(uses)
     }
 
-    /// The same for uses of which some may not be made; `None` when more must be reserved first ([`Leases::grant_unmade`]).
+    /// Gives uses back by which nothing was sealed: they are reserved. Where their lease is gone they are forfeited.
+    pub(super) fn give_back(&self, version: &KeyVersion, uses: u64) {
+        if version.algorithm.is_leased()
+            && let Some(lease) = self.open.get(&(version.key_id, version.version))
+        {
+            lease.left.fetch_add(uses, Ordering::AcqRel);
+        }
+    }
+
+    /// [`Leases::take`] for uses of which some may not be made; `None` when more must be reserved first ([`Leases::grant_unmade`]).
     pub(super) fn lend(&self, version: &KeyVersion, uses: u64) -> Option<Unmade> {
         if !version.algorithm.is_leased() {
             return Some(Unmade { lease: None, left: uses });
@@ -291,9 +300,12 @@ mod tests {
         assert!((0..4).all(|_| unmade.make()));
         drop(unmade);
         assert!(leases.take(&version, 20) && !leases.take(&version, 1), "four were made");
+        leases.give_back(&version, 2);
+        assert!(leases.take(&version, 2) && !leases.take(&version, 1), "two were given back");
         // What is closed meanwhile gets nothing back.
         leases.forget((7, 1));
         drop(rest);
+        leases.give_back(&version, 2);
         assert!(!leases.take(&version, 1));
 
         let mut two =

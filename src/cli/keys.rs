@@ -79,6 +79,9 @@ pub(super) fn destructions(how: &DestructionsStatus) -> Vec<(Pair, String)> {
     if !how.whole {
         lines.push(say_key::fixed::NOT_ALL_MET.to_string());
     }
+    if how.damaged > 0 {
+        lines.push(say_key::doomed_damaged(how.damaged).into());
+    }
     if let Some(held) = held.filter(|_| how.count > 0 || !how.whole) {
         lines.push(held.to_string());
     }

@@ -20,6 +20,7 @@ pub(super) mod fixed {
         KEPT_ALL "kept: no records may be pruned yet" "disimpan: belum ada catatan yang boleh dipangkas";
         SANDBOX_WARNING "yes: never put real data under its keys" "ya: jangan lindungi data sungguhan dengan kuncinya";
         PRESENT "present" "ada";
+        CLOCK_TRUSTED "trusted" "dipercaya";
         AWAY "AWAY" "TIDAK ADA";
         ENDED "ended" "sudah berakhir";
         ENDS "ends" "berakhir";
@@ -79,6 +80,15 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    clock_behind(shows, known)
+        "the clock shows {shows}, but the journal was written until {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, padahal jurnal ditulis sampai {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
+    clock_jumped(shows, known)
+        "the clock shows {shows}, but by the stop-watch it should be {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, padahal menurut penghitung waktu seharusnya {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
+    clock_lost(shows, known)
+        "the clock shows {shows}, but what was known of it is damaged; the journal was written until {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, tetapi catatan tentangnya rusak; jurnal ditulis sampai {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
     verifying(percent, keys) "{percent} %, {keys} keys unwrapped" "{percent} %, {keys} kunci terbuka";
     more(next) "There are more: --after {next}" "Masih ada lagi: --after {next}";
     more_records(next) "more: --from {next}" "masih ada lagi: --from {next}";
@@ -167,6 +177,8 @@ sentences! {
     bits(bits) " to {bits} bits" " sampai {bits} bit";
     period(from, to, group) "{from} to {to}, by {group}" "{from} sampai {to}, menurut {group}";
     resolution(resolution) "resolution: {resolution}" "resolusi: {resolution}";
+    damaged_rows(count) "{count} rows of the statistics are damaged: what they counted is missing here"
+        "{count} baris statistik rusak: yang dihitungnya tidak termasuk di sini";
     gone(resolution, kept_from) "earlier {resolution}s than {kept_from} are gone; ask for a longer resolution"
         "data per {resolution} sebelum {kept_from} sudah tidak ada; minta resolusi yang lebih panjang";
     refused(requests, outcome) "refused: {requests} {outcome}" "ditolak: {requests} {outcome}";

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::StrainedBudget;
 use super::certificate_answer::Ca;
+use super::clock_answer::ClockStatus;
 use super::destructions_answer::DestructionsStatus;
 use super::keys_answer::KeysStatus;
 
@@ -24,6 +25,9 @@ pub struct Status {
     pub journal: Option<JournalStatus>,
     /// `trusted`, or what is wrong with the clock and what to do.
     pub clock: Option<String>,
+    /// The same for who says it in another language.
+    #[serde(default)]
+    pub clock_verdict: Option<ClockStatus>,
     /// Checkpoints and anchor.
     pub witness: Option<WitnessStatus>,
     /// Data keys in memory.

@@ -21,6 +21,9 @@ pub const DESTRUCTION_DAYS: RangeInclusive<u16> = 7..=90;
 /// Days that it waits where nothing is said.
 pub const DESTRUCTION_DAYS_USUAL: u16 = 30;
 
+/// The reason in records of a destruction that was carried out.
+pub const WAITED_WHY: &str = "its waiting period is over";
+
 /// What can become of a key version; the numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]

@@ -77,7 +77,7 @@ fn what_waits_is_shown_to_whoever_may_see_health() {
     let health = |who: &Person| who.get("/health/state").ok()["destructions"].clone();
     let admin = Person(world.admin());
     let start = std::time::Instant::now();
-    while health(&admin) != json!({ "count": 0, "whole": true, "held": null, "next": [] }) {
+    while health(&admin) != json!({ "count": 0, "whole": true, "damaged": 0, "held": null, "next": [] }) {
         assert!(start.elapsed().as_secs() < 60, "{}", health(&admin));
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -121,6 +121,6 @@ fn what_waits_is_shown_to_whoever_may_see_health() {
         assert!(said.contains(&line), "{said}");
     }
     opsir.post(&path(1, "/destruction/cancel"), &json!({ "reason": "masih perlu" })).ok();
-    assert_eq!(health(&opsir), json!({ "count": 0, "whole": true, "held": null, "next": [] }));
+    assert_eq!(health(&opsir), json!({ "count": 0, "whole": true, "damaged": 0, "held": null, "next": [] }));
     assert!(!admin.get("/metrics").text().contains("gembok_key_destroyed_in_seconds{"));
 }

@@ -144,11 +144,11 @@ fn a_key_that_waits_keeps_nobody_from_stopping_another_and_is_not_forgotten() {
     // One that is disabled while it waits goes on when it is enabled.
     fs::rename(&here, &away).unwrap();
     key("rotate", "--reason uji");
-    key("disable", "5");
+    key("disable", "5 --reason uji");
     fs::rename(&away, &here).unwrap();
     settled();
     assert_eq!(states(&world, OBJECT)[3..], ["active", "disabled"]);
-    key("enable", "5");
+    key("enable", "5 --reason uji");
     world.daemon.wait_until("the fifth seals", || states(&world, OBJECT)[3..] == ["decrypt_only", "active"]);
     let shown = key("show", "5")["key-version"].clone();
     let moves = shown["moves"].as_array().unwrap().iter();
@@ -160,12 +160,12 @@ fn a_key_that_waits_keeps_nobody_from_stopping_another_and_is_not_forgotten() {
     // And one that was passed over meanwhile only opens.
     fs::rename(&here, &away).unwrap();
     key("rotate", "");
-    key("disable", "6");
+    key("disable", "6 --reason uji");
     fs::rename(&away, &here).unwrap();
     settled();
     key("rotate", "");
     world.daemon.wait_until("the seventh seals", || states(&world, OBJECT)[6..] == ["active"]);
-    key("enable", "6");
+    key("enable", "6 --reason uji");
     world.daemon.wait_until("the sixth only opens", || states(&world, OBJECT)[5] == "decrypt_only");
 }
 

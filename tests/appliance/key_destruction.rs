@@ -106,7 +106,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-disabled"));
     for verb in ["/disable", "/enable"] {
         assert_eq!(
-            siti.post(&path(1, verb), &json!({})).problem(),
+            siti.post(&path(1, verb), &json!({ "reason": "uji" })).problem(),
             refusal(409, "wrong-key-state"),
             "{verb}"
         );
@@ -119,7 +119,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     let back = opsir.post(&path(1, "/destruction/cancel"), &json!({ "reason": "masih perlu" }));
     assert_eq!(back.ok()["version"]["state"], "decrypt_only");
     assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
-    let again = opsir.post(&path(1, "/destruction/cancel"), &json!({}));
+    let again = opsir.post(&path(1, "/destruction/cancel"), &json!({ "reason": "uji" }));
     assert_eq!(again.problem(), refusal(409, "wrong-key-state"));
     let acts: Vec<String> = world.trail().iter().map(|entry| text(&entry["act"])).collect();
     for act in ["key.schedule-destruction", "key.schedule", "approval.give", "key.cancel-destruction"] {
@@ -136,7 +136,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     let id = text(&ask(&siti, 1, 90).json()["id"]);
     assert_eq!(ask(&siti, 1, 90).problem(), refusal(409, "already-exists"));
     assert_eq!(opsir.decide(&id, "give").ok()["state"], "approved");
-    assert_eq!(siti.post(&path(1, "/destruction/cancel"), &json!({})).status, 200);
+    assert_eq!(siti.post(&path(1, "/destruction/cancel"), &json!({ "reason": "uji" })).status, 200);
     // Of a retired object the last version may go as well; in service again, it must not.
     world.done(&format!("object retire {OBJECT} --project {PROJECT}"));
     let id = text(&ask(&siti, 2, 7).json()["id"]);

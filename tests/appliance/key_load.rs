@@ -75,14 +75,14 @@ fn nothing_is_opened_after_the_answer_that_closes_a_version() {
         for round in 0..6 {
             more(&answered.done);
             if round % 2 == 0 {
-                key(&world, "disable 1", "");
+                key(&world, "disable 1", "--reason uji");
             } else {
                 schedule(&siti, &budi);
             }
             let from = Instant::now();
             more(&answered.refused);
             closed.push((from, Instant::now()));
-            key(&world, if round % 2 == 0 { "enable 1" } else { "cancel-destruction 1" }, "");
+            key(&world, if round % 2 == 0 { "enable 1" } else { "cancel-destruction 1" }, "--reason uji");
         }
         more(&answered.done);
         stop.store(true, Ordering::Relaxed);

@@ -88,7 +88,8 @@ fn a_key_that_is_old_gets_its_next_version() {
         world.done(&format!("object rotation muda --project {PROJECT} --after-days 399"));
         world.daemon.wait_until("it is rotated", || current(&world, "muda") == 2);
         let soon = (OffsetDateTime::now_utc() + time::Duration::hours(2)).format(&Rfc3339).unwrap();
-        world.done(&format!("key windows sebentar 1 --project {PROJECT} --encrypt-until {soon}"));
+        world
+            .done(&format!("key windows sebentar 1 --project {PROJECT} --encrypt-until {soon} --reason uji"));
         world.daemon.wait_until("it is rotated", || current(&world, "sebentar") == 2);
         assert_eq!(reasons(&world), ["its age", "its age", "its window to encrypt ends"]);
         let shown = world.done(&format!("key show sebentar 2 --project {PROJECT}"));
@@ -97,6 +98,9 @@ fn a_key_that_is_old_gets_its_next_version() {
             (&made["actor"], &made["reason"]),
             (&json!("system"), &json!("its window to encrypt ends"))
         );
+        let words = ["--language", "id", "key", "show", "sebentar", "2", "--project", PROJECT];
+        let shown = String::from_utf8(world.sandbox.run(&words).stdout).unwrap();
+        assert!(shown.contains("make -> active  system: masa enkripsinya berakhir\n"), "{shown}");
     });
 }
 
