@@ -194,6 +194,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::FieldsLimited
         | Code::TooManyIdempotencyKeys
         | Code::TooManyInFlight
+        | Code::TrailBusy
         | Code::BudgetExhausted
         | Code::RenewalLimited
         | Code::AuthenticationLimited => StatusCode::TOO_MANY_REQUESTS,

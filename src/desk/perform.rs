@@ -120,10 +120,10 @@ impl Request {
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),
-            Self::Report(wanted) => wanted.perform(appliance, leave, now),
+            Self::Report(wanted) => wanted.perform((appliance, asker), leave, now),
             Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
-            Self::Audit(verb) => verb.perform(appliance, actor, now),
+            Self::Audit(verb) => verb.perform((appliance, asker), actor, now),
             Self::Statistics(wanted) => {
                 Ok(Done::Statistics(Box::new(wanted.perform(appliance, asker, now)?)))
             }
@@ -238,10 +238,10 @@ impl request::Endpoint {
 }
 
 impl request::Audit {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, (of, asker): (&Appliance, &Asker), actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = of.unlocked()?;
         Ok(match self {
-            Self::List(wanted) => Done::Audit(appliance.audit(actor, &wanted.parse()?)?.into()),
+            Self::List(wanted) => Done::Audit(appliance.audit(asker.reader(of)?, &wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportShow { id } => Done::ExportEnded(appliance.exported(export_id(&id)?)?.into()),
             Self::ExportKept { id, accept_damage } => {

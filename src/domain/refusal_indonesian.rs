@@ -103,6 +103,7 @@ indonesian! {
     RequestsLimited "Batas permintaan per detik tercapai", "tunggu sesuai Retry-After";
     FieldsLimited "Batas nilai per detik tercapai", "tunggu sesuai Retry-After";
     TooManyInFlight "Terlalu banyak permintaan yang sedang berjalan", "tunggu jawabannya dahulu";
+    TrailBusy "Jurnal sedang dibaca oleh sebanyak yang boleh sekaligus", "coba lagi sebentar";
     BudgetExhausted "Jatah 24 jam sudah habis", "tunggu sesuai Retry-After atau hubungi operator";
     AuthenticationLimited "Terlalu sering gagal membuktikan identitas",
         "tunggu sesuai Retry-After, lalu gunakan kunci yang benar";

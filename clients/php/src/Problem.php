@@ -43,7 +43,7 @@ final class Problem
         Misconfigured::class => ['api-key-mistyped', 'endpoint-unknown', 'no-such-route', 'method-not-allowed'],
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed', 'key-window-over'],
         Limited::class => [
-            'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
+            'requests-limited', 'fields-limited', 'too-many-in-flight', 'trail-busy', 'budget-exhausted', 'authentication-limited',
             'renewal-limited', 'too-many-idempotency-keys',
         ],
         Unavailable::class => [
