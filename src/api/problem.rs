@@ -165,6 +165,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ApprovalEnded
         | Code::TooManyApprovals
         | Code::TooManyProjects
+        | Code::TooManyThings
         | Code::CaInUse
         | Code::CaRollState
         | Code::RotationUnderWay

@@ -19,8 +19,8 @@ use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::refused::REFUSED_ACT;
 use super::target::Target;
-use super::walkers::Reader;
 use super::walk::{Walk, Walked};
+use super::walkers::Reader;
 
 /// Entries of one answer at most.
 pub(super) const AUDIT_ENTRIES_MAX: usize = 1_000;

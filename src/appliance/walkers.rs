@@ -145,10 +145,12 @@ mod tests {
         let walkers = Walkers::default();
         let [first, second] = [1, 2].map(|id| walkers.turn(reader(id, false)).unwrap().unwrap());
         let theirs = walkers.clone();
-        let waits = thread::spawn(move || loop {
-            // Whoever is refused on a slow machine asks again.
-            if let Ok(turn) = theirs.turn(reader(3, false)) {
-                return turn.unwrap();
+        let waits = thread::spawn(move || {
+            loop {
+                // Whoever is refused on a slow machine asks again.
+                if let Ok(turn) = theirs.turn(reader(3, false)) {
+                    return turn.unwrap();
+                }
             }
         });
         let is_waiting = || walkers.0.sorts.lock()[1].waiting.contains(&UserId::from_bytes([3; 16]));

@@ -22,6 +22,9 @@ use super::prepare::Prepared;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
+/// Objects, and endpoints, that a project is shown with; the lists of its own have all of them.
+const PROJECT_SHOWS: u32 = 100;
+
 impl Request {
     /// Does what `uid` asked, if the access policies allow it. Blocks.
     pub fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
@@ -164,14 +167,14 @@ impl request::Project {
             }
             Self::Show { name } => {
                 let may = |act| asker.may(of, act, Target::Project(name.clone()));
-                let objects = may(Act::ObjectList)?
-                    .then(|| appliance.objects(&name, &PageWanted::first()))
-                    .transpose()?;
-                let endpoints = may(Act::EndpointList)?
-                    .then(|| appliance.endpoints(&name, &PageWanted::first()))
-                    .transpose()?;
+                let first = PageWanted::new(None, Some(PROJECT_SHOWS))?;
+                let objects = may(Act::ObjectList)?.then(|| appliance.objects(&name, &first)).transpose()?;
+                let endpoints =
+                    may(Act::EndpointList)?.then(|| appliance.endpoints(&name, &first)).transpose()?;
                 Done::ProjectShown(answer::ProjectShown {
                     project: appliance.project(&name)?.into(),
+                    more_objects: objects.as_ref().is_some_and(|page| page.next.is_some()),
+                    more_endpoints: endpoints.as_ref().is_some_and(|page| page.next.is_some()),
                     objects: objects.map(|page| all(page.items)),
                     endpoints: endpoints.map(|page| all(page.items)),
                 })

@@ -144,7 +144,12 @@ impl ReportWanted {
         (Act::AuditRead, project.cloned().map_or(Target::Appliance, Target::Project))
     }
 
-    pub(super) fn perform(self, (of, asker): (&Appliance, &Asker), leave: Leave, now: Now) -> Result<Done, Stop> {
+    pub(super) fn perform(
+        self,
+        (of, asker): (&Appliance, &Asker),
+        leave: Leave,
+        now: Now,
+    ) -> Result<Done, Stop> {
         let (reader, appliance) = (asker.reader(of)?, of.unlocked()?);
         // So that what it tells is signed for.
         if let Err(why) = appliance.bear_witness(now) {

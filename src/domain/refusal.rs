@@ -186,6 +186,8 @@ codes! {
     // How much there may be.
     137 TrailBusy "trail-busy", "The journal is being read by as many as may at a time.",
         "Try again shortly: a look ends by itself, and each person has one at a time.";
+    138 TooManyThings "too-many-things", "There are as many of these as there may be.",
+        "Delete or revoke what is not wanted any more; the detail names the limit that was met.";
     // Requests that depend on others.
     100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
         "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
@@ -240,7 +242,9 @@ impl Code {
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::TooManyInFlight | Self::TrailBusy | Self::JournalFull | Self::SignInsBusy => Some(Duration::from_secs(1)),
+            Self::TooManyInFlight | Self::TrailBusy | Self::JournalFull | Self::SignInsBusy => {
+                Some(Duration::from_secs(1))
+            }
             Self::TokenAway => Some(Duration::from_secs(5)),
             Self::Locked => Some(Duration::from_secs(30)),
             _ => None,

@@ -122,6 +122,7 @@ indonesian! {
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
     TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
+    TooManyThings "Sudah ada sebanyak yang diizinkan", "hapus atau cabut yang tidak dipakai lagi";
     RotationUnderWay "Rotasi kunci ini sedang berjalan", "tunggu sampai selesai; gembok status menunjukkan kemajuannya";
     NotInEscrow "Kunci baru menunggu sampai tercatat di log escrow", "periksa disk log itu; gembok status menunjukkan halangannya";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";

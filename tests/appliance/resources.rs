@@ -164,8 +164,9 @@ fn nobody_learns_of_what_is_not_theirs() {
     let taken = siti.ask("PUT", "/v1/projects/gudang/name", &json!({ "to": PROJECT }));
     assert_eq!(taken.problem(), refusal(409, "already-exists"), "{}", taken.text());
     world.daemon.wait_until("both tries are in the trail", || {
-        let tries = world.trail();
-        let tried = |act: &str| tries.iter().any(|one| one["act"] == "refused" && one["details"]["act"] == act);
+        let trail = world.trail();
+        let tried =
+            |act: &str| trail.iter().any(|one| one["act"] == "refused" && one["details"]["act"] == act);
         tried("project.create") && tried("project.rename")
     });
 }

@@ -30,7 +30,7 @@ final class Problem
             'last-admin', 'approval-ended', 'too-many-approvals', 'not-empty', 'not-retired', 'object-in-use',
             'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'rotation-under-way',
             'index-rotation-state', 'index-given-up', 'not-in-escrow',
-            'weak-password', 'link-ended', 'wrong-key-state', 'too-many-sessions', 'admin-is-there', 'too-many-projects',
+            'weak-password', 'link-ended', 'wrong-key-state', 'too-many-sessions', 'admin-is-there', 'too-many-projects', 'too-many-things',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',

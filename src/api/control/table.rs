@@ -81,7 +81,7 @@ pub const ROWS: &[Row] = &[
     Row::get("/v1/projects/{project:name}", "project show")
         .shows("project-shown")
         .tagged()
-        .says("A project, with its first objects and endpoints."),
+        .says("A project, with its first hundred objects and endpoints, and whether there are more."),
     Row::put("/v1/projects/{project:name}/name", "project life rename")
         .says("Give a project another name; ids never change.")
         .refuses(NEW),
@@ -138,7 +138,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects/{project}/objects", "object create")
         .makes("object")
         .says("Make an object with its first key version.")
-        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
+        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway, Code::TooManyThings]),
     Row::get("/v1/projects/{project}/objects/{object:name}", "object show")
         .shows("object")
         .tagged()
@@ -238,7 +238,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects/{project}/endpoints", "endpoint create")
         .makes("endpoint")
         .says("Make an endpoint, without certificate, API key or grant.")
-        .refuses(NEW),
+        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TooManyThings]),
     Row::get("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint show")
         .shows("endpoint-shown")
         .tagged()
@@ -288,14 +288,15 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects/{project}/endpoints/{endpoint}/api-keys", "api-key create")
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
-        .refuses(&[Code::BadName]),
+        .refuses(&[Code::BadName, Code::TooManyThings]),
     Row::get("/v1/api-keys/{id}", "api-key show")
         .shows("api-key-shown")
         .tagged()
         .says("An API key with its endpoint and its budgets, without its text."),
     Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
         .makes("api-key-rotated")
-        .says("Make the API key that takes another's place; both count for a time."),
+        .says("Make the API key that takes another's place; both count for a time.")
+        .refuses(&[Code::TooManyThings]),
     Row::put("/v1/api-keys/{id}/expiry", "api-key expire")
         .shows("api-key")
         .says("Give an API key another end, or none."),
