@@ -306,6 +306,7 @@ fn health() -> Value {
             "token": or_none(token),
             "journal": or_none(journal),
             "clock": or_null(text()),
+            "clock_verdict": { "oneOf": [named("ClockStatus"), { "type": "null" }] },
             "witness": or_none(witness),
             "data_keys_in_memory": count(),
             "requests_refused_locked": count(),
@@ -314,9 +315,10 @@ fn health() -> Value {
             "keys": { "oneOf": [named("KeysStatus"), { "type": "null" }] },
             "destructions": { "oneOf": [named("DestructionsStatus"), { "type": "null" }] },
             "expiring": { "type": "array", "items": named("Expiring") },
+            "kept_file": or_null(text()),
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "clock_verdict", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "kept_file", "memory"],
     })
 }
 
@@ -333,9 +335,10 @@ fn statistics() -> Value {
             "rows": { "type": "array", "items": { "type": "object" } },
             "totals": { "type": "object", "properties": { "outcomes": counted } },
             "truncated": { "type": "boolean" },
+            "damaged": count(),
             "next_from": or_null(json!({ "type": "integer" })),
         },
-        "required": ["resolution", "from", "to", "group", "rows", "totals", "truncated", "next_from"],
+        "required": ["resolution", "from", "to", "group", "rows", "totals", "truncated", "damaged", "next_from"],
         "additionalProperties": false,
     })
 }
