@@ -165,6 +165,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ApprovalEnded
         | Code::TooManyApprovals
         | Code::TooManyProjects
+        | Code::TooManyThings
         | Code::CaInUse
         | Code::CaRollState
         | Code::RotationUnderWay
@@ -194,6 +195,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::FieldsLimited
         | Code::TooManyIdempotencyKeys
         | Code::TooManyInFlight
+        | Code::TrailBusy
         | Code::BudgetExhausted
         | Code::RenewalLimited
         | Code::AuthenticationLimited => StatusCode::TOO_MANY_REQUESTS,

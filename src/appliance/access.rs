@@ -9,13 +9,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sha2::{Digest, Sha256};
 use time::UtcOffset;
 
-use crate::crypto::hex::to_hex;
 use crate::domain::access::{AccessRules, Act, Circumstances, Decision, On, Person, Question, Tenant, Who};
 use crate::domain::actor::Actor;
-use crate::domain::audit_record::AuditRecord;
 use crate::domain::id::ProjectId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
@@ -94,13 +91,9 @@ pub(super) fn broken(decision: &Decision) -> Fault {
 impl Appliance {
     /// Puts access policies in force: from the return on nothing is decided by the old ones.
     pub fn govern(&self, access: Access) {
-        let rules = Arc::clone(&access.rules);
-        let before = self.settings.access.swap(Arc::new(access));
+        self.settings.access.store(Arc::new(access));
         if let State::Operational(operational) = &*self.state() {
             operational.forget_decisions();
-            if before.rules != rules {
-                operational.note_policies(&rules);
-            }
         }
     }
 
@@ -280,19 +273,6 @@ impl Operational {
             access.leave(Actor::User(signed_in.person().id), &who, all, &On::Appliance, at)?;
         }
         Ok(Visible::Of(visible))
-    }
-
-    /// Records that other policies are in force. They are, recorded or not: what cannot be is in the log.
-    fn note_policies(&self, rules: &AccessRules) {
-        let now = self.now();
-        let digest = to_hex(&Sha256::digest(rules.text().as_bytes()));
-        // What they allow no more is taken away.
-        let noted = self.withdraw(now, |batch| {
-            Ok((batch, AuditRecord::new(now.time, Actor::System, "policy.load").with("digest", &digest), ()))
-        });
-        if let Err(stop) = noted {
-            tracing::error!(%stop, %digest, "access policies were read again, and that could not be recorded");
-        }
     }
 
     /// Lets nobody believe any more what was decided before.

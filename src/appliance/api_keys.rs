@@ -59,7 +59,7 @@ impl Operational {
     /// Makes an API key. The text is returned once and kept nowhere.
     ///
     /// # Errors
-    /// `not-found` for the endpoint, `bad-request` for limits of 0.
+    /// `not-found` for the endpoint, `bad-request` for limits of 0, `too-many-things`.
     pub fn create_api_key(
         &self,
         actor: Actor,
@@ -84,6 +84,7 @@ impl Operational {
             replaces: None,
         };
         self.change(now, |batch| {
+            self.check_api_keys(endpoint.id, now)?;
             let audit = key_audit(now, actor, "api-key.create", &api_key);
             Ok((put_new(batch, &text, &api_key), audit, ()))
         })?;

@@ -5,10 +5,7 @@ use crate::crypto::hex::to_hex;
 use crate::crypto::random;
 use crate::domain::access::Asked;
 use crate::domain::actor::Actor;
-use crate::domain::approval::{
-    APPROVAL_WAITS_MAX, APPROVALS_KEPT_MAX, APPROVALS_WAITING_MAX, APPROVALS_WAITING_PER_REQUESTER_MAX,
-    Approval, Destruction, Kind, State,
-};
+use crate::domain::approval::{APPROVAL_WAITS_MAX, Approval, Destruction, Kind, State};
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::id::{ApprovalId, ProjectId, UserId};
@@ -46,7 +43,7 @@ pub struct ApprovalView {
 }
 
 /// Every row, with its key.
-type Rows = Vec<(Vec<u8>, Listed<Approval>)>;
+pub(super) type Rows = Vec<(Vec<u8>, Listed<Approval>)>;
 
 impl Operational {
     /// Asks the members of a project, or of an orphan an officer, to let a user in.
@@ -73,7 +70,6 @@ impl Operational {
                 let id = same.id;
                 return Err(taken(format!("The same was asked for already, and waits: approval {id}.")));
             }
-            self.check_asks(user_of(leave.actor()), now)?;
             let (batch, asked) =
                 self.ask(batch, wanted, user_of(leave.actor()), leave.actor().to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "member.propose", now);
@@ -82,52 +78,20 @@ impl Operational {
         self.approval_view(asked, now.time)
     }
 
-    /// Refuses more to whoever has so many that wait. What a link or a certificate gave rise to is nobody's request.
-    pub(super) fn check_asks(&self, requester: Option<UserId>, now: Now) -> Result<(), Stop> {
-        let Some(requester) = requester else { return Ok(()) };
-        let sound = self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound());
-        let own = sound.filter(|approval| approval.requester == Some(requester));
-        let waiting = own.filter(|approval| approval.is_waiting(now.time)).count();
-        if waiting < APPROVALS_WAITING_PER_REQUESTER_MAX {
-            return Ok(());
-        }
-        let detail = format!(
-            "{waiting} requests of yours wait for a second person; there may be {APPROVALS_WAITING_PER_REQUESTER_MAX} of one requester."
-        );
-        Err(Refusal::new(Code::TooManyApprovals).detail(detail).into())
-    }
-
-    /// Puts a request into a batch, and takes out those that were kept long enough.
+    /// Puts a request into a batch, and takes out those that were kept long enough. One of the same kind about the same makes room
+    /// for it: whoever may not ask twice was refused before.
+    ///
+    /// # Errors
+    /// `too-many-approvals`.
     pub(super) fn ask(
         &self,
-        mut batch: Batch,
+        batch: Batch,
         wanted: Wanted,
         requester: Option<UserId>,
         asked_by: String,
         now: Now,
     ) -> Result<(Batch, Approval), Stop> {
-        let (mut waiting, mut kept, mut ended) = (0, 0, Vec::new());
-        for (row_key, approval) in self.all_approvals()? {
-            match approval {
-                Listed::Sound(approval) if approval.may_go(now.time) => {
-                    batch = batch.delete(Table::Approvals, &row_key);
-                    continue;
-                }
-                Listed::Sound(approval) if approval.is_waiting(now.time) => waiting += 1,
-                Listed::Sound(over) if !over.is_open(now.time) => {
-                    ended.push((over.turn_to_go(now.time), row_key));
-                }
-                Listed::Sound(_) | Listed::Damaged(_) => {}
-            }
-            kept += 1;
-        }
-        ended.sort_unstable();
-        // Else whoever asks and withdraws would keep everybody from asking. The audit trail has them all.
-        let over = (kept + 1usize).saturating_sub(APPROVALS_KEPT_MAX).min(ended.len());
-        batch = ended.iter().take(over).fold(batch, |batch, (_, row)| batch.delete(Table::Approvals, row));
-        if waiting >= APPROVALS_WAITING_MAX || kept - over >= APPROVALS_KEPT_MAX {
-            return Err(Code::TooManyApprovals.into());
-        }
+        let batch = self.take_place(batch, &wanted, requester, now)?;
         let Wanted { kind, subject, project, destruction } = wanted;
         let approval = Approval {
             id: ApprovalId::from_random(random::bytes()?),
@@ -305,8 +269,8 @@ impl Operational {
         self.read(Table::Approvals, id.as_bytes())?.ok_or_else(|| not_found("approval", &id.to_string()))
     }
 
-    /// Bounded by [`APPROVALS_KEPT_MAX`].
-    fn all_approvals(&self) -> Result<Rows, Stop> {
+    /// Bounded by [`crate::domain::approval::APPROVALS_KEPT_MAX`].
+    pub(super) fn all_approvals(&self) -> Result<Rows, Stop> {
         let mut all = Vec::new();
         self.each_listed(Table::Approvals, &[], |row_key, row| {
             all.push((row_key.to_vec(), row.decode()?));

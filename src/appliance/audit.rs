@@ -20,6 +20,7 @@ use super::operational::Operational;
 use super::refused::REFUSED_ACT;
 use super::target::Target;
 use super::walk::{Walk, Walked};
+use super::walkers::Reader;
 
 /// Entries of one answer at most.
 pub(super) const AUDIT_ENTRIES_MAX: usize = 1_000;
@@ -125,9 +126,9 @@ impl Operational {
     /// Records that `query` describes. The chain is checked on the way; a damaged block is named and left out.
     ///
     /// # Errors
-    /// `not-found` for a project or a thing by name; `too-many-in-flight`; a fault when a block on the way is missing or another; it is named.
-    pub fn audit(&self, actor: Actor, query: &AuditQuery) -> Result<AuditPage, Stop> {
-        let _turn = self.walkers.turn(actor)?;
+    /// `not-found` for a project or a thing by name; `trail-busy`; a fault when a block on the way is missing or another; it is named.
+    pub fn audit(&self, reader: impl Into<Reader>, query: &AuditQuery) -> Result<AuditPage, Stop> {
+        let _turn = self.walkers.turn(reader.into())?;
         let limit = query.limit.clamp(1, AUDIT_ENTRIES_MAX);
         let mut sieve = Sieve::new(self, query)?;
         let mut entries = Vec::new();

@@ -165,7 +165,7 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found` for the project, `project-retired`, `already-exists`, `bad-context` for the required names, `bad-request` for
-    /// the schema, `token-away`.
+    /// the schema, `token-away`, `too-many-things`.
     pub fn create_object(
         &self,
         actor: Actor,
@@ -212,6 +212,7 @@ impl Operational {
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
                 .put(Table::KeyVersions, &place.row_key(), cbor::encode(&version));
             let batch = self.wait_for_escrow(batch, Table::KeyVersions, &place.row_key());
+            let batch = self.count_object(batch, project.id)?;
             let batch = self.with_first_root(batch, &object, Some(&wraps), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)

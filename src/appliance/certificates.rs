@@ -92,7 +92,7 @@ impl Operational {
     /// the place of whoever the account was, it waits for a second person to confirm it.
     ///
     /// # Errors
-    /// As [`Operational::issue_certificate`].
+    /// As [`Operational::issue_certificate`]; `too-many-approvals` where it would have to wait and there is no place.
     pub fn issue_user_certificate(
         &self,
         actor: Actor,

@@ -116,6 +116,7 @@ impl Operational {
             }
             let roots = self.root_versions(&object)?.into_iter().filter_map(Listed::sound);
             ended.extend(roots.map(|root| root.place()));
+            let batch = self.uncount_object(batch, project)?;
             let batch = self.owe_file(self.without_roots(batch, &object)?, now)?;
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {
@@ -165,7 +166,7 @@ impl Operational {
                 batch = rows.iter().fold(batch, |batch, row_key| batch.delete(table, row_key));
             }
             let batch = self.without_keks(batch, project.id, &mut keks, now)?;
-            let batch = self.end_approvals_about(batch, project.id, now)?;
+            let batch = Self::end_count(self.end_approvals_about(batch, project.id, now)?, project.id);
             // Its KEKs went.
             let batch = self.owe_file(batch, now)?;
             let audit = AuditRecord::new(now.time, actor, "project.delete")

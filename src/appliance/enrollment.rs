@@ -43,7 +43,7 @@ impl Operational {
     /// Makes an endpoint. It can do nothing yet: it has no certificate, no API key and no grant.
     ///
     /// # Errors
-    /// `not-found` for the project, `project-retired`, `already-exists`.
+    /// `not-found` for the project, `project-retired`, `already-exists`, `too-many-things`.
     pub fn create_endpoint(
         &self,
         actor: Actor,
@@ -55,6 +55,7 @@ impl Operational {
         let id = EndpointId::from_random(random::bytes()?);
         let endpoint = Endpoint::new(id, project.id, name, now.time);
         self.change(now, |batch| {
+            self.check_endpoints(project.id)?;
             let batch =
                 self.name(batch, Table::Endpoints, project.id.as_bytes(), &endpoint.name, id.as_bytes());
             let audit = AuditRecord::new(now.time, actor, "endpoint.create")

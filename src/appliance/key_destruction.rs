@@ -51,7 +51,6 @@ impl Operational {
             return Err(no("Whoever asks for a destruction signs in to the control plane."));
         };
         let asked = self.change(now, |batch| {
-            self.check_asks(Some(requester), now)?;
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, None);
             // Whether it can be done at all is told now, and looked at again when it is.

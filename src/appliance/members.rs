@@ -12,6 +12,7 @@ use crate::domain::user::{Role, User};
 use crate::store::Table;
 
 use super::access::Leave;
+use super::catalog::not_found;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
@@ -30,12 +31,13 @@ impl Operational {
     /// asks for it ([`Operational::propose_member`]). One that is a member already leaves no record.
     ///
     /// # Errors
-    /// `not-found` for project or user, `bad-request` for a user whose role owns no projects.
+    /// `not-found` for the project, and for whoever is no user of the role that owns projects: a member is told alike of who is not
+    /// there and of who is something else.
     pub fn add_member(&self, leave: Leave, project: &str, user: &str, now: Now) -> Result<(), Stop> {
         let project = self.project_named(project)?.id;
         self.change_if_any(now, |batch| {
-            let user = self.user_named(user)?;
-            check_owner(&user)?;
+            let nobody = || not_found("account of the role user called", user);
+            let user = self.user_if_any(user)?.filter(|user| user.role == Role::User).ok_or_else(nobody)?;
             if self.member(project, user.id)?.is_some() {
                 return Ok(None);
             }
@@ -48,20 +50,21 @@ impl Operational {
         })
     }
 
-    /// Ends a membership, a damaged one too. One that is not there leaves no record.
+    /// Ends a membership, a damaged one too.
     ///
     /// # Errors
-    /// `not-found` for project or user.
+    /// `not-found` for the project, and for whoever is no member, there or not.
     pub fn remove_member(&self, leave: Leave, project: &str, user: &str, now: Now) -> Result<(), Stop> {
         let project = self.project_named(project)?.id;
-        self.withdraw_if_any(now, |batch| {
-            let user = self.user_named(user)?;
-            let row_key = Member::row_key(project, user.id);
+        self.withdraw(now, |batch| {
+            let nobody = || not_found("member", user);
+            let id = self.user_if_any(user)?.ok_or_else(nobody)?.id;
+            let row_key = Member::row_key(project, id);
             if self.look_up::<Member>(Table::Members, &row_key)?.is_none() {
-                return Ok(None);
+                return Err(nobody());
             }
-            let audit = member_audit(&leave, "member.remove", project, user.id, now);
-            Ok(Some((batch.delete(Table::Members, &row_key), audit)))
+            let audit = member_audit(&leave, "member.remove", project, id, now);
+            Ok((batch.delete(Table::Members, &row_key), audit, ()))
         })
     }
 
@@ -81,6 +84,15 @@ impl Operational {
                 (Listed::Sound(_), None) => None,
             })
         })
+    }
+
+    /// An account by its name, if it is there.
+    fn user_if_any(&self, name: &str) -> Result<Option<User>, Stop> {
+        match self.user_named(name) {
+            Ok(user) => Ok(Some(user)),
+            Err(Stop::Refused(refusal)) if refusal.code == Code::NotFound => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// A membership, if it is there and can be read.

@@ -43,6 +43,7 @@ use super::lease::Leases;
 use super::memo::{CatalogRevision, Memo};
 use super::meters::Meters;
 use super::pki::Pki;
+use super::policies_noted::PoliciesNoted;
 use super::recorder::{Recorder, Room};
 use super::refused::RefusedActs;
 use super::repeats::Repeats;
@@ -81,6 +82,7 @@ pub struct Operational {
     pub(super) hashing: Hashing,
     pub(super) last_seen: LastSeen,
     pub(super) walkers: Walkers,
+    pub(super) policies_noted: PoliciesNoted,
     /// Held by whoever proves stored keys: one page at a time.
     pub(super) proving: Mutex<()>,
     repeats: Repeats<AccessRecord>,
@@ -155,6 +157,7 @@ impl Operational {
             hashing: Hashing::default(),
             last_seen: LastSeen::default(),
             walkers: Walkers::default(),
+            policies_noted: PoliciesNoted::default(),
             proving: Mutex::new(()),
             repeats: Repeats::default(),
             refused_acts: Repeats::default(),

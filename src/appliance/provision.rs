@@ -274,6 +274,7 @@ impl Appliance {
             pki,
             checkpoint_signer,
         })?;
+        operational.note_policies(now)?;
         operational.bear_witness(now)?;
         Ok((operational, Provisioned { id, token_serial, kcv: kcv.to_string(), admin }))
     }

@@ -36,6 +36,9 @@ use super::wanted::Wanted;
 
 /// What is recorded of an account that waits for confirmation from then on.
 pub(super) const UNCONFIRMED: &str = "unconfirmed";
+/// Said to whoever uses a link that would have to wait for a second person, where there is no place to wait.
+const NO_PLACE_FOR_LINK: &str = "Whoever made the link has as many requests waiting for a second person as may be, or all places are \
+                                 taken; the link stays good until then.";
 /// Recovery codes of a second factor.
 const RECOVERY_CODES: usize = 10;
 /// Random bytes of a recovery code: 16 characters of base32, 80 bits.
@@ -83,12 +86,17 @@ impl Operational {
     /// second factor away, too. Until it is used everything stays as it is.
     ///
     /// # Errors
-    /// `not-found`.
+    /// `not-found`; `too-many-approvals` where using it would ask for one more than may wait.
     pub fn reset_user(&self, leave: Leave, name: &str, drops_totp: bool, now: Now) -> Result<LinkMade, Stop> {
         let token = LinkToken::generate()?;
         let expires = now.time.plus(LINK_LIVES);
         let user = self.change(now, |batch| {
             let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
+            let maker = user_of(leave.actor());
+            if self.is_taken_over(&user, maker)? {
+                // Looked at again when it is used.
+                self.check_place(&Wanted::of(Kind::Confirmation, user.id, None), maker, now)?;
+            }
             credentials.link = Some(link(&token, leave.actor(), drops_totp, false, now));
             let audit = AuditRecord::new(now.time, leave.actor(), "user.reset")
                 .with("id", user.id)
@@ -122,7 +130,7 @@ impl Operational {
     /// Uses a link: sets the password and ends every session of the account. Blocks, and takes its time.
     ///
     /// # Errors
-    /// `link-ended`, `weak-password` (the link stays good), `authentication-limited`, `sign-ins-busy`.
+    /// `link-ended`; `weak-password`, `too-many-approvals` (the link stays good); `authentication-limited`, `sign-ins-busy`.
     pub fn use_link(&self, token: &str, password: &str, peer: &Peer, now: Now) -> Result<LinkUsed, Stop> {
         let parties = [Failing::address(peer.address)];
         self.failures.check_all(&parties, now.instant)?;
@@ -240,7 +248,14 @@ impl Operational {
             Some(before) => put(batch, &before.decide(State::Withdrawn, Actor::System, now.time)),
             None => batch,
         };
-        let (batch, asked) = self.ask(batch, wanted, maker, made_by, now)?;
+        let asked = self.ask(batch, wanted, maker, made_by, now);
+        let (batch, asked) = asked.map_err(|stop| match (stop, handed) {
+            // Whoever uses a link has asked for nothing.
+            (Stop::Refused(refusal), Handed::Password) if refusal.code == Code::TooManyApprovals => {
+                refusal.detail(NO_PLACE_FOR_LINK).into()
+            }
+            (stop, _) => stop,
+        })?;
         let batch = record(batch, &ask_audit(&asked, Actor::System, "approval.ask", now));
         let (unconfirmed, handed_over) = (Some(now.time), Some(now.time));
         let (handed_certificate, handed_password) = match handed {
@@ -296,7 +311,6 @@ impl Operational {
                 return Err(taken(format!("That waits already: approval {id}.")));
             }
             let by = leave.actor();
-            self.check_asks(user_of(by), now)?;
             let (batch, asked) = self.ask(batch, wanted, user_of(by), by.to_string(), now)?;
             let audit = ask_audit(&asked, leave.actor(), "user.ask-confirmation", now);
             Ok((batch, audit, asked))

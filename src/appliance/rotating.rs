@@ -47,7 +47,7 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found`; `api-key-revoked`, `api-key-disabled`, `api-key-expired` for one that does not count, and what the endpoint
-    /// is refused with; `bad-request` for an overlap of more than 90 days.
+    /// is refused with; `bad-request` for an overlap of more than 90 days; `too-many-things`.
     pub fn rotate_api_key(
         &self,
         actor: Actor,
@@ -79,6 +79,7 @@ impl Operational {
         let changed = self.change(now, |batch| {
             let (digest, row, old) = self.api_key_by_id(id)?;
             self.check_rotatable(&old, now)?;
+            self.check_api_keys(old.endpoint, now)?;
             let lived = old.expires.map(|end| end.since(old.created));
             let new = ApiKey {
                 id: new_id,

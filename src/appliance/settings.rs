@@ -9,6 +9,7 @@ use crate::crypto::algorithm::Algorithm;
 use crate::domain::budget::DefaultBudgets;
 use crate::domain::key_due::RotationPolicy;
 use crate::domain::limits::{RateLimits, RequestLimits};
+use crate::domain::policy_files::PolicyFiles;
 use crate::domain::roll_up::StatisticsRetention;
 use crate::domain::session::SessionLimits;
 use crate::domain::timestamp::Now;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub policies: ArcSwap<Policies>,
     /// Who may do what; [`Appliance::govern`] changes it.
     pub access: ArcSwap<Access>,
+    /// From which files these were read; [`Appliance::policies_read`] changes it.
+    pub policy_files: ArcSwap<PolicyFiles>,
     /// What memory protection the process got, for health.
     pub memory_protection: String,
     /// Both clocks.

@@ -76,6 +76,7 @@ impl Appliance {
         // With what each remembers of objects, and their wrapped keys.
         operational.enrolled.forget_but(operational.catalog_revision());
         operational.record_repeats(now.instant);
+        operational.tend_policies(now);
         // Where the clock is not trusted in a moment, budgets stand still from here.
         operational.budget_time(now);
         operational.tend_witness(now);

@@ -7,7 +7,6 @@ use std::ops::ControlFlow;
 
 use crate::crypto::pseudonym::Pseudonym;
 use crate::domain::access_record::{self, AccessRecord, Group, Outcome, Subjects};
-use crate::domain::actor::Actor;
 use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
@@ -23,6 +22,7 @@ use super::fault::{Fault, Stop};
 use super::listed::Listed;
 use super::operational::Operational;
 use super::walk::Walk;
+use super::walkers::Reader;
 
 /// Rows of a trace at most.
 const ROWS_MAX: usize = 10_000;
@@ -136,8 +136,8 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found` for project or endpoint; as [`Operational::audit`].
-    pub fn trace(&self, actor: Actor, wanted: &TraceWanted) -> Result<Trace, Stop> {
-        let _turn = self.walkers.turn(actor)?;
+    pub fn trace(&self, reader: impl Into<Reader>, wanted: &TraceWanted) -> Result<Trace, Stop> {
+        let _turn = self.walkers.turn(reader.into())?;
         let project = wanted.project.as_deref().map(|name| self.project_named(name)).transpose()?;
         let endpoint = match (&wanted.project, &wanted.endpoint) {
             (Some(project), Some(name)) => Some(self.endpoint_thing(project, name)?.id),

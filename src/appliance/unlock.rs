@@ -178,6 +178,7 @@ impl Appliance {
         operational.settle_ca(now)?;
         operational.renew_server_certificate(now);
         operational.publish_authorities(now)?;
+        operational.note_policies(now)?;
         operational.bear_witness(now)?;
         Ok((operational, past))
     }

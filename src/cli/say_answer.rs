@@ -72,6 +72,10 @@ pub(super) mod fixed {
         NO_KEY_ABOVE "the key above it is missing" "kunci di atasnya tidak ada";
         NO_OWNER "its object or project is lost" "objek atau proyeknya hilang";
         TOTAL "total" "jumlah";
+        MORE_OBJECTS "there are more: gembok object list --project NAME"
+            "masih ada lagi: gembok object list --project NAMA";
+        MORE_ENDPOINTS "there are more: gembok endpoint list --project NAME"
+            "masih ada lagi: gembok endpoint list --project NAMA";
         MORE_ROWS "there are more rows; ask for a shorter period, or for a longer resolution"
             "masih ada baris lain; minta masa yang lebih pendek, atau resolusi yang lebih panjang";
         ASK_SUBJECT "The subject's value, such as a NIK, and the end of input (Ctrl-D):"

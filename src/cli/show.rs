@@ -88,12 +88,7 @@ pub(super) fn text(done: &Done) -> String {
         Done::Report(report) => report.csv(),
         Done::Schema(declared) => schema::text(declared),
         Done::Project(project) => projects([Ok(project)]),
-        Done::ProjectShown(ProjectShown { project, objects: shown, endpoints: enrolled }) => {
-            let shown = shown.as_ref().map(|shown| format!("\n{}\n{}", fixed::OBJECTS, objects(all(shown))));
-            let enrolled =
-                enrolled.as_ref().map(|all_of| format!("\n{}\n{}", fixed::ENDPOINTS, endpoints(all(all_of))));
-            [projects([Ok(project)]), shown.unwrap_or_default(), enrolled.unwrap_or_default()].concat()
-        }
+        Done::ProjectShown(shown) => project_shown(shown),
         Done::Projects(page) => whole(page, projects(all(&page.items))),
         Done::Statistics(found) => statistics::text(found),
         Done::ServerNames(names) => server_names::text(names),
@@ -113,6 +108,23 @@ pub(super) fn text(done: &Done) -> String {
         Done::Users(page) => whole(page, users(all(&page.items))),
         Done::Unlocked(Unlocked { next }) => format!("{}\n{}", fixed::UNLOCKED, next.join("\n")),
     }
+}
+
+fn project_shown(shown: &ProjectShown) -> String {
+    let mut text = projects([Ok(&shown.project)]);
+    let mut list = |head: Pair, lines: Option<String>, more: Option<Pair>| {
+        let Some(lines) = lines else { return };
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n{head}\n{lines}");
+        if let Some(more) = more {
+            let _ = writeln!(text, "{more}");
+        }
+    };
+    let of_objects = shown.objects.as_ref().map(|shown| objects(all(shown)));
+    list(fixed::OBJECTS, of_objects, shown.more_objects.then_some(fixed::MORE_OBJECTS));
+    let of_endpoints = shown.endpoints.as_ref().map(|shown| endpoints(all(shown)));
+    list(fixed::ENDPOINTS, of_endpoints, shown.more_endpoints.then_some(fixed::MORE_ENDPOINTS));
+    text
 }
 
 fn initialised(made: &Initialised) -> String {

@@ -224,10 +224,6 @@ struct Document {
     log: Log,
 }
 
-fn read_toml<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
-    parse_toml(file, &read_text(file)?)
-}
-
 fn read_text(file: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(file).map_err(|source| ConfigError::unreadable(file, &source))
 }

@@ -9,10 +9,11 @@ use serde::{Deserialize, Deserializer};
 use crate::crypto::algorithm::Algorithm;
 use crate::domain::access::AccessRules;
 use crate::domain::limits::ROTATE_AFTER_DAYS_MAX;
+use crate::domain::policy_files::PolicyFiles;
 
 use super::access;
 use super::bounds::count;
-use super::{ConfigError, read_toml};
+use super::{ConfigError, parse_toml, read_text};
 
 /// `crypto.toml`, `limits.toml` and `access.cedar` of one directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Policies {
     pub limits: LimitsPolicy,
     /// `access.cedar`, read against `access.cedarschema`
     pub access: Arc<AccessRules>,
+    /// The bytes of these files, by digest.
+    pub files: PolicyFiles,
 }
 
 impl Policies {
@@ -34,11 +37,15 @@ impl Policies {
     /// [`ConfigError`], naming file, line and key.
     pub fn load(directory: &Path) -> Result<Self, ConfigError> {
         let (crypto, limits) = (directory.join("crypto.toml"), directory.join("limits.toml"));
+        // Each is read once: what is in force is what the digest is of.
+        let (crypto_text, limits_text) = (read_text(&crypto)?, read_text(&limits)?);
+        let access = access::load(directory)?;
         let policies = Self {
             directory: directory.to_owned(),
-            crypto: read_toml(&crypto)?,
-            limits: read_toml(&limits)?,
-            access: access::load(directory)?,
+            crypto: parse_toml(&crypto, &crypto_text)?,
+            limits: parse_toml(&limits, &limits_text)?,
+            files: PolicyFiles::of(access.text(), &crypto_text, &limits_text),
+            access,
         };
         policies.crypto.relate(&crypto)?;
         policies.limits.relate(&limits)?;

@@ -156,6 +156,7 @@ impl Daemon {
         }
         self.appliance.settings().policies.store(Arc::new(settings::policies_of(&next)));
         self.appliance.govern(settings::access_of(&next));
+        self.appliance.policies_read(next.policies.files);
         self.telemetry.set_level(next.log.level);
         let waiting = waiting_sections(&self.config, &next);
         if !waiting.is_empty() {

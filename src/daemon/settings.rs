@@ -69,6 +69,7 @@ pub(super) fn settings(
         sessions: config.sessions.limits(),
         policies: ArcSwap::from_pointee(policies_of(config)),
         access: ArcSwap::from_pointee(access_of(config)),
+        policy_files: ArcSwap::from_pointee(config.policies.files),
         memory_protection: if memory.is_locked { "locked" } else { "not locked" }.into(),
         clock,
         notify,

@@ -234,10 +234,16 @@ pub struct Project {
 pub struct ProjectShown {
     /// The project.
     pub project: Project,
-    /// Its first page of objects; none for those who may not list them.
+    /// Its first hundred objects; none for those who may not list them.
     pub objects: Option<Vec<Listed<ObjectLine>>>,
+    /// Whether it has more than these.
+    #[serde(default)]
+    pub more_objects: bool,
     /// Its endpoints, likewise.
     pub endpoints: Option<Vec<Listed<Endpoint>>>,
+    /// Whether it has more than these.
+    #[serde(default)]
+    pub more_endpoints: bool,
 }
 
 /// An object in a list.

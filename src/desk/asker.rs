@@ -1,7 +1,7 @@
 //! Who asks: whoever stands at the machine, or a user who has signed in. The policies are asked alike for both; only lists
 //! of what one may see differ.
 
-use crate::appliance::{Appliance, Leave, RefusedAct, SignedIn, Stop, Target};
+use crate::appliance::{Appliance, Leave, Reader, RefusedAct, SignedIn, Stop, Target};
 use crate::domain::access::Act;
 use crate::domain::actor::Actor;
 use crate::domain::refusal::Code;
@@ -38,6 +38,16 @@ impl Asker {
         };
         let (actor, act, on) = (actor.to_string(), act.to_string(), Some(on.to_string()));
         appliance.record_refused(RefusedAct { actor, act, on, address, code }, now);
+    }
+
+    /// As who it reads the journal: who may read all of it waits for no others.
+    pub(super) fn reader(&self, appliance: &Appliance) -> Result<Reader, Stop> {
+        let actor = match self {
+            Self::Local(uid) => Actor::Local(*uid),
+            Self::User(signed_in) => signed_in.actor(),
+        };
+        let sees_all = self.may_do(appliance, Act::AuditRead, Target::Appliance)?;
+        Ok(Reader { actor, sees_all })
     }
 
     /// Whether the policies let it do something that it has not asked for.

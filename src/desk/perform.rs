@@ -22,6 +22,9 @@ use super::prepare::Prepared;
 use super::request::{self, Granted, Request};
 use super::view::all;
 
+/// Objects, and endpoints, that a project is shown with; the lists of its own have all of them.
+const PROJECT_SHOWS: u32 = 100;
+
 impl Request {
     /// Does what `uid` asked, if the access policies allow it. Blocks.
     pub fn perform(self, appliance: &Appliance, uid: u32, now: Now) -> Answer {
@@ -125,10 +128,10 @@ impl Request {
             Self::User(verb) => verb.perform(appliance, leave, now),
             Self::Approval(verb) => verb.perform(appliance, asker, leave, now),
             Self::Session(verb) => verb.perform(appliance, leave, now),
-            Self::Report(wanted) => wanted.perform(appliance, leave, now),
+            Self::Report(wanted) => wanted.perform((appliance, asker), leave, now),
             Self::Subject(verb) => verb.perform(appliance, leave, now),
             Self::Policy(verb) => verb.perform(appliance, now),
-            Self::Audit(verb) => verb.perform(appliance, actor, now),
+            Self::Audit(verb) => verb.perform((appliance, asker), actor, now),
             Self::Statistics(wanted) => {
                 Ok(Done::Statistics(Box::new(wanted.perform(appliance, asker, now)?)))
             }
@@ -169,14 +172,14 @@ impl request::Project {
             }
             Self::Show { name } => {
                 let may = |act| asker.may(of, act, Target::Project(name.clone()));
-                let objects = may(Act::ObjectList)?
-                    .then(|| appliance.objects(&name, &PageWanted::first()))
-                    .transpose()?;
-                let endpoints = may(Act::EndpointList)?
-                    .then(|| appliance.endpoints(&name, &PageWanted::first()))
-                    .transpose()?;
+                let first = PageWanted::new(None, Some(PROJECT_SHOWS))?;
+                let objects = may(Act::ObjectList)?.then(|| appliance.objects(&name, &first)).transpose()?;
+                let endpoints =
+                    may(Act::EndpointList)?.then(|| appliance.endpoints(&name, &first)).transpose()?;
                 Done::ProjectShown(answer::ProjectShown {
                     project: appliance.project(&name)?.into(),
+                    more_objects: objects.as_ref().is_some_and(|page| page.next.is_some()),
+                    more_endpoints: endpoints.as_ref().is_some_and(|page| page.next.is_some()),
                     objects: objects.map(|page| all(page.items)),
                     endpoints: endpoints.map(|page| all(page.items)),
                 })
@@ -243,10 +246,10 @@ impl request::Endpoint {
 }
 
 impl request::Audit {
-    fn perform(self, appliance: &Appliance, actor: Actor, now: Now) -> Result<Done, Stop> {
-        let appliance = appliance.unlocked()?;
+    fn perform(self, (of, asker): (&Appliance, &Asker), actor: Actor, now: Now) -> Result<Done, Stop> {
+        let appliance = of.unlocked()?;
         Ok(match self {
-            Self::List(wanted) => Done::Audit(appliance.audit(actor, &wanted.parse()?)?.into()),
+            Self::List(wanted) => Done::Audit(appliance.audit(asker.reader(of)?, &wanted.parse()?)?.into()),
             Self::Export(_) => return Err(bad("An export is a stream.".into()).into()),
             Self::ExportShow { id } => Done::ExportEnded(appliance.exported(export_id(&id)?)?.into()),
             Self::ExportKept { id, accept_damage } => {

@@ -16,6 +16,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::{Now, Timestamp};
 
 use super::answer::Done;
+use super::asker::Asker;
 use super::perform::{bad, id, moment};
 use super::report_posture;
 use super::subject::SubjectOf;
@@ -143,8 +144,13 @@ impl ReportWanted {
         (Act::AuditRead, project.cloned().map_or(Target::Appliance, Target::Project))
     }
 
-    pub(super) fn perform(self, of: &Appliance, leave: Leave, now: Now) -> Result<Done, Stop> {
-        let (actor, appliance) = (leave.actor(), of.unlocked()?);
+    pub(super) fn perform(
+        self,
+        (of, asker): (&Appliance, &Asker),
+        leave: Leave,
+        now: Now,
+    ) -> Result<Done, Stop> {
+        let (reader, appliance) = (asker.reader(of)?, of.unlocked()?);
         // So that what it tells is signed for.
         if let Err(why) = appliance.bear_witness(now) {
             tracing::warn!(%why, "a report goes on without a checkpoint of the present head");
@@ -167,7 +173,7 @@ impl ReportWanted {
                     ..TraceWanted::default()
                 };
                 report.add_period(&wanted);
-                report.add_trace("processing", appliance.trace(actor, &wanted)?, Detail::Summary);
+                report.add_trace("processing", appliance.trace(reader, &wanted)?, Detail::Summary);
             }
             Self::Subject { project, subject, since, until, from } => {
                 let subject = subject.find(&appliance, &project)?;
@@ -183,7 +189,7 @@ impl ReportWanted {
                 };
                 report.add_period(&wanted);
                 report.fact("subject", subject);
-                report.add_trace("trail", appliance.trace(actor, &wanted)?, Detail::Event);
+                report.add_trace("trail", appliance.trace(reader, &wanted)?, Detail::Event);
             }
             Self::Incident { project, endpoint, api_key, certificate, since, until, from } => {
                 if endpoint.is_some() && project.is_none() {
@@ -205,7 +211,7 @@ impl ReportWanted {
                     ..TraceWanted::default()
                 };
                 report.add_period(&wanted);
-                report.add_trace("uses", appliance.trace(actor, &wanted)?, Detail::Source);
+                report.add_trace("uses", appliance.trace(reader, &wanted)?, Detail::Source);
             }
             Self::Posture => report_posture::add(&mut report, of, &appliance)?,
             Self::Erasure => {

@@ -18,7 +18,7 @@ pub const APPROVAL_WAITS_MAX: Duration = Duration::from_secs(72 * 3_600);
 pub const APPROVAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Requests that may wait at a time.
 pub const APPROVALS_WAITING_MAX: usize = 256;
-/// The same of one requester, who takes no more of the places.
+/// The same of one requester, who takes no more of the places; what a certificate or a link of theirs gave rise to is theirs, too.
 pub const APPROVALS_WAITING_PER_REQUESTER_MAX: usize = 16;
 /// Requests that are kept, those that wait included.
 pub const APPROVALS_KEPT_MAX: usize = 1_024;
@@ -136,6 +136,15 @@ impl Destruction {
 impl Kind {
     /// All of them, by number.
     pub const ALL: [Self; 4] = [Self::Member, Self::Confirmation, Self::Recovery, Self::Destruction];
+
+    /// Of the [`APPROVALS_WAITING_MAX`] places, those that no other kind takes.
+    #[must_use]
+    pub const fn places_kept(self) -> usize {
+        match self {
+            Self::Member | Self::Confirmation | Self::Destruction => 48,
+            Self::Recovery => 16,
+        }
+    }
 
     /// The word in policies, records and lists.
     #[must_use]

@@ -20,6 +20,14 @@ pub const CERTIFICATE_LINE_MAX: usize = 4;
 
 /// Projects that one user may have made, while they are there.
 pub const PROJECTS_MADE_PER_USER_MAX: usize = 100;
+/// Objects of a project, while they are there. A database has tens of tables and hundreds of columns.
+pub const OBJECTS_PER_PROJECT_MAX: u64 = 10_000;
+/// Endpoints of a project, until they are deleted.
+pub const ENDPOINTS_PER_PROJECT_MAX: usize = 1_000;
+/// API keys of an endpoint that count at a time.
+pub const API_KEYS_PER_ENDPOINT_MAX: usize = 100;
+/// API keys of an endpoint that were ever made: the trail names them, so they stay until the endpoint is deleted.
+pub const API_KEYS_PER_ENDPOINT_EVER_MAX: usize = 4_096;
 /// Days that a key may become old, where it becomes no older than some.
 pub const ROTATE_AFTER_DAYS_MAX: u32 = 36_500;
 

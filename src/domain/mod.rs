@@ -47,6 +47,7 @@ pub mod object;
 pub mod operation;
 pub mod password_policy;
 pub mod peer;
+pub mod policy_files;
 pub mod project;
 pub mod refusal;
 mod refusal_indonesian;

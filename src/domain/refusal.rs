@@ -183,6 +183,11 @@ codes! {
         "Do what the detail names; gembok key show tells the state and what to do next.";
     136 KeyWindowOver "key-window-over", "The time to decrypt with the key version this was encrypted under is over.",
         "Ask the owner of the project, who can give the key version a later decrypt_until.";
+    // How much there may be.
+    137 TrailBusy "trail-busy", "The journal is being read by as many as may at a time.",
+        "Try again shortly: a look ends by itself, and each person has one at a time.";
+    138 TooManyThings "too-many-things", "There are as many of these as there may be.",
+        "Delete or revoke what is not wanted any more; the detail names the limit that was met.";
     // Requests that depend on others.
     100 ChangedMeanwhile "changed-meanwhile", "Somebody changed this since it was read.",
         "Read it again, look at what changed, and repeat the change with the new ETag if it still is what you want.";
@@ -230,14 +235,16 @@ impl Code {
     /// trail has those acts. Who shows no certificate at all is nobody's person.
     #[must_use]
     pub const fn is_of_conduct(self) -> bool {
-        matches!(self.number(), 31..=58 | 63 | 74 | 85 | 87 | 93 | 94 | 100..=146 | 148..)
+        matches!(self.number(), 31..=58 | 63 | 74 | 85 | 87 | 93 | 94 | 100..=136 | 138..=146 | 148..)
     }
 
     /// How long to wait where waiting helps and nothing better is known.
     #[must_use]
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
-            Self::TooManyInFlight | Self::JournalFull | Self::SignInsBusy => Some(Duration::from_secs(1)),
+            Self::TooManyInFlight | Self::TrailBusy | Self::JournalFull | Self::SignInsBusy => {
+                Some(Duration::from_secs(1))
+            }
             Self::TokenAway => Some(Duration::from_secs(5)),
             Self::Locked => Some(Duration::from_secs(30)),
             _ => None,

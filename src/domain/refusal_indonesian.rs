@@ -103,6 +103,7 @@ indonesian! {
     RequestsLimited "Batas permintaan per detik tercapai", "tunggu sesuai Retry-After";
     FieldsLimited "Batas nilai per detik tercapai", "tunggu sesuai Retry-After";
     TooManyInFlight "Terlalu banyak permintaan yang sedang berjalan", "tunggu jawabannya dahulu";
+    TrailBusy "Jurnal sedang dibaca oleh sebanyak yang boleh sekaligus", "coba lagi sebentar";
     BudgetExhausted "Jatah 24 jam sudah habis", "tunggu sesuai Retry-After atau hubungi operator";
     AuthenticationLimited "Terlalu sering gagal membuktikan identitas",
         "tunggu sesuai Retry-After, lalu gunakan kunci yang benar";
@@ -121,6 +122,7 @@ indonesian! {
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
     TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";
+    TooManyThings "Sudah ada sebanyak yang diizinkan", "hapus atau cabut yang tidak dipakai lagi";
     RotationUnderWay "Rotasi kunci ini sedang berjalan", "tunggu sampai selesai; gembok status menunjukkan kemajuannya";
     NotInEscrow "Kunci baru menunggu sampai tercatat di log escrow", "periksa disk log itu; gembok status menunjukkan halangannya";
     NotEmpty "Masih ada isinya", "hapus isinya dahulu";

@@ -2,6 +2,8 @@
 //! may read.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -242,4 +244,56 @@ fn a_member_reads_what_concerns_its_project_and_nothing_else() {
     world.sandbox.refused(&["object", "show", "hantu", "--project", "cabang"]);
     let tried = entries(&ask("siti", "act=refused&project=cabang&newest=true").ok());
     assert!(tried.iter().any(|entry| entry["details"]["on"] == "object:cabang/hantu"), "{tried:?}");
+}
+
+#[test]
+fn users_who_read_all_the_time_do_not_keep_the_auditor_out() {
+    let world = world();
+    for (name, role) in [("siti", "user"), ("tono", "user"), ("rina", "auditor")] {
+        world.done(&format!("user create {name} --role {role}"));
+        world.done(&format!("certificate issue --user {name} --out {name}"));
+    }
+    for (name, project) in [("siti", "cabang"), ("tono", PROJECT)] {
+        world.done(&format!("project member add {name} --project {project}"));
+    }
+    let client = |who: &str| world.control(Some(&format!("{who}/user")));
+    let (is_over, answered, refused) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for (name, project) in [("siti", "cabang"), ("tono", PROJECT)].repeat(3) {
+            let path = format!("/v1/audit?kind=all&limit=1000&project={project}");
+            let (client, is_over, answered, refused) = (client(name), &is_over, &answered, &refused);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    let answer = client.get(&path);
+                    if answer.status == 200 {
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    } else {
+                        assert_eq!(answer.problem(), refusal(429, "trail-busy"));
+                        assert_eq!(answer.header("retry-after"), Some("1"));
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        // Whatever comes of it, the others are to end.
+        let _ends = Ends(&is_over);
+        world.daemon.wait_until("the others take their turns, and more than these", || {
+            answered.load(Ordering::Relaxed) > 10 && refused.load(Ordering::Relaxed) > 10
+        });
+        let rina = client("rina");
+        for _ in 0..30 {
+            rina.get("/v1/audit?kind=all").ok();
+            rina.get(&format!("/v1/audit?project={PROJECT}")).ok();
+            rina.get("/v1/reports/processing").ok();
+        }
+    });
+}
+
+/// Tells threads that it is over, also when a test fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -288,16 +288,14 @@ fn on_members(draws: &mut Draws, model: &mut Model) -> (Value, Foretold) {
     let (project, user) = (draws.of(&NAMES), draws.of(&["siti", "tono", "wati", "admin"]));
     let members = json!({ "project": project, "user": user });
     if draws.below(3) == 0 {
-        let foretold = model.project(&project).map(drop).and_then(|()| model.user(&user).map(drop));
-        if foretold.is_ok() {
-            model.project(&project).unwrap().members.remove(&user);
-        }
+        let is_out = |it: &mut Project| if it.members.remove(&user) { Ok(()) } else { Err("not-found") };
+        let foretold = model.project(&project).and_then(is_out);
         return (json!({ "project": { "member": { "remove": members } } }), foretold);
     }
     let foretold = model
         .project(&project)
         .map(drop)
-        .and_then(|()| if model.user(&user)?.role == "user" { Ok(()) } else { Err("bad-request") });
+        .and_then(|()| if model.user(&user)?.role == "user" { Ok(()) } else { Err("not-found") });
     if foretold.is_ok() {
         model.project(&project).unwrap().members.insert(user);
     }

@@ -22,6 +22,7 @@ use gembok::domain::chain_witness::Witnesses;
 use gembok::domain::key_due::RotationPolicy;
 use gembok::domain::limits::{RateLimits, RequestLimits};
 use gembok::domain::operation::Operations;
+use gembok::domain::policy_files::PolicyFiles;
 use gembok::domain::refusal::Code;
 use gembok::domain::roll_up::StatisticsRetention;
 use gembok::domain::timestamp::{Now, Timestamp};
@@ -106,6 +107,7 @@ pub(crate) fn settings(softhsm: &SoftHsm) -> Settings {
         statistics: StatisticsRetention::default(),
         policies: ArcSwap::from_pointee(policies),
         access: ArcSwap::from_pointee(shipped_access()),
+        policy_files: ArcSwap::from_pointee(PolicyFiles::of(SHIPPED, "", "")),
         memory_protection: "not locked".into(),
         clock,
         notify: Box::new(|| ()),

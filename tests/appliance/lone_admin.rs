@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, refusal};
+use crate::client::{Answer, Client, refusal};
 use crate::passwords::{PASSWORD, Session, give_password, reset};
 use crate::second_person::{Person, member, members, person, text};
 use crate::support::daemon::PROJECT;
@@ -22,8 +22,15 @@ fn steal(world: &World, admin: &Person, name: &str) -> Session {
 
 /// A certificate for somebody, over a key of the admin's.
 fn certificate_for(world: &World, admin: &Person, name: &str) -> Client {
+    let issued = ask_certificate(world, admin, name);
+    assert_eq!(issued.status, 201, "{}", issued.text());
+    world.control(Some(&format!("stolen-{name}/user")))
+}
+
+/// The same, whatever comes of it.
+fn ask_certificate(world: &World, admin: &Person, name: &str) -> Answer {
     let folder = world.sandbox.path(&format!("stolen-{name}"));
-    std::fs::create_dir(&folder).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
     let made = Command::new("openssl")
         .args([
             "req",
@@ -43,9 +50,10 @@ fn certificate_for(world: &World, admin: &Person, name: &str) -> Client {
     assert!(made.status.success(), "{made:?}");
     let csr = std::fs::read_to_string(folder.join("user.csr")).unwrap();
     let issued = admin.post(&format!("/v1/users/{name}/certificates"), &json!({ "csr": csr }));
-    assert_eq!(issued.status, 201, "{}", issued.text());
-    std::fs::write(folder.join("user.pem"), text(&issued.json()["certificate_pem"])).unwrap();
-    world.control(Some(&format!("stolen-{name}/user")))
+    if issued.status == 201 {
+        std::fs::write(folder.join("user.pem"), text(&issued.json()["certificate_pem"])).unwrap();
+    }
+    issued
 }
 
 fn give(approval: &str) -> String {
@@ -343,4 +351,45 @@ fn nobody_makes_himself_a_second_person_who_says_no() {
     assert_eq!(mal.decide(&id, "refuse").problem(), refusal(403, "not-a-second-person"));
     assert_eq!(budi.decide(&id, "give").ok()["state"], "approved");
     assert!(!is_unconfirmed(&world, "siti"));
+}
+
+#[test]
+fn one_admin_takes_not_every_place_by_credentials() {
+    let world = World::new("");
+    let admin = Person(world.admin());
+    let opsir = person(&world, "opsir", "officer");
+    let siti = member(&world, "siti");
+    // The first certificate of an account asks nobody, the second does, in the name of whoever made it.
+    for number in 0..=16 {
+        let name = format!("akun{number}");
+        assert_eq!(admin.post("/v1/users", &json!({ "name": name, "role": "user" })).status, 201);
+        assert_eq!(ask_certificate(&world, &admin, &name).status, 201);
+    }
+    // A link made before, for later.
+    let link = text(&admin.post("/v1/users/akun16/reset", &json!({})).json()["token"]);
+    for number in 0..16 {
+        let name = format!("akun{number}");
+        assert_eq!(ask_certificate(&world, &admin, &name).status, 201, "{name}");
+    }
+    let refused = refusal(409, "too-many-approvals");
+    let over = ask_certificate(&world, &admin, "akun16");
+    assert_eq!(over.problem(), refused);
+    assert!(over.text().contains("16 requests of yours"), "{}", over.text());
+    assert!(!is_unconfirmed(&world, "akun16"), "nothing was handed out");
+    assert_eq!(admin.post("/v1/users/akun16/reset", &json!({})).problem(), refused);
+    let used = reset(&world, &link, PASSWORD);
+    assert_eq!(used.problem(), refused);
+    assert!(used.text().contains("Whoever made the link"), "{}", used.text());
+    assert_eq!(admin.propose("akun16").problem(), refused);
+    // What takes the place of one that waits needs none.
+    assert_eq!(ask_certificate(&world, &admin, "akun0").status, 201);
+    // The first credential of a new account asks nobody, so it needs none either.
+    assert_eq!(admin.post("/v1/users", &json!({ "name": "baru", "role": "user" })).status, 201);
+    assert_eq!(ask_certificate(&world, &admin, "baru").status, 201);
+    // Others have their own places; and one that is decided is free again, also for the link.
+    assert_eq!(siti.get("/v1/approvals").status, 200);
+    world.done(&format!("project member propose akun16 --project {PROJECT}"));
+    assert_eq!(opsir.decide(&confirmation(&world, "akun1"), "refuse").ok()["state"], "refused");
+    assert_eq!(reset(&world, &link, PASSWORD).ok()["unconfirmed"], json!(true));
+    assert_eq!(ask_certificate(&world, &admin, "akun1").problem(), refused);
 }

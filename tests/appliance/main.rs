@@ -25,6 +25,7 @@ mod disk;
 mod early;
 mod ended_keys;
 mod escrow;
+mod every_route;
 mod expiries;
 mod exports;
 mod file_debt;

@@ -147,6 +147,28 @@ fn nobody_learns_of_what_is_not_theirs() {
         assert_eq!(ask("admin").text(), ask("kosong").text());
     }
     assert_eq!(siti.get("/v1/users").problem(), refusal(403, "forbidden"));
+    // Nor does she learn from a project of her own who there is: whoever is no member, or can be none, is one to her.
+    assert_eq!(siti.post("/v1/projects", &json!({ "name": "gudang" })).status, 201);
+    person(&world, "rina", "auditor");
+    for name in ["admin", "rina"] {
+        let add = |user: &str| siti.post("/v1/projects/gudang/members", &json!({ "user": user }));
+        let end = |user: &str| siti.delete(&format!("/v1/projects/gudang/members/{user}"));
+        for (theirs, nobodys) in [(add(name), add("kosong")), (end(name), end("kosong"))] {
+            assert_eq!(theirs.problem(), refusal(404, "not-found"), "{name}");
+            assert_eq!(theirs.text().replace(name, "kosong"), nobodys.text(), "{name}");
+        }
+    }
+    // A project's name is the appliance's, so who gives it is told that it is taken; and that leaves a record of the try.
+    let taken = siti.post("/v1/projects", &json!({ "name": PROJECT }));
+    assert_eq!(taken.problem(), refusal(409, "already-exists"));
+    let taken = siti.ask("PUT", "/v1/projects/gudang/name", &json!({ "to": PROJECT }));
+    assert_eq!(taken.problem(), refusal(409, "already-exists"), "{}", taken.text());
+    world.daemon.wait_until("both tries are in the trail", || {
+        let trail = world.trail();
+        let tried =
+            |act: &str| trail.iter().any(|one| one["act"] == "refused" && one["details"]["act"] == act);
+        tried("project.create") && tried("project.rename")
+    });
 }
 
 #[test]
@@ -168,7 +190,7 @@ fn every_role_by_every_route() {
     let project = format!("/v1/projects/{PROJECT}");
     let object = format!("{project}/objects/{OBJECT}");
     let endpoint_path = format!("{project}/endpoints/{ENDPOINT}");
-    // The last is gone when the auditor asks, who may know. Columns: admin, auditor, member, officer, backup, an endpoint's certificate, none.
+    // What the first has ended is gone when the next asks. Columns: admin, auditor, member, officer, backup, an endpoint's certificate, none.
     for (method, path, body, expected) in [
         ("GET", "/v1/users".to_owned(), Value::Null, [200, 200, 403, 403, 403, 403, 401]),
         ("GET", "/v1/users/sasaran".to_owned(), Value::Null, [200, 200, 403, 403, 403, 403, 401]),
@@ -194,7 +216,7 @@ fn every_role_by_every_route() {
             json!({ "user": "sasaran" }),
             [403, 403, 204, 403, 404, 403, 401],
         ),
-        ("DELETE", format!("{project}/members/sasaran"), Value::Null, [204, 403, 204, 403, 404, 403, 401]),
+        ("DELETE", format!("{project}/members/sasaran"), Value::Null, [204, 403, 404, 403, 404, 403, 401]),
         (
             "POST",
             "/v1/users".to_owned(),

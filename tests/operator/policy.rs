@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use gembok::crypto::hex::to_hex;
 use rustix::process::Signal;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::errors;
 use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
@@ -20,6 +22,13 @@ fn reload(sandbox: &Sandbox, daemon: &Daemon, more: &str, said: &str) {
 
 const READ: &str = "configuration read again; policies, certificates and the log's level are in force";
 const KEPT: &str = "the configuration is wrong; the old one stays in force";
+
+/// File and digest of each record of policies that came into force, the oldest first.
+fn loaded(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let trail = sandbox.done(&["audit", "list", "--act", "policy.load"])["audit"]["entries"].clone();
+    let of = |one: &Value, name: &str| one["details"][name].as_str().unwrap().to_owned();
+    trail.as_array().unwrap().iter().map(|one| (of(one, "file"), of(one, "digest"))).collect()
+}
 
 fn explain(sandbox: &Sandbox, words: &[&str]) -> Value {
     sandbox.done(&[&["policy", "explain"], words].concat())["explained"].clone()
@@ -77,10 +86,9 @@ fn wrong_policies_keep_the_daemon_from_starting_and_the_old_in_force() {
     reload(&sandbox, &daemon, "", READ);
     sandbox.done(&["project", "create", "baru"]);
     // Each that came into force is recorded, by the digest of its file.
-    let trail = sandbox.done(&["audit", "list", "--act", "policy.load"])["audit"]["entries"].clone();
-    let digests: Vec<_> =
-        trail.as_array().unwrap().iter().map(|one| one["details"]["digest"].clone()).collect();
-    assert!(digests.len() == 2 && digests[0] != digests[1], "{trail}");
+    let digests: Vec<String> =
+        loaded(&sandbox).into_iter().filter(|(file, _)| file == "access.cedar").map(|(_, of)| of).collect();
+    assert!(digests.len() == 3 && digests[0] != digests[1] && digests[0] == digests[2], "{digests:?}");
 
     fs::write(sandbox.path("policies/access.cedar"), "permit (principal, action, resource)").unwrap();
     assert!(daemon.stop().success());
@@ -195,4 +203,64 @@ fn a_wrong_schema_is_refused() {
         "{}",
         daemon.log()
     );
+}
+
+/// Puts a comment, which changes nothing but the file, at the end of a file of policies; its name and its digest now.
+fn touch(sandbox: &Sandbox, file: &str) -> (String, String) {
+    let path = sandbox.path(&format!("policies/{file}"));
+    let comment = if file == "access.cedar" { "\n// changed\n" } else { "\n# changed\n" };
+    let text = fs::read_to_string(&path).unwrap() + comment;
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    fs::write(path, text).unwrap();
+    (file.to_owned(), to_hex(&digest))
+}
+
+#[test]
+fn no_file_of_policies_comes_into_force_unseen() {
+    let sandbox = Sandbox::new();
+    let mut daemon = sandbox.start();
+    sandbox.provision();
+    let files = ["access.cedar", "crypto.toml", "limits.toml"];
+    let first = loaded(&sandbox);
+    assert_eq!(first.iter().map(|(file, _)| file.as_str()).collect::<Vec<_>>(), files, "from the beginning");
+    let mut expected = first;
+    let read_again = |daemon: &Daemon| {
+        let before = daemon.said(READ).count();
+        daemon.signal(Signal::HUP);
+        daemon.wait_until(READ, || daemon.said(READ).count() > before);
+    };
+    for file in files {
+        // While it runs.
+        expected.push(touch(&sandbox, file));
+        read_again(&daemon);
+        assert_eq!(loaded(&sandbox), expected, "{file} at a signal");
+        // While it is locked nothing can be recorded: the unlock does.
+        sandbox.done(&["lock"]);
+        expected.push(touch(&sandbox, file));
+        read_again(&daemon);
+        sandbox.done(&["unlock"]);
+        assert_eq!(loaded(&sandbox), expected, "{file} while locked");
+        // While it is not there.
+        expected.push(touch(&sandbox, file));
+        assert!(daemon.stop().success());
+        daemon = sandbox.resume();
+        assert_eq!(loaded(&sandbox), expected, "{file} at a restart");
+    }
+    // What is as it was is no news, however often it is read.
+    read_again(&daemon);
+    sandbox.done(&["lock"]);
+    sandbox.done(&["unlock"]);
+    assert!(daemon.stop().success());
+    let _daemon = sandbox.resume();
+    assert_eq!(loaded(&sandbox), expected);
+    // Each names what was in force before it.
+    let trail = sandbox.done(&["audit", "list", "--act", "policy.load"])["audit"]["entries"].clone();
+    for file in files {
+        let of = |one: &&Value| one["details"]["file"] == file;
+        let records: Vec<&Value> = trail.as_array().unwrap().iter().filter(of).collect();
+        assert_eq!(records[0]["details"]["before"], "none");
+        for pair in records.windows(2) {
+            assert_eq!(pair[0]["details"]["digest"], pair[1]["details"]["before"], "{file}");
+        }
+    }
 }

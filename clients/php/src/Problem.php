@@ -31,6 +31,7 @@ final class Problem
             'changed-meanwhile', 'idempotency-key-reused', 'shown-once', 'ca-in-use', 'ca-roll-state', 'rotation-under-way',
             'index-rotation-state', 'index-given-up', 'not-in-escrow',
             'weak-password', 'link-ended', 'wrong-key-state', 'too-many-sessions', 'admin-is-there', 'too-many-projects',
+            'too-many-things',
         ],
         Denied::class => [
             'certificate-missing', 'certificate-not-enrolled', 'certificate-not-valid', 'certificate-revoked',
@@ -44,7 +45,7 @@ final class Problem
         CannotOpen::class => ['cannot-open', 'key-disabled', 'key-destroyed', 'key-window-over'],
         Limited::class => [
             'requests-limited', 'fields-limited', 'too-many-in-flight', 'budget-exhausted', 'authentication-limited',
-            'renewal-limited', 'too-many-idempotency-keys',
+            'renewal-limited', 'too-many-idempotency-keys', 'trail-busy',
         ],
         Unavailable::class => [
             'sign-ins-busy', 'locked', 'token-away', 'journal-full', 'wrong-state', 'fault', 'body-too-slow', 'client-gone',

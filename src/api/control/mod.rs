@@ -8,6 +8,8 @@
 //!
 //! A body has to be `application/json`: a page in the user's browser can send other types, with the user's certificate.
 
+#[cfg(test)]
+mod expected;
 pub(super) mod export;
 mod members;
 pub(super) mod perform;

@@ -53,11 +53,12 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/users/{user}/certificates", "certificate issue-user")
         .makes("certificate-issued")
         .says("Sign a certificate over the public key of a user's signing request.")
-        .refuses(CERTIFICATE)
+        .refuses(USER_CERTIFICATE)
         .large(),
     Row::post("/v1/users/{user:name}/reset", "user reset")
         .makes("link")
-        .says("Make a one-time link that sets a user's password."),
+        .says("Make a one-time link that sets a user's password.")
+        .refuses(&[Code::TooManyApprovals]),
     Row::put("/v1/users/{user:name}/totp", "user enforce-totp")
         .says("Demand a second factor beside a user's password, or demand it no more."),
     Row::post("/v1/users/{user:name}/confirmation", "user ask-confirmation")
@@ -80,7 +81,7 @@ pub const ROWS: &[Row] = &[
     Row::get("/v1/projects/{project:name}", "project show")
         .shows("project-shown")
         .tagged()
-        .says("A project, with its first objects and endpoints."),
+        .says("A project, with its first hundred objects and endpoints, and whether there are more."),
     Row::put("/v1/projects/{project:name}/name", "project life rename")
         .says("Give a project another name; ids never change.")
         .refuses(NEW),
@@ -106,7 +107,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects/{project}/members", "project member add")
         .says("Make a user a member; one that is there stays."),
     Row::delete("/v1/projects/{project}/members/{user}", "project member remove")
-        .says("End a membership; one that is not there stays away."),
+        .says("End a membership."),
     Row::post("/v1/projects/{project}/proposals", "project member propose")
         .makes("approval")
         .says("Ask a second person to let a user in.")
@@ -137,7 +138,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects/{project}/objects", "object create")
         .makes("object")
         .says("Make an object with its first key version.")
-        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway]),
+        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TokenAway, Code::TooManyThings]),
     Row::get("/v1/projects/{project}/objects/{object:name}", "object show")
         .shows("object")
         .tagged()
@@ -237,7 +238,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects/{project}/endpoints", "endpoint create")
         .makes("endpoint")
         .says("Make an endpoint, without certificate, API key or grant.")
-        .refuses(NEW),
+        .refuses(&[Code::AlreadyExists, Code::BadName, Code::TooManyThings]),
     Row::get("/v1/projects/{project}/endpoints/{endpoint:name}", "endpoint show")
         .shows("endpoint-shown")
         .tagged()
@@ -287,14 +288,15 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/projects/{project}/endpoints/{endpoint}/api-keys", "api-key create")
         .makes("api-key-made")
         .says("Make an API key; the answer is the only one that shows it.")
-        .refuses(&[Code::BadName]),
+        .refuses(&[Code::BadName, Code::TooManyThings]),
     Row::get("/v1/api-keys/{id}", "api-key show")
         .shows("api-key-shown")
         .tagged()
         .says("An API key with its endpoint and its budgets, without its text."),
     Row::post("/v1/api-keys/{id}/rotate", "api-key rotate")
         .makes("api-key-rotated")
-        .says("Make the API key that takes another's place; both count for a time."),
+        .says("Make the API key that takes another's place; both count for a time.")
+        .refuses(&[Code::TooManyThings]),
     Row::put("/v1/api-keys/{id}/expiry", "api-key expire")
         .shows("api-key")
         .says("Give an API key another end, or none."),
@@ -328,7 +330,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/users/{user}/certificates/enrol", "certificate enrol-user")
         .makes("certificate-enrolled")
         .says("Let a certificate of an outside CA count for the user it names.")
-        .refuses(CERTIFICATE)
+        .refuses(USER_CERTIFICATE)
         .large(),
     Row::post("/v1/projects/{project}/endpoints/{endpoint}/certificates/enrol", "certificate enrol")
         .makes("certificate-enrolled")
@@ -458,7 +460,7 @@ const SET: &str = "budget set";
 const RAISE: &str = "budget raise";
 const NEW: &[Code] = &[Code::AlreadyExists, Code::BadName];
 const ENDED: &[Code] = &[Code::ApprovalEnded, Code::WrongKeyState];
-const WALK: &[Code] = &[Code::TooManyInFlight];
+const WALK: &[Code] = &[Code::TrailBusy];
 const INDEX_ROOT: &[Code] = &[Code::IndexRotationState, Code::TokenAway];
 const DESTRUCTION: &str = "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction";
 const CANCEL_DESTRUCTION: &str =
@@ -466,6 +468,7 @@ const CANCEL_DESTRUCTION: &str =
 const KEY_STATE: &[Code] = &[Code::WrongKeyState];
 const LAST: &[Code] = &[Code::LastAdmin];
 const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
+const USER_CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway, Code::TooManyApprovals];
 
 /// The resource that a change at `path` changes: the nearest one that has an ETag, there or above; its row and its path.
 #[must_use]

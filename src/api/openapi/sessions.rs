@@ -77,7 +77,7 @@ pub(super) fn all() -> Vec<Route> {
             "Set a password by a one-time link.",
             Some("UseLink"),
             Shape::Json("LinkUsed"),
-            &[Code::LinkEnded, Code::SignInsBusy, Code::WeakPassword],
+            &[Code::LinkEnded, Code::SignInsBusy, Code::TooManyApprovals, Code::WeakPassword],
         ),
         route(
             "put",
