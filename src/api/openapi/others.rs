@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::operations::{EVERYBODY, Form, Operation, PROBLEM, Refusals};
-use super::sessions;
+use super::{headers, sessions};
 use crate::api::{info, statistics_csv};
 use crate::domain::refusal::Code;
 
@@ -281,13 +281,16 @@ impl Route {
             Shape::Text(content_type) => json!({ content_type: text() }),
             Shape::Nothing => Value::Null,
         };
-        let (status, done) = match self.answer {
+        let (status, mut done) = match self.answer {
             Shape::Made(_) => ("201", json!({ "description": "Done.", "content": content })),
             Shape::Nothing => ("204", json!({ "description": "Done." })),
             Shape::Json(_) | Shape::JsonOrCsv(_) | Shape::Text(_) => {
                 ("200", json!({ "description": "Done.", "content": content }))
             }
         };
+        if matches!(self.id, "state" | "statistics-rows") {
+            done["headers"] = Map::from_iter([headers::checkpoint()]).into();
+        }
         responses.insert(status.into(), done);
         if self.id == "ready" {
             let content = json!({ "text/plain": text() });
