@@ -12,7 +12,7 @@ use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 const SAME: [&str; 9] = ["ID", "ENDPOINT", "LABEL", "P50", "P95", "P99", "API", "CA", "KEK"];
 
 /// All that rows of statistics are told apart by.
-const GROUP: &str = "time,project,endpoint,object,operation,outcome";
+const GROUP: &str = "time,user,project,endpoint,object,operation,outcome";
 
 fn told(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -227,7 +227,7 @@ fn no_value_is_english_where_indonesian_is_spoken() {
     let moved = shown(&[&["key", "show", OBJECT, "1"], &of[..]].concat());
     assert!(moved.contains("disable -> nonaktif"), "{moved}");
     assert!(shown(&["status"]).starts_with("keadaan       beroperasi\n"));
-    assert!(shown(&["statistics", "--group", GROUP]).contains("PROYEK"));
+    assert!(shown(&["statistics", "--group", GROUP]).contains("PENGGUNA"));
 
     assert!(shown(&["audit", "check"]).starts_with("jurnal\n"));
     sandbox.done(&["audit", "export", "--output", "semua.cbor"]);

@@ -7,6 +7,7 @@ use super::operations::{EVERYBODY, Form, Operation, PROBLEM, Refusals};
 use super::{headers, sessions};
 use crate::api::{info, statistics_csv};
 use crate::domain::refusal::Code;
+use crate::domain::statistics_report::Dimension;
 
 /// What any request on data may be refused with before it is looked at.
 const APPLICATION: &[Code] = &[
@@ -325,12 +326,14 @@ impl Route {
             parameters.push(in_path(name));
         }
         if self.id == "statistics-rows" {
+            let groups = Dimension::ALL.map(Dimension::name).join(", ");
+            let groups = format!("Any of {groups}, with commas between.");
             let several = json!({ "type": "array", "items": text });
             for (name, schema) in [
                 ("resolution", json!({ "enum": ["minute", "hour", "day", "month"] })),
                 ("from", json!({ "type": "integer", "minimum": 0, "description": "Seconds since 1970." })),
                 ("to", json!({ "type": "integer", "minimum": 0, "description": "Seconds since 1970." })),
-                ("group", text.clone()),
+                ("group", json!({ "type": "string", "description": groups })),
                 ("format", json!({ "enum": ["json", "csv"] })),
                 ("project", several.clone()),
                 ("endpoint", several),
