@@ -7,10 +7,12 @@
 //! ```
 //!
 //! `from` defaults to 60 buckets ago, `to` to now; buckets count whole. `project` and `endpoint` may be given again: of any of
-//! them. `group` names what rows are told apart by: `time`, `project`, `endpoint`, `object`, `operation`, `outcome`. Without
-//! `time` there is one row for the whole period; without `group` rows are as they are stored, by all but the project.
+//! them. `group` names what rows are told apart by: `time`, `user`, `project`, `endpoint`, `object`, `operation`, `outcome`. Without
+//! `time` there is one row for the whole period; without `group` rows are as they are stored, by all but user and project.
+//! What is of a project stands in the row of each of its members: rows by user may add up to more than `totals`, which count it
+//! once.
 //!
-//! A row has of `start`, `project`, `endpoint`, `object` (with their names), `operation` and `outcome` those that it is told
+//! A row has of `start`, `user`, `project`, `endpoint`, `object` (with their names), `operation` and `outcome` those that it is told
 //! apart by, and then the counts:
 //!
 //! ```text
@@ -30,7 +32,7 @@
 //! are all there; those of before are gone, and part of the longer ones.
 //!
 //! Whoever may not read everyone's gets what is of the projects it is a member of: rows, totals and CSV are as if there were
-//! no other project, and empty for a member of none. `user` keeps to the projects that this user is a member of; whoever may not
+//! no other project, and empty for a member of none; by user there is itself alone. `user` keeps to the projects that this user is a member of; whoever may not
 //! read everyone's names itself, or is refused.
 
 use std::collections::BTreeSet;
@@ -40,7 +42,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::appliance::{
-    Appliance, StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow, Target,
+    Appliance, StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow, Target, Visible,
 };
 use crate::domain::access::Act;
 use crate::domain::name::Name;
@@ -97,6 +99,10 @@ async fn found(
         };
         let visible =
             operational.noted(&signed_in, &[(Act::StatisticsReadAll, Target::Appliance)], visible)?;
+        asked.query.only.user = match (&asked.user, &visible) {
+            (None, Visible::Of(_)) => Some(signed_in.who().0.to_owned()),
+            (named, _) => named.clone(),
+        };
         asked.query.only.keep_to(visible);
         let found = operational.statistics(&asked.query)?;
         Ok((asked, found))
@@ -136,6 +142,7 @@ fn row(grouping: Grouping, row: &StatisticsRow) -> Value {
                 told.insert("start".into(), group.start.map(start).into());
                 continue;
             }
+            Dimension::User => (group.user.map(|id| id.to_string()), Some(name(&row.user_name))),
             Dimension::Project => (group.project.map(|id| id.to_string()), Some(name(&row.project_name))),
             Dimension::Endpoint => (group.endpoint.map(|id| id.to_string()), Some(name(&row.endpoint_name))),
             Dimension::Object => (group.object.map(|id| id.to_string()), Some(name(&row.object_name))),
@@ -219,7 +226,7 @@ fn parse(query: &str, now: Now) -> Result<Asked, Refusal> {
                 // A comma may come as it is or encoded.
                 grouping = value.replace("%2C", ",").parse().map_err(|()| {
                     refuse(
-                        "group is one or more of time, project, endpoint, object, operation and outcome, with commas between.",
+                        "group is one or more of time, user, project, endpoint, object, operation and outcome, with commas between.",
                     )
                 })?;
             }

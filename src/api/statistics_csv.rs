@@ -20,7 +20,7 @@ pub(super) fn text(query: &StatisticsQuery, found: &StatisticsFound) -> Vec<u8> 
         match dimension {
             Dimension::Time => out.push_str("start,"),
             // Writing to a String cannot fail.
-            Dimension::Project | Dimension::Endpoint | Dimension::Object => {
+            Dimension::User | Dimension::Project | Dimension::Endpoint | Dimension::Object => {
                 let _ = write!(out, "{0},{0}_name,", dimension.name());
             }
             Dimension::Operation | Dimension::Outcome => {
@@ -44,6 +44,7 @@ fn row(out: &mut String, query: &StatisticsQuery, row: &StatisticsRow) {
     for dimension in query.grouping.dimensions() {
         let _ = match dimension {
             Dimension::Time => write!(out, "{},", group.start.map(start).unwrap_or_default()),
+            Dimension::User => named(out, group.user, row.user_name.as_ref()),
             Dimension::Project => named(out, group.project, row.project_name.as_ref()),
             Dimension::Endpoint => named(out, group.endpoint, row.endpoint_name.as_ref()),
             Dimension::Object => named(out, group.object, row.object_name.as_ref()),

@@ -4,7 +4,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{EndpointId, ObjectId, ProjectId};
+use crate::domain::id::{EndpointId, ObjectId, ProjectId, UserId};
+use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
@@ -14,6 +15,7 @@ use crate::domain::statistics::{Resolution, Series};
 use crate::domain::statistics_report::{Dimension, Group, Grouping, Report, Sums};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::trace::Departed;
+use crate::domain::user::User;
 use crate::store::{Row, Scan, StoreError, Table};
 
 use super::access::Visible;
@@ -57,6 +59,8 @@ pub struct StatisticsFilter {
     pub operation: Option<Operation>,
     /// Of one result: 0 done, else a code's number.
     pub outcome: Option<u16>,
+    /// Of rows that are told apart by user, the one of this name alone.
+    pub user: Option<String>,
 }
 
 impl StatisticsFilter {
@@ -87,11 +91,13 @@ pub struct StatisticsFound {
     pub damaged: u64,
 }
 
-/// One row of an answer. Where its group has no project, endpoint or object, or there is none any more, it has no name.
+/// One row of an answer. Where its group has no user, project, endpoint or object, or there is none any more, it has no name.
 #[derive(Debug)]
 pub struct StatisticsRow {
     /// What it is about.
     pub group: Group,
+    /// The user's name.
+    pub user_name: Option<Name>,
     /// The project's name.
     pub project_name: Option<Name>,
     /// The endpoint's name.
@@ -206,7 +212,7 @@ impl Reading<'_> {
                 "The period has more than 500,000 rows: ask for a shorter one, or for a longer resolution.";
             return Err(Refusal::new(Code::BadRequest).detail(detail).into());
         }
-        let StatisticsFilter { projects, endpoints, object, operation, outcome } = &self.query.only;
+        let StatisticsFilter { projects, endpoints, object, operation, outcome, user } = &self.query.only;
         let is_wanted = endpoints.as_ref().is_none_or(|ids| ids.contains(&series.endpoint))
             && object.is_none_or(|id| Some(id) == series.object)
             && operation.is_none_or(|operation| Some(operation) == series.operation)
@@ -215,7 +221,8 @@ impl Reading<'_> {
             return Ok(());
         }
         let mut project = None;
-        if projects.is_some() || self.query.grouping.has(Dimension::Project) {
+        let by_user = self.query.grouping.has(Dimension::User);
+        if projects.is_some() || by_user || self.query.grouping.has(Dimension::Project) {
             let endpoint = self.names.endpoint(self.appliance, series.endpoint)?;
             project = endpoint.map(|endpoint| endpoint.project);
         }
@@ -225,7 +232,11 @@ impl Reading<'_> {
         match Listed::of(row)?.decode()? {
             Listed::Sound(counters) => {
                 let bucket = self.query.resolution.bucket(Timestamp::from_seconds(start));
-                self.report.count(bucket, project, series, &counters);
+                let users = match project.filter(|_| by_user) {
+                    Some(project) => self.names.members(self.appliance, project, user.as_deref())?,
+                    None => &[],
+                };
+                self.report.count(bucket, (project, users), series, &counters);
             }
             Listed::Damaged(row) => {
                 tracing::error!(%row, "a row of the statistics is lost");
@@ -242,6 +253,8 @@ struct Names {
     projects: HashMap<ProjectId, Option<Name>>,
     endpoints: HashMap<EndpointId, Option<Known>>,
     objects: HashMap<ObjectId, Option<Name>>,
+    users: HashMap<UserId, Option<Name>>,
+    members: HashMap<ProjectId, Vec<UserId>>,
 }
 
 /// An endpoint, also one that was deleted; that one has no name any more.
@@ -253,9 +266,11 @@ struct Known {
 impl Names {
     fn row(&mut self, appliance: &Operational, group: Group, sums: Sums) -> Result<StatisticsRow, Stop> {
         let endpoint = group.endpoint.map(|id| self.endpoint(appliance, id)).transpose()?.flatten();
+        let endpoint_name = endpoint.and_then(|endpoint| endpoint.name.clone());
         Ok(StatisticsRow {
             group,
-            endpoint_name: endpoint.and_then(|endpoint| endpoint.name.clone()),
+            user_name: group.user.map(|id| self.user(appliance, id)).transpose()?.flatten(),
+            endpoint_name,
             project_name: group.project.map(|id| self.project(appliance, id)).transpose()?.flatten(),
             object_name: group.object.map(|id| self.object(appliance, id)).transpose()?.flatten(),
             sums,
@@ -289,6 +304,40 @@ impl Names {
         let project = appliance.look_up::<Project>(Table::Projects, id.as_bytes())?;
         let name = project.and_then(Listed::sound).map(|project| project.name);
         Ok(self.projects.entry(id).or_insert(name).clone())
+    }
+
+    fn user(&mut self, appliance: &Operational, id: UserId) -> Result<Option<Name>, Stop> {
+        if let Some(known) = self.users.get(&id) {
+            return Ok(known.clone());
+        }
+        let user = appliance.look_up::<User>(Table::Users, id.as_bytes())?;
+        let name = user.and_then(Listed::sound).map(|user| user.name);
+        Ok(self.users.entry(id).or_insert(name).clone())
+    }
+
+    /// The members of a project; where `only` is said, no other than the one of that name.
+    fn members(
+        &mut self,
+        appliance: &Operational,
+        project: ProjectId,
+        only: Option<&str>,
+    ) -> Result<&[UserId], Stop> {
+        if !self.members.contains_key(&project) {
+            let mut all = Vec::new();
+            appliance.each(Table::Members, project.as_bytes(), |row_key, _| {
+                all.extend(Member::from_row_key(row_key).map(|(_, user)| user));
+                Ok(())
+            })?;
+            let mut members = Vec::new();
+            for id in all {
+                let name = self.user(appliance, id)?;
+                if only.is_none_or(|only| name.is_some_and(|name| name.as_str() == only)) {
+                    members.push(id);
+                }
+            }
+            self.members.insert(project, members);
+        }
+        Ok(self.members.get(&project).map_or(&[], Vec::as_slice))
     }
 
     fn object(&mut self, appliance: &Operational, id: ObjectId) -> Result<Option<Name>, Stop> {

@@ -9,6 +9,7 @@ use crate::desk::answer::{ApprovalLine, KeyAtStake, KeyVersion, Listed};
 use crate::desk::request;
 
 use super::columns::{Table, all};
+use super::echoed::word;
 use super::heads;
 use super::key;
 use super::say_answer::{self as say, fixed};
@@ -59,7 +60,7 @@ pub(super) fn list(listed: &[Listed<ApprovalLine>]) -> String {
         let project = format!("{}{}", project.as_deref().unwrap_or_default(), of_key(line));
         [
             id.clone(),
-            state.clone(),
+            word(state).to_owned(),
             what(kind).to_owned(),
             user.clone(),
             project,
@@ -147,7 +148,7 @@ pub(super) fn one(line: &ApprovalLine) -> String {
         reason,
         key,
     } = line;
-    let mut text = String::from(say::approval(id, state, what(kind), user, requester, asked, expires));
+    let mut text = String::from(say::approval(id, word(state), what(kind), user, requester, asked, expires));
     for (name, value) in [
         (heads::IN_PROJECT, project),
         (heads::CREDENTIAL, credential),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config::ConfigError;
 use crate::desk::answer::Refused;
 
+use super::echoed::{echoed, of_system};
 use super::say_trouble::{self as say, fixed};
 use super::words::{Said, refused};
 
@@ -64,7 +65,7 @@ impl fmt::Display for CliError {
                     io::ErrorKind::NotFound => fixed::NOT_THERE,
                     _ => fixed::RIGHTS,
                 };
-                write!(out, "{}: {source}\n  {hint}", path.display())
+                write!(out, "{}: {}\n  {hint}", echoed(&path.display().to_string()), of_system(source))
             }
             Self::Foreign(what) => out.write_str(what),
             Self::Own(what) => what.fmt(out),
@@ -78,7 +79,7 @@ impl fmt::Display for CliError {
                     io::ErrorKind::PermissionDenied => fixed::BECOME_ROOT,
                     _ => fixed::START_IT,
                 };
-                say::unreachable(socket.display(), source, hint).fmt(out)
+                say::unreachable(socket.display(), of_system(source), hint).fmt(out)
             }
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::crypto::checkpoint::{Checkpoint, CheckpointKey};
 
+use super::echoed::echoed;
 use super::error::CliError;
 use super::say_trouble::{self as say, fixed};
 
@@ -25,7 +26,7 @@ pub(super) fn read_checkpoints(path: &Path) -> Result<Vec<Checkpoint>, CliError>
         }
     };
     let found = find_checkpoints(&text)
-        .map_err(|(line, why)| CliError::Own(say::in_line(path.display(), line, why)))?;
+        .map_err(|(line, why)| CliError::Own(say::in_line(path.display(), line, echoed(why))))?;
     if found.is_empty() {
         return Err(own(path, fixed::NO_CHECKPOINT));
     }
@@ -40,7 +41,7 @@ pub(super) fn read_keys(path: &Path) -> Result<Vec<CheckpointKey>, CliError> {
         return Err(own(path, fixed::NO_KEYS));
     }
     let keys = blocks.iter().map(|block| CheckpointKey::from_spki(block.contents()));
-    keys.collect::<Result<_, _>>().map_err(|why| own(path, why.0))
+    keys.collect::<Result<_, _>>().map_err(|why| own(path, echoed(why.0)))
 }
 
 fn own(path: &Path, what: impl Display) -> CliError {

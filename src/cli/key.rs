@@ -10,6 +10,7 @@ use crate::domain::actor::Actor;
 use crate::domain::key_life::KeyState;
 
 use super::columns::{Line, Table};
+use super::echoed::word;
 use super::heads;
 use super::key_verify::VerifyWanted;
 use super::say_answer::fixed;
@@ -191,7 +192,7 @@ pub(super) fn versions<'a>(listed: impl IntoIterator<Item = Line<'a, KeyVersion>
 
 /// Its state, and what that does not tell.
 pub(super) fn state(version: &KeyVersion) -> String {
-    let mut text = version.state.clone();
+    let mut text = word(&version.state).to_owned();
     // Writing to a string does not fail.
     if version.compromised && version.state != KeyState::Compromised.name() {
         let _ = write!(text, " ({})", say::fixed::WAS_COMPROMISED);
@@ -210,7 +211,7 @@ fn until(end: Option<&String>, is_over: bool) -> Option<String> {
 /// A move, in a line.
 fn moved(line: &KeyMoveLine) -> String {
     let KeyMoveLine { what, state, time, actor, name, asked_by, asked_by_name, reason, windows } = line;
-    let mut text = format!("{time}  {what} -> {state}  {}", name.as_ref().unwrap_or(actor));
+    let mut text = format!("{time}  {what} -> {}  {}", word(state), name.as_ref().unwrap_or(actor));
     if let Some(who) = asked_by_name.as_ref().or(asked_by.as_ref()) {
         let _ = write!(text, ", {}", say::asked_by(who));
     }

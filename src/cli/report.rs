@@ -8,6 +8,7 @@ use crate::crypto::hex::to_hex;
 use crate::domain::chain_report::{Flaw, Report};
 use crate::domain::timestamp::Timestamp;
 
+use super::echoed::echoed;
 use super::say_proof::{self as say, fixed};
 use super::say_trouble;
 use super::verify::Comparison;
@@ -94,7 +95,7 @@ impl Verification {
         let exports = self.exports.iter().filter_map(|one| one.bad.as_ref().map(|bad| (&one.name, bad)));
         let pairs = self.comparisons.iter().filter_map(|two| two.bad.as_ref().map(|bad| (&two.one, bad)));
         let first = exports.chain(pairs).next();
-        first.map(|(name, bad)| say_trouble::not_proved(name, bad.text()))
+        first.map(|(name, bad)| say_trouble::not_proved(echoed(name), bad.text()))
     }
 }
 
@@ -134,7 +135,7 @@ impl ExportShown {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}\n", self.name);
+        let mut text = format!("{}\n", echoed(&self.name));
         let mut line = |what: Pair, value: &str| {
             // Writing to a string does not fail.
             let _ = writeln!(text, "  {what:<13}{value}");
@@ -206,7 +207,7 @@ impl ExportShown {
         if pruned > 0 {
             said.push(say::pruned(pruned).into());
         }
-        said.extend(self.notes.iter().cloned());
+        said.extend(self.notes.iter().map(|note| echoed(note)));
         said
     }
 }
@@ -226,7 +227,7 @@ impl ComparisonShown {
     fn text(&self) -> String {
         let mut text = format!("{}\n", say::in_common(&self.one, &self.other, self.blocks_in_common));
         let bad = self.bad.as_ref().map(|bad| String::from(say::bad(bad.text())));
-        for said in [self.note.clone(), bad].into_iter().flatten() {
+        for said in [self.note.as_deref().map(echoed), bad].into_iter().flatten() {
             let _ = writeln!(text, "  {said}");
         }
         text
@@ -241,8 +242,8 @@ impl FlawShown {
 
     fn text(&self) -> String {
         match self.block {
-            Some(sequence) => say::at_block(sequence, &self.why).into(),
-            None => self.why.clone(),
+            Some(sequence) => say::at_block(sequence, echoed(&self.why)).into(),
+            None => echoed(&self.why),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What the command line says of a verification, in English and Indonesian. What is bad, and what was noticed, is said by
-//! the chain's own check, in English.
+//! the chain's own check: [`super::say_echoed`] has it.
 
 use super::words::sentences;
 

@@ -11,6 +11,7 @@ use crate::desk::answer::{
 use super::api_key;
 use super::approval;
 use super::columns::{Line, Table, all};
+use super::echoed::{echoed, word};
 use super::endpoint_shown;
 use super::heads;
 use super::key;
@@ -145,7 +146,7 @@ fn clock(how: &Status) -> Option<String> {
 }
 
 fn status(how: &Status) -> String {
-    let mut text = format!("{:<14}{}", heads::HOW, how.state);
+    let mut text = format!("{:<14}{}", heads::HOW, word(&how.state));
     let mut line = |name: Pair, value: String| {
         // Writing to a string does not fail.
         let _ = write!(text, "\n{name:<14}{value}");
@@ -226,11 +227,11 @@ fn status(how: &Status) -> String {
         let whose =
             ending.name.as_ref().map_or_else(|| ending.of.clone(), |name| format!("{name} ({})", ending.of));
         let ends = if ending.mark_days == 0 { fixed::ENDED } else { fixed::ENDS };
-        let (days, when, hint) = (ending.days_left, &ending.not_after, &ending.hint);
+        let (days, when, hint) = (ending.days_left, &ending.not_after, echoed(&ending.hint));
         let days = if days >= 0 { say::days_left(days).into() } else { String::new() };
         line(heads::EXPIRY, format!("{whose} {ends} {when}{days}: {hint}"));
     }
-    line(heads::MEMORY, how.memory.clone());
+    line(heads::MEMORY, word(&how.memory).to_owned());
     text
 }
 

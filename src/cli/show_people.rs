@@ -3,10 +3,13 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{Account, Explained, MemberLine};
+use crate::desk::report_words::Language;
 
 use super::columns::{Line, Table};
+use super::echoed::{echoed, word};
 use super::heads;
 use super::say_answer::{self as say, fixed};
+use super::words::spoken;
 
 pub(super) fn users<'a>(listed: impl IntoIterator<Item = Line<'a, Account>>) -> String {
     let mut table = Table::new([
@@ -41,7 +44,8 @@ pub(super) fn explanation(explained: &Explained) -> String {
         let _ = write!(text, "\n{head:<9}{said}");
     };
     for rule in rules {
-        line(&rule.effect, &format!("{}: {}", rule.id, rule.why));
+        let alasan = rule.alasan.as_ref().filter(|_| spoken() == Language::Indonesian);
+        line(word(&rule.effect), &format!("{}: {}", rule.id, alasan.unwrap_or(&rule.why)));
     }
     for id in broken {
         line(fixed::BROKEN.text(), say::unevaluated(id).as_ref());
@@ -50,7 +54,7 @@ pub(super) fn explanation(explained: &Explained) -> String {
         line("", fixed::NO_RULE.text());
     }
     for why in but {
-        line(fixed::BUT.text(), why);
+        line(fixed::BUT.text(), &echoed(why));
     }
     text
 }

@@ -50,7 +50,8 @@ pub(super) struct Statistics {
     /// minute, hour, day or month; without, the shortest of which the period has at most 120
     #[arg(long)]
     resolution: Option<String>,
-    /// What rows are told apart by, with commas between: time, project, endpoint, object, operation, outcome
+    /// What rows are told apart by, with commas between: time, user, project, endpoint, object,
+    /// operation, outcome; what is of a project is in the row of each of its members
     #[arg(long, default_value = "time", value_name = "WORDS")]
     group: String,
 }
@@ -120,6 +121,7 @@ pub(super) fn text(found: &StatisticsTable) -> String {
 fn head(word: &str) -> Pair {
     match word {
         "time" => heads::TIME,
+        "user" => heads::USER,
         "project" => heads::PROJECT,
         "endpoint" => heads::ENDPOINT,
         "object" => heads::OBJECT,
@@ -131,6 +133,7 @@ fn head(word: &str) -> Pair {
 fn label(row: &StatisticsLine, word: &str) -> String {
     let value = match word {
         "time" => &row.start,
+        "user" => &row.user,
         "project" => &row.project,
         "endpoint" => &row.endpoint,
         "object" => &row.object,

@@ -205,4 +205,7 @@ pub struct RuleLine {
     pub effect: String,
     /// Its `@why`.
     pub why: String,
+    /// Its `@alasan`, the same in Indonesian; none where nobody wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alasan: Option<String>,
 }

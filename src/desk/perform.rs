@@ -51,8 +51,12 @@ impl Request {
         prepared: Prepared,
         now: Now,
     ) -> Result<Done, Stop> {
-        let acts = self.acts()?;
-        let done = self.carry_out((appliance, asker), &acts, prepared, now);
+        let wanted = match self {
+            Self::Statistics(wanted) => Self::Statistics(wanted.of_asker(appliance, asker)),
+            other => other,
+        };
+        let acts = wanted.acts()?;
+        let done = wanted.carry_out((appliance, asker), &acts, prepared, now);
         if let Err(Stop::Refused(refusal)) = &done {
             asker.record_refused(appliance, &acts, refusal.code, now);
         }

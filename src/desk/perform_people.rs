@@ -98,6 +98,7 @@ impl request::Policy {
             id: rule.id,
             effect: if rule.forbids { "forbid" } else { "permit" }.into(),
             why: rule.why,
+            alasan: rule.alasan,
         });
         let rules = rules.collect();
         Ok(Done::Explained(Explained { allowed: is_allowed, rules, broken, but }))

@@ -1,7 +1,9 @@
 //! A report as CSV (RFC 4180) in UTF-8: the facts first, then each table with a line of names, blank lines between. Its words are
-//! the stable English ones. What a spreadsheet would take for a formula is made text.
+//! the stable English ones; what a note says stands beside it in Indonesian (`catatan-…`), as on the page. What a spreadsheet
+//! would take for a formula is made text.
 
 use super::report::Report;
+use super::report_words::Language;
 
 impl Report {
     /// All of it.
@@ -12,6 +14,11 @@ impl Report {
         facts.extend(self.head());
         facts.extend(self.facts.iter().cloned());
         facts.extend(self.notes.iter().map(|note| ("note".to_owned(), note.clone())));
+        facts.extend(self.notes.iter().filter_map(|note| {
+            let word = format!("note-{note}");
+            let sentence = Language::Indonesian.say(&word);
+            (sentence != word).then(|| (format!("catatan-{note}"), sentence.to_owned()))
+        }));
         facts.extend(self.next.map(|next| ("next".to_owned(), next.to_string())));
         line(&mut out, ["name", "value"].into_iter());
         for (name, value) in &facts {
@@ -57,6 +64,11 @@ mod tests {
         let plain = report("x").csv();
         assert!(plain.starts_with("name,value\r\nreport,incident\r\nmade,x\r\n"), "{plain}");
         assert!(plain.ends_with("\r\n\r\nx,fields\r\nx,12\r\n"), "{plain}");
+        let mut beside = report("x");
+        beside.notes = vec!["erasure-not-yet".into(), "of-nobody".into()];
+        let notes = "note,erasure-not-yet\r\nnote,of-nobody\r\n\
+                     catatan-erasure-not-yet,Belum tersedia: pemusnahan untuk satu subjek.\r\n";
+        assert!(beside.csv().contains(notes), "{}", beside.csv());
         assert!(plain.contains("checkpoint-sequence,7\r\n") && plain.contains("next,9\r\n"));
     }
 }

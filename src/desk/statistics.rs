@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
-use crate::appliance::{Appliance, StatisticsFound, StatisticsQuery, StatisticsRow, Stop};
+use crate::appliance::{Appliance, StatisticsFound, StatisticsQuery, StatisticsRow, Stop, Visible};
 use crate::domain::name::Name;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -43,7 +43,8 @@ pub struct Statistics {
     pub to: Option<String>,
     /// `minute`, `hour`, `day` or `month`; what gives at most 120 buckets without.
     pub resolution: Option<String>,
-    /// What rows are told apart by, words with commas between; `time` without.
+    /// What rows are told apart by, words with commas between; `time` without. By `user`, whoever may not read everyone's sees
+    /// itself alone.
     pub group: Option<String>,
 }
 
@@ -80,7 +81,10 @@ pub struct StatisticsTable {
 pub struct StatisticsLine {
     /// The first second of its bucket.
     pub start: Option<String>,
-    /// The project's name, or its id where it has none any more.
+    /// The user's name, or its id where it has none any more: what is of a project is in the row of each of its members.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The project's, likewise.
     pub project: Option<String>,
     /// The endpoint's, likewise.
     pub endpoint: Option<String>,
@@ -125,6 +129,21 @@ pub struct Counts {
 }
 
 impl Statistics {
+    /// As `asker` may ask it: by user, whoever may not read everyone's asks for its own.
+    pub(super) fn of_asker(mut self, appliance: &Appliance, asker: &Asker) -> Self {
+        let words = self.group.as_deref().unwrap_or_default();
+        let by_user = words.parse::<Grouping>().is_ok_and(|grouping| grouping.has(Dimension::User));
+        if let Asker::User(signed_in) = asker
+            && by_user
+            && self.user.is_none()
+            && let Ok(operational) = appliance.unlocked()
+            && let Ok(Visible::Of(_)) = operational.visible_statistics(signed_in)
+        {
+            self.user = Some(signed_in.who().0.to_owned());
+        }
+        self
+    }
+
     pub(super) fn perform(
         self,
         appliance: &Appliance,
@@ -155,6 +174,7 @@ impl Statistics {
             })?,
         };
         let mut only = appliance.statistics_of(project.as_deref(), endpoint.as_deref(), object.as_deref())?;
+        only.user.clone_from(&user);
         if let Some(user) = user {
             only.keep_to(match asker {
                 Asker::Local(_) => appliance.memberships_of(&user)?,
@@ -220,6 +240,7 @@ impl From<&StatisticsRow> for StatisticsLine {
         let named = |name: &Option<Name>, id: Option<String>| name.as_ref().map(Name::to_string).or(id);
         Self {
             start: group.start.map(|start| Timestamp::from_seconds(start).to_string()),
+            user: named(&row.user_name, group.user.map(|id| id.to_string())),
             project: named(&row.project_name, group.project.map(|id| id.to_string())),
             endpoint: named(&row.endpoint_name, group.endpoint.map(|id| id.to_string())),
             object: named(&row.object_name, group.object.map(|id| id.to_string())),

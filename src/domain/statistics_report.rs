@@ -1,10 +1,10 @@
-//! Rows of the statistics added up: by bucket of time, project, endpoint, object, operation, outcome, or by any of these
+//! Rows of the statistics added up: by bucket of time, user, project, endpoint, object, operation, outcome, or by any of these
 //! together; and over all.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::id::{EndpointId, ObjectId, ProjectId};
+use super::id::{EndpointId, ObjectId, ProjectId, UserId};
 use super::operation::Operation;
 use super::statistics::{Counters, Series};
 
@@ -27,12 +27,14 @@ pub enum Dimension {
     Operation,
     /// With what result.
     Outcome,
+    /// Whose project's endpoint asked: what is of a project is each of its members'.
+    User,
 }
 
 impl Dimension {
     /// All of them, in the order of rows.
-    pub const ALL: [Self; 6] =
-        [Self::Time, Self::Project, Self::Endpoint, Self::Object, Self::Operation, Self::Outcome];
+    pub const ALL: [Self; 7] =
+        [Self::Time, Self::User, Self::Project, Self::Endpoint, Self::Object, Self::Operation, Self::Outcome];
 
     /// The word in queries.
     #[must_use]
@@ -44,6 +46,7 @@ impl Dimension {
             Self::Object => "object",
             Self::Operation => "operation",
             Self::Outcome => "outcome",
+            Self::User => "user",
         }
     }
 }
@@ -93,6 +96,8 @@ impl FromStr for Grouping {
 pub struct Group {
     /// First second of the bucket, since 1970.
     pub start: Option<u64>,
+    /// None also where the project has no members.
+    pub user: Option<UserId>,
     /// None also where the endpoint's row is gone.
     pub project: Option<ProjectId>,
     /// Who asked.
@@ -170,8 +175,15 @@ impl Report {
         }
     }
 
-    /// Adds one row in, of the bucket that begins at `start`.
-    pub fn count(&mut self, start: u64, project: Option<ProjectId>, series: &Series, counters: &Counters) {
+    /// Adds one row in, of the bucket that begins at `start`. Where rows are told apart by user it counts for each of `users`, the
+    /// project's members, or for nobody; once in the totals.
+    pub fn count(
+        &mut self,
+        start: u64,
+        (project, users): (Option<ProjectId>, &[UserId]),
+        series: &Series,
+        counters: &Counters,
+    ) {
         self.totals.add(counters, series.outcome);
         if counters.requests > 0 {
             *self.outcomes.entry(series.outcome).or_default() += counters.requests;
@@ -179,12 +191,23 @@ impl Report {
         let by = |dimension| self.grouping.has(dimension);
         let group = Group {
             start: by(Dimension::Time).then_some(start),
+            user: None,
             project: project.filter(|_| by(Dimension::Project)),
             endpoint: by(Dimension::Endpoint).then_some(series.endpoint),
             object: series.object.filter(|_| by(Dimension::Object)),
             operation: series.operation.filter(|_| by(Dimension::Operation)),
             outcome: by(Dimension::Outcome).then_some(series.outcome),
         };
+        if users.is_empty() || !by(Dimension::User) {
+            self.add(group, series, counters);
+            return;
+        }
+        for user in users {
+            self.add(Group { user: Some(*user), ..group }, series, counters);
+        }
+    }
+
+    fn add(&mut self, group: Group, series: &Series, counters: &Counters) {
         if self.rows.len() >= self.rows_max && !self.rows.contains_key(&group) {
             self.is_cut = true;
             self.next_from = group.start.map(|start| self.next_from.map_or(start, |next| next.min(start)));
@@ -232,10 +255,10 @@ mod tests {
     fn report(grouping: &str, rows_max: usize) -> Report {
         let mut report = Report::new(grouping.parse().unwrap(), rows_max);
         for start in [60, 120, 180] {
-            report.count(start, None, &series(1, 0, 0), &requests(3));
-            report.count(start, None, &series(1, 9, 0), &fields(30));
-            report.count(start, None, &series(2, 0, 51), &requests(2));
-            report.count(start, None, &series(2, 9, 51), &fields(2));
+            report.count(start, (None, &[]), &series(1, 0, 0), &requests(3));
+            report.count(start, (None, &[]), &series(1, 9, 0), &fields(30));
+            report.count(start, (None, &[]), &series(2, 0, 51), &requests(2));
+            report.count(start, (None, &[]), &series(2, 9, 51), &fields(2));
         }
         report.finish();
         report
@@ -250,6 +273,7 @@ mod tests {
             ("operation", 1),
             ("time,outcome", 6),
             ("project", 1),
+            ("user", 1),
         ] {
             let report = report(grouping, 100);
             assert_eq!(report.rows.len(), rows, "{grouping}");
@@ -265,6 +289,21 @@ mod tests {
         assert!("time,hour".parse::<Grouping>().is_err() && "".parse::<Grouping>().is_err());
         let words: Vec<_> = Grouping::SERIES.dimensions().map(Dimension::name).collect();
         assert_eq!(words, ["time", "endpoint", "object", "operation", "outcome"]);
+    }
+
+    #[test]
+    fn what_is_of_a_project_is_each_of_its_members() {
+        let (siti, tono) = (UserId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
+        let mut report = Report::new("user".parse().unwrap(), 9);
+        let mut by_time = Report::new(Grouping::TIME, 9);
+        for users in [&[siti, tono][..], &[siti], &[]] {
+            report.count(60, (None, users), &series(1, 0, 0), &requests(3));
+            by_time.count(60, (None, users), &series(1, 0, 0), &requests(3));
+        }
+        let told = report.rows.iter().map(|(group, sums)| (group.user, sums.counters.requests));
+        assert_eq!(told.collect::<Vec<_>>(), [(None, 3), (Some(siti), 6), (Some(tono), 3)]);
+        assert_eq!((report.totals.counters.requests, by_time.rows.len()), (9, 1));
+        assert_eq!(sum(&by_time), by_time.totals);
     }
 
     #[test]

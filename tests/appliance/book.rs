@@ -36,6 +36,7 @@ impl Book {
             "sent": sent,
             "status": answer.status,
             "type": answer.header("content-type"),
+            "headers": answer.headers(),
             // An export is no text.
             "body": String::from_utf8_lossy(&answer.body),
         });
@@ -56,19 +57,26 @@ impl Book {
     }
 
     pub(crate) fn judge(&self) {
-        let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-        let judge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/judge.py");
-        let mut judge = Command::new(python)
-            .arg(judge)
-            .arg(COMMITTED)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("python3 starts; PYTHON names another");
-        // A judge that breaks off has said why.
-        let _ = judge.stdin.take().unwrap().write_all(self.exchanges.join("\n").as_bytes());
-        let output = judge.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}\n(python3 -m pip install -r tests/requirements.txt)");
+        if let Err(said) = judged(&self.exchanges) {
+            panic!("{said}\n(python3 -m pip install -r tests/requirements.txt)");
+        }
     }
+}
+
+/// What the judge says of exchanges, a complaint a line.
+pub(crate) fn judged(exchanges: &[String]) -> Result<(), String> {
+    let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let judge = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/judge.py");
+    let mut judge = Command::new(python)
+        .arg(judge)
+        .arg(COMMITTED)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python3 starts; PYTHON names another");
+    // A judge that breaks off has said why.
+    let _ = judge.stdin.take().unwrap().write_all(exchanges.join("\n").as_bytes());
+    let output = judge.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(said.into_owned()) }
 }

@@ -35,6 +35,7 @@ mod gone_keys;
 mod index;
 mod index_rotation;
 mod journal;
+mod judged_headers;
 mod kek_rotation;
 mod key_closings;
 mod key_destruction;

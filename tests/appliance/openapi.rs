@@ -130,7 +130,7 @@ fn about(world: &World, book: &mut Book) {
     for path in ["/health/alive", "/health/ready"] {
         assert_eq!(book.ask(&nobody, "GET", path, &[], &Value::Null).status, 200);
     }
-    for path in ["/health/state", "/metrics", "/v1/statistics?resolution=hour&group=time,object"] {
+    for path in ["/health/state", "/metrics", "/v1/statistics?resolution=hour&group=time,user,object"] {
         book.resource("GET", path, Value::Null);
     }
     book.resource("GET", "/v1/statistics?resolution=day&format=csv", Value::Null);

@@ -159,6 +159,13 @@ fn a_report_is_a_page_and_a_sheet() {
     assert!(run(&world, "erasure --output hapus.html --language en", "").status.success());
     let page = fs::read_to_string(world.sandbox.path("hapus.html")).unwrap();
     assert!(page.contains("<html lang=\"en\">") && page.contains("Not offered yet"), "{page}");
+    let sheet = String::from_utf8(run(&world, "erasure", "").stdout).unwrap();
+    assert!(sheet.contains("note,erasure-offered\r\n"), "{sheet}");
+    for sentence in
+        ["catatan-erasure-offered,\"Tersedia: pencabutan", "catatan-erasure-not-yet,Belum tersedia: "]
+    {
+        assert!(sheet.contains(sentence), "{sheet}");
+    }
     let sheet = run(&world, "processing", "");
     let sheet = String::from_utf8(sheet.stdout).unwrap();
     assert!(sheet.starts_with("name,value\r\nreport,processing\r\n"), "{sheet}");

@@ -1,5 +1,7 @@
 //! `GET /v1/statistics`: who may read, what each part of the query selects, how rows are added up, and in which form.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::client::refusal;
@@ -292,6 +294,47 @@ fn an_admin_sees_each_users_and_a_user_its_own() {
     assert_eq!(none["totals"]["requests"], 0);
     assert_eq!(world.done("statistics --user tono")["statistics"]["totals"]["requests"], 1);
     assert_eq!(world.sandbox.refused(&["statistics", "--user", "nobody"]), "not-found");
+    by_user(&world, [&admin, &rina, &siti, &tono]);
+}
+
+/// All of them at once, for whoever sees everyone's; a user is told of itself alone, whoever shares its projects.
+fn by_user(world: &World, [admin, rina, siti, tono]: [&Person; 4]) {
+    world.done("project member add siti --project gudang");
+    let of = |rows: &Value, name: &str| {
+        let told = |row: &Value| (row[name].as_str().unwrap_or("-").to_owned(), requests(row));
+        rows.as_array().unwrap().iter().map(told).collect::<BTreeMap<_, _>>()
+    };
+    let told = |pairs: &[(&str, u64)]| -> BTreeMap<String, u64> {
+        pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    let everyone = told(&[("siti", 4), ("tono", 1)]);
+    for (who, expected, total) in [
+        (admin, everyone.clone(), 4),
+        (rina, everyone.clone(), 4),
+        (siti, told(&[("siti", 4)]), 4),
+        (tono, told(&[("tono", 1)]), 1),
+    ] {
+        let rows = who.get("/v1/statistics?resolution=day&group=user").ok();
+        assert_eq!((of(&rows["rows"], "user_name"), requests(&rows["totals"])), (expected.clone(), total));
+        let table = who.get("/v1/statistics/table?group=user").ok();
+        assert_eq!((of(&table["rows"], "user"), requests(&table["totals"])), (expected, total));
+    }
+    let shared = tono.get("/v1/statistics/table?group=user,project&project=gudang").ok();
+    assert_eq!(of(&shared["rows"], "user"), told(&[("tono", 1)]));
+    let one = admin.get("/v1/statistics?resolution=day&group=user&user=tono").ok();
+    assert_eq!(of(&one["rows"], "user_name"), told(&[("tono", 1)]));
+    let csv = admin.get("/v1/statistics?resolution=day&group=user&format=csv");
+    assert!(csv.text().starts_with("user,user_name,requests,"), "{}", csv.text());
+    assert!(csv.text().contains(",siti,4,") && csv.text().contains(",tono,1,"), "{}", csv.text());
+    assert_eq!(of(&world.done("statistics --group user")["statistics"]["rows"], "user"), everyone);
+    let shown = world.sandbox.run(&["statistics", "--group", "user"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.lines().any(|line| line.starts_with("siti ")), "{shown}");
+}
+
+/// Of a row of either form.
+fn requests(row: &Value) -> u64 {
+    row["requests"].as_u64().or_else(|| row["counts"]["requests"].as_u64()).unwrap_or_default()
 }
 
 fn sum(rows: &[Value], member: &str) -> u64 {

@@ -2,7 +2,8 @@
 
     judge.py DOCUMENT < exchanges
 
-An exchange is a line of JSON: method, path with its query, what was sent (or null), status, content type, what came back.
+An exchange is a line of JSON: method, path with its query, what was sent (or null), status, content type, the whole header as
+pairs, what came back. A header that is not in the document is no complaint where any answer over HTTP may have it.
 Says what does not hold, and fails; each operation must have been answered with a yes and, where it can refuse, with a no.
 """
 
@@ -14,6 +15,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
+
+GENERAL = {"cache-control", "connection", "content-length", "content-type", "date", "transfer-encoding"}
 
 
 def main() -> int:
@@ -67,6 +70,18 @@ def main() -> int:
         if "$ref" in answer:
             pointer = answer["$ref"]
             answer = document["components"]["responses"][pointer.rsplit("/", 1)[1]]
+        sent = {name.lower(): value for name, value in exchange["headers"]}
+        known = {name.lower(): (name, header) for name, header in answer.get("headers", {}).items()}
+        for name_sent in sorted(set(sent) - set(known) - GENERAL):
+            complaints.append(f"{name}: the header {name_sent} is not in the document")
+        for name_known, (spelled, header) in known.items():
+            if name_known in sent:
+                value = sent[name_known]
+                is_number = header["schema"].get("type") == "integer" and value.isdecimal()
+                step = spelled.replace("~", "~0").replace("/", "~1")
+                check(f"{pointer}/headers/{step}/schema", int(value) if is_number else value, spelled)
+            elif header.get("required", False):
+                complaints.append(f"{name}: there is no header {spelled}")
         if "content" not in answer:
             if exchange["body"]:
                 complaints.append(f"{name}: a body where there is none in the document")

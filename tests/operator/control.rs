@@ -10,7 +10,7 @@ use crate::support::daemon::{Daemon, ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::{errors, mode};
 
 /// A profile of the user whose files are in `folder`.
-fn profile(sandbox: &Sandbox, daemon: &Daemon, folder: &str, name: &str) -> String {
+pub(crate) fn profile(sandbox: &Sandbox, daemon: &Daemon, folder: &str, name: &str) -> String {
     let text = format!(
         "control = \"https://{}\"\nca = \"ca.pem\"\ncertificate = \"{name}.pem\"\nkey = \"{name}.key\"\n",
         daemon.control()

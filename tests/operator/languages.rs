@@ -1,8 +1,10 @@
 //! The command line in Indonesian and in English: what is for people is said in either, what is for machines is the same.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::process::Output;
 
+use crate::control::profile;
 use crate::errors;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 
@@ -10,7 +12,7 @@ use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 const SAME: [&str; 9] = ["ID", "ENDPOINT", "LABEL", "P50", "P95", "P99", "API", "CA", "KEK"];
 
 /// All that rows of statistics are told apart by.
-const GROUP: &str = "time,project,endpoint,object,operation,outcome";
+const GROUP: &str = "time,user,project,endpoint,object,operation,outcome";
 
 fn told(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -150,4 +152,97 @@ fn the_environment_says_which_language_where_the_option_does_not() {
     assert!(!is_indonesian(said(all("id_ID", "", ""), &["--language", "en"])));
     let unknown = sandbox.run(&["--language", "jv", "status"]);
     assert_eq!(unknown.status.code(), Some(2));
+}
+
+/// English of values, sentences and states: what no output for people has where Indonesian is spoken.
+const ENGLISH: [&str; 30] = [
+    "waiting",
+    "withdrawn",
+    "approved",
+    "expired",
+    "active",
+    "decrypt_only",
+    "disabled",
+    "destroyed",
+    "operational",
+    "locked",
+    "unlocked",
+    "trusted",
+    "permit",
+    "forbid",
+    "allowed",
+    "the",
+    "its",
+    "it",
+    "is",
+    "are",
+    "was",
+    "that",
+    "with",
+    "by",
+    "journal",
+    "exists",
+    "records",
+    "never",
+    "what",
+    "who",
+];
+
+/// The English among the words of an output, as people see them: what is joined by hyphens or dots is a name.
+fn english(output: &Output) -> Vec<String> {
+    let text = format!("{}{}", told(output), errors(output));
+    let words = text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_ascii_alphabetic()));
+    words.filter(|word| ENGLISH.contains(word)).map(str::to_owned).collect()
+}
+
+#[test]
+fn no_value_is_english_where_indonesian_is_spoken() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.start();
+    sandbox.provision();
+    let key = [OBJECT, "1", "--project", PROJECT, "--reason", "uji"];
+    sandbox.done(&["user", "create", "siti", "--role", "user"]);
+    sandbox.done(&["project", "member", "add", "siti", "--project", PROJECT]);
+    sandbox.done(&["certificate", "issue", "--user", "siti", "--out", "siti"]);
+    let siti = profile(&sandbox, &daemon, "siti", "user");
+    let siti = ["--profile", siti.as_str()];
+    sandbox.done(&["key", "rotate", OBJECT, "--project", PROJECT]);
+    let asked = sandbox.done(&[&siti[..], &["key", "schedule-destruction"], &key].concat());
+    let id = asked["approval"]["id"].as_str().unwrap().to_owned();
+    let of = ["--project", PROJECT];
+    let shown = |verb: &[&str]| {
+        let output = speaking(&sandbox, "id", verb);
+        assert_eq!(english(&output), [""; 0], "{verb:?}: {}{}", told(&output), errors(&output));
+        format!("{}{}", told(&output), errors(&output))
+    };
+    assert!(shown(&["approval", "show", &id]).contains("menunggu"));
+    assert!(shown(&[&siti[..], &["approval", "withdraw", &id]].concat()).contains("ditarik kembali"));
+    assert!(shown(&["approval", "list"]).contains("ditarik kembali"));
+    assert!(
+        shown(&["policy", "explain", "local", "user.create"])
+            .contains("izin     operator-operates: Siapa pun")
+    );
+    assert!(shown(&[&["key", "list", OBJECT], &of[..]].concat()).contains("hanya dekripsi"));
+    sandbox.done(&[&["key", "disable"], &key[..]].concat());
+    let moved = shown(&[&["key", "show", OBJECT, "1"], &of[..]].concat());
+    assert!(moved.contains("disable -> nonaktif"), "{moved}");
+    assert!(shown(&["status"]).starts_with("keadaan       beroperasi\n"));
+    assert!(shown(&["statistics", "--group", GROUP]).contains("PENGGUNA"));
+
+    assert!(shown(&["audit", "check"]).starts_with("jurnal\n"));
+    sandbox.done(&["audit", "export", "--output", "semua.cbor"]);
+    let taken = shown(&["audit", "export", "--output", "semua.cbor"]);
+    assert!(taken.contains("sudah ada (os error 17)\n  tidak ada yang ditimpa"), "{taken}");
+    let missing = shown(&["audit", "verify", "kosong.cbor"]);
+    assert!(missing.contains("kosong.cbor: tidak ada (os error 2)"), "{missing}");
+    assert!(daemon.stop().success());
+    let bytes = fs::read(sandbox.path("semua.cbor")).unwrap();
+    for at in [0, 40, bytes.len() / 3, bytes.len() / 2, bytes.len() - 1] {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1;
+        fs::write(sandbox.path("diubah.cbor"), altered).unwrap();
+        let bad = shown(&["audit", "verify", "diubah.cbor"]);
+        assert!(bad.contains("SALAH\n") && bad.contains("diubah.cbor tidak terbukti: "), "{bad}");
+    }
+    assert!(shown(&["status"]).contains("tidak ada daemon yang menjawab"));
 }

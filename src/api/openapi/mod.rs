@@ -6,6 +6,7 @@
 //! others (data plane, health, metrics) + shapes ──────────────────────┴─> one JSON document, the same bytes every time
 //! ```
 
+mod headers;
 mod operations;
 mod others;
 mod sessions;

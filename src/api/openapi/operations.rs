@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::Shapes;
+use super::{Shapes, headers};
 use crate::api::control::perform::report_form;
 use crate::api::control::{Gives, Http, Query, Row, export, table};
 use crate::api::problem;
@@ -25,6 +25,7 @@ pub(super) const EVERYBODY: &[Code] = &[
     Code::NotFound,
     Code::WrongState,
     Code::UnknownMember,
+    Code::Locked,
     Code::Fault,
 ];
 /// The same for one with members in its query or body.
@@ -123,17 +124,17 @@ fn responses(row: &Row, shapes: &Shapes, mut responses: Map<String, Value>) -> V
         let what =
             json!({ "type": "string", "description": "Items of RFC 8742, as ARCHITECTURE.md draws them." });
         done["content"] = json!({ export::TYPE: { "schema": what } });
-        let why = "Its id, for /v1/audit/exports/{id}.";
-        let id = json!({ "required": true, "description": why, "schema": { "type": "string" } });
-        done["headers"] = json!({ "Gembok-Export": id });
     }
-    if row.is_tagged {
-        done["headers"] = json!({ "ETag": { "required": true, "schema": { "type": "string" } } });
-    }
-    if row.makes_something() {
-        let why = "Answered before, and now again.";
-        done["headers"] =
-            json!({ "Idempotent-Replayed": { "description": why, "schema": { "const": "true" } } });
+    let has_page = row.gives == Gives::Json("report");
+    let said = [
+        (row.gives == Gives::Export).then(headers::export),
+        row.is_tagged.then(headers::etag),
+        row.makes_something().then(headers::replayed),
+        has_page.then(headers::no_sniffing),
+    ];
+    let said: Map<String, Value> = said.into_iter().flatten().collect();
+    if !said.is_empty() {
+        done["headers"] = said.into();
     }
     responses.insert(row.status().as_str().to_owned(), done);
     responses.into()
@@ -200,10 +201,15 @@ impl Form {
         let words: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
         let form = json!({ "$ref": format!("#/components/schemas/{name}") });
         let schema = json!({ "allOf": [form, { "properties": { member: { "enum": words } } }] });
-        json!({
+        let mut said = json!({
             "description": lines.collect::<Vec<_>>().join("\n"),
             "content": { content_type: { "schema": schema } },
-        })
+        });
+        let headers = headers::of_refusals(codes);
+        if !headers.is_empty() {
+            said["headers"] = headers.into();
+        }
+        said
     }
 }
 

@@ -4,9 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::operations::{EVERYBODY, Form, Operation, PROBLEM, Refusals};
-use super::sessions;
+use super::{headers, sessions};
 use crate::api::{info, statistics_csv};
 use crate::domain::refusal::Code;
+use crate::domain::statistics_report::Dimension;
 
 /// What any request on data may be refused with before it is looked at.
 const APPLICATION: &[Code] = &[
@@ -281,13 +282,16 @@ impl Route {
             Shape::Text(content_type) => json!({ content_type: text() }),
             Shape::Nothing => Value::Null,
         };
-        let (status, done) = match self.answer {
+        let (status, mut done) = match self.answer {
             Shape::Made(_) => ("201", json!({ "description": "Done.", "content": content })),
             Shape::Nothing => ("204", json!({ "description": "Done." })),
             Shape::Json(_) | Shape::JsonOrCsv(_) | Shape::Text(_) => {
                 ("200", json!({ "description": "Done.", "content": content }))
             }
         };
+        if matches!(self.id, "state" | "statistics-rows") {
+            done["headers"] = Map::from_iter([headers::checkpoint()]).into();
+        }
         responses.insert(status.into(), done);
         if self.id == "ready" {
             let content = json!({ "text/plain": text() });
@@ -322,12 +326,14 @@ impl Route {
             parameters.push(in_path(name));
         }
         if self.id == "statistics-rows" {
+            let groups = Dimension::ALL.map(Dimension::name).join(", ");
+            let groups = format!("Any of {groups}, with commas between.");
             let several = json!({ "type": "array", "items": text });
             for (name, schema) in [
                 ("resolution", json!({ "enum": ["minute", "hour", "day", "month"] })),
                 ("from", json!({ "type": "integer", "minimum": 0, "description": "Seconds since 1970." })),
                 ("to", json!({ "type": "integer", "minimum": 0, "description": "Seconds since 1970." })),
-                ("group", text.clone()),
+                ("group", json!({ "type": "string", "description": groups })),
                 ("format", json!({ "enum": ["json", "csv"] })),
                 ("project", several.clone()),
                 ("endpoint", several),

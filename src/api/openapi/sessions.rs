@@ -17,6 +17,7 @@ const STRANGER: &[Code] = &[
     Code::WrongState,
     Code::JournalFull,
     Code::Conflict,
+    Code::Locked,
     Code::Fault,
 ];
 
