@@ -144,6 +144,7 @@ mod trace;
 mod under_kek;
 mod unlock;
 mod used_up;
+mod user_renewal;
 mod users;
 mod verdicts;
 mod versions;

@@ -1,9 +1,7 @@
 //! When all admins are lost: the operator asks, an officer approves, and the operator fetches a one-time link by which an account
 //! becomes the admin. An admin who could sign in has a day to refuse that.
 
-use std::time::Duration;
-
-use crate::domain::approval::{Approval, Kind, State};
+use crate::domain::approval::{ADMIN_MAY_REFUSE, Approval, Kind, State};
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::credentials::{Credentials, LINK_LIVES, LinkToken};
@@ -21,9 +19,6 @@ use super::listed::Listed;
 use super::operational::Operational;
 use super::reset::{Handed, LinkMade, link};
 use super::wanted::Wanted;
-
-/// How long an admin who could sign in has to refuse a recovery that an officer has approved.
-const ADMIN_MAY_REFUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// How far a recovery is.
 pub enum Recovery {
@@ -121,12 +116,16 @@ impl Operational {
         Err(Refusal::new(Code::AdminIsThere).detail(detail).into())
     }
 
-    /// The name of an admin who is enabled and has a certificate that counts, or a password.
+    /// The name of an admin who is enabled and confirmed, and has a certificate that counts, or a password: who is not confirmed
+    /// may refuse nothing.
     fn admin_who_can_sign_in(&self, now: Timestamp) -> Result<Option<String>, Stop> {
         let mut admins = Vec::new();
         self.each(Table::Users, &[], |_, row| {
             let user: User = cbor::decode(&row.value)?;
-            admins.extend((user.role == Role::Admin && user.disabled.is_none()).then_some(user));
+            let may_refuse = |user: &User| {
+                user.role == Role::Admin && user.disabled.is_none() && user.unconfirmed.is_none()
+            };
+            admins.extend(Some(user).filter(may_refuse));
             Ok(())
         })?;
         for admin in admins {

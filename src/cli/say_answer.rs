@@ -24,6 +24,7 @@ pub(super) mod fixed {
         ENDED "ended" "sudah berakhir";
         ENDS "ends" "berakhir";
         POLICYS "policy's" "kebijakan";
+        A_PASSWORD "a password" "kata sandi";
         OUTSIDE "outside" "CA luar";
         REVOKED_BEFORE "done: it was revoked before" "selesai: sudah dicabut sebelumnya";
         UNLOCKED "unlocked" "terbuka";

@@ -66,10 +66,17 @@ impl From<appliance::Issued> for answer::Issued {
 
 impl From<appliance::CertificateView> for answer::Certificate {
     fn from(view: appliance::CertificateView) -> Self {
-        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from, generation } =
-            view;
+        let appliance::CertificateView {
+            spki,
+            identity,
+            not_after,
+            revoked,
+            renewed_from,
+            generation,
+            is_by_password,
+        } = view;
         let (not_after, revoked) = (not_after.to_string(), told(revoked));
-        Self { spki, identity, not_after, revoked, renewed_from, generation }
+        Self { spki, identity, not_after, revoked, renewed_from, generation, by_password: is_by_password }
     }
 }
 

@@ -13,12 +13,12 @@ use crate::support::softhsm::in_child;
 
 const DAY_S: u64 = 24 * 3_600;
 
-fn csr() -> String {
+pub(crate) fn csr() -> String {
     let key = rcgen::KeyPair::generate().unwrap();
     rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap()
 }
 
-fn done(appliance: &Appliance, request: Request) -> Done {
+pub(crate) fn done(appliance: &Appliance, request: Request) -> Done {
     match request.perform(appliance, 0, clock()) {
         Answer::Done(done) => done,
         Answer::Refused(refused) => panic!("{}: {}", refused.code, refused.detail),
@@ -131,5 +131,53 @@ fn an_admin_who_is_there_refuses_within_the_day() {
             panic!("no account is shown")
         };
         assert_eq!(shown.user.role, "user");
+    });
+}
+
+#[test]
+fn one_that_was_approved_at_the_last_hour_goes_on_all_the_same() {
+    in_child("recovery::one_that_was_approved_at_the_last_hour_goes_on_all_the_same", |softhsm| {
+        let appliance = open(softhsm);
+        people(&appliance);
+        let Answer::Done(Done::Approval(asked)) = recover(&appliance) else { panic!("it is not asked") };
+        pass(71 * 3_600);
+        let give = Request::Approval(Approval::Give { id: asked.id.clone() });
+        assert!(
+            matches!(by(&appliance, "opsir", give), Ok(Done::Approval(line)) if line.state == "approved")
+        );
+        pass(DAY_S - 60);
+        assert_eq!(code(&recover(&appliance)), "admin-is-there");
+        pass(61 + 71 * 3_600);
+        assert!(matches!(recover(&appliance), Answer::Done(Done::Link(link)) if link.user == "siti"));
+
+        // One that nobody fetched is over, and says so.
+        let id = approved(&appliance);
+        let standing = || {
+            let show = Request::Approval(Approval::Show { id: id.clone() });
+            let Done::Approval(line) = done(&appliance, show) else { panic!("it is not shown") };
+            line.state
+        };
+        pass(4 * DAY_S - 60);
+        assert_eq!(standing(), "approved");
+        pass(61);
+        assert_eq!(standing(), "expired");
+        let Answer::Done(Done::Approval(again)) = recover(&appliance) else { panic!("it is not asked anew") };
+        assert_eq!((again.state.as_str(), again.id == id), ("waiting", false));
+    });
+}
+
+#[test]
+fn an_admin_who_may_not_refuse_holds_nothing_up() {
+    in_child("recovery::an_admin_who_may_not_refuse_holds_nothing_up", |softhsm| {
+        let appliance = open(softhsm);
+        people(&appliance);
+        // By a certificate of the operator's the only admin is unconfirmed, and has no say.
+        let issue = gembok::desk::request::Certificate::IssueUser { user: "admin".into(), csr: csr() };
+        done(&appliance, Request::Certificate(issue));
+        pass(60);
+        let id = approved(&appliance);
+        let no = by(&appliance, "admin", Request::Approval(Approval::Refuse { id }));
+        assert!(no.is_err_and(|why| why.contains("forbidden")));
+        assert!(matches!(recover(&appliance), Answer::Done(Done::Link(link)) if link.user == "siti"));
     });
 }

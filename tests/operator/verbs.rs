@@ -308,6 +308,6 @@ fn a_bad_signing_request_issues_nothing() {
     let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
     sandbox.done(&[&["certificate", "issue", "--csr", "good.csr", "--out", "other"], &of[..]].concat());
     assert!(sandbox.path("other/client.pem").exists() && !sandbox.path("other/client.key").exists());
-    assert_eq!(issue("good.csr", "another"), "already-exists", "one key, one enrolment");
+    assert_eq!(issue("good.csr", "another"), "key-taken", "one key, one enrolment");
     assert!(!sandbox.path("another/client.pem").exists());
 }

@@ -71,6 +71,7 @@ pub(super) fn all() -> Map<String, Value> {
             "ChangePassword",
             closed(json!({ "password": text(), "current": text(), "totp": text() }), &["password"]),
         ),
+        ("OwnCertificate", closed(json!({ "csr": text(), "current": text(), "totp": text() }), &["csr"])),
         ("EnrolTotp", closed(json!({ "current": text(), "totp": text() }), &[])),
         ("TotpCode", whole(json!({ "code": text() }))),
         ("SecondFactor", second_factor()),
