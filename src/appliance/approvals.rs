@@ -306,7 +306,7 @@ impl Operational {
     }
 
     /// Bounded by [`APPROVALS_KEPT_MAX`].
-    fn all_approvals(&self) -> Result<Rows, Stop> {
+    pub(super) fn all_approvals(&self) -> Result<Rows, Stop> {
         let mut all = Vec::new();
         self.each_listed(Table::Approvals, &[], |row_key, row| {
             all.push((row_key.to_vec(), row.decode()?));

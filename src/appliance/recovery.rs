@@ -1,7 +1,7 @@
 //! When all admins are lost: the operator asks, an officer approves, and the operator fetches a one-time link by which an account
 //! becomes the admin. An admin who could sign in has a day to refuse that.
 
-use crate::domain::approval::{ADMIN_MAY_REFUSE, Approval, Kind, State};
+use crate::domain::approval::{Approval, Kind, State};
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::credentials::{Credentials, LINK_LIVES, LinkToken};
@@ -61,6 +61,7 @@ impl Operational {
                 before = Some(self.live_serials(id, now.time)?);
                 let admin = User {
                     role: Role::Admin,
+                    role_since: if user.role == Role::Admin { user.role_since } else { Some(now.time) },
                     disabled: None,
                     unconfirmed: None,
                     handed_certificate: None,
@@ -88,6 +89,10 @@ impl Operational {
             Some(same) => Found::Waits(same),
             None => found?,
         };
+        match &found {
+            Found::Waits(asked) => asked.warn_of_recovery(name),
+            Found::Link(_) => tracing::warn!(user = name, "a recovery was fetched: the account is an admin"),
+        }
         if let Some(before) = before {
             // Sessions, a password, a certificate that waited for confirmation: what the account had of another's hand is gone.
             self.witness_withdrawal(now);
@@ -104,11 +109,44 @@ impl Operational {
         })
     }
 
+    /// Refuses a certificate at the machine to who gets one from an admin or by itself. What has to begin at the machine: officers,
+    /// whom nobody else appoints, and an admin, where none can sign in or no officer is there yet who could help to recover one.
+    ///
+    /// # Errors
+    /// `use-the-control-plane`; `not-found`.
+    pub fn check_issued_at_the_machine(&self, user: &str, now: Now) -> Result<(), Stop> {
+        let begins_here = match self.user_named(user)?.role {
+            Role::Officer => true,
+            Role::Admin => {
+                self.users_of(Role::Officer)?.is_empty() || self.admin_who_can_sign_in(now.time)?.is_none()
+            }
+            Role::User | Role::Auditor | Role::Backup => false,
+        };
+        if begins_here {
+            return Ok(());
+        }
+        let detail =
+            "At the machine certificates are issued to officers, and to an admin where none can sign in.";
+        Err(Refusal::new(Code::UseTheControlPlane).detail(detail).into())
+    }
+
+    /// Those of a role who are enabled and confirmed.
+    fn users_of(&self, role: Role) -> Result<Vec<User>, Stop> {
+        let mut users = Vec::new();
+        self.each(Table::Users, &[], |_, row| {
+            let user: User = cbor::decode(&row.value)?;
+            let counts = user.role == role && user.disabled.is_none() && user.unconfirmed.is_none();
+            users.extend(counts.then_some(user));
+            Ok(())
+        })?;
+        Ok(users)
+    }
+
     /// A certificate may count whose owner has lost it, so an admin who could sign in does not stand in the way for ever: he has
     /// a time to refuse what an officer has approved.
     fn check_no_admin_stops(&self, given: &Approval, now: Timestamp) -> Result<(), Stop> {
         let Some(admin) = self.admin_who_can_sign_in(now)? else { return Ok(()) };
-        let until = given.decided.unwrap_or(given.asked).plus(ADMIN_MAY_REFUSE);
+        let until = given.held_until().unwrap_or(given.asked);
         if now >= until {
             return Ok(());
         }
@@ -119,16 +157,7 @@ impl Operational {
     /// The name of an admin who is enabled and confirmed, and has a certificate that counts, or a password: who is not confirmed
     /// may refuse nothing.
     fn admin_who_can_sign_in(&self, now: Timestamp) -> Result<Option<String>, Stop> {
-        let mut admins = Vec::new();
-        self.each(Table::Users, &[], |_, row| {
-            let user: User = cbor::decode(&row.value)?;
-            let may_refuse = |user: &User| {
-                user.role == Role::Admin && user.disabled.is_none() && user.unconfirmed.is_none()
-            };
-            admins.extend(Some(user).filter(may_refuse));
-            Ok(())
-        })?;
-        for admin in admins {
+        for admin in self.users_of(Role::Admin)? {
             if self.can_sign_in(admin.id, now)? {
                 return Ok(Some(admin.name.to_string()));
             }

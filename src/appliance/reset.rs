@@ -149,7 +149,7 @@ impl Operational {
         check_password(password, user.name.as_str())?;
         let salt: [u8; SALT_LEN] = random::bytes()?;
         let hash = self.hashing.hash(password, &salt, Cost::PRESENT)?;
-        let (used, ended) = self.withdraw(now, |batch| {
+        let (done, ended) = self.withdraw(now, |batch| {
             let (user, mut credentials) = self.account_of_link(&digest, now)?;
             let link = credentials.link.take().ok_or(Code::LinkEnded)?;
             let is_taken_over = !link.is_seconded && self.is_taken_over(&user, link.maker)?;
@@ -189,7 +189,7 @@ impl Operational {
             Ok((batch, audit, (LinkUsed { user: name, second_factor, is_unconfirmed }, ended)))
         })?;
         self.publish_revocations(&ended, now)?;
-        Ok(used)
+        Ok(done)
     }
 
     /// Whether a credential that `maker` had in hand, a user or the operator, makes somebody else of an account. The first one does

@@ -136,7 +136,8 @@ pub(super) fn own_certificate(control: &Control, csr: &str) -> Result<Issued, Cl
     #[derive(Serialize)]
     struct Wanted<'a> {
         csr: &'a str,
-        current: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        current: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         totp: Option<&'a str>,
     }
@@ -144,7 +145,7 @@ pub(super) fn own_certificate(control: &Control, csr: &str) -> Result<Issued, Cl
     let mut secrets = Secrets::begin();
     let current = secrets.ask("password: ")?;
     let code = secrets.ask("code of the second factor (Enter where there is none): ")?;
-    let sent = Wanted { csr, current: &current, totp: some(&code) };
+    let sent = Wanted { csr, current: some(&current), totp: some(&code) };
     let token = token.as_ref().map(|token| token.as_str());
     let body = exchange(control, "POST", "/v1/certificate", Some(&sent), token)?;
     serde_json::from_slice(&body).map_err(|_| CliError::Answer)

@@ -190,6 +190,14 @@ fn status(how: &Status) -> String {
     for (name, value) in how.destructions.iter().flat_map(keys::destructions) {
         line(name, value);
     }
+    for under_way in &how.recoveries {
+        let (user, asked, approval) = (&under_way.user, &under_way.asked, &under_way.approval);
+        let said = match &under_way.held_until {
+            Some(until) => say::recovery_approved(user, until, approval),
+            None => say::recovery_asked(user, asked, approval),
+        };
+        line(heads::RECOVERY, said.into());
+    }
     if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
         let (until, left) = (&old.until, old.certificates);
         line(heads::CA_ROLL, say::rolling(until, left).into());

@@ -18,6 +18,7 @@ impl request::Certificate {
         prepared: Prepared,
         now: Now,
     ) -> Result<Done, Stop> {
+        let is_at_the_machine = matches!(asker, Asker::Local(_)) && !appliance.may_be_sandbox();
         let appliance = appliance.unlocked()?;
         Ok(match self {
             Self::Issue { project, endpoint, csr } => {
@@ -25,6 +26,9 @@ impl request::Certificate {
                 Done::CertificateIssued(appliance.issue_certificate_with(actor, of, &csr, ahead, now)?.into())
             }
             Self::IssueUser { user, csr } => {
+                if is_at_the_machine {
+                    appliance.check_issued_at_the_machine(&user, now)?;
+                }
                 let ahead = prepared.certificate();
                 let issued = match asker.itself(&user) {
                     Some(signed_in) => appliance.renew_user_certificate(signed_in, &csr, ahead, now),

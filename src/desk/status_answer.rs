@@ -42,6 +42,9 @@ pub struct Status {
     /// Key versions whose destruction is scheduled.
     #[serde(default)]
     pub destructions: Option<DestructionsStatus>,
+    /// Recoveries that can still be refused.
+    #[serde(default)]
+    pub recoveries: Vec<RecoveryUnderWay>,
     /// Certificates and lists that end soon or have ended, the most urgent first.
     pub expiring: Vec<Expiring>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
@@ -122,6 +125,24 @@ pub struct DueKey {
     pub key: String,
     /// `age`, `uses`, `window` or `compromised`: then it encrypts nothing until the next one is made.
     pub why: String,
+}
+
+/// A recovery that makes an account the admin, if nobody refuses it.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryUnderWay {
+    /// The approval by which it is refused.
+    pub approval: String,
+    /// Who would be an admin.
+    pub user: String,
+    /// `waiting` for an officer, or `approved`.
+    pub state: String,
+    /// When it was asked.
+    pub asked: String,
+    /// Until when an admin who can sign in holds it up, once it is approved.
+    pub held_until: Option<String>,
+    /// From when on there is nothing of it any more.
+    pub expires: String,
 }
 
 /// Something that ends soon.

@@ -259,9 +259,19 @@ impl From<appliance::Health> for answer::Status {
             keys: health.keys.map(answer::KeysStatus::from),
             due_keys: all(health.due_keys),
             destructions: health.destructions.map(answer::DestructionsStatus::from),
+            recoveries: all(health.recoveries),
             ca: health.ca.map(answer::Ca::from),
             memory: health.memory,
         }
+    }
+}
+
+impl From<appliance::RecoveryUnderWay> for answer::RecoveryUnderWay {
+    fn from(under_way: appliance::RecoveryUnderWay) -> Self {
+        let appliance::RecoveryUnderWay { approval, user, standing, asked, held_until, expires } = under_way;
+        let (approval, state) = (approval.to_string(), standing.to_owned());
+        let (asked, held_until, expires) = (asked.to_string(), told(held_until), expires.to_string());
+        Self { approval, user, state, asked, held_until, expires }
     }
 }
 

@@ -14,6 +14,8 @@ use super::timestamp::Timestamp;
 pub const APPROVAL_WAITS_MAX: Duration = Duration::from_secs(72 * 3_600);
 /// How long whoever could refuse a recovery has to do so, from when it was approved.
 pub const ADMIN_MAY_REFUSE: Duration = Duration::from_secs(24 * 3_600);
+/// How long after its appointment an officer decides about a recovery, where another officer was there before it.
+pub const OFFICER_SEASONS: Duration = Duration::from_secs(24 * 3_600);
 /// How long one that was decided or has expired is kept for lists, from when it was asked, of a destruction from when its key
 /// was to go; the audit trail keeps it longer.
 pub const APPROVAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);

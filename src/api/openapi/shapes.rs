@@ -314,10 +314,11 @@ fn health() -> Value {
             "worn_keys": { "type": "array", "items": named("WornKey") },
             "keys": { "oneOf": [named("KeysStatus"), { "type": "null" }] },
             "destructions": { "oneOf": [named("DestructionsStatus"), { "type": "null" }] },
+            "recoveries": { "type": "array", "items": named("RecoveryUnderWay") },
             "expiring": { "type": "array", "items": named("Expiring") },
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "recoveries", "expiring", "memory"],
     })
 }
 
