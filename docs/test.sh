@@ -7,7 +7,8 @@
 #   docs/test.sh GUIDE…       only these, such as: codeigniter3.id.md sidecar.en.md
 #
 #   GEMBOK_BIN        a gembok that is built already (default: cargo build --release)
-#   GEMBOK_DATA_PORT  the sandbox's port on 127.0.0.1; the next is its control plane's, and three more are taken (default 38443)
+#   GEMBOK_DATA_PORT  the sandbox's port on 127.0.0.1; the next is its control plane's, and three more are taken (default: the
+#                     first five free ones from 28443 on)
 #   CODEIGNITER       a folder with CodeIgniter 3 in it (default: docs/test/codeigniter, which stands for it)
 #
 # It needs root, or sudo without a password: the guides put files where only the web server's user reads them, and run PHP as
@@ -18,7 +19,19 @@ root=$PWD tests=$PWD/docs/test
 
 case ${1:-} in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit ;; esac
 
-data_port=${GEMBOK_DATA_PORT:-38443}
+# Below 32768, from where on the kernel gives ports to whoever connects.
+data_port=${GEMBOK_DATA_PORT:-28443}
+is_open() { (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+any_open() {
+    local port
+    for port in "$@"; do if is_open "$port"; then return 0; fi; done
+    return 1
+}
+if [[ -z ${GEMBOK_DATA_PORT:-} ]]; then
+    while any_open $((data_port)) $((data_port + 1)) $((data_port + 2)) $((data_port + 3)) $((data_port + 4)); do
+        data_port=$((data_port + 5))
+    done
+fi
 control_port=$((data_port + 1)) web_port=$((data_port + 2)) tls_port=$((data_port + 3)) dying_port=$((data_port + 4))
 passed=0
 failed=0
@@ -29,7 +42,6 @@ stop() { printf '%s\n' "$@" >&2; failed=$((failed + 1)); finish; }
 has() { command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]; }
 has_module() { has php && php --ri "$1" >/dev/null 2>&1; }
 as_root() { if ((EUID == 0)); then "$@"; else /usr/bin/sudo -n "$@"; fi; }
-is_open() { (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # What the guides and this test call, each with the Debian package it comes from.
 packages() {
@@ -88,25 +100,15 @@ wait_until() {
     stop "waited until $what, in vain; the end of $log:" "$(tail -n 8 "$log")"
 }
 
-# gembok_start new, gembok_start again: a sandbox of Gembok, a new one or the one that is there. On a busy machine the token may
-# not make its keys in time; then once more from nothing.
+# gembok_start new, gembok_start again: a sandbox of Gembok, a new one or the one that is there.
 gembok_start() {
-    local tries
-    for tries in 1 2 3; do
-        [[ $1 = again ]] || rm -rf "$work/gembok"
-        # Emptied before it is looked at: the background is not there yet.
-        : >"$work/gembok.log"
-        GEMBOK_SANDBOX=$work/gembok GEMBOK_DATA_PORT=$data_port GEMBOK_CONTROL_PORT=$control_port \
-            provisioning/quickstart.sh --serve-only >"$work/gembok.log" 2>&1 &
-        started+=($!)
-        export GEMBOK_CONFIG=$work/gembok/gembok.toml
-        if ((tries == 3)); then break; fi
-        while [[ -d /proc/${started[-1]} ]]; do
-            if grep -q '^== serving' "$work/gembok.log"; then return 0; fi
-            sleep 0.1
-        done
-        unset 'started[-1]'
-    done
+    [[ $1 = again ]] || rm -rf "$work/gembok"
+    # Emptied before it is looked at: the background is not there yet.
+    : >"$work/gembok.log"
+    GEMBOK_SANDBOX=$work/gembok GEMBOK_DATA_PORT=$data_port GEMBOK_CONTROL_PORT=$control_port \
+        provisioning/quickstart.sh --serve-only >"$work/gembok.log" 2>&1 &
+    started+=($!)
+    export GEMBOK_CONFIG=$work/gembok/gembok.toml
     wait_until 'Gembok serves' "$work/gembok.log" grep -q '^== serving' "$work/gembok.log"
 }
 

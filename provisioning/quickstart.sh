@@ -169,6 +169,8 @@ requests_in_flight_per_certificate_max = 1024
 module = '$module'
 label = 'gembok-sandbox'
 pin_file = 'pin'
+# SoftHSM makes its keys on this machine's own processors, which may have other work.
+deadline_ms = 30000
 
 [memory]
 lock = 'best-effort'

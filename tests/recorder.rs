@@ -52,6 +52,7 @@ fn record(operation: Operation, object: u8) -> AccessRecord {
             bytes: 32,
             subjects: None,
             anew: None,
+            key_id: None,
         }]
         .into(),
         repeated: None,

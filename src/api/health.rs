@@ -5,14 +5,13 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::appliance::{Appliance, Leave, Target};
+use crate::appliance::{Appliance, Health, Leave, Target};
 use crate::crypto::hex::to_hex;
-use crate::desk::answer::{DestructionsStatus, KeysStatus, RecoveryUnderWay};
+use crate::desk::answer::{ClockStatus, DestructionsStatus, KeysStatus, RecoveryUnderWay};
 use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
-use crate::domain::timestamp::Now;
 
-use super::credentials::{Arrival, Proof};
+use super::credentials::Arrival;
 use super::line::hop;
 use super::{Answer, problem};
 
@@ -32,14 +31,10 @@ pub(super) fn ready(appliance: &Appliance) -> Answer {
     }
 }
 
-/// `GET /health/state`: everything, for a user. While it is locked nobody can be signed in; the local socket tells then.
+/// `GET /health/state`: everything, for a user; what it tells of endpoints, API keys and people for who may read everyone's
+/// statistics. While it is locked nobody can be signed in; the local socket tells then.
 pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer {
-    if let Err(refusal) = leave(&appliance, &arrival, Act::HealthRead).await {
-        return problem::answer(&refusal);
-    }
-    let asked = Arc::clone(&appliance);
-    // Some of it is read from the store.
-    match hop(move || Ok(asked.health())).await {
+    match health(&appliance, &arrival).await {
         Err(refusal) => problem::answer(&refusal),
         Ok(health) => {
             let expiring = health.expiring();
@@ -75,6 +70,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "disk_reserve_bytes": journal.disk.map(|disk| disk.reserve_bytes),
                 })),
                 "clock": health.clock.map(|clock| clock.to_string()),
+                "clock_verdict": health.clock.map(ClockStatus::from),
                 "witness": health.witness.map(|witness| json!({
                     "checkpoint_key": to_hex(&witness.checkpoint_key),
                     "checkpoint_sequence": witness.checkpoint.map(|(sequence, _)| sequence),
@@ -111,6 +107,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                         "certificates": old.certificates,
                     })),
                 })),
+                "kept_file": health.kept_file,
                 "memory": health.memory,
             });
             let answer = problem::respond(StatusCode::OK, "application/json", whole.to_string().into_bytes());
@@ -119,22 +116,29 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
     }
 }
 
-/// Leave for a signed-in user to do `act` on the appliance.
-pub(super) async fn leave(appliance: &Appliance, arrival: &Arrival, act: Act) -> Result<Leave, Refusal> {
-    leave_by(appliance, arrival.proof()?, arrival.now, act).await
+/// What whoever asks may see of it.
+async fn health(appliance: &Arc<Appliance>, arrival: &Arrival) -> Result<Health, Refusal> {
+    let (proof, now, operational) = (arrival.proof()?, arrival.now, appliance.unlocked()?);
+    let appliance = Arc::clone(appliance);
+    // Some of it is read from the store.
+    hop(move || {
+        let signed_in = operational.sign_in_by(proof.showing(), now)?;
+        let acts = [(Act::HealthRead, Target::Appliance)];
+        operational.noted(&signed_in, &acts, operational.leave(&signed_in, &acts))?;
+        let is_whole = operational.may(&signed_in, Act::StatisticsReadAll, &Target::Appliance)?;
+        let health = appliance.health();
+        Ok(if is_whole { health } else { health.without_clients() })
+    })
+    .await
 }
 
-/// The same by a certificate alone.
+/// Leave to do `act` on the appliance for a user who comes by a certificate.
 pub(super) async fn leave_by_certificate(
     appliance: &Appliance,
     arrival: &Arrival,
     act: Act,
 ) -> Result<Leave, Refusal> {
-    leave_by(appliance, arrival.certificate()?, arrival.now, act).await
-}
-
-async fn leave_by(appliance: &Appliance, proof: Proof, now: Now, act: Act) -> Result<Leave, Refusal> {
-    let operational = appliance.unlocked()?;
+    let (proof, now, operational) = (arrival.certificate()?, arrival.now, appliance.unlocked()?);
     hop(move || {
         let signed_in = operational.sign_in_by(proof.showing(), now)?;
         let acts = [(act, Target::Appliance)];

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use tokio::sync::oneshot;
 
 use crate::appliance::{
     Appliance, Caller, Enrolled, Fault, InFlight, Issued, Operational, Recorder, Room, Stop, Watch,
@@ -23,7 +22,7 @@ use crate::domain::timestamp::Now;
 use super::credentials::Arrival;
 use super::request::Item;
 use super::verb::Verb;
-use super::{Incoming, body};
+use super::{Incoming, body, told};
 
 /// Between two looks whether a compaction is over.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -228,14 +227,9 @@ impl Line {
             return goes_out();
         }
         let (operational, groups) = (Arc::clone(operational), std::mem::take(&mut self.groups));
-        let (tell, told) = oneshot::channel();
+        let (tell, told) = told::tell();
         let record = self.record(&operational, groups);
-        // Nobody listens any more where the client has gone meanwhile; the record stays.
-        operational.recorder().record_strict(
-            record,
-            self.room.take(),
-            Box::new(move |durable| drop(tell.send(durable))),
-        );
+        operational.recorder().record_strict(record, self.room.take(), tell);
         self.is_recorded = true;
         // A lock need not wait for the commit: it ends with one itself.
         drop(operational);

@@ -70,6 +70,8 @@ fn text(appliance: &Appliance) -> String {
     if let Some(destructions) = &health.destructions {
         let help = "Key versions whose destruction is scheduled.";
         gauge("gembok_key_destructions", help, destructions.count as u64);
+        let help = "Key versions whose rows do not open.";
+        gauge("gembok_key_versions_damaged", help, destructions.damaged as u64);
     }
     let certificates =
         "Until the end of our certificates and CRL, and of the newest certificate of each client.";
@@ -92,7 +94,8 @@ fn text(appliance: &Appliance) -> String {
     for next in health.destructions.iter().flat_map(|destructions| &destructions.next) {
         let seconds = |time: Timestamp| i64::try_from(time.seconds()).unwrap_or(i64::MAX);
         let left_s = seconds(next.at).saturating_sub(seconds(health.time));
-        let _ = writeln!(out, "{name}{{key=\"{:08x}\",version=\"{}\"}} {left_s}", next.key_id, next.version);
+        let (key_id, version) = (next.place.key_id, next.place.version);
+        let _ = writeln!(out, "{name}{{key=\"{key_id:08x}\",version=\"{version}\"}} {left_s}");
     }
     let State::Operational(operational) = &*appliance.state() else { return out };
     let mut totals: Vec<_> = operational.recorder().totals().into_iter().collect();

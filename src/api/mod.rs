@@ -48,6 +48,7 @@ pub mod request;
 mod session;
 mod statistics;
 mod statistics_csv;
+mod told;
 mod unmatched;
 mod v1;
 mod verb;

@@ -121,6 +121,7 @@ fn whole(query: &StatisticsQuery, found: &StatisticsFound) -> Value {
         "rows": found.rows.iter().map(|found| row(query.grouping, found)).collect::<Vec<_>>(),
         "totals": totals,
         "truncated": report.is_cut,
+        "damaged": found.damaged,
         "next_from": report.next_from,
     })
 }

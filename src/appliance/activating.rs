@@ -3,13 +3,14 @@
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::Because;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_place::KeyPlace;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::timestamp::Now;
-use crate::store::{Batch, Scan, StoreError, Table};
+use crate::store::{Batch, Scan, Table};
 
-use super::closed_keys::KeyPlace;
 use super::escrow::tables;
 use super::fault::Stop;
 use super::listed::Listed;
@@ -82,25 +83,22 @@ impl Operational {
         let stepped = self.change_keys_maybe(now, |batch| {
             let batch = batch.delete(Table::Counters, &waits_key(Table::KeyVersions, row_key));
             let audit = AuditRecord::new(now.time, Actor::System, "key.activate");
-            let row = match self.store.get(Table::KeyVersions, row_key) {
-                Ok(Some(row)) => row,
-                Ok(None) => return Ok(Some((batch, audit.with("left", "no key version"), None))),
-                Err(StoreError::Damaged { row, .. }) => {
+            let (revision, version) = match self.look_up_now::<KeyVersion>(Table::KeyVersions, row_key)? {
+                Some(Listed::Sound(found)) => found,
+                Some(Listed::Damaged(row)) => {
                     return Ok(Some((batch, audit.with("left", format!("{row} is damaged")), None)));
                 }
-                Err(other) => return Err(other.into()),
+                None => return Ok(Some((batch, audit.with("left", "no key version"), None))),
             };
-            let version: KeyVersion = cbor::decode(&row.value)?;
-            let audit =
-                audit.with("key-id", format!("{:08x}", version.key_id)).with("version", version.version);
-            if version.state != KeyState::PreActive {
-                return Ok(Some((batch, audit.with("left", version.state.name()), None)));
+            let audit = audit.with_key(version.place());
+            if version.life.state() != KeyState::PreActive {
+                return Ok(Some((batch, audit.with("left", version.life.state().name()), None)));
             }
             let Some((id, _)) = self.owner(version.key_id)? else { return Ok(None) };
             let object = self.look_up::<Object>(Table::Objects, id.as_bytes())?.and_then(Listed::sound);
             // One that is damaged is named in the log, and its key waits.
             let Some(object) = object else { return Ok(None) };
-            let mut batch = batch.expect_at(Table::KeyVersions, row_key, row.revision);
+            let mut batch = batch.expect_at(Table::KeyVersions, row_key, revision);
             let because = version.made_because(now.time);
             let number = version.version;
             let (mut version, mut before) = (version.activated(now.time), None);
@@ -131,18 +129,14 @@ impl Operational {
         object: &Object,
         because: Because,
     ) -> Result<(Batch, Option<KeyPlace>), Stop> {
-        let row_key = KeyVersion::row_key(object.key_id, object.current_version);
-        let row = match self.store.get(Table::KeyVersions, &row_key) {
-            Ok(Some(row)) => row,
-            // What does not open does not seal.
-            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok((batch, None)),
-            Err(other) => return Err(other.into()),
-        };
-        let sealing: KeyVersion = cbor::decode(&row.value)?;
+        let row_key = object.current_place().row_key();
+        let found = self.look_up_now::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound);
+        // What does not open does not seal.
+        let Some((revision, sealing)) = found else { return Ok((batch, None)) };
         // Also one that is closed: it is not to seal again when it is opened.
-        let place = (sealing.key_id, sealing.version);
+        let place = sealing.place();
         let Some(opens) = sealing.step_down(because) else { return Ok((batch, None)) };
-        let batch = batch.expect_at(Table::KeyVersions, &row_key, row.revision);
+        let batch = batch.expect_at(Table::KeyVersions, &row_key, revision);
         Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens)), Some(place)))
     }
 }

@@ -112,15 +112,26 @@ impl Operational {
 
     /// An API key as it is stored, with its digest and its row.
     pub(super) fn api_key_by_id(&self, id: ApiKeyId) -> Result<(Vec<u8>, Row, ApiKey), Stop> {
-        let mut found = None;
-        self.each(Table::ApiKeys, &[], |digest, row| {
+        let (mut found, mut damaged) = (None, 0u32);
+        self.each_listed(Table::ApiKeys, &[], |digest, listed| {
+            let Listed::Sound(row) = listed else {
+                damaged += 1;
+                return Ok(());
+            };
             let api_key: ApiKey = cbor::decode(&row.value)?;
             if api_key.id == id {
                 found = Some((digest.to_vec(), row, api_key));
             }
             Ok(())
         })?;
-        found.ok_or_else(|| not_found("API key", &id.to_string()))
+        found.ok_or_else(|| match damaged {
+            0 => not_found("API key", &id.to_string()),
+            _ => Refusal::new(Code::NotFound)
+                .detail(format!(
+                    "There is no API key \"{id}\", but {damaged} whose rows are damaged. If it is one of these, it lets nobody in."
+                ))
+                .into(),
+        })
     }
 
     /// API keys of an endpoint, and those whose row is damaged, of whichever endpoint they are.

@@ -378,11 +378,7 @@ pub(super) fn ask_audit(approval: &Approval, actor: Actor, act: &'static str, no
         None => audit,
     };
     match &approval.destruction {
-        Some(Destruction { object, key_id, version, days, .. }) => audit
-            .with("object", object)
-            .with("key-id", format!("{key_id:08x}"))
-            .with("version", version)
-            .with("days", days),
+        Some(asked) => audit.with("object", asked.object).with_key(asked.place()).with("days", asked.days),
         None => audit,
     }
 }

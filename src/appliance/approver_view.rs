@@ -33,7 +33,7 @@ impl Operational {
     pub fn key_at_stake(&self, approval: &Approval, now: Now) -> Result<Option<KeyAtStake>, Stop> {
         let Some(asked) = &approval.destruction else { return Ok(None) };
         let object = self.look_up::<Object>(Table::Objects, asked.object.as_bytes())?.and_then(Listed::sound);
-        let row_key = KeyVersion::row_key(asked.key_id, asked.version);
+        let row_key = asked.place().row_key();
         let version = self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound);
         let Some((object, version)) = object.zip(version) else { return Ok(None) };
         let due_from = |yes: Timestamp| destruction_wait(Some(asked.days)).ok().map(|wait| yes.plus(wait));
@@ -41,7 +41,7 @@ impl Operational {
             _ if approval.is_waiting(now.time) => due_from(now.time),
             // While it is what two persons said here, and was neither taken back nor asked for once more since.
             (State::Approved, Some(yes)) => {
-                version.doom.map(|doom| doom.at).filter(|at| due_from(yes) == Some(*at))
+                version.life.doom().map(|doom| doom.at).filter(|at| due_from(yes) == Some(*at))
             }
             _ => None,
         };

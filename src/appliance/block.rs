@@ -5,9 +5,11 @@ use crate::crypto::block::write_leaf;
 use crate::crypto::data_key::buffer_capacity;
 use crate::domain::access_record::{self, AccessRecord};
 use crate::domain::cbor;
-use crate::domain::statistics::{Counters, Fold};
+use crate::domain::statistics::Fold;
 use crate::domain::timestamp::Now;
-use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, RowName, Store, StoreError, Table};
+use crate::store::{BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, Batch, Store, StoreError, Table};
+
+use super::buckets::Buckets;
 
 /// Bytes of leaves at which a block is closed; the last record may go beyond it.
 const BYTES_ENOUGH: usize = 1 << 20;
@@ -46,33 +48,26 @@ impl Block {
         block
     }
 
-    /// The batch that makes it durable. Nothing is written yet.
+    /// What is written of its records.
+    pub(super) fn into_leaves(self) -> Vec<u8> {
+        self.leaves
+    }
+
+    /// The batch that makes it durable, with what `buckets` remembers or the store holds. Nothing is written yet.
     ///
     /// # Errors
     /// A fault of the disk, when what the statistics hold so far cannot be read.
-    pub(super) fn into_batch(self, store: &Store, now: Now) -> Result<Batch, StoreError> {
+    pub(super) fn into_batch(
+        self,
+        store: &Store,
+        buckets: &mut Buckets,
+        now: Now,
+    ) -> Result<Batch, StoreError> {
         let count = u32::try_from(self.count).unwrap_or(u32::MAX);
         let mut batch = Batch::new(now.time.micros()).records(self.leaves, count);
-        for (row_key, added) in self.fold.rows() {
-            let mut counters = stored(store, &row_key)?;
-            counters.add(&added);
-            batch = batch.put(Table::Statistics, &row_key, cbor::encode(&counters));
+        for (row_key, counters) in buckets.add_up(store, self.fold.rows())? {
+            batch = batch.put(Table::Statistics, row_key, cbor::encode(counters));
         }
         Ok(batch)
-    }
-}
-
-/// What a bucket holds so far. One that does not open is counted from zero again: the journal has the truth, and a damaged
-/// statistic must not stop it.
-pub(super) fn stored(store: &Store, row_key: &[u8]) -> Result<Counters, StoreError> {
-    let lost = |why: &str| {
-        tracing::error!(row = %RowName::new(Table::Statistics, row_key), why, "a row of the statistics is lost");
-        Counters::default()
-    };
-    match store.get(Table::Statistics, row_key) {
-        Ok(None) => Ok(Counters::default()),
-        Ok(Some(row)) => Ok(cbor::decode(&row.value).unwrap_or_else(|_| lost("it is not what was written"))),
-        Err(StoreError::Damaged { why, .. }) => Ok(lost(why)),
-        Err(other) => Err(other),
     }
 }

@@ -11,8 +11,9 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::id::{ObjectId, ProjectId};
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::Because;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::member::Member;
 use crate::domain::name::Name;
 use crate::domain::object::Object;
@@ -26,7 +27,6 @@ use super::ahead::NewKek;
 use super::approvals::user_of;
 use super::fault::{Fault, Stop};
 use super::key_shown::KeyMarks;
-use super::key_uses::UsesShown;
 use super::keyring::kek_row_key;
 use super::listed::Listed;
 use super::operational::Operational;
@@ -34,6 +34,7 @@ use super::page::{Page, PageWanted};
 use super::rewrap::Rewrapping;
 use super::roots::RootVersionView;
 use super::schema::{checked, declared, identify};
+use super::uses_shown::UsesShown;
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
@@ -201,16 +202,16 @@ impl Operational {
             let ids = (*project.id.as_bytes(), *id.as_bytes());
             let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, 1, project.kek_version);
             let wrapped = wraps.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
-            let because = Because::of(actor, now.time, None);
-            let version = KeyVersion::made((key_id, 1), algorithm, project.kek_version, wrapped, because);
+            let (place, because) = (object.key_place(1), Because::of(actor, now.time, None));
+            let version = KeyVersion::made(place, algorithm, project.kek_version, wrapped, because);
             let version = if self.keeps_escrow() { version.await_copy() } else { version };
             let batch = self.name(batch, Table::Objects, project.id.as_bytes(), &object.name, id.as_bytes());
             let batch = batch
                 .expect_absent(Table::KeyIds, &key_id.to_be_bytes())
                 .put(Table::KeyIds, &key_id.to_be_bytes(), id.as_bytes().to_vec())
                 .put(Table::Objects, id.as_bytes(), cbor::encode(&object))
-                .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version));
-            let batch = self.wait_for_escrow(batch, Table::KeyVersions, &KeyVersion::row_key(key_id, 1));
+                .put(Table::KeyVersions, &place.row_key(), cbor::encode(&version));
+            let batch = self.wait_for_escrow(batch, Table::KeyVersions, &place.row_key());
             let batch = self.with_first_root(batch, &object, Some(&wraps), now)?;
             let audit = AuditRecord::new(now.time, actor, "object.create")
                 .with("id", id)
@@ -371,7 +372,7 @@ impl KeyVersionView {
         Self {
             version: version.version,
             algorithm: version.algorithm,
-            state: version.state,
+            state: version.life.state(),
             uses_reserved: version.uses_reserved,
             is_worn: version.is_worn(uses.uses),
             width_16: envelope::text_len(version.algorithm, 16),
@@ -380,7 +381,7 @@ impl KeyVersionView {
             decrypt_until: version.decrypt_until,
             uses,
             marks: KeyMarks::of(version, now.time),
-            destroy_at: version.doom.map(|doom| doom.at),
+            destroy_at: version.life.doom().map(|doom| doom.at),
         }
     }
 }

@@ -44,6 +44,26 @@ impl ClockVerdict {
         }
     }
 
+    /// What the clock shows, where it is not trusted.
+    #[must_use]
+    pub const fn shows(self) -> Option<Timestamp> {
+        match self {
+            Self::Trusted => None,
+            Self::Behind { shows, .. } | Self::Jumped { shows, .. } | Self::Lost { shows, .. } => Some(shows),
+        }
+    }
+
+    /// The word in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Behind { .. } => "behind",
+            Self::Jumped { .. } => "jumped",
+            Self::Lost { .. } => "lost",
+        }
+    }
+
     /// What is kept of it.
     pub(super) fn distrust(self) -> Option<Distrust> {
         match self {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use crate::domain::key_place::KeyPlace;
 use crate::domain::refusal::{Code, Refusal};
 
 use super::memo::CatalogRevision;
@@ -16,9 +17,6 @@ use super::operational::Operational;
 
 /// Closings remembered. A request that is older than all of them is told to ask again.
 const CLOSINGS_MAX: usize = 1_024;
-
-/// A key id and a version.
-pub(super) type KeyPlace = (u32, u32);
 
 /// The last closings.
 #[derive(Default)]
@@ -114,7 +112,7 @@ impl Operational {
     /// A version is no more, and no root of that number either: their keys go.
     pub(super) fn forget_key(&self, place: KeyPlace) {
         self.keyring.forget(place);
-        self.keyring.forget_root(place.0, place.1);
+        self.keyring.forget_root(place);
         self.leases.forget(place);
     }
 
@@ -137,6 +135,9 @@ impl Operational {
 mod tests {
     use super::*;
 
+    const ONE: KeyPlace = KeyPlace::new(7, 1);
+    const TWO: KeyPlace = KeyPlace::new(7, 2);
+
     fn watch(closed: &Arc<ClosedKeys>, place: KeyPlace, since: u64) -> KeyWatch {
         let mut watch = closed.watch();
         watch.opens(place, since);
@@ -146,27 +147,29 @@ mod tests {
     #[test]
     fn what_was_opened_before_its_version_was_closed_stays_here() {
         let closed = Arc::<ClosedKeys>::default();
-        assert!(watch(&closed, (7, 1), 5).check().is_ok() && !closed.is_closed((7, 1)));
-        closed.close((7, 1), 6);
-        assert!(watch(&closed, (7, 1), 5).check().is_err());
-        assert!(watch(&closed, (7, 1), 6).check().is_ok(), "what was read since knows of it");
-        assert!(watch(&closed, (7, 2), 5).check().is_ok() && watch(&closed, (8, 1), 5).check().is_ok());
-        let mut both = watch(&closed, (7, 2), 5);
-        both.opens((7, 1), 5);
+        assert!(watch(&closed, ONE, 5).check().is_ok() && !closed.is_closed(ONE));
+        closed.close(ONE, 6);
+        assert!(watch(&closed, ONE, 5).check().is_err());
+        assert!(watch(&closed, ONE, 6).check().is_ok(), "what was read since knows of it");
+        assert!(
+            watch(&closed, TWO, 5).check().is_ok() && watch(&closed, KeyPlace::new(8, 1), 5).check().is_ok()
+        );
+        let mut both = watch(&closed, TWO, 5);
+        both.opens(ONE, 5);
         assert!(both.check().is_err());
-        assert!(closed.is_closed((7, 1)) && !closed.is_closed((7, 2)));
-        closed.open_again((7, 1));
-        assert!(!closed.is_closed((7, 1)));
-        assert!(watch(&closed, (7, 1), 5).check().is_err(), "it was closed in between");
+        assert!(closed.is_closed(ONE) && !closed.is_closed(TWO));
+        closed.open_again(ONE);
+        assert!(!closed.is_closed(ONE));
+        assert!(watch(&closed, ONE, 5).check().is_err(), "it was closed in between");
     }
 
     #[test]
     fn who_is_older_than_all_that_is_remembered_asks_again() {
         let closed = Arc::<ClosedKeys>::default();
         for number in 0..=CLOSINGS_MAX {
-            closed.close((9, u32::try_from(number).unwrap()), 10 + number as u64);
+            closed.close(KeyPlace::new(9, u32::try_from(number).unwrap()), 10 + number as u64);
         }
-        assert!(watch(&closed, (7, 1), 9).check().is_err());
-        assert!(watch(&closed, (7, 1), 11).check().is_ok());
+        assert!(watch(&closed, ONE, 9).check().is_err());
+        assert!(watch(&closed, ONE, 11).check().is_ok());
     }
 }

@@ -10,7 +10,10 @@ use crate::domain::timestamp::Now;
 use crate::store::{Store, StoreError};
 
 use super::block::Block;
+use super::buckets::Buckets;
+use super::company::Company;
 use super::disk_reserve::DiskReserve;
+use super::in_doubt::InDoubt;
 use super::last_uses::LastUses;
 use super::recorder::{Shared, Waiting};
 
@@ -37,45 +40,34 @@ impl Committer {
     /// Until the journal is closed.
     pub(super) fn run(self) {
         let mut looked = Instant::now();
-        let (mut records, mut last_uses) = (Vec::new(), LastUses::default());
+        let (mut records, mut last_uses, mut buckets) = (Vec::new(), LastUses::default(), Buckets::default());
+        let (mut company, mut in_doubt) = (Company::default(), None);
         loop {
             let mut catching_up = self.shared.pause.catching_up_since();
-            let closing = self.wait(&mut records);
+            let closing = self.wait(&mut records, &company);
+            company.begin(&records);
             if looked.elapsed() >= LOOK_EVERY {
                 looked = Instant::now();
                 self.look_at_disk();
                 self.look_at_store(&records);
             }
-            if self.shared.folds_now.swap(false, Ordering::AcqRel) {
+            // A block in doubt may be in the journal, and is not counted yet.
+            if in_doubt.is_none() && self.shared.folds_now.swap(false, Ordering::AcqRel) {
                 self.fold_now();
             }
             while !records.is_empty() {
-                let block = Block::gather(records.iter().map(|waiting| &waiting.record));
-                let count = block.count;
-                let batch = block.into_batch(&self.store, (self.clock)());
-                let (failed, was_written, folding) = match batch.and_then(|batch| self.fold(batch)) {
-                    Ok((batch, folding)) => match self
-                        .store
-                        .commit(last_uses.note(batch, records[..count].iter().map(|waiting| &waiting.record)))
-                    {
-                        Ok(_) => {
-                            last_uses.keep();
-                            self.folded(folding, &records[..count]);
-                            self.committed(records.drain(..count));
-                            continue;
-                        }
-                        Err(failed) => (failed, true, folding),
-                    },
-                    Err(unread) => (unread, false, None),
+                let failed = match self.settle(&mut in_doubt, &mut records) {
+                    Ok(true) => continue,
+                    Ok(false) => self.commit_block(&mut records, &mut last_uses, &mut buckets, &mut in_doubt),
+                    Err(unsettled) => Err(unsettled),
                 };
+                let Err(failed) = failed else { continue };
                 tracing::error!(records = records.len(), %failed, "access records could not be committed");
+                buckets.forget();
                 // Nobody waits through a recovery for an answer that will be no.
                 records.iter_mut().for_each(Waiting::fail);
-                // What landed of a block that was never written is another's write.
-                if self.recover(&failed) && was_written {
-                    self.folded(folding, &records[..count]);
-                    self.committed(records.drain(..count));
-                } else {
+                self.recover(&failed);
+                if !matches!(self.settle(&mut in_doubt, &mut records), Ok(true)) {
                     catching_up = None;
                     if !self.keep(&mut records, failed.to_string()) {
                         return;
@@ -86,6 +78,7 @@ impl Committer {
                 self.shared.pause.caught_up(since);
             }
             records.shrink_to(RECORDS_KEPT);
+            company.end(self.shared.open().waited_for);
             if closing {
                 self.end();
                 return;
@@ -93,48 +86,81 @@ impl Committer {
         }
     }
 
-    /// Waits for a first record, then as long as it may wait for others: not at all where somebody waits for one. Comes back
-    /// without any when it is time to look at the disk.
+    /// Commits as many records as make a block, from the first on.
+    ///
+    /// # Errors
+    /// The store's: the records are there still, and where the commit may have landed all the same their block is in doubt.
+    fn commit_block(
+        &self,
+        records: &mut Vec<Waiting>,
+        last_uses: &mut LastUses,
+        buckets: &mut Buckets,
+        in_doubt: &mut Option<InDoubt>,
+    ) -> Result<(), StoreError> {
+        let block = Block::gather(records.iter().map(|waiting| &waiting.record));
+        let (count, from) = (block.count, self.store.head().next_sequence);
+        if self.shared.statistics_went.swap(false, Ordering::AcqRel) {
+            buckets.forget();
+        }
+        let batch = block.into_batch(&self.store, buckets, (self.clock)())?;
+        let (batch, folding) = self.fold(batch)?;
+        let batch = last_uses.note(batch, records[..count].iter().map(|waiting| &waiting.record));
+        match self.store.commit(batch) {
+            Ok(_) => {
+                last_uses.keep();
+                buckets.keep();
+                self.folded(folding, &records[..count]);
+                self.committed(records.drain(..count));
+                Ok(())
+            }
+            Err(failed) => {
+                *in_doubt = matches!(failed, StoreError::Disk { .. })
+                    .then(|| InDoubt::of(records, count, from, folding));
+                Err(failed)
+            }
+        }
+    }
+
+    /// Waits for a first record, then as long as it may wait for others: where somebody waits for one, for his company alone.
+    /// Comes back without any when it is time to look at the disk.
     ///
     /// `records` is empty and becomes the next buffer, so that neither grows anew each time. Whether the journal is closing.
-    fn wait(&self, records: &mut Vec<Waiting>) -> bool {
+    fn wait(&self, records: &mut Vec<Waiting>, company: &Company) -> bool {
         let mut open = self.shared.open();
         if open.records.is_empty() && !open.closing {
             open.wait_until(Instant::now() + LOOK_EVERY);
         }
-        let until = Instant::now() + self.shared.limits.flush_after;
-        while !open.records.is_empty() && !open.urgent && !open.closing {
+        let mut until = Instant::now() + self.shared.limits.flush_after;
+        let mut is_waited_for = false;
+        open.enough = company.enough();
+        while !open.records.is_empty() && open.waited_for < open.enough && !open.closing {
+            if open.waited_for > 0 && !is_waited_for {
+                is_waited_for = true;
+                until = until.min(Instant::now() + company.patience());
+            }
             if open.wait_until(until) {
                 break;
             }
         }
-        open.urgent = false;
+        open.waited_for = 0;
         open.weight = 0;
         std::mem::swap(&mut open.records, records);
         open.closing
     }
 
-    /// Opens the store again after a commit that failed. `true` when that commit had become durable all the same.
-    pub(super) fn recover(&self, failed: &StoreError) -> bool {
+    /// Opens the store again after a failure of the disk. What became of a write is found out by whoever made it.
+    pub(super) fn recover(&self, failed: &StoreError) {
         if !matches!(failed, StoreError::Disk { .. } | StoreError::Stopped { .. }) {
-            return false;
+            return;
         }
         match self.store.recover() {
-            Ok(landed) => {
-                // One that only met the failure of another's write has changed nothing.
-                let landed = landed.is_some() && matches!(failed, StoreError::Disk { .. });
-                tracing::warn!(landed, "the store was opened again");
-                landed
-            }
-            Err(error) => {
-                tracing::error!(%error, "the store cannot be opened again yet");
-                false
-            }
+            Ok(landed) => tracing::warn!(landed = landed.is_some(), "the store was opened again"),
+            Err(error) => tracing::error!(%error, "the store cannot be opened again yet"),
         }
     }
 
     /// Durable: whoever waits is told, and what there was is counted.
-    fn committed(&self, records: impl Iterator<Item = Waiting>) {
+    pub(super) fn committed(&self, records: impl Iterator<Item = Waiting>) {
         {
             let mut totals = self.shared.totals.lock();
             for Waiting { record, room, tell } in records {
@@ -161,7 +187,7 @@ impl Committer {
         open.publish();
         records.append(&mut open.records);
         records.iter_mut().for_each(Waiting::fail);
-        open.urgent = false;
+        open.waited_for = 0;
         if open.closing {
             open.closed = true;
             open.unrecorded += records.iter().map(|waiting| waiting.record.requests()).sum::<u64>();
@@ -253,6 +279,7 @@ mod tests {
                 bytes: 16,
                 subjects: None,
                 anew: None,
+                key_id: None,
             }]
             .into(),
             repeated: None,

@@ -105,7 +105,7 @@ impl Operational {
                 let version = opening.version();
                 tally.version = version.version;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
-                key_watch.opens((version.key_id, version.version), served.revision);
+                key_watch.opens(version.place(), served.revision);
                 let plaintext = open(key, &envelope, served, &sealed.context, &mut binding)?;
                 tally.bytes = plaintext.len() as u64;
                 Ok(plaintext)

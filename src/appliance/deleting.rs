@@ -12,7 +12,7 @@ use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::grant::Grant;
 use crate::domain::id::ProjectId;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::domain::refusal::{Code, Refusal};
@@ -101,8 +101,9 @@ impl Operational {
                 .delete(Table::Names, &self.store.name_key(Table::Objects, project.as_bytes(), name));
             let (mut batch, count, mut recoverable) = (batch, versions.len(), 0u32);
             for version in versions.into_iter().filter_map(Listed::sound) {
-                ended.push((object.key_id, version.version));
-                let row_key = KeyVersion::row_key(object.key_id, version.version);
+                let place = object.key_place(version.version);
+                ended.push(place);
+                let row_key = place.row_key();
                 batch = batch.delete(Table::KeyUses, &row_key);
                 // A copy elsewhere may be unwrapped still: when that ends is told of it all the same.
                 batch = match version.orphaned(project) {
@@ -114,7 +115,7 @@ impl Operational {
                 };
             }
             let roots = self.root_versions(&object)?.into_iter().filter_map(Listed::sound);
-            ended.extend(roots.map(|root| (root.key_id, root.version)));
+            ended.extend(roots.map(|root| root.place()));
             let batch = self.owe_file(self.without_roots(batch, &object)?, now)?;
             let mut grants = Vec::new();
             self.each_listed(Table::Grants, &[], |row_key, _| {
@@ -245,7 +246,7 @@ impl Operational {
         for version in versions {
             match version {
                 Listed::Damaged(row) => return refuse(format!("Its key version {row} is damaged.")),
-                Listed::Sound(version) if version.state == KeyState::Destroyed => {}
+                Listed::Sound(version) if version.life.gone().is_some() => {}
                 Listed::Sound(version) => left.push(version),
             }
         }

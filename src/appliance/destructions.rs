@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 
 use crate::domain::expiry::{Ending, Expiry};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_life::Life;
+use crate::domain::key_place::KeyPlace;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::project::Project;
 use crate::domain::timestamp::Timestamp;
 use crate::store::Table;
 
-use super::closed_keys::KeyPlace;
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
@@ -31,6 +32,8 @@ struct Known {
     at: BTreeMap<KeyPlace, Timestamp>,
     /// A pass along all key versions has ended.
     met_all: bool,
+    /// Rows of key versions that it could not read.
+    damaged: usize,
 }
 
 /// How destructions stand.
@@ -39,6 +42,8 @@ pub struct DestructionsHealth {
     pub count: usize,
     /// Whether there are no more than these: not before all key versions were looked at after an unlock, nor beyond 10,000.
     pub is_whole: bool,
+    /// Key versions whose rows do not open, by the last look at all: of these nobody knows, and none is carried out.
+    pub damaged: usize,
     /// Why none is carried out at present, also when it is due.
     pub held: Option<HeldBack>,
     /// Those that come first, 10 at most.
@@ -47,10 +52,8 @@ pub struct DestructionsHealth {
 
 /// A destruction to come.
 pub struct DestructionAhead {
-    /// Of its key.
-    pub key_id: u32,
-    /// From 1.
-    pub version: u32,
+    /// Which key version.
+    pub place: KeyPlace,
     /// `project/object`; none where that cannot be read.
     pub object: Option<String>,
     /// When it falls due.
@@ -80,10 +83,9 @@ impl HeldBack {
 impl Destructions {
     /// A version as it is stored now.
     pub(super) fn met(&self, version: &KeyVersion) {
-        let place = (version.key_id, version.version);
-        let doom = version.doom.filter(|_| version.state == KeyState::DestroyScheduled);
+        let place = version.place();
         let mut known = self.0.lock();
-        let Some(doom) = doom else {
+        let Life::DestroyScheduled { doom, .. } = &version.life else {
             known.at.remove(&place);
             return;
         };
@@ -99,9 +101,14 @@ impl Destructions {
         self.0.lock().at.contains_key(&place)
     }
 
-    /// A pass along all of them has ended.
-    pub(super) fn met_all(&self) {
-        self.0.lock().met_all = true;
+    /// A pass along all of them has ended, and so many do not open.
+    pub(super) fn met_all(&self, damaged: usize) {
+        let mut known = self.0.lock();
+        (known.met_all, known.damaged) = (true, damaged);
+    }
+
+    fn damaged(&self) -> usize {
+        self.0.lock().damaged
     }
 
     /// How many, whether that is all, and those that come first.
@@ -124,19 +131,20 @@ impl Operational {
         } else {
             Some(HeldBack::Clock)
         };
-        let named = |(at, (key_id, version))| {
-            let object = self.name_of_key(key_id).ok().flatten();
-            DestructionAhead { key_id, version, object, at }
+        let named = |(at, place): (_, KeyPlace)| {
+            let object = self.name_of_key(place.key_id).ok().flatten();
+            DestructionAhead { place, object, at }
         };
-        DestructionsHealth { count, is_whole, held, next: next.into_iter().map(named).collect() }
+        let damaged = self.destructions.damaged();
+        DestructionsHealth { count, is_whole, damaged, held, next: next.into_iter().map(named).collect() }
     }
 
     /// The same as ends, for whoever speaks of those.
     pub(super) fn destructions_ahead(&self) -> Vec<Expiry> {
         let ends = self.destructions_health().next.into_iter().map(|ahead| {
-            let DestructionAhead { key_id, version, object, at } = ahead;
-            let name = object.map(|object| format!("{object} {version}"));
-            Expiry { of: Ending::KeyVersion { key_id, version }, name, spki: None, not_after: at }
+            let DestructionAhead { place, object, at } = ahead;
+            let name = object.map(|object| format!("{object} {}", place.version));
+            Expiry { of: Ending::KeyVersion(place), name, spki: None, not_after: at }
         });
         ends.collect()
     }

@@ -55,10 +55,14 @@ impl<T> Done<T> {
         tally: Tally,
         item: Result<T, Refusal>,
     ) {
-        let object = served.as_ref().map_or_else(|denied| denied.object, |served| Some(served.object.id));
+        let (object, key_id) = match served {
+            Ok(served) => (Some(served.object.id), Some(served.object.key_id)),
+            Err(denied) => (denied.object, None),
+        };
         let outcome = item.as_ref().err().map(|refusal| refusal.code);
         let bytes = if outcome.is_none() { tally.bytes } else { 0 };
         let group = count_item(&mut self.groups, object, tally.version, tally.anew, outcome, bytes);
+        group.key_id = key_id;
         if let Some(subject) = tally.subject {
             group.is_about(subject);
         }

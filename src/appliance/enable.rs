@@ -1,7 +1,7 @@
 //! Enabling what a new epoch disabled: an operator has looked at it, and lets it in again. What is revoked stays revoked.
 
 use crate::domain::actor::Actor;
-use crate::domain::api_key::{ApiKey, ApiKeyDigest};
+use crate::domain::api_key::ApiKey;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
@@ -42,16 +42,8 @@ impl Operational {
     /// # Errors
     /// `not-found`, `api-key-revoked`.
     pub fn enable_api_key(&self, actor: Actor, id: ApiKeyId, now: Now) -> Result<(), Stop> {
-        let mut found: Option<ApiKeyDigest> = None;
-        self.each(Table::ApiKeys, &[], |digest, row| {
-            let api_key: ApiKey = cbor::decode(&row.value)?;
-            if api_key.id == id {
-                found = digest.try_into().ok();
-            }
-            Ok(())
-        })?;
+        let (digest, ..) = self.api_key_by_id(id)?;
         let missing = || not_found("API key", &id.to_string());
-        let digest = found.ok_or_else(missing)?;
         self.change_if_any(now, |batch| {
             let api_key: ApiKey = self.read(Table::ApiKeys, &digest)?.ok_or_else(missing)?;
             if api_key.revoked.is_some() {

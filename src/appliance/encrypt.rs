@@ -28,7 +28,8 @@ pub struct Field<'a> {
     pub context: Context<'a>,
 }
 
-/// The keys for an admitted encrypt, uses already taken from their leases; one per item.
+/// The keys for an admitted encrypt, uses already taken from their leases; one per item. Nothing holds those uses, which one field
+/// would pay for: whoever finds an item that seals nothing gives its use back.
 pub struct SealingKeys(SmallVec<[Result<Arc<Held<DataKey>>, Code>; 1]>);
 
 impl Operational {
@@ -42,11 +43,14 @@ impl Operational {
                 match served.as_ref().map_err(|denied| denied.code).and_then(|served| sealing(served, now)) {
                     Err(code) => Err(code),
                     Ok(sealing) => {
-                        let held = self.keyring.recall(sealing, now.instant)?;
-                        if !self.leases.take(sealing.version(), run as u64) {
-                            return None;
+                        let held = self.keyring.recall(sealing, now.instant);
+                        match held.filter(|_| self.leases.take(sealing.version(), run as u64)) {
+                            Some(held) => Ok(held),
+                            None => {
+                                self.unmake(admitted.items(), &keys, now);
+                                return None;
+                            }
                         }
-                        Ok(held)
                     }
                 };
             keys.extend(std::iter::repeat_n(key, run));
@@ -60,12 +64,16 @@ impl Operational {
     /// # Errors
     /// `journal-full` when uses cannot be reserved durably: then nothing else can be made durable either.
     pub fn load_sealing_keys(&self, admitted: &Admitted<Encrypt>, now: Now) -> Result<SealingKeys, Stop> {
-        let mut keys = SmallVec::with_capacity(admitted.items().len());
+        let mut keys: SmallVec<[Result<Arc<Held<DataKey>>, Code>; 1]> =
+            SmallVec::with_capacity(admitted.items().len());
         for (served, run) in runs(admitted.items()) {
             let key = match served {
                 Err(denied) => Err(denied.code),
                 Ok(served) => match self.load_sealing_key(served, run as u64, now) {
-                    Err(stop) if stop.is_journal_full() => return Err(stop),
+                    Err(stop) if stop.is_journal_full() => {
+                        self.unmake(admitted.items(), &keys, now);
+                        return Err(stop);
+                    }
                     key => key.map_err(|stop| stop.told().code),
                 },
             };
@@ -79,6 +87,24 @@ impl Operational {
         let held = self.load_data_key(sealing, &served.object, now)?;
         self.lease_uses(sealing.version(), uses, now.time)?;
         Ok(held)
+    }
+
+    /// Gives back the uses that were taken for the first items, as many as have `keys`: nothing is sealed by them.
+    #[cold]
+    fn unmake(
+        &self,
+        items: &[Result<Arc<Served>, Denied>],
+        keys: &[Result<Arc<Held<DataKey>>, Code>],
+        now: Now,
+    ) {
+        for (served, key) in items.iter().zip(keys) {
+            // The version that they were taken of: what is served, and when, is the same.
+            if let (Ok(served), Ok(_)) = (served, key)
+                && let Ok(sealing) = sealing(served, now)
+            {
+                self.leases.give_back(sealing.version(), 1);
+            }
+        }
     }
 
     /// Seals each field for the object it was admitted for. An item that arrives as an error stays one.
@@ -96,7 +122,7 @@ impl Operational {
         let mut nonces = Nonces::draw(fields.len())?;
         let mut binding = Vec::new();
         let mut done = Done::of(fields.len());
-        for ((served, key), field) in admitted.items().iter().zip(&keys.0).zip(fields) {
+        for (at, ((served, key), field)) in admitted.items().iter().zip(&keys.0).zip(fields).enumerate() {
             let mut tally = Tally::default();
             let sealed = (|| {
                 let served = served.as_ref().map_err(|denied| Refusal::from(denied.code))?;
@@ -112,6 +138,9 @@ impl Operational {
                 key.seal(&header, nonce, &binding, &field.plaintext)
                     .map_err(|_| Refusal::from(Code::FieldTooLarge))
             })();
+            if sealed.is_err() {
+                self.unmake(&admitted.items()[at..=at], &keys.0[at..=at], now);
+            }
             done.push(served, tally, sealed);
         }
         done.whole(admitted.items().len())

@@ -27,7 +27,7 @@ use crate::domain::budget::{Budget, Counted, DefaultBudgets, Spender};
 use crate::domain::cbor;
 use crate::domain::credentials::Credentials;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::Project;
 use crate::domain::root_version::RootVersion;
@@ -47,7 +47,7 @@ use super::unlock::said;
 /// Added to the next version of every key.
 pub(super) const VERSIONS_JUMP: u32 = 1_000;
 /// Added to the uses of a version that is counted from the journal.
-const USES_JUMP: u64 = 1 << 36;
+pub(super) const USES_JUMP: u64 = 1 << 36;
 /// Added to the CRL number.
 const CRL_JUMP: u64 = 1 << 20;
 /// Added to the wraps of each MK generation.
@@ -312,7 +312,7 @@ fn spent(store: &Store, spender: Spender, defaults: DefaultBudgets, now: Timesta
 fn jump_version(version: KeyVersion) -> Option<KeyVersion> {
     if !version.algorithm.is_leased() {
         let uses_reserved = version.uses_reserved.saturating_add(USES_JUMP);
-        return (version.state != KeyState::Destroyed).then_some(KeyVersion { uses_reserved, ..version });
+        return version.life.gone().is_none().then_some(KeyVersion { uses_reserved, ..version });
     }
     // One that is not active yet may have been in the time that is lost.
     version.after_lost_count()

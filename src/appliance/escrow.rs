@@ -20,7 +20,7 @@ use crate::crypto::escrow::Entry;
 use crate::domain::cbor;
 use crate::domain::project::Kek;
 use crate::domain::timestamp::Now;
-use crate::store::{Boot, Scan, Table};
+use crate::store::{Boot, Row, Scan, Table};
 
 use super::escrow_file::EscrowFile;
 use super::fault::{Fault, Stop};
@@ -120,13 +120,15 @@ fn fingerprint(table: u16, key: &[u8]) -> [u8; 8] {
     hash.first_chunk().copied().unwrap_or_default()
 }
 
-/// Whether there is a key in a row.
-fn has_key(table: Table, row: &[u8]) -> Result<bool, Stop> {
+/// Whether there is a key in a row that anybody could use.
+fn has_key(table: Table, row_key: &[u8], row: Listed<Row>) -> bool {
     if table == Table::Keks {
-        return Ok(cbor::decode::<Kek>(row)?.gone.is_none());
+        let kek = row.read_at(table, row_key, cbor::decode::<Kek>).sound();
+        return kek.is_some_and(|kek| kek.gone.is_none());
     }
     let kind = KINDS.iter().find(|kind| kind.table == table);
-    kind.map_or(Ok(false), |kind| Ok(!(kind.read)(row)?.wrapped().is_empty()))
+    let stored = kind.and_then(|kind| kind.read_at(row_key, row).sound());
+    stored.is_some_and(|stored| stored.wrapped().is_some())
 }
 
 impl Operational {
@@ -257,8 +259,7 @@ impl Operational {
         };
         let mut missing = Vec::new();
         for (row_key, row) in rows {
-            let Listed::Sound(row) = Listed::of(row)? else { continue };
-            if has_key(table, &row.value)?
+            if has_key(table, &row_key, Listed::of(row)?)
                 && !under_way.logged.contains(&fingerprint(table.number(), &row_key))
             {
                 missing.push((table, row_key));
@@ -324,9 +325,8 @@ impl Operational {
         let rows = self.store.scan(Table::KeyVersions, Scan { prefix: &[], after, limit: PAGE_ROWS })?;
         let is_last = rows.len() < PAGE_ROWS;
         for (row_key, row) in rows {
+            counting.count += u64::from(has_key(Table::KeyVersions, &row_key, Listed::of(row)?));
             counting.after = row_key;
-            let Listed::Sound(row) = Listed::of(row)? else { continue };
-            counting.count += u64::from(has_key(Table::KeyVersions, &row.value)?);
         }
         if is_last {
             self.escrow.told.lock().only_here = Some(counting.count);

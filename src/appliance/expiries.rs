@@ -158,7 +158,7 @@ impl Operational {
                 _ => None,
             },
             Ending::ApiKey(_)
-            | Ending::KeyVersion { .. }
+            | Ending::KeyVersion(_)
             | Ending::Ca
             | Ending::CaRoll
             | Ending::Crl

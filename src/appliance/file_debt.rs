@@ -27,6 +27,8 @@ const REST_PER_PAUSE: u32 = 99;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Until it is tried again where the file could not be written.
 const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
+/// The same where it could not be looked at whether it is owed: that costs nobody a pause.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// What is remembered from one second to the next; nothing of it is missed after a crash.
 #[derive(Default)]
@@ -86,10 +88,18 @@ impl Operational {
         if debt.not_before.is_some_and(|at| now.instant < at) || !self.clock_is_trusted() {
             return;
         }
+        match self.is_file_due(debt, is_sweeping, now) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(stop) => {
+                tracing::error!(%stop, "it cannot be looked at whether the store's file has a destroyed key still");
+                debt.not_before = Some(now.instant + LOOK_AGAIN_AFTER);
+                return;
+            }
+        }
         let began = Instant::now();
-        match self.pay_file(debt, is_sweeping, now) {
-            Ok(false) => {}
-            Ok(true) => {
+        match self.pay_file(now) {
+            Ok(()) => {
                 let took = began.elapsed();
                 let rest = took.saturating_mul(REST_PER_PAUSE).max(REST_MIN);
                 *debt = FileDebt { found: None, not_before: Some(now.instant + took + rest) };
@@ -105,17 +115,18 @@ impl Operational {
         }
     }
 
-    /// Whether it was written.
-    fn pay_file(&self, debt: &mut FileDebt, is_sweeping: bool, now: Now) -> Result<bool, Stop> {
+    /// Whether it is owed, and nothing is waited for any more that will be owed, too.
+    fn is_file_due(&self, debt: &mut FileDebt, is_sweeping: bool, now: Now) -> Result<bool, Stop> {
         if self.file_owes()?.is_none() {
             debt.found = None;
             return Ok(false);
         }
         let found = *debt.found.get_or_insert(now.instant);
         let is_patient = now.instant.saturating_duration_since(found) < PATIENCE;
-        if is_patient && (is_sweeping || self.is_rewrapping()? || self.is_resealing()?) {
-            return Ok(false);
-        }
+        Ok(!(is_patient && (is_sweeping || self.is_rewrapping()? || self.is_resealing()?)))
+    }
+
+    fn pay_file(&self, now: Now) -> Result<(), Stop> {
         // Nothing is destroyed while it is written: the note that goes then is of what is not in it any more.
         let _changes = self.changing.lock();
         let since = self.file_owes()?;
@@ -140,8 +151,7 @@ impl Operational {
             let written = now.time.max(before.plus(Duration::from_micros(1)));
             let batch = batch.put(Table::Counters, WRITTEN, cbor::encode(&written));
             Ok((batch.delete(Table::Counters, OWED), audit, ()))
-        })?;
-        Ok(true)
+        })
     }
 }
 

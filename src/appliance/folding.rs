@@ -13,7 +13,8 @@ use super::tenure;
 impl Committer {
     /// Adds to the batch of a block what is due: the uses of records that are durable already, and of no others.
     pub(super) fn fold(&self, batch: Batch) -> Result<(Batch, Option<Folding>), StoreError> {
-        let uses = self.shared.uses.lock();
+        let mut uses = self.shared.uses.lock();
+        uses.settle(&self.store)?;
         if !uses.are_due() {
             return Ok((batch, None));
         }
@@ -42,9 +43,15 @@ impl Committer {
                 let batch = batch.record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
                 match self.store.commit(batch) {
                     Ok(_) => return uses.done(folding),
-                    // Whether it landed is known now, or when the store was opened again.
-                    Err(failed) if self.recover(&failed) => return uses.done(folding),
-                    Err(failed) => failed,
+                    Err(failed) => {
+                        // It may have landed all the same.
+                        uses.doubt(folding);
+                        self.recover(&failed);
+                        if uses.settle(&self.store).is_ok() && uses.are_folded(to) {
+                            return;
+                        }
+                        failed
+                    }
                 }
             }
             Err(unread) => unread,

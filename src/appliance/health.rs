@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::domain::budget::Spender;
 use crate::domain::expiry::Expiry;
 use crate::domain::timestamp::Timestamp;
+use crate::store::kept_damaged;
 
 use super::ca_roll::CaView;
 use super::clock_verdict::ClockVerdict;
@@ -12,7 +13,7 @@ use super::destructions::DestructionsHealth;
 use super::disk_reserve::DiskSpace;
 use super::key_turns::DueKey;
 use super::keys_health::KeysHealth;
-use super::recoveries::RecoveryUnderWay;
+use super::recovery::RecoveryUnderWay;
 use super::spending::Standing;
 use super::wear::WornKey;
 use super::witness::WitnessHealth;
@@ -87,6 +88,8 @@ pub struct Health {
     pub expiries: Vec<Expiry>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
     pub ca: Option<CaView>,
+    /// A damaged file that was kept when its damage was accepted, and has every wrapped key of then.
+    pub kept_file: Option<String>,
     /// By which clock.
     pub time: Timestamp,
     /// What protects memory.
@@ -124,6 +127,14 @@ pub struct JournalHealth {
 }
 
 impl Health {
+    /// Without what it tells of endpoints, API keys and people: for who may not read everyone's statistics, such as an officer.
+    #[must_use]
+    pub fn without_clients(mut self) -> Self {
+        self.strained_budgets.clear();
+        self.expiries.retain(|expiry| !expiry.of.is_of_a_client());
+        self
+    }
+
     /// What ends soon or has ended, with the mark it has passed: days before its end, 0 after it. The most urgent first.
     #[must_use]
     pub fn expiring(&self) -> Vec<(&Expiry, u64)> {
@@ -176,6 +187,7 @@ impl Appliance {
             recoveries: Vec::new(),
             expiries: self.expiries(),
             ca: None,
+            kept_file: kept_damaged(&self.settings.store_path()).map(|path| path.display().to_string()),
             time: (self.settings.clock)().time,
             memory: self.settings.memory_protection.clone(),
         };

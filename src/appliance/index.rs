@@ -159,7 +159,7 @@ impl Operational {
                         let unwrapped = unwrapped.as_ref().map_err(|code| Refusal::from(*code))?;
                         let key = unwrapped.opens.as_ref().ok_or(Code::Fault)?;
                         let version = opening.version();
-                        key_watch.opens((version.key_id, version.version), served.revision);
+                        key_watch.opens(version.place(), served.revision);
                         open(key, &envelope, served, &sealed.context, &mut binding)?
                     }
                 };

@@ -7,7 +7,8 @@ use crate::domain::approval::{Destruction, Kind};
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
-use crate::domain::key_move::{Because, destruction_wait};
+use crate::domain::key_life::Gone;
+use crate::domain::key_move::{Because, WAITED_WHY, destruction_wait};
 use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
@@ -93,7 +94,7 @@ impl Operational {
         let asked = asked.ok_or_else(|| Fault::new("an approval of a destruction names no key version"))?;
         let gone = || ended("The key version is not there any more.");
         let object: Object = self.read(Table::Objects, asked.object.as_bytes())?.ok_or_else(gone)?;
-        let row_key = KeyVersion::row_key(asked.key_id, asked.version);
+        let row_key = asked.place().row_key();
         let version: KeyVersion = self.read(Table::KeyVersions, &row_key)?.ok_or_else(gone)?;
         let is_current = object.current_version == version.version;
         let at = now.time.plus(destruction_wait(Some(asked.days))?);
@@ -106,8 +107,7 @@ impl Operational {
             .with("approval", approval.id)
             .with("asked-by", &approval.asked_by)
             .with("object", object.id)
-            .with("key-id", format!("{:08x}", version.key_id))
-            .with("version", version.version)
+            .with_key(version.place())
             .with("destroy-at", at);
         let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&version));
         Ok((record(batch, &audit.with_reason(asked.why.as_ref())), version))
@@ -121,7 +121,7 @@ impl Operational {
         &self,
         leave: Leave,
         of: &KeyOf,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         let cancel = |version: KeyVersion, because| version.cancel(because).map(Some);
@@ -134,10 +134,10 @@ impl Operational {
         let version = self.change_keys(now, |batch| {
             // As it lies now: it may have been cancelled since it was looked at.
             let version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
-            let because = Because::system(now.time, "its waiting period is over");
+            let because = Because::system(now.time, WAITED_WHY);
             let master_key = self.master_keys.last().map_or(0, crate::hsm::MasterKey::generation);
             let mut version = version.destroy(master_key, because).map_err(Refusal::from)?;
-            if let Some(gone) = &mut version.gone {
+            if let Some(gone) = version.life.gone_mut() {
                 gone.written = self.file_written()?;
             }
             let audit = self.key_audit(&version, "key.destroy", now)?;
@@ -146,7 +146,7 @@ impl Operational {
         })?;
         self.witness_withdrawal(now);
         self.follow(&version);
-        tracing::info!(key = %format_args!("{:08x}", version.key_id), version = version.version, "a key was destroyed");
+        tracing::info!(key = %version.place(), "a key was destroyed");
         Ok(())
     }
 
@@ -161,9 +161,8 @@ impl Operational {
         let object = object.map(|id| id.to_string()).unwrap_or_default();
         Ok(AuditRecord::new(now.time, Actor::System, act)
             .with("object", object)
-            .with("key-id", format!("{:08x}", version.key_id))
-            .with("version", version.version)
-            .with("state", version.state.name()))
+            .with_key(version.place())
+            .with("state", version.life.state().name()))
     }
 
     /// Writes down since when no copy of a destroyed key can be unwrapped any more, once nothing stands against that: neither the
@@ -171,7 +170,7 @@ impl Operational {
     pub(super) fn note_unrecoverable(&self, row_key: &[u8], now: Now) -> Result<(), Stop> {
         self.change_keys_maybe(now, |batch| {
             let mut version: KeyVersion = self.read(Table::KeyVersions, row_key)?.ok_or(Code::NotFound)?;
-            let gone = version.gone.as_mut().filter(|gone| gone.unrecoverable.is_none());
+            let gone = version.life.gone_mut().filter(|gone| gone.unrecoverable.is_none());
             let Some(gone) = gone else { return Ok(None) };
             gone.unrecoverable = Some(now.time);
             let is_orphan = gone.orphan_of.is_some();
@@ -187,14 +186,13 @@ impl Operational {
         .map(drop)
     }
 
-    /// Whether anything stands against the second date of a destroyed version's end.
-    pub(super) fn is_recoverable(&self, version: &KeyVersion) -> Result<bool, Stop> {
-        let Some(gone) = version.gone else { return Ok(true) };
+    /// Whether anything stands against the second date of the end of a version of a key.
+    pub(super) fn is_recoverable(&self, key_id: u32, gone: Gone) -> Result<bool, Stop> {
         // Of most this is enough, for years, and needs no look at whose it was.
         if !self.stands_beside_keks(gone)?.is_empty() {
             return Ok(true);
         }
-        let project = match (gone.orphan_of, self.object_of_key(version.key_id)?) {
+        let project = match (gone.orphan_of, self.object_of_key(key_id)?) {
             (Some(project), _) => project,
             (None, Some(Listed::Sound(object))) => object.project,
             // Whose KEKs wrapped it nobody knows.

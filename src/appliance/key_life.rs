@@ -8,8 +8,9 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
 use crate::domain::key_due::Due;
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::{Because, WrongKeyState};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::project::Project;
 use crate::domain::refusal::Refusal;
@@ -86,9 +87,8 @@ impl FoundKey {
         AuditRecord::new(now.time, leave.actor(), act)
             .with("object", self.object.id)
             .with("project", self.project.id)
-            .with("key-id", format!("{:08x}", self.version.key_id))
-            .with("version", self.version.version)
-            .with("state", self.version.state.name())
+            .with_key(self.version.place())
+            .with("state", self.version.life.state().name())
     }
 
     pub(super) const fn is_current(&self) -> bool {
@@ -105,7 +105,7 @@ impl Operational {
         let project = self.project_named(&of.project)?;
         let object =
             self.object_named(project.id, &of.object)?.ok_or_else(|| not_found("object", &of.object))?;
-        let row_key = KeyVersion::row_key(object.key_id, of.version);
+        let row_key = object.key_place(of.version).row_key();
         let row = self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?;
         match row.ok_or_else(|| not_found("key version", &of.version.to_string()))? {
             Listed::Sound(version) => Ok(FoundKey { project, object, version }),
@@ -124,7 +124,7 @@ impl Operational {
         &self,
         leave: Leave,
         of: &KeyOf,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         self.move_key(&leave, of, "key.disable", why, now, KeyVersion::disable)?;
@@ -135,13 +135,7 @@ impl Operational {
     ///
     /// # Errors
     /// `not-found`, `wrong-key-state`.
-    pub fn enable_key(
-        &self,
-        leave: Leave,
-        of: &KeyOf,
-        why: Option<Description>,
-        now: Now,
-    ) -> Result<KeyShown, Stop> {
+    pub fn enable_key(&self, leave: Leave, of: &KeyOf, why: Description, now: Now) -> Result<KeyShown, Stop> {
         self.move_key(&leave, of, "key.enable", why, now, KeyVersion::enable)?;
         self.key_shown(of)
     }
@@ -152,24 +146,24 @@ impl Operational {
         leave: &Leave,
         of: &KeyOf,
         act: &'static str,
-        why: Option<Description>,
+        why: Description,
         now: Now,
         to: impl FnOnce(KeyVersion, Because) -> Result<Option<KeyVersion>, WrongKeyState>,
     ) -> Result<(), Stop> {
         let moved = self.change_keys_maybe(now, |batch| {
             let found = self.find_key(of)?;
-            let because = Because::of(leave.actor(), now.time, why.clone());
+            let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let moved = to(found.version.clone(), because).map_err(Refusal::from)?;
             let Some(version) = moved else { return Ok(None) };
             let found = FoundKey { version, ..found };
-            let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
+            let row_key = found.version.place().row_key();
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             // It waits for its copy again.
-            let batch = match found.version.state {
+            let batch = match found.version.life.state() {
                 KeyState::PreActive => note_waiting(batch, Table::KeyVersions, &row_key),
                 _ => batch,
             };
-            let audit = found.audit(leave, act, now).with_reason(why.as_ref());
+            let audit = found.audit(leave, act, now).with_reason(Some(&why));
             Ok(Some((batch, audit, found.version)))
         })?;
         let version = match moved {
@@ -188,14 +182,18 @@ impl Operational {
     /// What is in memory follows what is stored.
     pub(super) fn follow(&self, version: &KeyVersion) {
         self.destructions.met(version);
-        let place = (version.key_id, version.version);
+        let place = version.place();
         if version.is_closed() {
             self.close_key(place);
         } else {
             self.reopen_key(place);
         }
-        if !version.state.may_come_to_seal() {
+        if !version.life.state().may_come_to_seal() {
             self.leases.forget(place);
+        }
+        if version.life.state() == KeyState::Compromised {
+            // Where it is the current one, nothing is encrypted until the next one is made.
+            self.keys_due.soon.store(true, Ordering::Release);
         }
     }
 
@@ -219,7 +217,7 @@ impl Operational {
         let (version, outcome) = self.change_keys(now, |batch| {
             let found = self.find_key(of)?;
             let because = Because::of(leave.actor(), now.time, Some(why.clone()));
-            let found_sealing = found.is_current() && found.version.state.may_come_to_seal();
+            let found_sealing = found.is_current() && found.version.life.state().may_come_to_seal();
             let Some(version) = found.version.clone().compromise(because.clone()).map_err(Refusal::from)?
             else {
                 let audit = found.audit(&leave, "key.compromise", now).with("again", "yes");
@@ -227,7 +225,7 @@ impl Operational {
             };
             let takes_over = found_sealing && found.object.retired.is_none();
             let found = FoundKey { version, ..found };
-            let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
+            let row_key = found.version.place().row_key();
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let audit = found.audit(&leave, "key.compromise", now).with_reason(Some(&why));
             let FoundKey { object, version, .. } = found;
@@ -248,7 +246,7 @@ impl Operational {
         self.follow(&version);
         if let Outcome::Stopped { waits } = outcome {
             if waits {
-                self.keys_due.wait((version.key_id, version.version), Due::Compromised);
+                self.keys_due.wait(version.place(), Due::Compromised);
             }
             self.witness_withdrawal(now);
             self.escrow_at_once(now);
@@ -269,17 +267,16 @@ impl Operational {
         }
     }
 
-    /// Sets ends of the windows of a key version. A window to decrypt grows only with a reason. Where they are so already, nothing is
-    /// recorded.
+    /// Sets ends of the windows of a key version. Where they are so already, nothing is recorded.
     ///
     /// # Errors
-    /// `not-found`, `wrong-key-state`; `bad-request` for windows that cannot be, and for a growing one without a reason.
+    /// `not-found`, `wrong-key-state`; `bad-request` for windows that cannot be.
     pub fn set_key_windows(
         &self,
         leave: Leave,
         of: &KeyOf,
         windows: Windows,
-        why: Option<Description>,
+        why: Description,
         now: Now,
     ) -> Result<KeyShown, Stop> {
         self.change_keys_maybe(now, |batch| {
@@ -287,17 +284,17 @@ impl Operational {
             let old = &found.version;
             let encrypt = windows.encrypt.map_or(old.encrypt_until, Window::end);
             let decrypt = windows.decrypt.map_or(old.decrypt_until, Window::end);
-            let because = Because::of(leave.actor(), now.time, why.clone());
+            let because = Because::of(leave.actor(), now.time, Some(why.clone()));
             let Some(version) = old.clone().set_windows(encrypt, decrypt, because)? else { return Ok(None) };
             let found = FoundKey { version, ..found };
-            let row_key = KeyVersion::row_key(found.version.key_id, found.version.version);
+            let row_key = found.version.place().row_key();
             let batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&found.version));
             let end = |end: Option<Timestamp>| end.map_or_else(|| "never".to_owned(), |end| end.to_string());
             let audit = found
                 .audit(&leave, "key.windows", now)
                 .with("encrypt-until", end(encrypt))
                 .with("decrypt-until", end(decrypt));
-            Ok(Some((batch, audit.with_reason(why.as_ref()), ())))
+            Ok(Some((batch, audit.with_reason(Some(&why)), ())))
         })?;
         self.keys_due.soon.store(true, Ordering::Release);
         self.key_shown(of)

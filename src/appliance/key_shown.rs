@@ -1,11 +1,13 @@
 //! One key version, whole: how it stands, how it came there, what stands against its end, and what to do next.
 
 use crate::domain::id::ProjectId;
-use crate::domain::key_move::{Gone, Move};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_life::Gone;
+use crate::domain::key_life::KeyState;
+use crate::domain::key_move::Move;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::project::Kek;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{MasterKeyState, Table};
+use crate::store::{MasterKeyState, Table, kept_damaged};
 
 use super::catalog::KeyVersionView;
 use super::fault::Stop;
@@ -59,6 +61,8 @@ pub enum StandsAgainst {
     KekVersion(u32),
     /// The store's own file, while something destroyed lies in it: this key, or what a copy of it is wrapped by.
     File,
+    /// The damaged file that was kept when its damage was accepted, while it lies beside the store's: nobody looks which keys it has.
+    KeptFile,
     /// This generation of the master key, which is in the token.
     MasterKey(u32),
 }
@@ -82,7 +86,8 @@ impl Operational {
     pub fn key_shown(&self, of: &KeyOf) -> Result<KeyShown, Stop> {
         let found = self.find_key(of)?;
         let project = found.project.id;
-        let stands_against = found.version.gone.map(|gone| self.stands_against(gone, project)).transpose()?;
+        let stands_against =
+            found.version.life.gone().map(|gone| self.stands_against(gone, project)).transpose()?;
         let shown = self.version_view(found.object.id, &found.version)?;
         let (next, is_current) = (next(&found, &shown), found.is_current());
         let FoundKey { project, object, version } = found;
@@ -93,8 +98,8 @@ impl Operational {
             key_id: version.key_id,
             is_current,
             uses_max: version.algorithm.uses_max(),
-            kek_version: version.kek_version,
-            gone: version.gone,
+            kek_version: version.life.kek_version(),
+            gone: version.life.gone(),
             stands_against: stands_against.unwrap_or_default(),
             next,
             version: shown,
@@ -120,6 +125,7 @@ impl Operational {
         let masters = masters.map(|key| key.generation).filter(|generation| *generation <= gone.master_key);
         let mut standing: Vec<_> = masters.map(StandsAgainst::MasterKey).collect();
         standing.extend(self.file_writings()?.leave(gone.written).then_some(StandsAgainst::File));
+        standing.extend(kept_damaged(&self.settings.store_path()).map(|_| StandsAgainst::KeptFile));
         Ok(standing)
     }
 
@@ -146,12 +152,12 @@ fn next(found: &FoundKey, shown: &KeyVersionView) -> Vec<&'static str> {
     let FoundKey { object, version, .. } = found;
     let must_rotate = found.is_current() && object.retired.is_none();
     let mut next = Vec::new();
-    match version.state {
+    match version.life.state() {
         KeyState::PreActive | KeyState::Active => next.extend(shown.is_worn.then_some("rotate")),
         KeyState::DecryptOnly => next.extend(must_rotate.then_some("rotate")),
         KeyState::Compromised | KeyState::Disabled => {
             next.extend(must_rotate.then_some("rotate"));
-            next.extend((version.state == KeyState::Disabled).then_some("enable"));
+            next.extend((version.life.state() == KeyState::Disabled).then_some("enable"));
             if shown.marks.is_compromised {
                 // Nothing is encrypted again that cannot be opened first.
                 next.extend(shown.marks.is_decrypt_over.then_some("windows"));

@@ -9,6 +9,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::Table;
 
 use super::fault::Stop;
+use super::listed::Listed;
 use super::operational::Operational;
 
 /// All keys, summed up.
@@ -20,6 +21,8 @@ pub struct KeySummary {
     pub objects: u64,
     /// Those that say whose data they hold.
     pub objects_with_subject: u64,
+    /// Rows of either that do not open, and are in no sum.
+    pub damaged: u64,
 }
 
 /// Keys that are alike.
@@ -33,22 +36,29 @@ pub struct KeyAges {
 }
 
 impl Operational {
-    /// Sums up all keys, in one look at each. Damaged rows are left out, and named in the log.
+    /// Sums up all keys, in one look at each. Damaged rows are counted as such.
     ///
     /// # Errors
     /// The store's.
     pub fn key_summary(&self) -> Result<KeySummary, Stop> {
         let mut summary = KeySummary::default();
-        self.each(Table::KeyVersions, &[], |_, row| {
-            let KeyVersion { algorithm, state, created, .. } = cbor::decode(&row.value)?;
+        self.each_listed(Table::KeyVersions, &[], |row_key, row| {
+            let row = row.read_at(Table::KeyVersions, row_key, cbor::decode);
+            let Listed::Sound(KeyVersion { algorithm, life, created, .. }) = row else {
+                summary.damaged += 1;
+                return Ok(());
+            };
             let new = || KeyAges { count: 0, oldest: created, newest: created };
-            let ages = summary.versions.entry((algorithm.name(), state.name())).or_insert_with(new);
+            let ages = summary.versions.entry((algorithm.name(), life.state().name())).or_insert_with(new);
             ages.count += 1;
             (ages.oldest, ages.newest) = (ages.oldest.min(created), ages.newest.max(created));
             Ok(())
         })?;
-        self.each(Table::Objects, &[], |_, row| {
-            let object: Object = cbor::decode(&row.value)?;
+        self.each_listed(Table::Objects, &[], |_, row| {
+            let Listed::Sound(object) = row.decode::<Object>()? else {
+                summary.damaged += 1;
+                return Ok(());
+            };
             summary.objects += 1;
             summary.objects_with_subject += u64::from(object.subject().is_some());
             Ok(())

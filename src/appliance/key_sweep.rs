@@ -4,7 +4,9 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::cbor;
+use crate::domain::key_life::{Gone, KeyState, Life, Open, Standing};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::timestamp::Now;
 use crate::store::{Scan, Table};
 
@@ -24,6 +26,7 @@ const FEW_ROWS: usize = 10_000;
 pub(super) struct KeySweep {
     after: Option<Vec<u8>>,
     met: usize,
+    damaged: usize,
     next_at: Option<Instant>,
     /// Something was changed behind it: another pass follows at once.
     again: bool,
@@ -57,7 +60,7 @@ impl Operational {
         match self.sweep_page(sweep, now) {
             Ok(true) => {}
             Ok(false) => {
-                self.destructions.met_all();
+                self.destructions.met_all(sweep.damaged);
                 let wait = if sweep.met > FEW_ROWS { EVERY_MANY } else { EVERY_FEW };
                 let next_at = (!sweep.again).then(|| now.instant + wait);
                 *sweep = KeySweep { next_at, ..KeySweep::default() };
@@ -77,15 +80,17 @@ impl Operational {
         sweep.after = page.last().map(|(row_key, _)| row_key.clone());
         let is_full = page.len() == PAGE_ROWS;
         for (row_key, row) in page {
-            // A damaged one is told of by whoever needs it.
-            let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()? else { continue };
+            let row = Listed::of(row)?.read_at(Table::KeyVersions, &row_key, cbor::decode::<KeyVersion>);
+            let Listed::Sound(version) = row else {
+                sweep.damaged += 1;
+                continue;
+            };
             self.meet(&row_key, &version)?;
             if !self.clock_is_trusted() {
                 continue;
             }
             if let Err(stop) = self.tend_key(&row_key, &version, now) {
-                let key = format!("{:08x}", version.key_id);
-                tracing::error!(%stop, key, version = version.version, "what falls due of a key version could not be done");
+                tracing::error!(%stop, key = %version.place(), "what falls due of a key version could not be done");
             }
         }
         Ok(is_full)
@@ -93,8 +98,8 @@ impl Operational {
 
     /// Notes a destruction that waits, or waits no more.
     fn meet(&self, row_key: &[u8], version: &KeyVersion) -> Result<(), Stop> {
-        let place = (version.key_id, version.version);
-        if version.state != KeyState::DestroyScheduled && !self.destructions.has(place) {
+        let place = version.place();
+        if version.life.state() != KeyState::DestroyScheduled && !self.destructions.has(place) {
             return Ok(());
         }
         // As it lies now: it may have moved since the page was read, and what becomes of it next is noted behind us.
@@ -108,14 +113,17 @@ impl Operational {
     }
 
     fn tend_key(&self, row_key: &[u8], version: &KeyVersion, now: Now) -> Result<(), Stop> {
-        match version.state {
-            KeyState::DestroyScheduled if version.is_destruction_due(now.time) && self.may_destroy() => {
+        match &version.life {
+            Life::DestroyScheduled { .. } if version.is_destruction_due(now.time) && self.may_destroy() => {
                 self.destroy_key(row_key, now)
             }
-            KeyState::Destroyed if version.gone.is_some_and(|gone| gone.unrecoverable.is_none()) => {
-                if self.is_recoverable(version)? { Ok(()) } else { self.note_unrecoverable(row_key, now) }
+            Life::Destroyed { gone: gone @ Gone { unrecoverable: None, .. }, .. } => {
+                let is_recoverable = self.is_recoverable(version.key_id, *gone)?;
+                if is_recoverable { Ok(()) } else { self.note_unrecoverable(row_key, now) }
             }
-            KeyState::Active | KeyState::Compromised => self.turn_due(version, now),
+            Life::Kept { standing: Standing::Open(Open::Active | Open::Compromised), .. } => {
+                self.turn_due(version, now)
+            }
             _ => Ok(()),
         }
     }

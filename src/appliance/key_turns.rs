@@ -11,6 +11,7 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::key_due::Due;
 use crate::domain::key_move::Because;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_version::KeyVersion;
 use crate::domain::limits::ROTATE_AFTER_DAYS_MAX;
 use crate::domain::object::Object;
@@ -20,7 +21,6 @@ use crate::domain::timestamp::Now;
 use crate::store::Table;
 
 use super::catalog::not_found;
-use super::closed_keys::KeyPlace;
 use super::fault::{Fault, Stop};
 use super::listed::Listed;
 use super::operational::Operational;
@@ -70,10 +70,7 @@ impl Operational {
     /// The versions that wait to be replaced, as far as they are known.
     pub(super) fn due_keys(&self) -> Vec<DueKey> {
         let waiting = self.keys_due.waiting.lock();
-        let named = waiting.iter().map(|((key_id, version), due)| DueKey {
-            key: KeyName::KeyVersion { key_id: *key_id, version: *version },
-            due: *due,
-        });
+        let named = waiting.iter().map(|(place, due)| DueKey { key: KeyName::KeyVersion(*place), due: *due });
         named.collect()
     }
 
@@ -83,8 +80,7 @@ impl Operational {
             return;
         }
         for place in self.leases.worn.places() {
-            let row_key = KeyVersion::row_key(place.0, place.1);
-            let turned = self.look_up::<KeyVersion>(Table::KeyVersions, &row_key).and_then(|row| {
+            let turned = self.look_up::<KeyVersion>(Table::KeyVersions, &place.row_key()).and_then(|row| {
                 row.and_then(Listed::sound).map_or(Ok(()), |version| self.turn_due(&version, now))
             });
             if let Err(stop) = turned {
@@ -95,7 +91,7 @@ impl Operational {
 
     /// Replaces a version if that is due.
     pub(super) fn turn_due(&self, version: &KeyVersion, now: Now) -> Result<(), Stop> {
-        let place = (version.key_id, version.version);
+        let place = version.place();
         let Some((object, due)) = self.due(version, now)? else {
             self.keys_due.forget(place);
             return Ok(());

@@ -10,8 +10,10 @@
 //! An end that was not clean loses what is pending, and no record: the next start reads the blocks behind the row again.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
+use crate::crypto::algorithm::Algorithm;
 use crate::crypto::block::Leaves;
 use crate::domain::access_record::{self, AccessRecord};
 use crate::domain::actor::Actor;
@@ -19,14 +21,16 @@ use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::gap::{self, Gap};
 use crate::domain::id::ObjectId;
+use crate::domain::key_life::KeyState;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_uses::{KeyUses, UseFold, UseGaps};
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::timestamp::{Now, Timestamp};
-use crate::store::{Batch, Block, RowName, Store, StoreError, Table};
+use crate::store::{Batch, Block, Row, RowName, Store, StoreError, Table};
 
+use super::epoch::USES_JUMP;
 use super::fault::{Fault, Stop};
-use super::operational::Operational;
 use super::recorder::FIELDS_UNRECORDED_MAX;
 
 /// The row in the counters: the first record that is not folded yet.
@@ -35,12 +39,26 @@ const FOLDED: &[u8] = b"uses-folded";
 const GAPS: &[u8] = b"uses-gaps";
 /// How long uses are gathered.
 const GATHERED_FOR: Duration = Duration::from_secs(60);
-/// Key versions that are gathered at most: as many rows may ride with one block.
-pub(super) const GATHERED_MAX: usize = 20_000;
+/// Key versions that are gathered at most, but for those of one block: as many rows may ride with the next one, and whoever waits
+/// for that waits for them, too.
+pub(super) const GATHERED_MAX: usize = 4_000;
 /// Blocks read at a time, each of a mebibyte or so at most.
 const PAGE_BLOCKS: usize = 16;
 /// Uses that are kept back from the limit of an algorithm that is not leased: more than are made before the limit is noticed.
 pub(super) const KEPT_BACK: u64 = 1 << 28;
+
+/// Uses below which no version is half used up whose uses are counted from the journal.
+const WORN_FROM: u64 = {
+    let (mut least, mut at) = (u64::MAX, 0);
+    while at < Algorithm::ALL.len() {
+        let algorithm = Algorithm::ALL[at];
+        if !algorithm.is_leased() && algorithm.rotate_at_uses() < least {
+            least = algorithm.rotate_at_uses();
+        }
+        at += 1;
+    }
+    least
+};
 
 /// What is folded, and what is not yet.
 pub(super) struct Uses {
@@ -50,29 +68,23 @@ pub(super) struct Uses {
     /// Every record before it is in the rows.
     folded: u64,
     since: Option<Instant>,
+    /// A fold of which nobody knows whether it landed. Nothing is counted meanwhile: no block is committed before that is known.
+    in_doubt: Option<Folding>,
     /// Versions that were found half used up or more, each with its uses, and seal still.
     pub(super) worn: Vec<WornVersion>,
 }
 
-/// How often a key version was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UsesShown {
-    /// Seals at most: what a crash or a restore may have cost counts, too.
-    pub uses: u64,
-    /// Seals after which it stops sealing.
-    pub uses_max: u64,
-    /// When it last sealed.
-    pub last_sealed: Option<Timestamp>,
-    /// Fields that were opened under it.
-    pub opened: u64,
-    /// When the last of them was.
-    pub last_opened: Option<Timestamp>,
-    /// Fields that were opened since it last sealed.
-    pub opened_since: u64,
-}
+/// A version that should be rotated, and its uses at most.
+pub(super) type WornVersion = (KeyPlace, u64);
 
-/// A version that should be rotated: key id, number, uses at most.
-pub(super) type WornVersion = (u32, u32, u64);
+/// What was gathered of one version, and where it goes.
+struct Added {
+    place: KeyPlace,
+    object: ObjectId,
+    /// Its object was there a moment ago.
+    is_looked_up: bool,
+    uses: KeyUses,
+}
 
 /// A fold on its way to the disk.
 pub(super) struct Folding {
@@ -104,6 +116,7 @@ impl Uses {
             gaps_changed: false,
             folded,
             since: None,
+            in_doubt: None,
             worn: Vec::new(),
         };
         uses.catch_up(store, now)?;
@@ -196,32 +209,33 @@ impl Uses {
     /// # Errors
     /// A fault of the disk, when what the rows hold so far cannot be read.
     pub(super) fn begin(
-        &self,
+        &mut self,
         store: &Store,
         mut batch: Batch,
         to: u64,
     ) -> Result<(Batch, Folding), StoreError> {
+        self.settle(store)?;
         let mut worn = Vec::new();
-        // Of objects, as far as they were looked up; none of one that is gone.
-        let mut key_ids: HashMap<ObjectId, Option<u32>> = HashMap::new();
-        for ((object, version), added) in self.pending.iter() {
-            let key_id = match key_ids.get(&object) {
-                Some(known) => *known,
-                None => {
-                    let found = key_id_of(store, object)?;
-                    key_ids.insert(object, found);
-                    found
-                }
+        let mut rows = self.rows(store)?;
+        // As they lie in the file.
+        rows.sort_unstable_by_key(|row| row.place);
+        let found = store.get_each(Table::KeyUses, rows.iter().map(|row| row.place.row_key()))?;
+        let lost_most = self.lost_most(store);
+        for (row, found) in rows.into_iter().zip(found) {
+            let row_key = row.place.row_key();
+            let mut uses = match opened(&row_key, found)? {
+                Some(uses) => uses,
+                // An object that was deleted meanwhile, and its rows with it, has nothing left that could be used.
+                None if !row.is_looked_up && key_id_of(store, row.object)?.is_none() => continue,
+                None => KeyUses::default(),
             };
-            // An object that was deleted meanwhile has nothing left that could be used.
-            let Some(key_id) = key_id else { continue };
-            let row_key = KeyVersion::row_key(key_id, version);
-            let mut uses = stored(store, &row_key)?;
-            uses.add(added);
-            if added.sealed > 0
+            uses.add(&row.uses);
+            // The version's own row is read only where it could be worn.
+            if row.uses.sealed > 0
+                && uses.sealed.saturating_add(lost_most) >= WORN_FROM
                 && let Some(made) = made_if_worn(store, &row_key, &uses, &self.gaps)?
             {
-                worn.push((key_id, version, made));
+                worn.push((row.place, made));
             }
             batch = batch.put(Table::KeyUses, &row_key, cbor::encode(&uses));
         }
@@ -231,15 +245,66 @@ impl Uses {
         Ok((batch.put(Table::Counters, FOLDED, cbor::encode(&to)), Folding { to, worn }))
     }
 
+    /// The row of each version that was gathered.
+    fn rows(&self, store: &Store) -> Result<Vec<Added>, StoreError> {
+        let mut rows = Vec::with_capacity(self.pending.len());
+        // Of objects whose records had none at hand, as far as they were looked up; none of one that is gone.
+        let mut key_ids: HashMap<ObjectId, Option<u32>> = HashMap::new();
+        for ((object, version), gathered) in self.pending.iter() {
+            let key_id = match (gathered.key_id, key_ids.entry(object)) {
+                (Some(at_hand), _) => Some(at_hand),
+                (None, Entry::Occupied(known)) => *known.get(),
+                (None, Entry::Vacant(unknown)) => *unknown.insert(key_id_of(store, object)?),
+            };
+            let Some(key_id) = key_id else { continue };
+            let is_looked_up = gathered.key_id.is_none();
+            let place = KeyPlace::new(key_id, version);
+            rows.push(Added { place, object, is_looked_up, uses: gathered.uses });
+        }
+        Ok(rows)
+    }
+
+    /// What any version may have been used at most beside what the journal shows: what gaps may have cost it, and what every
+    /// epoch that was opened counts for it. (One that is marked as used up has more, and seals no longer.)
+    fn lost_most(&self, store: &Store) -> u64 {
+        self.gaps.most().saturating_add(u64::from(store.head().epoch).saturating_mul(USES_JUMP))
+    }
+
     /// The batch is durable.
     pub(super) fn done(&mut self, folding: Folding) {
         self.pending.clear();
         (self.folded, self.gaps_changed, self.since) = (folding.to, false, None);
         // Whoever is named already is named with what it has now.
-        self.worn.retain(|(key_id, version, _)| {
-            folding.worn.iter().all(|(other_id, other, _)| (key_id, version) != (other_id, other))
-        });
+        self.worn.retain(|(place, _)| folding.worn.iter().all(|(other, _)| place != other));
         self.worn.extend(folding.worn);
+    }
+
+    /// The commit of a fold failed, and may have landed all the same.
+    pub(super) fn doubt(&mut self, folding: Folding) {
+        self.in_doubt = Some(folding);
+    }
+
+    /// Finds out what became of a fold in doubt, if there is one: the row says up to where all is folded, and nobody else
+    /// writes it.
+    ///
+    /// # Errors
+    /// The store's, while it cannot be told.
+    pub(super) fn settle(&mut self, store: &Store) -> Result<(), StoreError> {
+        if self.in_doubt.is_none() {
+            return Ok(());
+        }
+        if store.is_stopped() {
+            return Err(StoreError::Stopped { why: "a fold of uses failed, and may have landed".into() });
+        }
+        let folded = match store.get(Table::Counters, FOLDED) {
+            Ok(row) => row.and_then(|row| cbor::decode::<u64>(&row.value).ok()),
+            Err(StoreError::Damaged { .. }) => None,
+            Err(other) => return Err(other),
+        };
+        if let Some(folding) = self.in_doubt.take().filter(|folding| folded == Some(folding.to)) {
+            self.done(folding);
+        }
+        Ok(())
     }
 
     /// Those of a version as far as records are durable, and what gaps may have cost it.
@@ -252,46 +317,23 @@ impl Uses {
         object: ObjectId,
         version: &KeyVersion,
     ) -> Result<(KeyUses, u64), StoreError> {
-        let mut uses = stored(store, &KeyVersion::row_key(version.key_id, version.version))?;
+        let row_key = version.place().row_key();
+        let mut uses = opened(&row_key, store.get(Table::KeyUses, &row_key))?.unwrap_or_default();
         uses.add(&self.pending.of(object, version.version));
         Ok((uses, self.gaps.since(version.created)))
     }
 }
 
-impl Operational {
-    /// How often a version of an object's key was used, up to the last durable record.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn key_uses(&self, object: ObjectId, version: &KeyVersion) -> Result<UsesShown, Stop> {
-        let (uses, gaps) = self.recorder().uses().of(&self.store, object, version)?;
-        let uses_max = version.algorithm.uses_max();
-        Ok(UsesShown {
-            uses: if version.algorithm.is_leased() {
-                version.uses_reserved
-            } else {
-                made(version, &uses, gaps).min(uses_max)
-            },
-            uses_max,
-            last_sealed: uses.last_sealed,
-            opened: uses.opened,
-            last_opened: uses.last_opened,
-            opened_since: uses.opened_since,
-        })
-    }
-}
-
-/// What a row holds so far. Of one that does not open nobody knows, so it counts as used up.
-fn stored(store: &Store, row_key: &[u8]) -> Result<KeyUses, StoreError> {
+/// What a row holds so far, as it was found. Of one that does not open nobody knows, so it counts as used up.
+fn opened(row_key: &[u8], found: Result<Option<Row>, StoreError>) -> Result<Option<KeyUses>, StoreError> {
     let lost = || {
         let row = RowName::new(Table::KeyUses, row_key);
         tracing::error!(%row, "the uses of a key version are lost: it counts as used up");
         KeyUses { sealed: u64::MAX, ..KeyUses::default() }
     };
-    match store.get(Table::KeyUses, row_key) {
-        Ok(None) => Ok(KeyUses::default()),
-        Ok(Some(row)) => Ok(cbor::decode(&row.value).unwrap_or_else(|_| lost())),
-        Err(StoreError::Damaged { .. }) => Ok(lost()),
+    match found {
+        Ok(row) => Ok(row.map(|row| cbor::decode(&row.value).unwrap_or_else(|_| lost()))),
+        Err(StoreError::Damaged { .. }) => Ok(Some(lost())),
         Err(other) => Err(other),
     }
 }
@@ -317,7 +359,7 @@ fn made_if_worn(
         Err(other) => return Err(other),
     };
     let Ok(version) = cbor::decode::<KeyVersion>(&row.value) else { return Ok(None) };
-    if version.state != KeyState::Active || version.algorithm.is_leased() {
+    if version.life.state() != KeyState::Active || version.algorithm.is_leased() {
         return Ok(None);
     }
     let made = made(&version, uses, gaps.since(version.created));
@@ -325,6 +367,6 @@ fn made_if_worn(
 }
 
 /// How often a version sealed at most, by an algorithm whose uses are counted from the journal.
-fn made(version: &KeyVersion, uses: &KeyUses, gaps: u64) -> u64 {
+pub(super) fn made(version: &KeyVersion, uses: &KeyUses, gaps: u64) -> u64 {
     uses.sealed.saturating_add(gaps).saturating_add(version.uses_reserved)
 }

@@ -23,6 +23,7 @@ use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::cbor;
 use crate::domain::id::ProjectId;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_version::Usable;
 use crate::domain::object::Object;
 use crate::domain::project::Kek;
@@ -30,7 +31,7 @@ use crate::domain::refusal::Code;
 use crate::domain::root_version::RootVersion;
 use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, TokenError};
-use crate::store::{Store, Table};
+use crate::store::{Store, StoreError, Table};
 
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
@@ -63,8 +64,8 @@ type Unwrapped = Result<Arc<Held<WrappingKey>>, Stop>;
 pub(super) struct Keyring {
     ttl: Duration,
     keks: Cache<(ProjectId, u32), Arc<Held<WrappingKey>>>,
-    data_keys: Cache<(u32, u32), Arc<Held<DataKey>>>,
-    roots: Cache<(u32, u32), Arc<Held<IndexRoot>>>,
+    data_keys: Cache<KeyPlace, Arc<Held<DataKey>>>,
+    roots: Cache<KeyPlace, Arc<Held<IndexRoot>>>,
     unwrapping: SingleFlight<(ProjectId, u32), Unwrapped>,
 }
 
@@ -100,7 +101,7 @@ impl Keyring {
     #[must_use]
     pub(super) fn recall(&self, of: impl Usable, now: Instant) -> Option<Arc<Held<DataKey>>> {
         let version = of.key_version();
-        self.data_keys.get(&(version.key_id, version.version)).filter(|held| now < held.until)
+        self.data_keys.get(&version.place()).filter(|held| now < held.until)
     }
 
     /// The data key of a version, unwrapped if need be. That its version was not closed meanwhile is for
@@ -125,7 +126,7 @@ impl Keyring {
     /// A version of an index root, if it is in memory and its time is not over.
     #[must_use]
     pub(super) fn recall_root(&self, version: &RootVersion, now: Instant) -> Option<Arc<Held<IndexRoot>>> {
-        self.roots.get(&(version.key_id, version.version)).filter(|held| now < held.until)
+        self.roots.get(&version.place()).filter(|held| now < held.until)
     }
 
     /// A version of an object's index root, unwrapped if need be. Blocks, as [`Operational::load_data_key`] does.
@@ -159,37 +160,35 @@ impl Keyring {
         now: Instant,
     ) -> Result<(SecretKey, Instant), Stop> {
         let again;
-        let (row, kek) = match self.find_kek(object.project, row.kek_version(), store, master_keys, now)? {
-            Some(kek) => (row, kek),
+        let (by, wrapped) = row.wrapped().ok_or(kind.gone)?;
+        let (row, by, wrapped, kek) = match self.find_kek(object.project, by, store, master_keys, now)? {
+            Some(kek) => (row, by, wrapped, kek),
             // Whoever read of it before it was wrapped anew comes too late for the KEK that it names.
             None => {
-                let lies = store.get(kind.table, &row.row_key())?;
+                let lies = store.get(kind.table, &row.place().row_key())?;
                 again = (kind.read)(&lies.ok_or(kind.gone)?.value)?;
-                if again.is_destroyed() {
-                    return Err(kind.gone.into());
-                }
-                let number = again.kek_version();
-                (&*again, self.load_kek(object.project, number, store, master_keys, now)?)
+                let (by, wrapped) = again.wrapped().ok_or(kind.gone)?;
+                (&*again, by, wrapped, self.load_kek(object.project, by, store, master_keys, now)?)
             }
         };
         let damaged = || {
             Fault::new(format!(
                 "the wrapped {} of version {} of object {} does not open; restore it from a backup",
                 kind.of.name(),
-                row.version(),
+                row.place().version,
                 object.id
             ))
         };
-        let wrapped = WrappedKey::parse(row.wrapped()).map_err(|_| damaged())?;
+        let wrapped = WrappedKey::parse(wrapped).map_err(|_| damaged())?;
         let ids = (*object.project.as_bytes(), *object.id.as_bytes());
-        let binding = row.binding(ids.0, ids.1, row.kek_version());
+        let binding = row.binding(ids.0, ids.1, by);
         let key = kek.key.unwrap(&wrapped, &binding).map_err(|_| damaged())?;
         Ok((key, kek.until))
     }
 
     /// Forgets a version of an index root that is no more.
-    pub(super) fn forget_root(&self, key_id: u32, version: u32) {
-        self.roots.remove(&(key_id, version));
+    pub(super) fn forget_root(&self, place: KeyPlace) {
+        self.roots.remove(&place);
     }
 
     /// Forgets what is out of date. Called every second, so that a key no one asks for goes too.
@@ -200,7 +199,7 @@ impl Keyring {
     }
 
     /// Forgets the data key of one version.
-    pub(super) fn forget(&self, place: (u32, u32)) {
+    pub(super) fn forget(&self, place: KeyPlace) {
         self.data_keys.remove(&place);
     }
 
@@ -333,7 +332,7 @@ impl Operational {
         let held = self.keyring.load(of, object, &self.store, &self.master_keys, now.instant)?;
         let version = of.key_version();
         // After it is in the keyring: whoever closes a version forgets its key after that is known.
-        self.check_not_closed((version.key_id, version.version))?;
+        self.check_not_closed(version.place())?;
         Ok(held)
     }
 }
@@ -341,17 +340,17 @@ impl Operational {
 /// Keeps a key that was unwrapped just now, unless its row is gone meanwhile. Whoever takes a key away forgets it behind that; so
 /// either the row is found gone here, or the key is found there.
 fn keep_while_there<K>(
-    keys: &Cache<(u32, u32), Arc<Held<K>>>,
+    keys: &Cache<KeyPlace, Arc<Held<K>>>,
     held: Arc<Held<K>>,
     kind: &Kind,
     row: &dyn UnderKek,
     store: &Store,
 ) -> Result<Arc<Held<K>>, Stop> {
-    let place = (row.key_id(), row.version());
+    let place = row.place();
     keys.insert(place, Arc::clone(&held));
     let is_there = || -> Result<bool, Stop> {
-        let Some(lies) = store.get(kind.table, &row.row_key())? else { return Ok(false) };
-        Ok(!(kind.read)(&lies.value)?.is_destroyed())
+        let Some(lies) = store.get(kind.table, &row.place().row_key())? else { return Ok(false) };
+        Ok((kind.read)(&lies.value)?.wrapped().is_some())
     };
     match is_there() {
         Ok(true) => Ok(held),
@@ -364,7 +363,17 @@ fn keep_while_there<K>(
 
 /// A version of a project's KEK, unless there is none any more.
 fn live_kek(project: ProjectId, version: u32, store: &Store) -> Result<Option<Kek>, Stop> {
-    let Some(row) = store.get(Table::Keks, &kek_row_key(project, version))? else { return Ok(None) };
+    let row = match store.get(Table::Keks, &kek_row_key(project, version)) {
+        Err(StoreError::Damaged { row, .. }) => {
+            return Err(Fault::new(format!(
+                "the KEK {row} is damaged, and every key that it wraps is lost with it; to encrypt again, run gembok project \
+                 rotate-kek, then gembok key rotate for each object of the project"
+            ))
+            .into());
+        }
+        row => row?,
+    };
+    let Some(row) = row else { return Ok(None) };
     let kek: Kek = cbor::decode(&row.value)?;
     Ok(kek.gone.is_none().then_some(kek))
 }

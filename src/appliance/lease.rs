@@ -15,7 +15,9 @@ use crate::crypto::algorithm::Algorithm;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_place::KeyPlace;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Batch, Store, Table};
@@ -33,7 +35,7 @@ const TRIES_MAX: u32 = 16;
 
 /// The leases of the key versions in use. A bounded number: what falls out is forfeited, as after a crash.
 pub(super) struct Leases {
-    open: Cache<(u32, u32), Arc<Lease>>,
+    open: Cache<KeyPlace, Arc<Lease>>,
     pub(super) worn: Worn,
     granting: Mutex<()>,
 }
@@ -87,9 +89,9 @@ impl Leases {
     }
 
     /// What is left of a version's lease is forfeited: it seals no more.
-    pub(super) fn forget(&self, place: (u32, u32)) {
+    pub(super) fn forget(&self, place: KeyPlace) {
         self.open.remove(&place);
-        self.worn.forget(place.0, place.1);
+        self.worn.forget(place);
     }
 
     /// Takes `uses` out of what is reserved; `false` when more must be reserved first ([`Leases::grant`]).
@@ -98,16 +100,25 @@ impl Leases {
         if !version.algorithm.is_leased() {
             return true;
         }
-        let Some(lease) = self.open.get(&(version.key_id, version.version)) else { return false };
+        let Some(lease) = self.open.get(&version.place()) else { return false };
         lease.take(uses)
     }
 
-    /// The same for uses of which some may not be made; `None` when more must be reserved first ([`Leases::grant_unmade`]).
+    /// Gives uses back by which nothing was sealed: they are reserved. Where their lease is gone they are forfeited.
+    pub(super) fn give_back(&self, version: &KeyVersion, uses: u64) {
+        if version.algorithm.is_leased()
+            && let Some(lease) = self.open.get(&version.place())
+        {
+            lease.left.fetch_add(uses, Ordering::AcqRel);
+        }
+    }
+
+    /// [`Leases::take`] for uses of which some may not be made; `None` when more must be reserved first ([`Leases::grant_unmade`]).
     pub(super) fn lend(&self, version: &KeyVersion, uses: u64) -> Option<Unmade> {
         if !version.algorithm.is_leased() {
             return Some(Unmade { lease: None, left: uses });
         }
-        let lease = self.open.get(&(version.key_id, version.version))?;
+        let lease = self.open.get(&version.place())?;
         // Not before they are taken: what is dropped goes back.
         lease.take(uses).then(|| Unmade { lease: Some(lease), left: uses })
     }
@@ -125,7 +136,7 @@ impl Leases {
     ) -> Result<Unmade, Stop> {
         self.grant(version, uses, store, now)?;
         // None where it is not leased, or was forgotten since: then what is not made is forfeited, too.
-        let lease = self.open.get(&(version.key_id, version.version));
+        let lease = self.open.get(&version.place());
         Ok(Unmade { lease, left: uses })
     }
 
@@ -151,7 +162,7 @@ impl Leases {
         self.worn.look(&stored, stored.uses_reserved);
         lease.granted.store(granted.max(FIRST_USES), Ordering::Release);
         lease.left.fetch_add(granted - uses, Ordering::AcqRel);
-        self.open.insert((version.key_id, version.version), lease);
+        self.open.insert(version.place(), lease);
         Ok(())
     }
 
@@ -163,17 +174,17 @@ impl Leases {
         store: &Store,
         now: Timestamp,
     ) -> Result<(KeyVersion, Arc<Lease>, u64), Stop> {
-        let row_key = KeyVersion::row_key(version.key_id, version.version);
-        let row = store.get(Table::KeyVersions, &row_key)?.ok_or_else(|| {
-            Fault::new(format!("version {} of key {:08x} is missing", version.version, version.key_id))
-        })?;
+        let row_key = version.place().row_key();
+        let row = store
+            .get(Table::KeyVersions, &row_key)?
+            .ok_or_else(|| Fault::new(format!("{} is missing", version.place())))?;
         let mut stored: KeyVersion = cbor::decode(&row.value)?;
         // Whoever found it sealing may come late. One whose place another has taken meanwhile seals for those still under way;
         // one that was stopped does not.
-        if stored.state != KeyState::DecryptOnly {
+        if stored.life.state() != KeyState::DecryptOnly {
             stored.sealing(now)?;
         }
-        let key = (version.key_id, version.version);
+        let key = version.place();
         let lease = self.open.get(&key).unwrap_or_else(|| {
             Arc::new(Lease { left: AtomicU64::new(0), granted: AtomicU64::new(FIRST_USES / 2) })
         });
@@ -185,8 +196,7 @@ impl Leases {
         }
         stored.uses_reserved += granted;
         let audit = AuditRecord::new(now, Actor::System, "key-version.lease")
-            .with("key-id", format!("{:08x}", version.key_id))
-            .with("version", version.version)
+            .with_key(version.place())
             .with("uses-reserved", stored.uses_reserved);
         let batch = Batch::new(now.micros())
             .expect_at(Table::KeyVersions, &row_key, row.revision)
@@ -242,8 +252,8 @@ mod tests {
     #[test]
     fn a_reservation_that_is_not_durable_is_journal_full_and_is_never_used() {
         let made = Because::system(Timestamp::from_seconds(1), "");
-        let version = KeyVersion::made((7, 1), Algorithm::Aes256Gcm, 1, vec![1; 79], made);
-        let row_key = KeyVersion::row_key(7, 1);
+        let version = KeyVersion::made(KeyPlace::new(7, 1), Algorithm::Aes256Gcm, 1, vec![1; 79], made);
+        let row_key = KeyPlace::new(7, 1).row_key();
         let reserved = |store: &Store| {
             let row = store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
             cbor::decode::<KeyVersion>(&row.value).unwrap().uses_reserved
@@ -280,8 +290,10 @@ mod tests {
     #[test]
     fn uses_that_are_not_made_go_back_into_their_lease_and_no_other() {
         let made = Because::system(Timestamp::from_seconds(1), "");
-        let version = KeyVersion::made((7, 1), Algorithm::Aes256GcmSiv, 1, vec![1; 79], made.clone());
-        let row = Batch::new(2).put(Table::KeyVersions, &KeyVersion::row_key(7, 1), cbor::encode(&version));
+        let version =
+            KeyVersion::made(KeyPlace::new(7, 1), Algorithm::Aes256GcmSiv, 1, vec![1; 79], made.clone());
+        let row =
+            Batch::new(2).put(Table::KeyVersions, &KeyPlace::new(7, 1).row_key(), cbor::encode(&version));
         let (_disk, _file, store) = Failing::store(row.record(audit_record::KIND, 1, b"made"));
         let (leases, now) = (Leases::new(4), Timestamp::from_seconds(2));
         assert!(leases.lend(&version, 1).is_none(), "nothing is reserved yet");
@@ -291,13 +303,17 @@ mod tests {
         assert!((0..4).all(|_| unmade.make()));
         drop(unmade);
         assert!(leases.take(&version, 20) && !leases.take(&version, 1), "four were made");
+        leases.give_back(&version, 2);
+        assert!(leases.take(&version, 2) && !leases.take(&version, 1), "two were given back");
         // What is closed meanwhile gets nothing back.
-        leases.forget((7, 1));
+        leases.forget(KeyPlace::new(7, 1));
         drop(rest);
+        leases.give_back(&version, 2);
         assert!(!leases.take(&version, 1));
 
-        let mut two =
-            leases.lend(&KeyVersion::made((7, 2), Algorithm::Xaes256Gcm, 1, vec![1; 79], made), 2).unwrap();
+        let mut two = leases
+            .lend(&KeyVersion::made(KeyPlace::new(7, 2), Algorithm::Xaes256Gcm, 1, vec![1; 79], made), 2)
+            .unwrap();
         assert_eq!([two.make(), two.make(), two.make()], [true, true, false]);
     }
 

@@ -3,8 +3,8 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::domain::cbor;
-use crate::store::{Row, RowName, Scan, StoreError, Table};
+use crate::domain::cbor::{self, NotCanonical};
+use crate::store::{Revision, Row, RowName, Scan, StoreError, Table};
 
 use super::fault::Stop;
 use super::operational::Operational;
@@ -59,6 +59,26 @@ impl Listed<Row> {
             Self::Damaged(row) => Listed::Damaged(row),
         })
     }
+
+    /// A row that lies at `key` of `table`, as `read` understands it. One that it does not is damaged, too, and the log says why.
+    pub(super) fn read_at<T>(
+        self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, NotCanonical>,
+    ) -> Listed<T> {
+        match self {
+            Self::Sound(row) => read(&row.value).map_or_else(
+                |why| {
+                    let row = RowName::new(table, key);
+                    tracing::error!(%row, %why, "a row does not say what it should");
+                    Listed::Damaged(row)
+                },
+                Listed::Sound,
+            ),
+            Self::Damaged(row) => Listed::Damaged(row),
+        }
+    }
 }
 
 impl Operational {
@@ -67,8 +87,25 @@ impl Operational {
     where
         T: for<'b> Decode<'b, ()> + Encode<()>,
     {
-        let row = self.store.get(table, key).transpose();
-        row.map(|row| Listed::of(row)?.decode()).transpose()
+        Ok(self.look_up_now(table, key)?.map(|row| row.map(|(_, value)| value)))
+    }
+
+    /// The same with its revision: for whoever changes it only as it lies now.
+    pub(super) fn look_up_now<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+    ) -> Result<Option<Listed<(Revision, T)>>, Stop>
+    where
+        T: for<'b> Decode<'b, ()> + Encode<()>,
+    {
+        let Some(row) = self.store.get(table, key).transpose() else { return Ok(None) };
+        let row = Listed::of(row)?;
+        let revision = match &row {
+            Listed::Sound(row) => row.revision,
+            Listed::Damaged(name) => return Ok(Some(Listed::Damaged(name.clone()))),
+        };
+        Ok(Some(row.read_at(table, key, cbor::decode).map(|value| (revision, value))))
     }
 
     /// Visits every row of a table whose key begins with `prefix`, a page at a time. A damaged one is named in the log and

@@ -20,7 +20,7 @@ use crate::domain::object::Object;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
 use crate::hsm::{MasterKey, Signer, Token};
-use crate::store::{Batch, Boot, Store, StoreError, Table};
+use crate::store::{Batch, Boot, Row, RowName, Store, StoreError, Table};
 
 use super::admission::Enrolled;
 use super::budgets::Budgets;
@@ -33,7 +33,7 @@ use super::escrow::Escrow;
 use super::exclusive::Turn;
 use super::expiries::ClientExpiries;
 use super::failures::Failures;
-use super::fault::Stop;
+use super::fault::{Fault, Stop};
 use super::frozen::FrozenSubjects;
 use super::hashing::Hashing;
 use super::in_flight::Gauge;
@@ -50,7 +50,7 @@ use super::reseal::Reseals;
 use super::retention::Retention;
 use super::rewrap::Rewraps;
 use super::sessions::LastSeen;
-use super::store_key::StoreKeyRing;
+use super::store_key_ring::StoreKeyRing;
 use super::tend::Absence;
 use super::walkers::Walkers;
 use super::witness::Witness;
@@ -263,7 +263,10 @@ impl Operational {
         T: for<'b> Decode<'b, ()> + Encode<()>,
     {
         let row = self.store.get(table, key)?;
-        row.map(|row| cbor::decode(&row.value).map_err(Stop::from)).transpose()
+        let decode = |row: Row| cbor::decode(&row.value);
+        row.map(decode)
+            .transpose()
+            .map_err(|why| Fault::new(format!("{}: {why}", RowName::new(table, key))).into())
     }
 
     /// Makes one change of the catalog: what `change` puts into the batch and its audit record commit together or not at

@@ -7,6 +7,7 @@ use crate::crypto::kcv::Kcv;
 use crate::crypto::secret::SecretKey;
 use crate::crypto::wrapped_key::{Binding, WrappedKey, WrappingKey};
 use crate::domain::id::ProjectId;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::object::Object;
 use crate::domain::project::{Kek, Project};
 use crate::hsm::TokenError;
@@ -209,8 +210,7 @@ impl<'a> ProofPage<'a> {
         row: Listed<Row>,
         object: Option<&Object>,
     ) -> Result<(), Stop> {
-        let place = |at: usize| row_key.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-        let [key_id, version] = [0, 4].map(|at| place(at).map_or(0, u32::from_be_bytes));
+        let place = KeyPlace::from_row_key(row_key);
         let key = StoredKey {
             kind: kind.of,
             project: match object {
@@ -218,22 +218,19 @@ impl<'a> ProofPage<'a> {
                 None => None,
             },
             object: object.map(|object| object.name.to_string()),
-            version,
+            version: place.map_or(0, |place| place.version),
         };
-        let unwrapped = match (row, object) {
+        let unwrapped = match (kind.read_at(row_key, row), object) {
             (Listed::Damaged(_), _) => Err(Unproved::Damaged),
-            (Listed::Sound(row), object) => {
-                let stored = (kind.read)(&row.value)?;
-                if stored.is_destroyed() {
+            (Listed::Sound(stored), object) => {
+                let Some(wrapped) = stored.wrapped() else {
                     self.count_destroyed();
                     return Ok(());
-                }
+                };
                 match object {
                     None => Err(Unproved::NoOwner),
-                    Some(_) if (stored.key_id(), stored.version()) != (key_id, version) => {
-                        Err(Unproved::OfAnother)
-                    }
-                    Some(object) => self.unwrapped(&*stored, object)?,
+                    Some(_) if Some(stored.place()) != place => Err(Unproved::OfAnother),
+                    Some(object) => self.unwrapped(&*stored, wrapped, object)?,
                 }
             }
         };
@@ -250,16 +247,17 @@ impl<'a> ProofPage<'a> {
     fn unwrapped(
         &mut self,
         stored: &dyn UnderKek,
+        (by, wrapped): (u32, &[u8]),
         object: &Object,
     ) -> Result<Result<SecretKey, Unproved>, Stop> {
-        let above = (object.project, stored.kek_version());
+        let above = (object.project, by);
         if !self.keks.contains_key(&above) {
             let unwrapped = self.unwrap_kek(above.0, above.1)?;
             self.keks.insert(above, unwrapped);
         }
         let Some(Ok(kek)) = self.keks.get(&above) else { return Ok(Err(Unproved::NoKeyAbove)) };
         let ids = (*object.project.as_bytes(), *object.id.as_bytes());
-        Ok(in_process(kek, stored.wrapped(), &stored.binding(ids.0, ids.1, stored.kek_version())))
+        Ok(in_process(kek, wrapped, &stored.binding(ids.0, ids.1, by)))
     }
 
     fn unwrap_kek(&self, project: ProjectId, version: u32) -> Result<Result<WrappingKey, Unproved>, Stop> {

@@ -1,6 +1,6 @@
 //! The open block: access records wait here, at most a few milliseconds, to become durable together. A record that somebody
-//! waits for is committed at once, with all that gathered behind it while the commit before was under way. The thread that
-//! commits is in `committer`.
+//! waits for is committed as soon as it has its `company`, with all that gathered meanwhile. The thread that commits is in
+//! `committer`.
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
@@ -65,6 +65,8 @@ pub(super) struct Shared {
     pub(super) uses: Mutex<Uses>,
     /// Somebody waits until they are folded.
     pub(super) folds_now: AtomicBool,
+    /// Rows of the statistics were taken out: what is remembered of them may not hold.
+    pub(super) statistics_went: AtomicBool,
 }
 
 /// Committed since the start, by operation and outcome of the whole request: for metrics, which forget at a restart.
@@ -80,8 +82,10 @@ pub(super) struct Open {
     /// The records and their groups: what their memory grows with.
     pub(super) weight: usize,
     pub(super) unrecorded: u64,
-    /// Somebody waits for one of the records.
-    pub(super) urgent: bool,
+    /// Records of them that somebody waits for.
+    pub(super) waited_for: usize,
+    /// As many as that are not kept waiting for more.
+    pub(super) enough: usize,
     pub(super) closing: bool,
     /// The thread has ended: nothing more becomes durable.
     pub(super) closed: bool,
@@ -208,6 +212,7 @@ impl Recorder {
             pause: Pause::default(),
             uses: Mutex::new(uses),
             folds_now: AtomicBool::new(false),
+            statistics_went: AtomicBool::new(false),
         });
         let committer = Committer::new(Arc::clone(&shared), store, reserve, clock);
         let thread = std::thread::Builder::new()
@@ -265,7 +270,7 @@ impl Recorder {
         self.put(Waiting { record, room, tell: None });
     }
 
-    /// The same for a record that somebody waits for: it is committed at once, and `tell` says when it is durable, or
+    /// The same for a record that somebody waits for: it waits for its company alone, and `tell` says when it is durable, or
     /// `journal-full` when that failed. What failed stays in the buffer, with that outcome.
     pub fn record_strict(&self, record: AccessRecord, room: Option<Room>, tell: Tell) {
         self.put(Waiting { record, room, tell: Some(tell) });
@@ -285,11 +290,12 @@ impl Recorder {
             waiting.fail();
             return;
         }
-        let is_urgent = waiting.tell.is_some() && !open.urgent;
-        open.urgent |= is_urgent;
+        let is_waited_for = waiting.tell.is_some();
+        open.waited_for += usize::from(is_waited_for);
         open.weight += waiting.weight();
         open.records.push(waiting);
-        if open.records.len() == 1 || is_urgent {
+        let is_news = is_waited_for && (open.waited_for == 1 || open.waited_for == open.enough);
+        if open.records.len() == 1 || is_news {
             drop(open);
             self.shared.news.notify_one();
         }
@@ -349,6 +355,11 @@ impl Recorder {
             std::thread::sleep(FOLD_LOOK);
         }
         Ok(())
+    }
+
+    /// Says that somebody else changed rows of the statistics.
+    pub(super) fn forget_statistics(&self) {
+        self.shared.statistics_went.store(true, Ordering::Release);
     }
 
     /// What was committed since the start.

@@ -1,11 +1,12 @@
 //! When all admins are lost: the operator asks, an officer approves, and the operator fetches a one-time link by which an account
-//! becomes the admin. An admin who could sign in has a day to refuse that.
+//! becomes the admin. An admin who could sign in has a day to refuse that; nobody is asked before, so health, status, metrics and
+//! the log say in time that one is under way.
 
-use crate::domain::approval::{Approval, Kind, State};
+use crate::domain::approval::{ADMIN_MAY_REFUSE, Approval, Kind, State};
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::credentials::{Credentials, LINK_LIVES, LinkToken};
-use crate::domain::id::UserId;
+use crate::domain::id::{ApprovalId, UserId};
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::domain::user::{Role, User};
@@ -26,6 +27,22 @@ pub enum Recovery {
     Asked(Box<ApprovalView>),
     /// It is done; the link sets the password.
     Done(LinkMade),
+}
+
+/// A recovery that waits for an officer, or can be fetched.
+pub struct RecoveryUnderWay {
+    /// By which it is refused.
+    pub approval: ApprovalId,
+    /// Who would be an admin.
+    pub user: String,
+    /// `waiting`, or `approved`.
+    pub standing: &'static str,
+    /// When it was asked.
+    pub asked: Timestamp,
+    /// Until when an admin who could sign in holds it up, once it is approved.
+    pub held_until: Option<Timestamp>,
+    /// From when on there is nothing of it any more.
+    pub expires: Timestamp,
 }
 
 /// The same, as a change found it.
@@ -171,5 +188,45 @@ impl Operational {
             credentials.and_then(Listed::sound).is_some_and(|credentials| credentials.password.is_some());
         let enrolments = self.enrolments(user)?;
         Ok(has_password || enrolments.iter().any(|(_, _, one)| one.revoked.is_none() && one.not_after >= now))
+    }
+}
+
+impl Operational {
+    /// Every one, the newest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn recoveries(&self) -> Result<Vec<RecoveryUnderWay>, Stop> {
+        let now = self.now().time;
+        let mut found: Vec<Approval> =
+            self.all_approvals()?.into_iter().filter_map(|(_, listed)| listed.sound()).collect();
+        found.retain(|one| one.kind == Kind::Recovery && (one.is_waiting(now) || one.is_open(now)));
+        found.sort_by_key(|one| std::cmp::Reverse(one.asked));
+        let under_way = found.into_iter().map(|one| {
+            let (approval, asked, expires, held_until) = (one.id, one.asked, one.expires, one.held_until());
+            let view = self.approval_view(one, now)?;
+            let (user, standing) = (view.subject, view.standing);
+            Ok(RecoveryUnderWay { approval, user, standing, asked, held_until, expires })
+        });
+        under_way.collect()
+    }
+}
+
+impl Approval {
+    /// Until when an admin who could sign in holds up a recovery that was approved.
+    pub(super) fn held_until(&self) -> Option<Timestamp> {
+        let decided = self.decided.filter(|_| self.state == State::Approved);
+        decided.map(|decided| decided.plus(ADMIN_MAY_REFUSE))
+    }
+
+    /// Tells the log of a recovery that was asked for, or approved.
+    pub(super) fn warn_of_recovery(&self, user: &str) {
+        let approved = self.held_until().map(|until| until.to_string());
+        tracing::warn!(
+            approval = %self.id,
+            user,
+            held_until = approved,
+            "a recovery is under way that makes an account the admin; an admin or officer stops it: gembok approval refuse"
+        );
     }
 }

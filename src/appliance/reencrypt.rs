@@ -15,7 +15,9 @@ use crate::crypto::envelope::Header;
 use crate::crypto::random::Nonces;
 use crate::domain::access_record::Anew;
 use crate::domain::budget::Counted;
-use crate::domain::key_version::{KeyState, KeyVersion, Opening, Sealing};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_place::KeyPlace;
+use crate::domain::key_version::{KeyVersion, Opening, Sealing};
 use crate::domain::object::Object;
 use crate::domain::operation::Operation;
 use crate::domain::refusal::{Code, Refusal};
@@ -105,7 +107,7 @@ pub struct Renewing<'a> {
 }
 
 /// A key version by key id and number.
-type ByVersion<T> = HashMap<(u32, u32), T, RandomState>;
+type ByVersion<T> = HashMap<KeyPlace, T, RandomState>;
 
 impl Renewing<'_> {
     /// What was done.
@@ -133,7 +135,7 @@ impl RenewingNeed {
 fn uses<'a>(items: impl Iterator<Item = &'a Found<'a>>) -> ByVersion<(&'a KeyVersion, u64)> {
     let mut uses = ByVersion::default();
     for version in items.filter_map(|found| found.to.map(Sealing::version)) {
-        uses.entry((version.key_id, version.version)).or_insert((version, 0)).1 += 1;
+        uses.entry(version.place()).or_insert((version, 0)).1 += 1;
     }
     uses
 }
@@ -224,7 +226,7 @@ impl Operational {
         for (key, found) in pairs.iter_mut().zip(&found) {
             let Ok(Found { to: Some(to), .. }) = found else { continue };
             let to = to.version();
-            if let (Ok(_), Some(code)) = (&key, refused.get(&(to.key_id, to.version))) {
+            if let (Ok(_), Some(code)) = (&key, refused.get(&to.place())) {
                 *key = Err(*code);
             }
         }
@@ -282,9 +284,9 @@ impl Operational {
                 tally.version = version.version;
                 let sealing = may_renew(served, version, force, now)?;
                 let current = sealing.version();
-                is_forced = version.state == KeyState::Compromised;
+                is_forced = version.life.state() == KeyState::Compromised;
                 let key = key.as_ref().map_err(|code| Refusal::from(*code))?;
-                key_watch.opens((version.key_id, version.version), served.revision);
+                key_watch.opens(version.place(), served.revision);
                 let plaintext = open(&key.opens, &envelope, served, &sealed.context, &mut binding)?;
                 tally.bytes = plaintext.len() as u64;
                 if current.version == version.version {
@@ -294,7 +296,7 @@ impl Operational {
                 let (header, key) = (sealing.header().to_bytes(), key.seals.as_ref().ok_or(Code::Fault)?);
                 bind(&mut binding, &header, &served.object, &sealed.context);
                 let nonce = nonces.next().map_err(|_| Refusal::from(Code::Fault))?;
-                let lent = unmade.get_mut(&(current.key_id, current.version));
+                let lent = unmade.get_mut(&current.place());
                 if !lent.is_some_and(Unmade::make) {
                     return Err(Stop::from(Fault::new("a key was to seal with no use of it taken")).told());
                 }
@@ -330,7 +332,7 @@ fn may_renew<'s>(
     // First: what is compromised and current still goes nowhere before the key was rotated.
     let current = sealing(served, now)?;
     // Whoever has such a key can make envelopes that open; sealed anew, nobody could tell them from the owner's.
-    if version.state == KeyState::Compromised && !force {
+    if version.life.state() == KeyState::Compromised && !force {
         return Err(Code::KeyCompromised);
     }
     Ok(current)

@@ -15,13 +15,13 @@ use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::refusal::Code;
 use crate::domain::timestamp::Now;
-use crate::store::{Boot, Table};
+use crate::store::Table;
 
 use super::fault::Stop;
 use super::listed::Listed;
 use super::operational::Operational;
 use super::slice::Trouble;
-use super::store_key::coming;
+use super::store_key::{Wait, coming};
 
 /// Rows sealed anew in one commit, and about how many bytes of them: other commits wait meanwhile.
 const PAGE_ROWS: usize = 1_000;
@@ -51,12 +51,22 @@ pub(super) struct Resealing {
 pub(super) struct Reseals {
     walk: Mutex<Option<Walk>>,
     wait_until: Mutex<Option<Instant>>,
+    /// What a generation that comes waits for.
+    waits_for: Mutex<Option<Wait>>,
     trouble: Trouble,
+}
+
+impl Reseals {
+    pub(super) fn waits_for(&self) -> Wait {
+        self.waits_for.lock().unwrap_or(Wait::Rows)
+    }
 }
 
 /// A walk along all rows.
 #[derive(Default)]
 struct Walk {
+    /// The generation that they are sealed anew by: another begins another walk.
+    generation: u32,
     after: Vec<u8>,
     /// Rows of older generations found on it.
     found: u64,
@@ -72,6 +82,7 @@ impl Operational {
             return;
         }
         let done = self.for_a_slice(|| self.go_on_resealing(now));
+        *self.reseals.waits_for.lock() = Some(Wait::of(&done));
         // A token that is away comes back, and whoever came first has ended soon; what else there may be is somebody's to look at.
         let passing = [Code::TokenAway, Code::Conflict, Code::NotInEscrow];
         let may_pass =
@@ -84,6 +95,12 @@ impl Operational {
                 "the rotation of the store key does not go on at present; it is tried again"
             );
         }
+    }
+
+    /// The same behind a verb: somebody wants it now, whatever was in the way before.
+    pub(super) fn tend_store_key_at_once(&self, now: Now) {
+        *self.reseals.wait_until.lock() = None;
+        self.tend_store_key(now);
     }
 
     /// Why it does not go on at present, if it does not.
@@ -102,27 +119,35 @@ impl Operational {
         Ok(self.store.boot()?.store_keys.len() > 1)
     }
 
-    /// A generation has begun: every row may be of an older one.
-    pub(super) fn begin_resealing(&self) {
-        *self.reseals.walk.lock() = None;
-    }
-
     fn go_on_resealing(&self, now: Now) -> Result<bool, Stop> {
         let boot = self.store.boot()?;
         match coming(&boot) {
-            Some(next) => self.turn_store_key(&boot, next, now),
-            None if boot.store_keys.len() > 1 => self.reseal_page(&boot, now),
+            Some(_) => self.turn_store_key(now),
+            None if boot.store_keys.len() > 1 => self.reseal_page(now),
+            // What a commit left in memory that was said to have failed, and had not.
+            None if self.store.knows_older_keys() => {
+                self.forget_older_store_keys(&self.turning()).map(|()| false)
+            }
             None => Ok(false),
         }
     }
 
-    fn reseal_page(&self, boot: &Boot, now: Now) -> Result<bool, Stop> {
+    fn reseal_page(&self, now: Now) -> Result<bool, Stop> {
         // A verb that goes on here keeps changes out, and housekeeping may wait for it with the walk in hand.
         let Some(mut walk) = self.reseals.walk.try_lock() else { return Ok(false) };
+        // No other generation comes before the older ones are gone, and they go with the walk in hand.
+        let boot = self.store.boot()?;
+        if coming(&boot).is_some() || boot.store_keys.len() == 1 {
+            return Ok(true);
+        }
+        let generation = boot.current_store_key;
         let owed = self.resealing()?.unwrap_or_default();
+        if walk.as_ref().is_some_and(|walk| walk.generation != generation) {
+            *walk = None;
+        }
         let walk = walk.get_or_insert_with(|| {
             let is_whole = owed.after.is_empty();
-            Walk { after: owed.after.clone(), is_whole, ..Walk::default() }
+            Walk { generation, after: owed.after.clone(), is_whole, ..Walk::default() }
         });
         let page = self.store.reseal(&walk.after, PAGE_ROWS, PAGE_BYTES)?;
         let (rows, next) = (page.rows() as u64, page.next.clone());
@@ -131,7 +156,7 @@ impl Operational {
             let owed = Resealing { after: next.clone().unwrap_or_default(), done: owed.done + rows, ..owed };
             self.change(now, |batch| {
                 let audit = AuditRecord::new(now.time, Actor::System, "store-key.reseal")
-                    .with("generation", boot.current_store_key)
+                    .with("generation", generation)
                     .with("rows", rows);
                 let batch = batch.reseal(page).put(Table::Counters, OWED, cbor::encode(&owed));
                 Ok((batch, audit, ()))
@@ -142,19 +167,22 @@ impl Operational {
             Some(next) => walk.after = next,
             None if walk.is_whole && walk.found == 0 => {
                 let damaged = walk.damaged;
-                *walk = Walk::default();
-                self.destroy_older_store_keys(damaged, now)?;
+                *walk = Walk { generation, is_whole: true, ..Walk::default() };
+                self.destroy_older_store_keys(generation, damaged, now)?;
             }
-            None => *walk = Walk { is_whole: true, ..Walk::default() },
+            None => *walk = Walk { generation, is_whole: true, ..Walk::default() },
         }
         Ok(true)
     }
 
-    /// No row names older generations any more: their keys go.
-    fn destroy_older_store_keys(&self, damaged: u64, now: Now) -> Result<(), Stop> {
+    /// No row names generations before `current` any more: their keys go.
+    fn destroy_older_store_keys(&self, current: u32, damaged: u64, now: Now) -> Result<(), Stop> {
+        let turning = self.turning();
         self.change(now, |batch| {
             let mut boot = self.store.boot()?;
-            let current = boot.current_store_key;
+            if boot.current_store_key != current || coming(&boot).is_some() {
+                return Err(Code::Conflict.into());
+            }
             let older = boot.store_keys.iter().map(|entry| entry.generation).filter(|it| *it != current);
             let older: Vec<String> = older.map(|generation| generation.to_string()).collect();
             boot.store_keys.retain(|entry| entry.generation == current);
@@ -165,10 +193,7 @@ impl Operational {
             let batch = batch.put_boot(boot).delete(Table::Counters, OWED);
             Ok((self.owe_file(batch, now)?, audit, ()))
         })?;
-        let boot = self.store.boot()?;
-        let current = boot.current_store_key;
-        self.store_keys.keep_only(current);
-        self.store.forget(self.keys_by(&boot, current)?)?;
+        self.forget_older_store_keys(&turning)?;
         tracing::info!(
             generation = current,
             damaged,

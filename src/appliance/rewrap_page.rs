@@ -25,6 +25,8 @@ const PAGE_ROWS: usize = 1_000;
 /// Rows looked at in one go, and goes in a row that find nothing.
 const LOOK_ROWS: usize = 2_000;
 const LOOKS_MAX: usize = 50;
+/// The KEK version of a key whose row does not say it: they count from 1.
+const NO_KEK: u32 = 0;
 /// Conflicts of a page in a row; then it waits for its next turn.
 const CONFLICTS_MAX: usize = 16;
 
@@ -100,26 +102,24 @@ impl Operational {
             last.after.clone_from(&row_key);
             // What does not open has no key that anybody could use.
             let Listed::Sound(row) = Listed::of(row)? else { continue };
-            let row = (kind.read)(&row.value)?;
-            if row.wrapped().is_empty() {
-                continue;
-            }
-            let of = match owner {
-                Some((key_id, of)) if key_id == row.key_id() => of,
-                _ => self.owner(row.key_id())?,
+            let kek_version = match kind.read_at(&row_key, Listed::Sound(row)) {
+                Listed::Sound(row) => match row.wrapped() {
+                    Some((kek_version, _)) => kek_version,
+                    None => continue,
+                },
+                // It may have a key all the same: counted like one that does not open, so that its KEK stays.
+                Listed::Damaged(_) => NO_KEK,
             };
-            owner = Some((row.key_id(), of));
+            let key_id = row_key.first_chunk().map_or(0, |key_id| u32::from_be_bytes(*key_id));
+            let of = match owner {
+                Some((known, of)) if known == key_id => of,
+                _ => self.owner(key_id)?,
+            };
+            owner = Some((key_id, of));
             let Some((object, project)) = of else { continue };
-            let version =
-                |project| projects.get(&project).is_some_and(|version| *version != row.kek_version());
-            if project.is_none_or(version) {
-                found.push(Found {
-                    kind: from.kind,
-                    row_key,
-                    object,
-                    project,
-                    kek_version: row.kek_version(),
-                });
+            let is_older = |project| projects.get(&project).is_some_and(|version| *version != kek_version);
+            if project.is_none_or(is_older) {
+                found.push(Found { kind: from.kind, row_key, object, project, kek_version });
             }
         }
         Ok((found, if is_last { RowPlace { kind: from.kind + 1, after: Vec::new() } } else { last }))
@@ -209,18 +209,21 @@ impl Operational {
             Ok(None) | Err(StoreError::Damaged { .. }) => return Ok((batch, false)),
             Err(other) => return Err(other.into()),
         };
-        let mut row = (kind.read)(&stored.value)?;
-        if row.wrapped().is_empty() || row.kek_version() != old.version() {
+        let revision = stored.revision;
+        let Listed::Sound(mut row) = kind.read_at(&found.row_key, Listed::Sound(stored)) else {
             return Ok((batch, false));
-        }
+        };
+        let Some((_, wrapped)) = row.wrapped().filter(|(by, _)| *by == old.version()) else {
+            return Ok((batch, false));
+        };
         let bound = |version| row.binding(*project.as_bytes(), *found.object.as_bytes(), version);
-        let opened = WrappedKey::parse(row.wrapped()).ok();
+        let opened = WrappedKey::parse(wrapped).ok();
         let opened = opened.and_then(|wrapped| old.unwrap(&wrapped, &bound(old.version())).ok());
         // The look at the end counts those of this project, and the old KEK stays for them.
         let Some(key) = opened else { return Ok((batch, false)) };
         let wrapped = new.wrap(&key, &bound(new.version()))?.to_bytes();
         let rewrapped = row.rewrapped(new.version(), wrapped);
-        let batch = batch.expect_at(kind.table, &found.row_key, stored.revision);
+        let batch = batch.expect_at(kind.table, &found.row_key, revision);
         Ok((batch.put(kind.table, &found.row_key, rewrapped), true))
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::statistics::{Counters, ROW_KEY_LEN, Resolution, Series};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::store::{Batch, Row, RowName, Scan, StoreError, Table};
 
-use super::block::stored;
+use super::buckets::stored;
 use super::fault::Stop;
 use super::operational::Operational;
 
@@ -75,7 +75,7 @@ impl Operational {
     /// One commit: rows of before `horizon` go, days into their months. How many went.
     fn prune_statistics(&self, resolution: Resolution, horizon: u64, now: Now) -> Result<usize, Stop> {
         let mut gone = 0;
-        self.change_if_any(now, |batch| {
+        let pruned = self.change_if_any(now, |batch| {
             let range = Scan { prefix: &[resolution as u8], after: None, limit: ROWS_MAX };
             let mut old = self.store.scan(Table::Statistics, range)?;
             old.retain(|(key, _)| {
@@ -92,6 +92,8 @@ impl Operational {
                 _ => horizon,
             };
             let mut batch = old.iter().fold(batch, |batch, (key, _)| batch.delete(Table::Statistics, key));
+            let damaged =
+                old.iter().filter(|(_, row)| matches!(row, Err(StoreError::Damaged { .. }))).count();
             if resolution == Resolution::Day {
                 batch = self.add_to_months(batch, old)?;
             }
@@ -101,9 +103,13 @@ impl Operational {
                 .with("resolution", resolution.name())
                 .with("rows", gone)
                 .with("before", Timestamp::from_seconds(reached));
+            let audit = if damaged > 0 { audit.with("damaged", damaged) } else { audit };
             Ok(Some((batch, audit)))
-        })?;
-        Ok(gone)
+        });
+        // Also where that is said to have failed: it may have landed all the same. No bucket that went was open, but the clock
+        // may be put back.
+        self.recorder().forget_statistics();
+        pruned.map(|()| gone)
     }
 
     /// Adds days to the rows of their months.

@@ -75,14 +75,14 @@ impl Operational {
                 Listed::Sound(root) => root.version,
                 Listed::Damaged(row) => number(row.key()),
             };
-            ended = Some((object.key_id, older));
+            ended = Some(object.key_place(older));
             let audit = audit(now, actor, "index.finish-rotation", object)
                 .with("version", newest.version)
                 .with("ended", older);
             Ok((audit, Change::Ended(older)))
         })?;
-        if let Some((key_id, version)) = ended {
-            self.keyring.forget_root(key_id, version);
+        if let Some(place) = ended {
+            self.keyring.forget_root(place);
         }
         Ok(view)
     }
@@ -99,11 +99,11 @@ impl Operational {
             let (audit, change) = change(&object, &self.root_versions(&object)?)?;
             let batch = match change {
                 Change::Made(root) => {
-                    let row_key = RootVersion::row_key(root.key_id, root.version);
+                    let row_key = root.place().row_key();
                     self.wait_for_escrow(put_new(batch, &root), Table::IndexRoots, &row_key)
                 }
                 Change::Ended(version) => {
-                    let row_key = RootVersion::row_key(object.key_id, version);
+                    let row_key = object.key_place(version).row_key();
                     self.owe_file(batch.delete(Table::IndexRoots, &row_key), now)?
                 }
             };

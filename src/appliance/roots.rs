@@ -58,7 +58,7 @@ impl Operational {
             return Ok(batch);
         }
         let batch = put_new(batch, &new_root(object, 1, wraps, now)?);
-        Ok(self.wait_for_escrow(batch, Table::IndexRoots, &RootVersion::row_key(object.key_id, 1)))
+        Ok(self.wait_for_escrow(batch, Table::IndexRoots, &object.key_place(1).row_key()))
     }
 
     /// Takes every version of an object's index root out.
@@ -93,6 +93,6 @@ pub(super) fn new_root(
 }
 
 pub(super) fn put_new(batch: Batch, root: &RootVersion) -> Batch {
-    let row_key = RootVersion::row_key(root.key_id, root.version);
+    let row_key = root.place().row_key();
     batch.expect_absent(Table::IndexRoots, &row_key).put(Table::IndexRoots, &row_key, cbor::encode(root))
 }

@@ -7,8 +7,9 @@ use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
 use crate::domain::description::Description;
+use crate::domain::key_life::KeyState;
 use crate::domain::key_move::Because;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_version::KeyVersion;
 use crate::domain::object::Object;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
@@ -62,7 +63,10 @@ impl Operational {
     pub fn key_versions(&self, object: &Object) -> Result<Vec<Listed<KeyVersion>>, Stop> {
         let range = Scan { prefix: &object.key_id.to_be_bytes(), after: None, limit: KEY_VERSIONS_MAX };
         let rows = self.store.scan(Table::KeyVersions, range)?;
-        rows.into_iter().map(|(_, row)| Listed::of(row)?.decode()).collect()
+        let read = |(row_key, row): (Vec<u8>, _)| {
+            Ok(Listed::of(row)?.read_at(Table::KeyVersions, &row_key, cbor::decode))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// Makes the next key version of an object and lets it seal from now on; of the same algorithm as the one before it
@@ -91,8 +95,8 @@ impl Operational {
             Ok((turned.batch, audit.with_reason(next.why.as_ref()), (turned.object, turned.before)))
         })?;
         if let Some(before) = retired {
-            self.leases.forget((before.key_id, before.version));
-            self.keys_due.forget((before.key_id, before.version));
+            self.leases.forget(before.place());
+            self.keys_due.forget(before.place());
         }
         self.escrow_at_once(now);
         self.object_view(object.id)
@@ -122,7 +126,7 @@ impl Operational {
 
     /// The version that seals, or did; none where its row is damaged.
     pub(super) fn current_version(&self, object: &Object) -> Result<Option<KeyVersion>, Stop> {
-        let row_key = KeyVersion::row_key(object.key_id, object.current_version);
+        let row_key = object.current_place().row_key();
         Ok(self.look_up::<KeyVersion>(Table::KeyVersions, &row_key)?.and_then(Listed::sound))
     }
 
@@ -142,9 +146,11 @@ impl Operational {
         // By the row's name, so that one that is damaged counts, too.
         let last = rows.last().and_then(|(row_key, _)| row_key.last_chunk::<4>());
         let last = last.map_or(0, |number| u32::from_be_bytes(*number));
-        for (_, row) in rows {
-            if let Listed::Sound(version) = Listed::of(row)?.decode::<KeyVersion>()?
-                && version.state == KeyState::PreActive
+        for (row_key, row) in rows {
+            let row = Listed::of(row)?;
+            if let Listed::Sound(version) =
+                row.read_at(Table::KeyVersions, &row_key, cbor::decode::<KeyVersion>)
+                && version.life.state() == KeyState::PreActive
             {
                 let why =
                     format!("Key version {} of the object is not in the escrow log yet.", version.version);
@@ -167,7 +173,8 @@ impl Operational {
     ) -> Result<Turned, Stop> {
         // A version that was closed while it waited for its copy may be beyond the one that seals.
         let project = &wraps.project;
-        let (key_id, number) = (object.key_id, object.next_version().max(last.saturating_add(1)));
+        let number = object.next_version().max(last.saturating_add(1));
+        let place = object.key_place(number);
         let algorithm = next
             .algorithm
             .or(before.as_ref().map(|version| version.algorithm))
@@ -177,20 +184,18 @@ impl Operational {
         if let Some(before) = before.as_ref().filter(|_| !waits)
             && let Some(opens) = before.clone().step_down(because.clone())
         {
-            let row_key = KeyVersion::row_key(key_id, opens.version);
-            batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&opens));
+            batch = batch.put(Table::KeyVersions, &opens.place().row_key(), cbor::encode(&opens));
         }
         let ids = (*project.id.as_bytes(), *object.id.as_bytes());
-        let binding = Binding::data_key(algorithm, ids.0, ids.1, key_id, number, project.kek_version);
+        let binding = Binding::data_key(algorithm, ids.0, ids.1, place.key_id, number, project.kek_version);
         let wrapped = wraps.key().wrap(&SecretKey::generate()?, &binding)?.to_bytes();
-        let made =
-            KeyVersion::made((key_id, number), algorithm, project.kek_version, wrapped, because.clone());
+        let made = KeyVersion::made(place, algorithm, project.kek_version, wrapped, because.clone());
         let made = if next.encrypt_until.is_some() || next.decrypt_until.is_some() {
             made.clone().set_windows(next.encrypt_until, next.decrypt_until, because)?.unwrap_or(made)
         } else {
             made
         };
-        let row_key = KeyVersion::row_key(key_id, number);
+        let row_key = place.row_key();
         let (made, object, before) = if waits {
             batch = self.wait_for_escrow(batch, Table::KeyVersions, &row_key);
             (made.await_copy(), object, None)
@@ -210,8 +215,7 @@ impl Turned {
     pub(super) fn audit(&self, audit: AuditRecord) -> AuditRecord {
         audit
             .with("object", self.object.id)
-            .with("key-id", format!("{:08x}", self.object.key_id))
-            .with("version", self.version)
+            .with_key(self.object.key_place(self.version))
             .with("algorithm", self.algorithm.name())
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::crypto::envelope::Header;
 use crate::domain::grant::Grant;
 use crate::domain::id::ProjectId;
-use crate::domain::key_version::{KeyState, KeyVersion, Opening};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_place::KeyPlace;
+use crate::domain::key_version::{KeyVersion, Opening};
 use crate::domain::object::Object;
 use crate::domain::operation::{Operation, Operations};
 use crate::domain::refusal::Code;
@@ -131,13 +133,13 @@ impl Operational {
     ) -> Result<(Object, Option<Listed<KeyVersion>>), Stop> {
         let mut object = self.object_named(project, name)?.ok_or(Code::ObjectUnknown)?;
         loop {
-            let version = self.read_version(object.key_id, object.current_version)?;
-            let seals = |version: &Listed<KeyVersion>| matches!(version, Listed::Sound(version) if version.state == KeyState::Active);
+            let version = self.read_version(object.current_place())?;
+            let seals = |version: &Listed<KeyVersion>| matches!(version, Listed::Sound(version) if version.life.state() == KeyState::Active);
             if version.as_ref().is_some_and(seals) {
                 return Ok((object, version));
             }
             let again = self.object_named(project, name)?.ok_or(Code::ObjectUnknown)?;
-            if (again.key_id, again.current_version) == (object.key_id, object.current_version) {
+            if again.current_place() == object.current_place() {
                 return Ok((again, version));
             }
             object = again;
@@ -157,15 +159,15 @@ impl Operational {
         if let Some(found) = served.version_at_hand(header, now) {
             return found;
         }
-        let version = self.read_version(served.object.key_id, header.key_version);
+        let version = self.read_version(served.object.key_place(header.key_version));
         // What is not there is not remembered: anybody can make envelopes that name it.
         let version = version.map_err(|stop| stop.told().code)?.ok_or(Code::CannotOpen)?;
         served.versions.keep(header.key_version, version);
         served.version_at_hand(header, now).unwrap_or(Err(Code::CannotOpen))
     }
 
-    fn read_version(&self, key_id: u32, number: u32) -> Result<Option<Listed<KeyVersion>>, Stop> {
-        let version = self.look_up::<KeyVersion>(Table::KeyVersions, &KeyVersion::row_key(key_id, number))?;
+    fn read_version(&self, place: KeyPlace) -> Result<Option<Listed<KeyVersion>>, Stop> {
+        let version = self.look_up::<KeyVersion>(Table::KeyVersions, &place.row_key())?;
         if let Some(Listed::Damaged(row)) = &version {
             harmed(row);
         }

@@ -21,7 +21,7 @@ use super::recorder::JournalLimits;
 
 /// Everything the appliance is told from outside.
 pub struct Settings {
-    /// Where the store file and `pki/` lie.
+    /// Where the store file ([`Settings::store_path`]) and `pki/` lie.
     pub state_directory: PathBuf,
     /// Bytes of the store kept in memory.
     pub cache_bytes: usize,
@@ -61,6 +61,14 @@ pub struct Settings {
     pub clock: fn() -> Now,
     /// Called when certificates or the CRL have changed on disk, or the state has: the listeners follow.
     pub notify: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Settings {
+    /// The store's file.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.state_directory.join("gembok.redb")
+    }
 }
 
 /// What a reload of the configuration puts in force at once.

@@ -83,6 +83,8 @@ pub struct StatisticsFound {
     pub rows: Vec<StatisticsRow>,
     /// The sums.
     pub report: Report,
+    /// Stored rows that do not open: what they counted is in no sum.
+    pub damaged: u64,
 }
 
 /// One row of an answer. Where its group has no project, endpoint or object, or there is none any more, it has no name.
@@ -104,8 +106,8 @@ impl Operational {
     /// What a query finds. What is in the open block comes with its commit, some milliseconds later.
     ///
     /// # Errors
-    /// `bad-request` when it would read more than 500,000 stored rows; the store's. A damaged row is left out, and named in the
-    /// log.
+    /// `bad-request` when it would read more than 500,000 stored rows; the store's. A damaged row is counted as such, and named
+    /// in the log.
     pub fn statistics(&self, query: &StatisticsQuery) -> Result<StatisticsFound, Stop> {
         let StatisticsQuery { resolution, from, to, grouping, .. } = *query;
         let first = resolution.bucket(from);
@@ -118,12 +120,13 @@ impl Operational {
             report: Report::new(grouping, ROWS_MAX),
             names: Names::default(),
             read: 0,
+            damaged: 0,
         };
         reading.rows(resolution, first, end)?;
         if resolution == Resolution::Month {
             reading.rows(Resolution::Day, first, end)?;
         }
-        let Reading { mut report, mut names, .. } = reading;
+        let Reading { mut report, mut names, damaged, .. } = reading;
         report.finish();
         let rows = std::mem::take(&mut report.rows).into_iter();
         let rows = rows.map(|(group, sums)| names.row(self, group, sums)).collect::<Result<_, Stop>>()?;
@@ -134,6 +137,7 @@ impl Operational {
             kept_from: (kept_from > 0).then(|| Timestamp::from_seconds(kept_from)),
             rows,
             report,
+            damaged,
         })
     }
 
@@ -169,6 +173,7 @@ struct Reading<'a> {
     report: Report,
     names: Names,
     read: usize,
+    damaged: u64,
 }
 
 impl Reading<'_> {
@@ -222,7 +227,10 @@ impl Reading<'_> {
                 let bucket = self.query.resolution.bucket(Timestamp::from_seconds(start));
                 self.report.count(bucket, project, series, &counters);
             }
-            Listed::Damaged(row) => tracing::error!(%row, "a row of the statistics is lost"),
+            Listed::Damaged(row) => {
+                tracing::error!(%row, "a row of the statistics is lost");
+                self.damaged += 1;
+            }
         }
         Ok(())
     }

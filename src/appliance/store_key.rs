@@ -1,9 +1,8 @@
 //! The store key: its generations in memory, and its rotation. The next generation comes into the boot row first, where every
 //! unlock finds it; then all rows are added up for it ([`crate::store::Store::turn_on`]), and in one commit it is the one that
 //! seals, that the boot row's MAC and the state digest are of, and under which name key and subject key are wrapped. What older
-//! generations sealed is sealed anew behind that ([`super::reseal`]).
-
-use parking_lot::Mutex;
+//! generations sealed is sealed anew behind that ([`super::reseal`]). The verb and the housekeeping both do that, a step at a time
+//! and each step with a [`Turning`] in hand, by the boot row as it lies then: whoever comes second goes on where the first is.
 
 use crate::crypto::pseudonym::SubjectKey;
 use crate::crypto::secret::SecretKey;
@@ -19,13 +18,11 @@ use crate::store::{Boot, StoreKeyEntry, StoreKeys, Table};
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
 use super::reseal::{OWED, Resealing};
+use super::store_key_ring::Turning;
 use super::unlock::unwrap_store_key;
 
 /// Rows added up for the next generation before other commits have their turn.
 const TURN_ROWS: usize = 2_000;
-
-/// The generations of the store key that rows name, unwrapped.
-pub(super) struct StoreKeyRing(Mutex<Vec<(u32, SecretKey)>>);
 
 /// How the store key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,25 +33,50 @@ pub struct StoreKeyHealth {
     pub coming: Option<u32>,
     /// Those that rows still name.
     pub older: Vec<u32>,
+    /// What the one that comes waits for.
+    pub waits_for: Option<Wait>,
     /// Rows sealed anew, of as many as there were.
     pub resealed: Option<(u64, u64)>,
 }
 
-impl StoreKeyRing {
-    pub(super) fn new(generations: Vec<(u32, SecretKey)>) -> Self {
-        Self(Mutex::new(generations))
+/// What a generation that does not seal yet waits for; the housekeeping goes on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Every row is being added up for it.
+    Rows,
+    /// It is not in the escrow log yet, and that is in trouble or far behind.
+    EscrowLog,
+    /// The token is away.
+    Token,
+    /// Something that does not pass by itself: health and the log say what. It is tried again each minute.
+    Trouble,
+}
+
+impl Wait {
+    /// Its name in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::EscrowLog => "escrow-log",
+            Self::Token => "token",
+            Self::Trouble => "trouble",
+        }
     }
 
-    /// Whether `key` is generation `generation` as it is in memory.
-    pub(super) fn is(&self, generation: u32, key: &SecretKey) -> bool {
-        use subtle::ConstantTimeEq;
-        let ring = self.0.lock();
-        let known = ring.iter().find(|(known, _)| *known == generation);
-        known.is_some_and(|(_, known)| bool::from(known.expose().ct_eq(key.expose())))
-    }
-
-    pub(super) fn keep_only(&self, generation: u32) {
-        self.0.lock().retain(|(known, _)| *known == generation);
+    /// What is in the way by how the last step went.
+    pub(super) const fn of(done: &Result<(), Stop>) -> Self {
+        match done {
+            Ok(()) => Self::Rows,
+            Err(Stop::Refused(refusal)) => match refusal.code {
+                Code::NotInEscrow => Self::EscrowLog,
+                Code::TokenAway => Self::Token,
+                // Whoever came first has ended soon.
+                Code::Conflict => Self::Rows,
+                _ => Self::Trouble,
+            },
+            Err(Stop::Fault(_)) => Self::Trouble,
+        }
     }
 }
 
@@ -114,6 +136,8 @@ impl Operational {
         self.count_wrap(actor, wrapping, now)?;
         let key = SecretKey::generate()?;
         let wrapped = master_key.wrap(&key, &Binding::store_key(generation, wrapping))?.to_bytes();
+        // Until the key is in memory: whoever finds the generation in the boot row finds it there, too.
+        let turning = self.turning();
         self.change(now, |batch| {
             let mut boot = self.store.boot()?;
             if alone(&boot)? != from {
@@ -127,8 +151,9 @@ impl Operational {
             let audit = audit.with_reason(reason);
             Ok((batch.put_boot(boot), audit, ()))
         })?;
-        self.store_keys.0.lock().push((generation, key));
-        self.tend_store_key(now);
+        self.store_keys.put(&turning, generation, key);
+        drop(turning);
+        self.tend_store_key_at_once(now);
         self.store_key_health()
     }
 
@@ -142,64 +167,54 @@ impl Operational {
         let older = boot.store_keys.iter().map(|entry| entry.generation).filter(|it| *it < generation);
         let older: Vec<u32> = older.collect();
         let resealed = self.resealing()?.filter(|_| !older.is_empty()).map(|owed| (owed.done, owed.of));
-        Ok(StoreKeyHealth { generation, coming: coming(&boot), older, resealed })
+        let coming = coming(&boot);
+        let waits_for = coming.map(|_| self.reseals.waits_for());
+        Ok(StoreKeyHealth { generation, coming, older, waits_for, resealed })
     }
 
     /// The store's keys by the boot row, of which `sealing` seals. One that is not in memory is asked of the token.
-    pub(super) fn keys_by(&self, boot: &Boot, sealing: u32) -> Result<StoreKeys, Stop> {
-        let mut ring = self.store_keys.0.lock();
-        for entry in &boot.store_keys {
-            if !ring.iter().any(|(known, _)| *known == entry.generation) {
-                let key = unwrap_store_key(&self.master_keys, entry.generation, &entry.wrapped)?;
-                ring.push((entry.generation, key));
-            }
-        }
-        // What a failed commit may have left in memory is none of the store's.
-        ring.retain(|(known, _)| boot.store_keys.iter().any(|entry| entry.generation == *known));
-        Ok(store_keys(boot, &ring, sealing)?.0)
+    fn keys_by(&self, turning: &Turning<'_>, boot: &Boot, sealing: u32) -> Result<StoreKeys, Stop> {
+        self.store_keys.follow(turning, &boot.store_keys, |entry| {
+            unwrap_store_key(&self.master_keys, entry.generation, &entry.wrapped)
+        })?;
+        self.store_keys.with(|ring| Ok(store_keys(boot, ring, sealing)?.0))
     }
 
-    /// Adds up rows for the generation that comes, and lets it begin when all are. Whether there is more to do.
-    pub(super) fn turn_store_key(&self, boot: &Boot, next: u32, now: Now) -> Result<bool, Stop> {
-        if !self.is_in_escrow(next) {
+    /// Goes a step towards the generation that comes: adds up rows for it, and lets it begin when all are. Whether there is more
+    /// to do.
+    pub(super) fn turn_store_key(&self, now: Now) -> Result<bool, Stop> {
+        if let Some(next) = coming(&self.store.boot()?).filter(|next| !self.is_in_escrow(*next)) {
             self.escrow_at_once(now);
+            if !self.is_in_escrow(next) {
+                return Err(Refusal::new(Code::NotInEscrow)
+                    .detail("The next generation of the store key seals as soon as it is in the escrow log.")
+                    .into());
+            }
         }
-        if !self.is_in_escrow(next) {
-            return Err(Refusal::new(Code::NotInEscrow)
-                .detail("The next generation of the store key seals as soon as it is in the escrow log.")
-                .into());
-        }
+        let turning = self.turning();
+        // As it lies now: whoever was here meanwhile may have let it begin.
+        let boot = self.store.boot()?;
+        let Some(next) = coming(&boot).filter(|next| self.is_in_escrow(*next)) else { return Ok(true) };
         if !self.store.is_turning() {
-            let (present, coming) = (self.keys_by(boot, boot.current_store_key)?, self.keys_by(boot, next)?);
+            let present = self.keys_by(&turning, &boot, boot.current_store_key)?;
+            let coming = self.keys_by(&turning, &boot, next)?;
             self.store.begin_turn(present, coming)?;
         }
         if !self.store.turn_on(TURN_ROWS)? {
             return Ok(true);
         }
-        let begun = self.begin_generation(next, now);
+        let begun = self.begin_generation(&turning, boot, next, now);
         if begun.is_err() {
             self.store.give_up_turn();
         }
         begun.map(|()| true)
     }
 
-    fn begin_generation(&self, next: u32, now: Now) -> Result<(), Stop> {
-        let of = self.store.rows()?;
+    fn begin_generation(&self, _: &Turning<'_>, mut boot: Boot, next: u32, now: Now) -> Result<(), Stop> {
+        let (of, from) = (self.store.rows()?, boot.current_store_key);
         self.change(now, |batch| {
-            let mut boot = self.store.boot()?;
-            let from = boot.current_store_key;
-            if coming(&boot) != Some(next) {
-                return Err(Code::Conflict.into());
-            }
-            let ring = self.store_keys.0.lock();
-            let wrapping = |generation: u32| {
-                let key = ring.iter().find(|(known, _)| *known == generation);
-                key.map(|(_, key)| WrappingKey::new(generation, key))
-                    .ok_or_else(|| Fault::new("a generation of the store key is not in memory"))
-            };
-            let (name_key, subject_key) = unwrap_named(&boot, &wrapping(from)?)?;
-            let by = wrapping(next)?;
-            drop(ring);
+            let (name_key, subject_key) = unwrap_named(&boot, &self.store_keys.wrapping(from)?)?;
+            let by = self.store_keys.wrapping(next)?;
             boot.name_key = by.wrap(&name_key, &Binding::name_key(next))?.to_bytes();
             boot.subject_key = by.wrap(&subject_key, &Binding::subject_key(next))?.to_bytes();
             boot.current_store_key = next;
@@ -210,8 +225,16 @@ impl Operational {
                 .with("rows", of);
             Ok((batch.turn(boot).put(Table::Counters, OWED, cbor::encode(&owed)), audit, ()))
         })?;
-        self.begin_resealing();
         tracing::info!(generation = next, "the next generation of the store key seals");
+        Ok(())
+    }
+
+    /// Knows no generation any more but the one that the boot row has alone: in the store, too.
+    pub(super) fn forget_older_store_keys(&self, turning: &Turning<'_>) -> Result<(), Stop> {
+        let boot = self.store.boot()?;
+        if boot.store_keys.len() == 1 {
+            self.store.forget(self.keys_by(turning, &boot, boot.current_store_key)?)?;
+        }
         Ok(())
     }
 }

@@ -4,8 +4,6 @@
 use std::fmt;
 
 use crate::domain::access::{On, Person, Tenant, Thing};
-use crate::domain::api_key::ApiKey;
-use crate::domain::cbor;
 use crate::domain::certificate::Certificate;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{ApiKeyId, ApprovalId, EndpointId, ObjectId, ProjectId, SessionId, UserId};
@@ -149,16 +147,8 @@ impl Operational {
     }
 
     pub(super) fn endpoint_of_key(&self, id: ApiKeyId) -> Result<Option<Thing<EndpointId>>, Stop> {
-        let mut found = None;
-        self.each(Table::ApiKeys, &[], |_, row| {
-            let api_key: ApiKey = cbor::decode(&row.value)?;
-            if api_key.id == id {
-                found = Some(api_key.endpoint);
-            }
-            Ok(())
-        })?;
-        let endpoint = found.ok_or_else(|| not_found("API key", &id.to_string()))?;
-        self.endpoint_by_id(endpoint)
+        let (_, _, api_key) = self.api_key_by_id(id)?;
+        self.endpoint_by_id(api_key.endpoint)
     }
 
     fn holder(&self, spki: &str) -> Result<On, Stop> {

@@ -2,14 +2,16 @@
 //! an [`UnderKek`].
 
 use crate::crypto::wrapped_key::Binding;
-use crate::domain::cbor;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::cbor::{self, NotCanonical};
+use crate::domain::key_life::Wrapped;
+use crate::domain::key_place::KeyPlace;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::refusal::Code;
 use crate::domain::root_version::RootVersion;
-use crate::store::Table;
+use crate::store::{Row, Table};
 
-use super::fault::Stop;
 use super::key_proof::KeyKind;
+use super::listed::Listed;
 
 /// A table of such rows. Their row keys are `key id u32 | version u32`.
 pub(super) struct Kind {
@@ -23,7 +25,14 @@ pub(super) struct Kind {
     pub(super) gone: Code,
 }
 
-type Read = fn(&[u8]) -> Result<Box<dyn UnderKek>, Stop>;
+type Read = fn(&[u8]) -> Result<Box<dyn UnderKek>, NotCanonical>;
+
+impl Kind {
+    /// What lies at a row key of its table.
+    pub(super) fn read_at(&self, row_key: &[u8], row: Listed<Row>) -> Listed<Box<dyn UnderKek>> {
+        row.read_at(self.table, row_key, self.read)
+    }
+}
 
 /// Data keys, by key version.
 pub(super) const DATA_KEYS: Kind = Kind {
@@ -47,20 +56,10 @@ pub(super) const KINDS: [Kind; 2] = [DATA_KEYS, INDEX_ROOTS];
 
 /// A row with a key that a KEK wraps.
 pub(super) trait UnderKek {
-    /// Its object's.
-    fn key_id(&self) -> u32;
-    /// Its own version.
-    fn version(&self) -> u32;
-    /// Where it lies in its table.
-    fn row_key(&self) -> [u8; 8] {
-        KeyVersion::row_key(self.key_id(), self.version())
-    }
-    /// Whether its key was destroyed.
-    fn is_destroyed(&self) -> bool;
-    /// The KEK version it names.
-    fn kek_version(&self) -> u32;
-    /// The wrapped key; empty where there is none any more.
-    fn wrapped(&self) -> &[u8];
+    /// Which it is.
+    fn place(&self) -> KeyPlace;
+    /// The KEK version that wraps its key, and the wrapped key; none where that was destroyed.
+    fn wrapped(&self) -> Option<(u32, &[u8])>;
     /// What it is bound to under that version of the KEK.
     fn binding(&self, project: [u8; 16], object: [u8; 16], kek_version: u32) -> Binding;
     /// The row with its key wrapped by another version.
@@ -68,24 +67,12 @@ pub(super) trait UnderKek {
 }
 
 impl UnderKek for KeyVersion {
-    fn key_id(&self) -> u32 {
-        self.key_id
+    fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
     }
 
-    fn version(&self) -> u32 {
-        self.version
-    }
-
-    fn is_destroyed(&self) -> bool {
-        self.state == KeyState::Destroyed
-    }
-
-    fn kek_version(&self) -> u32 {
-        self.kek_version
-    }
-
-    fn wrapped(&self) -> &[u8] {
-        &self.wrapped
+    fn wrapped(&self) -> Option<(u32, &[u8])> {
+        self.life.wrapped().map(|wrapped| (wrapped.kek_version, wrapped.key.as_slice()))
     }
 
     fn binding(&self, project: [u8; 16], object: [u8; 16], kek_version: u32) -> Binding {
@@ -93,30 +80,20 @@ impl UnderKek for KeyVersion {
     }
 
     fn rewrapped(&mut self, kek_version: u32, wrapped: Vec<u8>) -> Vec<u8> {
-        (self.kek_version, self.wrapped) = (kek_version, wrapped);
+        if let Some(stored) = self.life.wrapped_mut() {
+            *stored = Wrapped { kek_version, key: wrapped };
+        }
         cbor::encode(self)
     }
 }
 
 impl UnderKek for RootVersion {
-    fn key_id(&self) -> u32 {
-        self.key_id
+    fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
     }
 
-    fn version(&self) -> u32 {
-        self.version
-    }
-
-    fn is_destroyed(&self) -> bool {
-        false
-    }
-
-    fn kek_version(&self) -> u32 {
-        self.kek_version
-    }
-
-    fn wrapped(&self) -> &[u8] {
-        &self.wrapped
+    fn wrapped(&self) -> Option<(u32, &[u8])> {
+        Some((self.kek_version, &self.wrapped))
     }
 
     fn binding(&self, project: [u8; 16], object: [u8; 16], kek_version: u32) -> Binding {

@@ -4,7 +4,8 @@
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
-use crate::domain::key_version::{KeyState, KeyVersion};
+use crate::domain::key_life::KeyState;
+use crate::domain::key_version::KeyVersion;
 use crate::domain::timestamp::Now;
 use crate::store::Table;
 
@@ -18,21 +19,22 @@ impl Operational {
         let found = std::mem::take(&mut self.recorder().uses().worn);
         for worn in found {
             if let Err(stop) = self.tend_version(worn, now) {
-                let (key_id, version, _) = worn;
-                tracing::error!(%stop, key_id = format!("{key_id:08x}"), version, "a key version that is worn could not be looked after");
+                tracing::error!(%stop, key = %worn.0, "a key version that is worn could not be looked after");
                 // Again in a second.
                 self.recorder().uses().worn.push(worn);
             }
         }
     }
 
-    fn tend_version(&self, (key_id, number, made): WornVersion, now: Now) -> Result<(), Stop> {
+    fn tend_version(&self, (place, made): WornVersion, now: Now) -> Result<(), Stop> {
         // Nobody replaces it between the look at its row and what is noted of it.
         let _changes = self.changing.lock();
-        let row_key = KeyVersion::row_key(key_id, number);
+        let row_key = place.row_key();
         let version: Option<KeyVersion> = self.read(Table::KeyVersions, &row_key)?;
         let seals = |version: &KeyVersion| {
-            version.state == KeyState::Active && !version.algorithm.is_leased() && !version.is_used_up()
+            version.life.state() == KeyState::Active
+                && !version.algorithm.is_leased()
+                && !version.is_used_up()
         };
         let Some(version) = version.filter(seals) else { return Ok(()) };
         let uses_max = version.algorithm.uses_max();
@@ -43,8 +45,7 @@ impl Operational {
         let version = KeyVersion { uses_reserved: uses_max, ..version };
         self.change(now, |batch| {
             let audit = AuditRecord::new(now.time, Actor::System, "key-version.use-up")
-                .with("key-id", format!("{key_id:08x}"))
-                .with("version", number)
+                .with_key(place)
                 .with("uses-max", uses_max);
             Ok((batch.put(Table::KeyVersions, &row_key, cbor::encode(&version)), audit, ()))
         })?;

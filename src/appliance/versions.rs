@@ -95,12 +95,19 @@ mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
     use crate::domain::key_move::Because;
+    use crate::domain::key_place::KeyPlace;
     use crate::domain::timestamp::Timestamp;
     use crate::store::{RowName, Table};
 
     fn version(number: u32) -> Listed<KeyVersion> {
         let because = Because::system(Timestamp::from_seconds(1), "uji");
-        Listed::Sound(KeyVersion::made((7, number), Algorithm::Aes256Gcm, 1, vec![1; 79], because))
+        Listed::Sound(KeyVersion::made(
+            KeyPlace::new(7, number),
+            Algorithm::Aes256Gcm,
+            1,
+            vec![1; 79],
+            because,
+        ))
     }
 
     fn number(found: Option<Result<&KeyVersion, Code>>) -> Option<Result<u32, Code>> {

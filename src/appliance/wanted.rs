@@ -20,9 +20,8 @@ impl Wanted {
 
     /// Whether an approval is about the same. Of a key version that is the same whoever asks.
     pub(super) fn is_same(&self, approval: &Approval) -> bool {
-        let place = |asked: &Destruction| (asked.key_id, asked.version);
         match (&self.destruction, &approval.destruction) {
-            (Some(wanted), Some(asked)) => place(wanted) == place(asked),
+            (Some(wanted), Some(asked)) => wanted.place() == asked.place(),
             _ => {
                 let wanted = (self.kind, self.subject, self.project);
                 wanted == (approval.kind, approval.subject, approval.project)

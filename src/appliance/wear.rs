@@ -10,6 +10,7 @@ use std::fmt;
 use parking_lot::Mutex;
 
 use crate::domain::cbor;
+use crate::domain::key_place::KeyPlace;
 use crate::domain::key_version::KeyVersion;
 use crate::store::{Store, Table};
 
@@ -39,26 +40,21 @@ pub enum KeyName {
     /// An MK generation.
     MasterKey(u32),
     /// A key version of an object.
-    KeyVersion {
-        /// Of its envelopes.
-        key_id: u32,
-        /// From 1.
-        version: u32,
-    },
+    KeyVersion(KeyPlace),
 }
 
 impl fmt::Display for KeyName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MasterKey(generation) => write!(out, "MK generation {generation}"),
-            Self::KeyVersion { key_id, version } => write!(out, "version {version} of key {key_id:08x}"),
+            Self::KeyVersion(place) => place.fmt(out),
         }
     }
 }
 
 /// The worn key versions in use.
 #[derive(Default)]
-pub(super) struct Worn(Mutex<BTreeMap<(u32, u32), (u64, u64)>>);
+pub(super) struct Worn(Mutex<BTreeMap<KeyPlace, (u64, u64)>>);
 
 impl Worn {
     /// Looks at a version as it is stored now, and at its uses; the first time that it is worn goes to the log.
@@ -69,24 +65,24 @@ impl Worn {
         }
         let uses_max = version.algorithm.uses_max();
         let mut worn = self.0.lock();
-        let place = (version.key_id, version.version);
+        let place = version.place();
         if worn.len() >= VERSIONS_MAX && !worn.contains_key(&place) {
             return;
         }
         if worn.insert(place, (uses, uses_max)).is_none() {
-            let key = KeyName::KeyVersion { key_id: version.key_id, version: version.version };
+            let key = KeyName::KeyVersion(place);
             tracing::warn!(%key, uses, uses_max, "a key is half used up; run gembok key rotate for its object");
         }
     }
 
     /// Which they are.
-    pub(super) fn places(&self) -> Vec<(u32, u32)> {
+    pub(super) fn places(&self) -> Vec<KeyPlace> {
         self.0.lock().keys().copied().collect()
     }
 
     /// It seals no more: another version does.
-    pub(super) fn forget(&self, key_id: u32, version: u32) {
-        self.0.lock().remove(&(key_id, version));
+    pub(super) fn forget(&self, place: KeyPlace) {
+        self.0.lock().remove(&place);
     }
 }
 
@@ -102,8 +98,8 @@ impl Operational {
             uses_max: TOKEN_WRAPS_MAX,
         });
         let versions = self.leases.worn.0.lock();
-        let versions = versions.iter().map(|((key_id, version), (uses, uses_max))| WornKey {
-            key: KeyName::KeyVersion { key_id: *key_id, version: *version },
+        let versions = versions.iter().map(|(place, (uses, uses_max))| WornKey {
+            key: KeyName::KeyVersion(*place),
             uses: *uses,
             uses_max: *uses_max,
         });
@@ -121,22 +117,21 @@ mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
     use crate::domain::key_move::Because;
-    use crate::domain::key_version::KeyState;
     use crate::domain::timestamp::Timestamp;
 
     #[test]
     fn a_version_is_worn_from_half_its_uses_until_it_is_rotated() {
         let worn = Worn::default();
         let made = Because::system(Timestamp::from_seconds(1), "");
-        let made = KeyVersion::made((7, 1), Algorithm::Aes256GcmSiv, 1, Vec::new(), made);
+        let made = KeyVersion::made(KeyPlace::new(7, 1), Algorithm::Aes256GcmSiv, 1, Vec::new(), made);
         worn.look(&made, (1 << 31) - 1);
         assert!(worn.0.lock().is_empty());
         for uses in [1 << 31, 1 << 32] {
             worn.look(&made, uses);
-            assert_eq!(worn.0.lock().get(&(7, 1)), Some(&(uses, 1 << 32)));
+            assert_eq!(worn.0.lock().get(&KeyPlace::new(7, 1)), Some(&(uses, 1 << 32)));
         }
-        worn.forget(7, 1);
-        worn.look(&KeyVersion { state: KeyState::DecryptOnly, ..made }, 1 << 32);
+        worn.forget(KeyPlace::new(7, 1));
+        worn.look(&made.after_lost_count().unwrap(), 1 << 32);
         assert!(worn.0.lock().is_empty());
     }
 }

@@ -100,6 +100,7 @@ pairs! {
     TROUBLE "TROUBLE" "GANGGUAN";
     UNRECORDED "unrecorded" "tak tercatat";
     DISK "disk" "disk";
+    KEPT_FILE "OLD FILE" "BERKAS LAMA";
     CLOCK "clock" "jam";
     SIGNED "signed by" "tertanda";
     CHECKPOINT "checkpoint" "checkpoint";

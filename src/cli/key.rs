@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 
 use crate::desk::answer::{KeyMoveLine, KeyVersion, KeyVersionShown, ObjectLine, WindowsLine};
 use crate::desk::request::{self, KeyMoved, KeyVersionOf};
-use crate::domain::key_version::KeyState;
+use crate::domain::actor::Actor;
+use crate::domain::key_life::KeyState;
 
 use super::columns::{Line, Table};
 use super::heads;
@@ -55,19 +56,19 @@ pub(super) enum Key {
         /// From when on it encrypts nothing (RFC 3339), or never
         #[arg(long, value_name = "TIME")]
         encrypt_until: Option<String>,
-        /// From when on it decrypts nothing, or never; a later end than there is takes a reason
+        /// From when on it decrypts nothing, or never
         #[arg(long, value_name = "TIME")]
         decrypt_until: Option<String>,
         /// Why, in one line; it is recorded
         #[arg(long)]
-        reason: Option<String>,
+        reason: String,
     },
     /// Let a key version neither encrypt nor decrypt until it is enabled
     Disable(Moved),
     /// Let a disabled key version do again what it did
     Enable(Moved),
-    /// Somebody else may have this key: it encrypts nothing any more, and the next version takes over
-    Compromise(Stopped),
+    /// Somebody else may have this key: it encrypts nothing any more, and the next version takes over; said again, why is recorded
+    Compromise(Moved),
     /// Ask a second person to let a key version be destroyed; what was encrypted under it is lost then
     ScheduleDestruction {
         #[command(flatten)]
@@ -101,15 +102,6 @@ pub(super) struct Moved {
     of: Of,
     /// Why, in one line; it is recorded
     #[arg(long)]
-    reason: Option<String>,
-}
-
-#[derive(Args)]
-pub(super) struct Stopped {
-    #[command(flatten)]
-    of: Of,
-    /// Why, in one line; it is recorded, also of a key version that is compromised already
-    #[arg(long)]
     reason: String,
 }
 
@@ -123,14 +115,12 @@ impl From<Key> for request::Request {
             }
             Key::Windows { of, encrypt_until, decrypt_until, reason } => {
                 let KeyVersionOf { project, object, version } = of.into();
+                let reason = Some(reason);
                 request::Key::Windows { project, object, version, encrypt_until, decrypt_until, reason }
             }
             Key::Disable(moved) => request::Key::Disable(moved.into()),
             Key::Enable(moved) => request::Key::Enable(moved.into()),
-            Key::Compromise(Stopped { of, reason }) => {
-                let KeyVersionOf { project, object, version } = of.into();
-                request::Key::Compromise { project, object, version, reason: Some(reason) }
-            }
+            Key::Compromise(moved) => request::Key::Compromise(moved.into()),
             Key::ScheduleDestruction { of, days, reason } => {
                 let KeyVersionOf { project, object, version } = of.into();
                 let reason = Some(reason);
@@ -152,7 +142,7 @@ impl From<Of> for KeyVersionOf {
 impl From<Moved> for KeyMoved {
     fn from(Moved { of, reason }: Moved) -> Self {
         let KeyVersionOf { project, object, version } = of.into();
-        Self { project, object, version, reason }
+        Self { project, object, version, reason: Some(reason) }
     }
 }
 
@@ -229,9 +219,15 @@ fn moved(line: &KeyMoveLine) -> String {
         let _ = write!(text, ", {}", say::windows_set(end(encrypt_until), end(decrypt_until)));
     }
     if let Some(reason) = reason {
-        let _ = write!(text, ": {reason}");
+        let _ = write!(text, ": {}", why(actor, reason));
     }
     super::table::still(&text)
+}
+
+/// Somebody's reason as it was given; the program's own in the language spoken.
+fn why<'a>(actor: &str, reason: &'a str) -> &'a str {
+    let own = say::BY_ITSELF.iter().filter(|_| actor == Actor::System.to_string());
+    own.into_iter().find(|pair| pair.english == reason).map_or(reason, |pair| pair.text())
 }
 
 /// One version, whole.
@@ -276,6 +272,7 @@ pub(super) fn one(shown: &KeyVersionShown) -> String {
     for stands in &shown.stands_against {
         let what = match (stands.what.as_str(), stands.number) {
             ("kek-version", Some(number)) => say::kek_stands(number).into(),
+            ("kept-file", _) => say::fixed::KEPT_FILE_STANDS.to_string(),
             (_, Some(number)) => say::master_key_stands(number).into(),
             (_, None) => say::fixed::FILE_STANDS.to_string(),
         };
@@ -303,5 +300,21 @@ fn next<'a>(word: &'a str, version: &KeyVersion) -> &'a str {
         "enable" => say::fixed::ENABLE.text(),
         "cancel-destruction" => say::fixed::CANCEL.text(),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::key_due::Due;
+    use crate::domain::key_move::WAITED_WHY;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_of_the_programs_own_is_in_the_catalogue() {
+        let due = [Due::Age, Due::Uses, Due::Window, Due::Compromised].map(Due::why);
+        for reason in due.into_iter().chain([WAITED_WHY]) {
+            assert!(say::BY_ITSELF.iter().any(|pair| pair.english == reason), "{reason}");
+        }
     }
 }

@@ -21,10 +21,15 @@ pub(super) fn kek(project: &Project) -> String {
 
 /// How the store key is.
 pub(super) fn store_key(key: &StoreKeyStatus) -> String {
-    let StoreKeyStatus { generation, coming, older, resealed } = key;
+    let StoreKeyStatus { generation, coming, waits_for, older, resealed } = key;
     let older = older.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match (coming, resealed) {
-        (Some(coming), _) => say::store_key_coming(generation, coming).into(),
+        (Some(coming), _) => match waits_for.as_deref() {
+            Some("escrow-log") => say::store_key_waits_for_log(generation, coming).into(),
+            Some("token") => say::store_key_waits_for_token(generation, coming).into(),
+            Some("trouble") => say::store_key_stuck(generation, coming).into(),
+            _ => say::store_key_coming(generation, coming).into(),
+        },
         (None, Some(rows)) => say::store_key_resealing(generation, rows.done, rows.of, older).into(),
         (None, None) if !older.is_empty() => say::store_key_resealing(generation, 0, "?", older).into(),
         (None, None) => say::store_key(generation).into(),
@@ -78,6 +83,9 @@ pub(super) fn destructions(how: &DestructionsStatus) -> Vec<(Pair, String)> {
     }
     if !how.whole {
         lines.push(say_key::fixed::NOT_ALL_MET.to_string());
+    }
+    if how.damaged > 0 {
+        lines.push(say_key::doomed_damaged(how.damaged).into());
     }
     if let Some(held) = held.filter(|_| how.count > 0 || !how.whole) {
         lines.push(held.to_string());

@@ -20,6 +20,7 @@ pub(super) mod fixed {
         KEPT_ALL "kept: no records may be pruned yet" "disimpan: belum ada catatan yang boleh dipangkas";
         SANDBOX_WARNING "yes: never put real data under its keys" "ya: jangan lindungi data sungguhan dengan kuncinya";
         PRESENT "present" "ada";
+        CLOCK_TRUSTED "trusted" "dipercaya";
         AWAY "AWAY" "TIDAK ADA";
         ENDED "ended" "sudah berakhir";
         ENDS "ends" "berakhir";
@@ -80,6 +81,15 @@ pub(super) mod fixed {
 }
 
 sentences! {
+    clock_behind(shows, known)
+        "the clock shows {shows}, but the journal was written until {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, padahal jurnal ditulis sampai {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
+    clock_jumped(shows, known)
+        "the clock shows {shows}, but by the stop-watch it should be {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, padahal menurut penghitung waktu seharusnya {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
+    clock_lost(shows, known)
+        "the clock shows {shows}, but what was known of it is damaged; the journal was written until {known}; correct it, or, if it is right, run gembok clock acknowledge"
+        "jam menunjukkan {shows}, tetapi catatan tentangnya rusak; jurnal ditulis sampai {known}; perbaiki, atau, jika sudah benar, jalankan gembok clock acknowledge";
     verifying(percent, keys) "{percent} %, {keys} keys unwrapped" "{percent} %, {keys} kunci terbuka";
     more(next) "There are more: --after {next}" "Masih ada lagi: --after {next}";
     more_records(next) "more: --from {next}" "masih ada lagi: --from {next}";
@@ -101,6 +111,8 @@ sentences! {
         "epoch {epoch}, catatan berikutnya {next}, blok terakhir {last}";
     unrecorded(count) "{count} records found no place" "{count} catatan tidak mendapat tempat";
     disk(free, reserve) "{free} MiB free, {reserve} MiB of it reserve" "{free} MiB kosong, {reserve} MiB di antaranya cadangan";
+    kept_file(path) "{path} was kept when its damage was accepted, and has every wrapped key of then: look into it, then take it away, copies included"
+        "{path} disimpan saat kerusakannya diterima, dan memuat semua kunci terbungkus saat itu: periksa isinya, lalu singkirkan beserta salinannya";
     signed_to(sequence, time) "up to record {sequence}, signed {time}" "sampai catatan {sequence}, ditandatangani {time}";
     since(since, trouble) "since {since}: {trouble}" "sejak {since}: {trouble}";
     data_keys(count) "{count} in memory" "{count} dalam memori";
@@ -116,8 +128,14 @@ sentences! {
         "{project}: {done} dari {of} kunci sudah dibungkus KEK terbarunya";
     rewrapping_begins(project) "{project}: its keys are being counted" "{project}: kuncinya sedang dihitung";
     store_key(generation) "generation {generation}" "generasi {generation}";
-    store_key_coming(generation, coming) "generation {generation}; {coming} seals as soon as every row is added up for it"
-        "generasi {generation}; {coming} menyegel begitu semua baris dijumlahkan untuknya";
+    store_key_coming(generation, coming) "generation {generation} still; {coming} seals by itself as soon as every row is added up for it"
+        "masih generasi {generation}; {coming} menyegel dengan sendirinya begitu semua baris dijumlahkan untuknya";
+    store_key_waits_for_log(generation, coming) "generation {generation} still; {coming} is not in the escrow log yet, and seals by itself once it is: gembok status says what is in the way"
+        "masih generasi {generation}; {coming} belum ada di log escrow, dan menyegel dengan sendirinya begitu ada: gembok status menyebutkan halangannya";
+    store_key_waits_for_token(generation, coming) "generation {generation} still; the token is away, and {coming} seals by itself once it is back"
+        "masih generasi {generation}; token tidak ada, dan {coming} menyegel dengan sendirinya begitu token kembali";
+    store_key_stuck(generation, coming) "generation {generation} still; {coming} does NOT seal yet, and is tried again each minute: gembok status and the log say why"
+        "masih generasi {generation}; {coming} BELUM menyegel, dan dicoba lagi setiap menit: gembok status dan log menyebutkan sebabnya";
     store_key_resealing(generation, done, of, older)
         "generation {generation}; {done} of {of} rows are sealed anew, then {older} is destroyed"
         "generasi {generation}; {done} dari {of} baris sudah disegel ulang, lalu {older} dimusnahkan";
@@ -174,6 +192,8 @@ sentences! {
     bits(bits) " to {bits} bits" " sampai {bits} bit";
     period(from, to, group) "{from} to {to}, by {group}" "{from} sampai {to}, menurut {group}";
     resolution(resolution) "resolution: {resolution}" "resolusi: {resolution}";
+    damaged_rows(count) "{count} rows of the statistics are damaged: what they counted is missing here"
+        "{count} baris statistik rusak: yang dihitungnya tidak termasuk di sini";
     gone(resolution, kept_from) "earlier {resolution}s than {kept_from} are gone; ask for a longer resolution"
         "data per {resolution} sebelum {kept_from} sudah tidak ada; minta resolusi yang lebih panjang";
     refused(requests, outcome) "refused: {requests} {outcome}" "ditolak: {requests} {outcome}";

@@ -1,6 +1,6 @@
 //! What the command line says of key versions, in English and Indonesian.
 
-use super::words::sentences;
+use super::words::{Pair, sentences};
 
 pub(super) mod fixed {
     //! The same every time.
@@ -17,13 +17,15 @@ pub(super) mod fixed {
              (enkripsi_ulang.php --paksa)";
         LOOK "make sure that nothing depends on it any more" "pastikan tidak ada lagi yang bergantung padanya";
         SCHEDULE "destroy it: gembok key schedule-destruction --reason ..." "musnahkan: gembok key schedule-destruction --reason ...";
-        ENABLE "let it be used again: gembok key enable" "izinkan dipakai lagi: gembok key enable";
+        ENABLE "let it be used again: gembok key enable --reason ..." "izinkan dipakai lagi: gembok key enable --reason ...";
         DUE_AGE "it is as old as it may become" "umurnya sudah mencapai batas";
         DUE_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";
         DUE_WINDOW "it is about to encrypt no more" "masa enkripsinya hampir berakhir";
         DUE_COMPROMISED "it is compromised and encrypts nothing" "bocor dan tidak mengenkripsi apa pun";
         FILE_STANDS "something destroyed lies in the store's file, which is about to be written anew"
             "ada yang sudah dimusnahkan masih tersisa di berkas penyimpanan, yang akan segera ditulis ulang";
+        KEPT_FILE_STANDS "a damaged file that may have it lies beside the store's: gembok status says which, and what to do"
+            "berkas rusak yang mungkin masih memuatnya ada di samping berkas penyimpanan: gembok status menyebutkan yang mana dan apa yang harus dilakukan";
         ANY_AGE "its key may become any age" "kuncinya boleh berumur berapa pun";
         HELD_CLOCK "none is destroyed while the clock is not trusted, not even when it is due"
             "selama jam tidak dipercaya tidak ada yang dimusnahkan, juga yang sudah jatuh tempo";
@@ -31,8 +33,9 @@ pub(super) mod fixed {
             "jam mendahului jurnal saat dibuka: tidak ada yang dimusnahkan dalam satu jam pertama; pastikan jam sudah benar";
         NOT_ALL_MET "there may be more: not all key versions were looked at yet"
             "mungkin masih ada lagi: belum semua versi kunci diperiksa";
-        ENABLE_FIRST "before what was encrypted under it can be encrypted again, let it be used again: gembok key enable"
-            "sebelum semua yang dienkripsi dengannya dapat dienkripsi ulang, izinkan dipakai lagi: gembok key enable";
+        ENABLE_FIRST "before what was encrypted under it can be encrypted again, let it be used again: gembok key enable \
+             --reason ..."
+            "sebelum semua yang dienkripsi dengannya dapat dienkripsi ulang, izinkan dipakai lagi: gembok key enable --reason ...";
         WINDOW_FIRST "its window to decrypt is over: before anything can be encrypted again, set a later end: gembok key windows \
              --decrypt-until ... --reason ..."
             "masa dekripsinya sudah berakhir: sebelum ada yang dapat dienkripsi ulang, tetapkan akhir yang lebih lama: gembok key \
@@ -43,9 +46,19 @@ pub(super) mod fixed {
         NOT_YET "not yet:" "belum:";
         AGE_OF_A_DAY "its key becomes 1 day old at most" "kuncinya berumur paling lama 1 hari";
         OF_MEMBERS " (a step of the project's members)" " (langkah anggota proyek)";
-        CANCEL "it can be kept still: gembok key cancel-destruction" "masih dapat dipertahankan: gembok key cancel-destruction";
+        BY_AGE "its age" "umurnya";
+        BY_USES "half of its uses are used up" "separuh pemakaiannya sudah terpakai";
+        BY_WINDOW "its window to encrypt ends" "masa enkripsinya berakhir";
+        BY_COMPROMISE "it is compromised" "versi itu bocor";
+        BY_WAIT "its waiting period is over" "masa tunggunya sudah lewat";
+        CANCEL "it can be kept still: gembok key cancel-destruction --reason ..."
+            "masih dapat dipertahankan: gembok key cancel-destruction --reason ...";
     }
 }
+
+/// Reasons of what comes about by itself, in English as they are recorded.
+pub(super) const BY_ITSELF: [Pair; 5] =
+    [fixed::BY_AGE, fixed::BY_USES, fixed::BY_WINDOW, fixed::BY_COMPROMISE, fixed::BY_WAIT];
 
 sentences! {
     made(fields, most, last) "{fields} fields encrypted of {most} that may be, last {last}" "{fields} nilai dienkripsi dari {most} yang mungkin, terakhir {last}";
@@ -62,6 +75,9 @@ sentences! {
     age(days) "its key becomes {days} days old at most" "kuncinya berumur paling lama {days} hari";
     due(key, why) "{key} waits to be rotated: {why}" "{key} menunggu rotasi: {why}";
     doomed(key, at) "{key} at {at}; gembok key cancel-destruction takes it back" "{key} pada {at}; gembok key cancel-destruction membatalkannya";
+    doomed_damaged(count)
+        "damaged key versions, of which nobody knows whether they wait, and which are not destroyed: {count}; gembok key verify names them"
+        "versi kunci rusak, yang tidak diketahui apakah menunggu dan tidak dimusnahkan: {count}; gembok key verify menyebutkannya";
     doomed_more(count) "{count} more later" "{count} lagi sesudahnya";
     kek_stands(number) "KEK version {number} exists, which may unwrap a copy" "versi KEK {number} masih ada dan dapat membuka bungkus salinan";
     master_key_stands(number) "MK generation {number} exists, which may unwrap a copy"

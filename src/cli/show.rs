@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::desk::answer::{
-    AccountShown, Budget, Certificate, CertificatesRevoked, Compacted, Done, Endpoint, ExportKept, Grant,
-    Initialised, Issued, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status, Unlocked,
+    AccountShown, Budget, Certificate, CertificatesRevoked, ClockStatus, Compacted, Done, Endpoint,
+    ExportKept, Grant, Initialised, Issued, Object, ObjectLine, Page, Project, ProjectShown, Pruned, Status,
+    Unlocked,
 };
 
 use super::api_key;
@@ -119,6 +120,18 @@ fn initialised(made: &Initialised) -> String {
     say::initialised(id, token_serial, kcv, &admin.spki, &admin.not_after).into()
 }
 
+/// What is thought of the clock; in the daemon's own words what is not known here.
+fn clock(how: &Status) -> Option<String> {
+    let ClockStatus { verdict, shows, known } = how.clock_verdict.as_ref()?;
+    Some(match (verdict.as_str(), shows, known) {
+        ("trusted", ..) => fixed::CLOCK_TRUSTED.to_string(),
+        ("behind", Some(shows), Some(known)) => say::clock_behind(shows, known).into(),
+        ("jumped", Some(shows), Some(known)) => say::clock_jumped(shows, known).into(),
+        ("lost", Some(shows), Some(known)) => say::clock_lost(shows, known).into(),
+        _ => how.clock.clone()?,
+    })
+}
+
 fn status(how: &Status) -> String {
     let mut text = format!("{:<14}{}", heads::HOW, how.state);
     let mut line = |name: Pair, value: String| {
@@ -153,8 +166,11 @@ fn status(how: &Status) -> String {
             line(heads::DISK, say::disk(free >> 20, reserve >> 20).into());
         }
     }
-    if let Some(clock) = &how.clock {
-        line(heads::CLOCK, clock.clone());
+    if let Some(path) = &how.kept_file {
+        line(heads::KEPT_FILE, say::kept_file(path).into());
+    }
+    if let Some(verdict) = clock(how) {
+        line(heads::CLOCK, verdict);
     }
     if let Some(witness) = &how.witness {
         line(heads::SIGNED, witness.checkpoint_key.clone());

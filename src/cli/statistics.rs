@@ -107,6 +107,9 @@ pub(super) fn text(found: &StatisticsTable) -> String {
     if counted < requests {
         let _ = writeln!(text, "{}", say::percentiles(thousands(counted), thousands(requests)));
     }
+    if found.damaged > 0 {
+        let _ = writeln!(text, "{}", say::damaged_rows(thousands(found.damaged)));
+    }
     if found.truncated {
         let _ = writeln!(text, "{}", fixed::MORE_ROWS);
     }

@@ -10,6 +10,7 @@ pub use super::audit_answer::{
 };
 pub use super::budget::{Budget, StrainedBudget};
 pub use super::certificate_answer::{Ca, Certificate, CertificatesRevoked, Issued, RetiringCa, ServerNames};
+pub use super::clock_answer::ClockStatus;
 pub use super::destructions_answer::{DestructionLine, DestructionsStatus};
 pub use super::endpoint_shown::{EndpointShown, Granted};
 pub use super::key_shown::{KeyMoveLine, KeyVersionShown, StandsAgainst, WindowsLine};

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::appliance::{DestructionAhead, DestructionsHealth};
+use crate::domain::key_place::KeyPlace;
 
 /// Key versions whose destruction is scheduled.
 #[derive(JsonSchema, Serialize, Deserialize)]
@@ -13,6 +14,9 @@ pub struct DestructionsStatus {
     pub count: usize,
     /// Whether there are no more: `false` until all key versions were looked at after an unlock, and from 10,000 on.
     pub whole: bool,
+    /// Key versions whose rows do not open: whether they wait nobody knows, and none of them is destroyed. `key verify` names them.
+    #[serde(default)]
+    pub damaged: usize,
     /// Why none is carried out at present, also when it is due: `clock-not-trusted`, or `clock-was-ahead` in the hour after an
     /// unlock that found it so. `gembok clock acknowledge` ends either, once the clock is right.
     pub held: Option<String>,
@@ -36,15 +40,21 @@ pub struct DestructionLine {
 
 impl From<DestructionsHealth> for DestructionsStatus {
     fn from(health: DestructionsHealth) -> Self {
-        let DestructionsHealth { count, is_whole, held, next } = health;
+        let DestructionsHealth { count, is_whole, damaged, held, next } = health;
         let held = held.map(|held| held.as_str().to_owned());
-        Self { count, whole: is_whole, held, next: next.into_iter().map(DestructionLine::from).collect() }
+        Self {
+            count,
+            whole: is_whole,
+            damaged,
+            held,
+            next: next.into_iter().map(DestructionLine::from).collect(),
+        }
     }
 }
 
 impl From<DestructionAhead> for DestructionLine {
     fn from(ahead: DestructionAhead) -> Self {
-        let DestructionAhead { key_id, version, object, at } = ahead;
+        let DestructionAhead { place: KeyPlace { key_id, version }, object, at } = ahead;
         Self { key_id: format!("{key_id:08x}"), version, object, at: at.to_string() }
     }
 }

@@ -58,9 +58,10 @@ pub enum Key {
         version: String,
         /// RFC 3339, or `never` for no end; as it is without.
         encrypt_until: Option<String>,
-        /// The same. A later one than there is takes a reason.
+        /// The same.
         decrypt_until: Option<String>,
-        /// One line of at most 200 characters, for the record.
+        /// Why: one line of at most 200 characters, for the record; never without.
+        #[schemars(required)]
         reason: Option<String>,
     },
     /// Neither encrypts nor decrypts, until it is enabled.
@@ -68,17 +69,7 @@ pub enum Key {
     /// Does again what it did before it was disabled.
     Enable(KeyMoved),
     /// Encrypts nothing any more: somebody else may have the key. Said again of one that is compromised, its reason is recorded.
-    Compromise {
-        /// The object's project.
-        project: String,
-        /// The object.
-        object: String,
-        /// Its number.
-        version: String,
-        /// Why: one line of at most 200 characters, for the record; never without.
-        #[schemars(required)]
-        reason: Option<String>,
-    },
+    Compromise(KeyMoved),
     /// Destroyed after a time, once a second person says yes.
     ScheduleDestruction {
         /// The object's project.
@@ -121,7 +112,8 @@ pub struct KeyMoved {
     pub object: String,
     /// Its number.
     pub version: String,
-    /// One line of at most 200 characters, for the record.
+    /// Why: one line of at most 200 characters, for the record; never without.
+    #[schemars(required)]
     pub reason: Option<String>,
 }
 
@@ -135,7 +127,7 @@ impl Key {
             Self::Windows { project, object, .. } => (Act::KeyWindows, object_of(project, object)),
             Self::Disable(of) => (Act::KeyDisable, object_of(&of.project, &of.object)),
             Self::Enable(of) => (Act::KeyEnable, object_of(&of.project, &of.object)),
-            Self::Compromise { project, object, .. } => (Act::KeyCompromise, object_of(project, object)),
+            Self::Compromise(of) => (Act::KeyCompromise, object_of(&of.project, &of.object)),
             Self::ScheduleDestruction { project, object, .. } => {
                 (Act::KeyScheduleDestruction, object_of(project, object))
             }
@@ -182,19 +174,19 @@ impl Key {
                 let of = KeyVersionOf { project, object, version }.parse()?;
                 let windows =
                     Windows { encrypt: window(encrypt_until, now)?, decrypt: window(decrypt_until, now)? };
-                shown(appliance.set_key_windows(leave, &of, windows, reason(why)?, now)?)
+                let why = must_say(why, "Other windows of a key version are set")?;
+                shown(appliance.set_key_windows(leave, &of, windows, why, now)?)
             }
             Self::Disable(moved) => {
-                let (of, why) = moved.parse()?;
+                let (of, why) = moved.parse("A key version is disabled")?;
                 shown(appliance.disable_key(leave, &of, why, now)?)
             }
             Self::Enable(moved) => {
-                let (of, why) = moved.parse()?;
+                let (of, why) = moved.parse("A key version is enabled")?;
                 shown(appliance.enable_key(leave, &of, why, now)?)
             }
-            Self::Compromise { project, object, version, reason: why } => {
-                let of = KeyVersionOf { project, object, version }.parse()?;
-                let why = must_say(why, "A key version is declared compromised")?;
+            Self::Compromise(moved) => {
+                let (of, why) = moved.parse("A key version is declared compromised")?;
                 shown(appliance.compromise_key(leave, &of, why, now)?)
             }
             Self::ScheduleDestruction { project, object, version, days, reason: why } => {
@@ -205,7 +197,7 @@ impl Key {
             }
             Self::Verify(wanted) => wanted.perform(door),
             Self::CancelDestruction(moved) => {
-                let (of, why) = moved.parse()?;
+                let (of, why) = moved.parse("A scheduled destruction is taken back")?;
                 shown(appliance.cancel_destruction(leave, &of, why, now)?)
             }
         }
@@ -223,14 +215,15 @@ impl KeyVersionOf {
 }
 
 impl KeyMoved {
-    pub(super) fn parse(self) -> Result<(KeyOf, Option<Description>), Refusal> {
+    /// `what` begins the sentence to whoever does not say why.
+    fn parse(self, what: &str) -> Result<(KeyOf, Description), Refusal> {
         let Self { project, object, version, reason: why } = self;
-        Ok((KeyVersionOf { project, object, version }.parse()?, reason(why)?))
+        Ok((KeyVersionOf { project, object, version }.parse()?, must_say(why, what)?))
     }
 }
 
 /// What somebody says of why; nothing is as good as none.
-pub(super) fn reason(text: Option<String>) -> Result<Option<Description>, Refusal> {
+fn reason(text: Option<String>) -> Result<Option<Description>, Refusal> {
     let told = |_: NotADescription| {
         bad("A reason is one line of 1 to 200 characters that can be seen, without control characters."
             .into())
@@ -238,7 +231,7 @@ pub(super) fn reason(text: Option<String>) -> Result<Option<Description>, Refusa
     text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose().map_err(told)
 }
 
-/// The same of what is never done without a word.
+/// The same of what is never done without a word: whatever becomes of a version that exists.
 fn must_say(text: Option<String>, what: &str) -> Result<Description, Refusal> {
     reason(text)?.ok_or_else(|| {
         bad(format!(

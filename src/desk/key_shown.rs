@@ -49,7 +49,8 @@ pub struct KeyVersionShown {
 #[derive(JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandsAgainst {
-    /// `kek-version`, `master-key-generation`, or `file` while something destroyed lies in the store's own, until it was written anew.
+    /// `kek-version`, `master-key-generation`, `file` while something destroyed lies in the store's own, until it was written anew,
+    /// or `kept-file` while the damaged one lies beside it that was kept when its damage was accepted.
     pub what: String,
     /// Its number, where it has one.
     pub number: Option<u32>,
@@ -159,6 +160,7 @@ impl From<Stands> for StandsAgainst {
     fn from(stands: Stands) -> Self {
         let (what, number) = match stands {
             Stands::File => ("file", None),
+            Stands::KeptFile => ("kept-file", None),
             Stands::KekVersion(version) => ("kek-version", Some(version)),
             Stands::MasterKey(generation) => ("master-key-generation", Some(generation)),
         };

@@ -50,8 +50,12 @@ impl From<EscrowHealth> for EscrowStatus {
 pub struct StoreKeyStatus {
     /// The generation that seals.
     pub generation: u32,
-    /// The one that will, once every row is added up for it.
+    /// The one that will, once every row is added up for it. It goes on by itself.
     pub coming: Option<u32>,
+    /// What that one waits for: `rows` that are added up, the `escrow-log` that it has to be in, the `token` that is away, or
+    /// `trouble`, which `trouble` of the keys and the log name; then it is tried again each minute.
+    #[serde(default)]
+    pub waits_for: Option<String>,
     /// Those that rows still name.
     pub older: Vec<u32>,
     /// How many rows are sealed anew, of those there were when the generation began.
@@ -70,9 +74,10 @@ pub struct ResealedRows {
 
 impl From<StoreKeyHealth> for StoreKeyStatus {
     fn from(health: StoreKeyHealth) -> Self {
-        let StoreKeyHealth { generation, coming, older, resealed } = health;
+        let StoreKeyHealth { generation, coming, older, waits_for, resealed } = health;
+        let waits_for = waits_for.map(|wait| wait.name().to_owned());
         let resealed = resealed.map(|(done, of)| ResealedRows { done, of });
-        Self { generation, coming, older, resealed }
+        Self { generation, coming, waits_for, older, resealed }
     }
 }
 

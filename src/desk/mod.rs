@@ -16,6 +16,7 @@ pub mod audit_request;
 mod budget;
 mod certificate_answer;
 mod certificate_request;
+mod clock_answer;
 mod destructions_answer;
 mod endpoint_shown;
 pub mod export;

@@ -106,7 +106,12 @@ impl Request {
                 appliance.lock(actor, now)?;
                 Ok(Done::Changed)
             }
-            Self::Status => Ok(Done::Status(Box::new(appliance.health().into()))),
+            Self::Status => {
+                let health = appliance.health();
+                let is_whole = asker.may(appliance, Act::StatisticsReadAll, Target::Appliance)?;
+                let health = if is_whole { health } else { health.without_clients() };
+                Ok(Done::Status(Box::new(health.into())))
+            }
             Self::Project(verb) => verb.perform((appliance, asker), leave, prepared, now),
             Self::Object(verb) => verb.perform(appliance, leave, now),
             Self::Endpoint(verb) => verb.perform(appliance, leave, now),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::appliance::{Appliance, Listed, Operational, PageWanted, Stop};
+use crate::appliance::{Appliance, ClockVerdict, Listed, Operational, PageWanted, Stop};
 
 use super::report::Report;
 
@@ -23,7 +23,20 @@ pub(super) fn add(report: &mut Report, of: &Appliance, appliance: &Operational) 
         report.fact("last-block", journal.last_block);
         report.fact("journal-trouble", journal.trouble.as_deref().unwrap_or("none"));
     }
-    report.fact("clock", health.clock.map_or_else(|| "unknown".into(), |clock| clock.to_string()));
+    if let Some(clock) = health.clock {
+        let word = match clock {
+            ClockVerdict::Trusted => "trusted",
+            ClockVerdict::Behind { .. } => "clock-behind",
+            ClockVerdict::Jumped { .. } => "clock-jumped",
+            ClockVerdict::Lost { .. } => "clock-lost",
+        };
+        report.fact("clock", word);
+        for (fact, moment) in [("clock-shows", clock.shows()), ("clock-known", clock.known())] {
+            if let Some(moment) = moment {
+                report.fact(fact, moment);
+            }
+        }
+    }
     report.fact("memory", &health.memory);
     let failing = health.witness.as_ref().and_then(|witness| witness.failing.as_ref());
     report.fact(
@@ -77,6 +90,7 @@ fn add_keys(report: &mut Report, appliance: &Operational) -> Result<(), Stop> {
     let summary = appliance.key_summary()?;
     report.fact("objects", summary.objects);
     report.fact("objects-with-subject", summary.objects_with_subject);
+    report.fact("damaged-rows", summary.damaged);
     let rows = summary.versions.into_iter().map(|((algorithm, state), ages)| {
         vec![
             algorithm.to_owned(),

@@ -69,6 +69,9 @@ pub struct StatisticsTable {
     pub outcomes: BTreeMap<String, u64>,
     /// Whether there are more rows than these.
     pub truncated: bool,
+    /// Stored rows that do not open: what they counted is missing here.
+    #[serde(default)]
+    pub damaged: u64,
 }
 
 /// One row. What rows are not told apart by is none.
@@ -206,6 +209,7 @@ impl StatisticsTable {
             totals: (&report.totals).into(),
             outcomes: report.outcomes.iter().map(|(code, requests)| (outcome(*code), *requests)).collect(),
             truncated: report.is_cut,
+            damaged: found.damaged,
         }
     }
 }

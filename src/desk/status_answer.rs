@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budget::StrainedBudget;
 use super::certificate_answer::Ca;
+use super::clock_answer::ClockStatus;
 use super::destructions_answer::DestructionsStatus;
 use super::keys_answer::KeysStatus;
 
@@ -24,13 +25,16 @@ pub struct Status {
     pub journal: Option<JournalStatus>,
     /// `trusted`, or what is wrong with the clock and what to do.
     pub clock: Option<String>,
+    /// The same for who says it in another language.
+    #[serde(default)]
+    pub clock_verdict: Option<ClockStatus>,
     /// Checkpoints and anchor.
     pub witness: Option<WitnessStatus>,
     /// Data keys in memory.
     pub data_keys: usize,
     /// Requests answered `locked` since the start.
     pub refused_locked: u64,
-    /// Budgets of which four fifths are used or more.
+    /// Budgets of which four fifths are used or more; none for who may not read everyone's statistics.
     pub strained_budgets: Vec<StrainedBudget>,
     /// Keys that have been used half as often as they may be.
     pub worn_keys: Vec<WornKey>,
@@ -45,10 +49,15 @@ pub struct Status {
     /// Recoveries that can still be refused.
     #[serde(default)]
     pub recoveries: Vec<RecoveryUnderWay>,
-    /// Certificates and lists that end soon or have ended, the most urgent first.
+    /// Certificates, API keys and lists that end soon or have ended, the most urgent first; only the appliance's own for who may not
+    /// read everyone's statistics.
     pub expiring: Vec<Expiring>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
     pub ca: Option<Ca>,
+    /// A damaged file that was kept when its damage was accepted. It has every wrapped key of then, whatever was destroyed since:
+    /// to be taken away by hand once somebody has looked into it. Told while locked, too.
+    #[serde(default)]
+    pub kept_file: Option<String>,
     /// What protects memory.
     pub memory: String,
 }

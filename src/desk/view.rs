@@ -243,6 +243,7 @@ impl From<appliance::Health> for answer::Status {
                 disk_reserve_bytes: journal.disk.map(|disk| disk.reserve_bytes),
             }),
             clock: health.clock.map(|clock| clock.to_string()),
+            clock_verdict: health.clock.map(answer::ClockStatus::from),
             witness: health.witness.map(answer::WitnessStatus::from),
             data_keys: health.data_keys,
             refused_locked: health.refused_locked,
@@ -261,6 +262,7 @@ impl From<appliance::Health> for answer::Status {
             destructions: health.destructions.map(answer::DestructionsStatus::from),
             recoveries: all(health.recoveries),
             ca: health.ca.map(answer::Ca::from),
+            kept_file: health.kept_file,
             memory: health.memory,
         }
     }

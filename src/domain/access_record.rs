@@ -109,6 +109,8 @@ pub struct Group {
     pub subjects: Option<Box<Subjects>>,
     /// What a reencrypt did with them beside opening them, where it did anything.
     pub anew: Option<Anew>,
+    /// Of the object, where whoever made the record had it at hand: for those who count uses. It is not written.
+    pub key_id: Option<u32>,
 }
 
 /// What a reencrypt did with items, beside opening them under their group's key version.
@@ -256,7 +258,16 @@ pub fn count_item(
             && group.anew == anew
     };
     let at = groups.iter().position(alike).unwrap_or_else(|| {
-        groups.push(Group { object, key_version, outcome, fields: 0, bytes: 0, subjects: None, anew });
+        groups.push(Group {
+            object,
+            key_version,
+            outcome,
+            fields: 0,
+            bytes: 0,
+            subjects: None,
+            anew,
+            key_id: None,
+        });
         groups.len() - 1
     });
     let group = &mut groups[at];

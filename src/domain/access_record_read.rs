@@ -86,6 +86,7 @@ fn group(from: &mut Decoder<'_>) -> Result<Group, Error> {
         bytes: from.u64()?,
         subjects: None,
         anew: None,
+        key_id: None,
     };
     if from.datatype()? == Type::String {
         group.subjects = (from.str()? == MANY).then(|| Box::new(Subjects::Many));

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 
 use super::description::Description;
 use super::id::{ApprovalId, ObjectId, ProjectId, UserId};
+use super::key_place::KeyPlace;
 use super::timestamp::Timestamp;
 
 /// How long a request waits for its second person.
@@ -126,6 +127,14 @@ pub struct Destruction {
     /// In the words of whoever asked.
     #[n(4)]
     pub why: Option<Description>,
+}
+
+impl Destruction {
+    /// Which key version it is.
+    #[must_use]
+    pub const fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
+    }
 }
 
 impl Kind {

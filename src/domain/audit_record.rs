@@ -15,6 +15,7 @@ use minicbor::{Decode, Encode};
 use super::actor::Actor;
 use super::description::Description;
 use super::details::Details;
+use super::key_place::KeyPlace;
 use super::timestamp::Timestamp;
 
 /// The record's kind in its leaf.
@@ -61,6 +62,12 @@ impl AuditRecord {
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.details.insert(name, value.to_string());
         self
+    }
+
+    /// The same with which key version it was.
+    #[must_use]
+    pub fn with_key(self, place: KeyPlace) -> Self {
+        self.with("key-id", format!("{:08x}", place.key_id)).with("version", place.version)
     }
 
     /// The same with the reason that was given, if any was.

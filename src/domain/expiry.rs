@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::id::{ApiKeyId, EndpointId, UserId};
+use super::key_place::KeyPlace;
 use super::peer::Identity;
 use super::timestamp::Timestamp;
 
@@ -41,12 +42,7 @@ pub enum Ending {
     /// Its list of revoked certificates.
     OutsideCrl,
     /// A key version whose destruction is scheduled.
-    KeyVersion {
-        /// Of its key.
-        key_id: u32,
-        /// From 1.
-        version: u32,
-    },
+    KeyVersion(KeyPlace),
 }
 
 /// `ca`, `ca-roll`, `crl`, `outside-ca`, `outside-crl`, `server`, the URI that stands in a client's certificate, `api-key:` and its id, or
@@ -63,8 +59,16 @@ impl fmt::Display for Ending {
             Self::Endpoint(id) => out.write_str(&Identity::Endpoint(id.uuid()).to_uri()),
             Self::User(id) => out.write_str(&Identity::User(id.uuid()).to_uri()),
             Self::ApiKey(id) => write!(out, "api-key:{id}"),
-            Self::KeyVersion { key_id, version } => write!(out, "key:{key_id:08x}:{version}"),
+            Self::KeyVersion(KeyPlace { key_id, version }) => write!(out, "key:{key_id:08x}:{version}"),
         }
+    }
+}
+
+impl Ending {
+    /// Whether it is of somebody who comes in, and not of the appliance itself.
+    #[must_use]
+    pub const fn is_of_a_client(&self) -> bool {
+        matches!(self, Self::Endpoint(_) | Self::User(_) | Self::ApiKey(_))
     }
 }
 
@@ -95,16 +99,16 @@ impl Expiry {
     pub fn mark_days(&self, now: Timestamp) -> Option<u64> {
         if self.not_after < now {
             // It is gone in a moment, or held back, which is told otherwise.
-            if matches!(self.of, Ending::KeyVersion { .. }) {
+            if matches!(self.of, Ending::KeyVersion(_)) {
                 return None;
             }
-            let is_client = matches!(self.of, Ending::Endpoint(_) | Ending::User(_) | Ending::ApiKey(_));
-            let is_history = is_client && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
+            let is_history =
+                self.of.is_of_a_client() && now.since(self.not_after).as_secs() > CLIENT_OVER_DAYS * DAY_S;
             return (!is_history).then_some(0);
         }
         let marks: &[u64] = match self.of {
             Ending::Crl | Ending::OutsideCrl => &CRL_MARKS_DAYS,
-            Ending::KeyVersion { .. } => &DESTRUCTION_MARKS_DAYS,
+            Ending::KeyVersion(_) => &DESTRUCTION_MARKS_DAYS,
             _ => &CERTIFICATE_MARKS_DAYS,
         };
         let left_s = self.not_after.since(now).as_secs();
@@ -118,7 +122,7 @@ impl Expiry {
             Ending::Crl | Ending::OutsideCrl => "list of revoked certificates",
             Ending::ApiKey(_) => "API key",
             Ending::CaRoll => "roll of the CA",
-            Ending::KeyVersion { .. } => "key version that is to be destroyed",
+            Ending::KeyVersion(_) => "key version that is to be destroyed",
             _ => "certificate",
         }
     }
@@ -138,7 +142,7 @@ impl Expiry {
             Ending::Server => {
                 "it is renewed while the token is there, and the log says why it was not; one from outside is put in place by you"
             }
-            Ending::KeyVersion { .. } => {
+            Ending::KeyVersion(_) => {
                 "what was encrypted under it is lost then; until then gembok key cancel-destruction takes it back"
             }
             Ending::Endpoint(_) => {
@@ -209,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_destruction_is_spoken_of_a_week_and_a_day_before_and_not_after() {
-        let doomed = expiry(Ending::KeyVersion { key_id: 0x0a0b, version: 3 });
+        let doomed = expiry(Ending::KeyVersion(KeyPlace::new(0x0a0b, 3)));
         assert_eq!(doomed.of.to_string(), "key:00000a0b:3");
         let marks = [left(8, 0), left(7, 0), left(6, 86_399), left(1, 0), left(0, 86_399), left(0, 0)];
         assert_eq!(marks.map(|now| doomed.mark_days(now)), [None, None, Some(7), Some(7), Some(1), Some(1)]);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::key_version::{KeyState, KeyVersion};
+use super::key_life::KeyState;
+use super::key_version::KeyVersion;
 use super::timestamp::Timestamp;
 
 /// So long before a version's window to seal ends the next one is made.
@@ -60,7 +61,7 @@ impl KeyVersion {
     #[must_use]
     pub fn rotation_due(&self, after_days: u32, uses: u64, now: Timestamp) -> Option<Due> {
         let age_max = Duration::from_secs(u64::from(after_days) * 86_400);
-        match self.state {
+        match self.life.state() {
             KeyState::Compromised => Some(Due::Compromised),
             KeyState::Active if self.is_worn(uses) => Some(Due::Uses),
             KeyState::Active if self.encrypt_until.is_some_and(|end| end <= now.plus(BEFORE_WINDOW_ENDS)) => {
@@ -77,12 +78,14 @@ mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
     use crate::domain::key_move::Because;
+    use crate::domain::key_moves::tests::version as standing;
+    use crate::domain::key_place::KeyPlace;
 
     const DAY: u64 = 86_400;
 
     fn version(algorithm: Algorithm) -> KeyVersion {
         let because = Because::system(Timestamp::from_seconds(10 * DAY), "uji");
-        KeyVersion::made((7, 1), algorithm, 1, vec![1; 79], because)
+        KeyVersion::made(KeyPlace::new(7, 1), algorithm, 1, vec![1; 79], because)
     }
 
     #[test]
@@ -101,14 +104,13 @@ mod tests {
         for day in [19, 20, 21] {
             assert_eq!(ends.rotation_due(0, 0, at(day)), Some(Due::Window));
         }
-        for (state, due) in [
-            (KeyState::Compromised, Some(Due::Compromised)),
-            (KeyState::Disabled, None),
-            (KeyState::DecryptOnly, None),
-            (KeyState::DestroyScheduled, None),
-        ] {
-            let it = KeyVersion { state, ..young.clone() };
-            assert_eq!(it.rotation_due(1, 0, at(400)), due, "{state:?}");
+        for state in KeyState::ALL {
+            let due = match state {
+                KeyState::Active => Some(Due::Age),
+                KeyState::Compromised => Some(Due::Compromised),
+                _ => None,
+            };
+            assert_eq!(standing(state).rotation_due(1, 0, at(400)), due, "{state:?}");
         }
     }
 }

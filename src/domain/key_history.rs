@@ -16,7 +16,7 @@ impl KeyVersion {
             let goes = goes.or_else(|| moves.iter().position(|old| old.what == KeyMove::Schedule));
             moves.remove(goes.unwrap_or(0));
         }
-        moves.push(Move { what, to: self.state, when, who, why, set: None, asked_by: None });
+        moves.push(Move { what, to: self.life.state(), when, who, why, set: None, asked_by: None });
         self
     }
 
@@ -38,8 +38,8 @@ impl KeyVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::key_life::KeyState;
     use crate::domain::key_moves::tests::{at, because, version};
-    use crate::domain::key_version::KeyState;
     use crate::domain::timestamp::Timestamp;
 
     #[test]

@@ -1,5 +1,4 @@
-//! What can become of a key version, and what is kept of it: the move, who made it, when and why; a destruction that waits; since
-//! when a key is gone.
+//! What can become of a key version, and what is kept of it: the move, who made it, when and why.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,8 +8,7 @@ use minicbor::{Decode, Encode};
 
 use super::actor::Actor;
 use super::description::Description;
-use super::id::ProjectId;
-use super::key_version::KeyState;
+use super::key_life::KeyState;
 use super::refusal::{Code, Refusal};
 use super::timestamp::Timestamp;
 
@@ -20,6 +18,9 @@ pub const MOVES_KEPT_MAX: usize = 16;
 pub const DESTRUCTION_DAYS: RangeInclusive<u16> = 7..=90;
 /// Days that it waits where nothing is said.
 pub const DESTRUCTION_DAYS_USUAL: u16 = 30;
+
+/// The reason in records of a destruction that was carried out.
+pub const WAITED_WHY: &str = "its waiting period is over";
 
 /// What can become of a key version; the numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -96,43 +97,6 @@ pub struct WindowsSet {
     pub decrypt_until: Option<Timestamp>,
 }
 
-/// A destruction that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct Doom {
-    /// When it falls due.
-    #[n(0)]
-    pub at: Timestamp,
-    /// The state to go back to when it is cancelled.
-    #[n(1)]
-    pub back: KeyState,
-}
-
-/// Since when a destroyed key is gone, and what its copies elsewhere are wrapped under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
-pub struct Gone {
-    /// From this store.
-    #[n(0)]
-    pub here: Timestamp,
-    /// The last KEK version that it was wrapped under; copies may be under earlier ones.
-    #[n(1)]
-    pub kek_version: u32,
-    /// The MK generation of that time; copies may be under earlier ones.
-    #[n(2)]
-    pub master_key: u32,
-    /// When nothing was left any more by which a copy of it could be unwrapped.
-    #[n(3)]
-    pub unrecoverable: Option<Timestamp>,
-    /// Once its object was deleted: whose it was. Its row stays until the other date is known, and goes then.
-    #[n(4)]
-    pub orphan_of: Option<ProjectId>,
-    /// When the store's file had been written anew last, the moment 0 where never: it is in the file until that is another one.
-    /// Absent where nobody wrote that down yet.
-    #[n(5)]
-    pub written: Option<Timestamp>,
-}
-
 /// By whom, when and why something becomes of a key version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Because {
@@ -178,14 +142,6 @@ impl KeyMove {
     #[must_use]
     pub const fn is_kept(self) -> bool {
         matches!(self, Self::Make | Self::Compromise | Self::Schedule | Self::Destroy)
-    }
-}
-
-impl Gone {
-    /// From here, and recoverable from a copy still; the last it was wrapped under was this.
-    #[must_use]
-    pub const fn at(here: Timestamp, kek_version: u32, master_key: u32) -> Self {
-        Self { here, kek_version, master_key, unrecoverable: None, orphan_of: None, written: None }
     }
 }
 

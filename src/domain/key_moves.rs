@@ -4,19 +4,20 @@
 //! another version, a new epoch or a compromise takes away from it meanwhile is taken from what it remembers.
 
 use super::id::ProjectId;
-use super::key_move::{Because, Doom, Gone, KeyMove, WrongKeyState};
-use super::key_version::{KeyState, KeyVersion};
+use super::key_life::{Doom, Gone, Life, Open, Standing};
+use super::key_move::{Because, KeyMove, WrongKeyState};
+use super::key_version::KeyVersion;
 use super::timestamp::Timestamp;
 
 impl KeyVersion {
     pub(super) const fn wrong(&self, wanted: KeyMove) -> WrongKeyState {
-        WrongKeyState { state: self.state, wanted }
+        WrongKeyState { state: self.life.state(), wanted }
     }
 
     /// Whether it neither seals nor opens at present: disabled, waiting to be destroyed, or destroyed.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
-        matches!(self.state, KeyState::Disabled | KeyState::DestroyScheduled | KeyState::Destroyed)
+        self.life.state().open().is_none()
     }
 
     /// Another version seals from now on, and this one never again; closed or not. None where it sealed nothing anyway.
@@ -34,18 +35,8 @@ impl KeyVersion {
 
     /// Whether there was anything to take away: also from what it would be again. One that is destroyed is nothing again.
     fn seal_no_more(&mut self) -> bool {
-        let mut did = false;
-        if self.state == KeyState::Destroyed {
-            return did;
-        }
-        let doomed = self.doom.as_mut().map(|doom| &mut doom.back);
-        for state in [Some(&mut self.state), self.enabled_as.as_mut(), doomed].into_iter().flatten() {
-            if state.may_come_to_seal() {
-                *state = KeyState::DecryptOnly;
-                did = true;
-            }
-        }
-        did
+        let sealing = self.life.opens_as_mut().filter(|open| open.state().may_come_to_seal());
+        sealing.map(|open| *open = Open::DecryptOnly).is_some()
     }
 
     /// Neither seals nor opens, until it is enabled. None where that is so already.
@@ -53,15 +44,10 @@ impl KeyVersion {
     /// # Errors
     /// One whose end is scheduled, or past.
     pub fn disable(mut self, because: Because) -> Result<Option<Self>, WrongKeyState> {
-        match self.state {
-            KeyState::Disabled => Ok(None),
-            KeyState::DestroyScheduled | KeyState::Destroyed => Err(self.wrong(KeyMove::Disable)),
-            before => {
-                self.enabled_as = Some(before);
-                self.state = KeyState::Disabled;
-                Ok(Some(self.moved(KeyMove::Disable, because)))
-            }
-        }
+        let Life::Kept { standing, .. } = &mut self.life else { return Err(self.wrong(KeyMove::Disable)) };
+        let Standing::Open(enabled_as) = *standing else { return Ok(None) };
+        *standing = Standing::Disabled { enabled_as };
+        Ok(Some(self.moved(KeyMove::Disable, because)))
     }
 
     /// What it was before it was disabled; never more. None where it is not disabled.
@@ -69,14 +55,10 @@ impl KeyVersion {
     /// # Errors
     /// One whose end is scheduled, or past.
     pub fn enable(mut self, because: Because) -> Result<Option<Self>, WrongKeyState> {
-        match self.state {
-            KeyState::Disabled => {
-                self.state = self.enabled_as.take().unwrap_or(KeyState::DecryptOnly);
-                Ok(Some(self.moved(KeyMove::Enable, because)))
-            }
-            KeyState::DestroyScheduled | KeyState::Destroyed => Err(self.wrong(KeyMove::Enable)),
-            _ => Ok(None),
-        }
+        let Life::Kept { standing, .. } = &mut self.life else { return Err(self.wrong(KeyMove::Enable)) };
+        let Standing::Disabled { enabled_as } = *standing else { return Ok(None) };
+        *standing = Standing::Open(enabled_as);
+        Ok(Some(self.moved(KeyMove::Enable, because)))
     }
 
     /// Seals nothing any more. One that is closed stays closed, and is compromised when it is opened again. None where that is
@@ -85,44 +67,23 @@ impl KeyVersion {
     /// # Errors
     /// One that is destroyed.
     pub fn compromise(mut self, because: Because) -> Result<Option<Self>, WrongKeyState> {
-        if self.state == KeyState::Destroyed {
-            return Err(self.wrong(KeyMove::Compromise));
-        }
-        let open = self.open_state();
-        if *open == KeyState::Compromised {
+        let Some(open) = self.life.opens_as_mut() else { return Err(self.wrong(KeyMove::Compromise)) };
+        if *open == Open::Compromised {
             return Ok(None);
         }
-        *open = KeyState::Compromised;
+        *open = Open::Compromised;
         Ok(Some(self.moved(KeyMove::Compromise, because)))
     }
 
-    /// The state that it has, or will have when it is enabled and its destruction cancelled.
-    fn open_state(&mut self) -> &mut KeyState {
-        let at = match (self.state, &mut self.doom) {
-            (KeyState::DestroyScheduled, Some(doom)) => &mut doom.back,
-            _ => &mut self.state,
-        };
-        if *at == KeyState::Disabled { self.enabled_as.get_or_insert(KeyState::DecryptOnly) } else { at }
-    }
-
-    /// The same, to look at: what it may do once nothing closes it any more.
-    pub(super) const fn opens_to(&self) -> KeyState {
-        let opened = match (self.state, self.doom) {
-            (KeyState::DestroyScheduled, Some(doom)) => doom.back,
-            (state, _) => state,
-        };
-        match (opened, self.enabled_as) {
-            (KeyState::Disabled, Some(before)) => before,
-            (KeyState::Disabled, None) => KeyState::DecryptOnly,
-            (state, _) => state,
-        }
+    /// Whether it seals, or will or may come to once nothing closes it any more.
+    pub(super) const fn seals_once_open(&self) -> bool {
+        self.life.standing().opens_as().state().may_come_to_seal()
     }
 
     /// Whether it is known to be in other hands, closed or not.
     #[must_use]
-    pub fn is_compromised(&self) -> bool {
-        let back = self.doom.map(|doom| doom.back);
-        [Some(self.state), back, self.enabled_as].contains(&Some(KeyState::Compromised))
+    pub const fn is_compromised(&self) -> bool {
+        matches!(self.life.standing().opens_as(), Open::Compromised)
     }
 
     /// Neither seals nor opens, and its key goes at `at` unless that is cancelled.
@@ -135,14 +96,13 @@ impl KeyVersion {
         may_seal: bool,
         because: Because,
     ) -> Result<Self, WrongKeyState> {
-        if (self.state.may_come_to_seal() && may_seal)
-            || matches!(self.state, KeyState::DestroyScheduled | KeyState::Destroyed)
-        {
-            return Err(self.wrong(KeyMove::Schedule));
+        match self.life {
+            Life::Kept { standing, wrapped } if !(may_seal && standing.state().may_come_to_seal()) => {
+                self.life = Life::DestroyScheduled { doom: Doom { at, back: standing }, wrapped };
+                Ok(self.moved(KeyMove::Schedule, because))
+            }
+            _ => Err(self.wrong(KeyMove::Schedule)),
         }
-        self.doom = Some(Doom { at, back: self.state });
-        self.state = KeyState::DestroyScheduled;
-        Ok(self.moved(KeyMove::Schedule, because))
     }
 
     /// What it was before its destruction was scheduled; never more.
@@ -150,11 +110,10 @@ impl KeyVersion {
     /// # Errors
     /// One whose end is not scheduled.
     pub fn cancel(mut self, because: Because) -> Result<Self, WrongKeyState> {
-        let (KeyState::DestroyScheduled, Some(doom)) = (self.state, self.doom) else {
+        let Life::DestroyScheduled { doom, wrapped } = self.life else {
             return Err(self.wrong(KeyMove::Cancel));
         };
-        self.state = doom.back;
-        self.doom = None;
+        self.life = Life::Kept { standing: doom.back, wrapped };
         Ok(self.moved(KeyMove::Cancel, because))
     }
 
@@ -164,20 +123,21 @@ impl KeyVersion {
     /// One whose end is not scheduled, or not due yet.
     pub fn destroy(mut self, master_key: u32, because: Because) -> Result<Self, WrongKeyState> {
         let now = because.when;
-        if !self.is_destruction_due(now) {
-            return Err(self.wrong(KeyMove::Destroy));
+        match self.life {
+            Life::DestroyScheduled { doom, wrapped } if doom.at <= now => {
+                let gone = Gone::at(now, wrapped.kek_version, master_key);
+                self.life = Life::Destroyed { doom, gone };
+                Ok(self.moved(KeyMove::Destroy, because))
+            }
+            _ => Err(self.wrong(KeyMove::Destroy)),
         }
-        self.gone = Some(Gone::at(now, self.kek_version, master_key));
-        self.wrapped = Vec::new();
-        self.state = KeyState::Destroyed;
-        Ok(self.moved(KeyMove::Destroy, because))
     }
 
     /// What is left of it once its object is deleted: of one that is destroyed, and of which a copy could be unwrapped still, what
     /// tells when that ends. Else nothing.
     #[must_use]
     pub fn orphaned(mut self, of: ProjectId) -> Option<Self> {
-        let gone = self.gone.as_mut().filter(|gone| gone.unrecoverable.is_none())?;
+        let gone = self.life.gone_mut().filter(|gone| gone.unrecoverable.is_none())?;
         gone.orphan_of = Some(of);
         self.moves = None;
         Some(self)
@@ -186,7 +146,7 @@ impl KeyVersion {
     /// Whether its destruction is due.
     #[must_use]
     pub fn is_destruction_due(&self, now: Timestamp) -> bool {
-        self.state == KeyState::DestroyScheduled && self.doom.is_some_and(|doom| doom.at <= now)
+        matches!(&self.life, Life::DestroyScheduled { doom, .. } if doom.at <= now)
     }
 }
 
@@ -194,6 +154,8 @@ impl KeyVersion {
 pub(super) mod tests {
     use super::*;
     use crate::crypto::algorithm::Algorithm;
+    use crate::domain::key_life::KeyState;
+    use crate::domain::key_place::KeyPlace;
 
     pub(in crate::domain) fn at(seconds: u64) -> Timestamp {
         Timestamp::from_seconds(seconds)
@@ -205,7 +167,7 @@ pub(super) mod tests {
 
     /// One that came there by moves, as every row does.
     pub(in crate::domain) fn version(state: KeyState) -> KeyVersion {
-        let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
+        let made = KeyVersion::made(KeyPlace::new(7, 2), Algorithm::Aes256Gcm, 3, vec![1; 79], because(1));
         match state {
             KeyState::PreActive => made.await_copy(),
             KeyState::Active => made,
@@ -220,7 +182,7 @@ pub(super) mod tests {
     /// What it is once whatever closed it is taken back.
     fn opened(version: KeyVersion) -> KeyState {
         let cancelled = version.clone().cancel(because(70)).unwrap_or(version);
-        cancelled.clone().enable(because(70)).unwrap().unwrap_or(cancelled).state
+        cancelled.clone().enable(because(70)).unwrap().unwrap_or(cancelled).life.state()
     }
 
     /// Legal moves as ARCHITECTURE has them: a row a state, a column a move. What it leads to, and of what was closed before what
@@ -277,12 +239,12 @@ pub(super) mod tests {
         for (number, (state, expected)) in TABLE.into_iter().enumerate() {
             assert_eq!(state, KeyState::ALL[number]);
             let it = || version(state);
-            assert_eq!(it().state, state);
+            assert_eq!(it().life.state(), state);
             let told = |moved: Result<Option<KeyVersion>, WrongKeyState>| match moved {
-                Ok(Some(moved)) if it().is_closed() && moved.is_closed() && moved.gone.is_none() => {
-                    format!("{}, {}", moved.state.name(), opened(moved).name())
+                Ok(Some(moved)) if it().is_closed() && moved.is_closed() && moved.life.gone().is_none() => {
+                    format!("{}, {}", moved.life.state().name(), opened(moved).name())
                 }
-                Ok(Some(moved)) => moved.state.name().to_owned(),
+                Ok(Some(moved)) => moved.life.state().name().to_owned(),
                 Ok(None) => "=".to_owned(),
                 Err(wrong) => {
                     assert_eq!(wrong.state, state);
@@ -306,24 +268,24 @@ pub(super) mod tests {
     #[test]
     fn nothing_gives_back_more_than_was_taken() {
         let disabled = version(KeyState::Active).disable(because(2)).unwrap().unwrap();
-        assert_eq!(disabled.clone().enable(because(3)).unwrap().unwrap().state, KeyState::Active);
+        assert_eq!(disabled.clone().enable(because(3)).unwrap().unwrap().life.state(), KeyState::Active);
         // Another version seals meanwhile, or a new epoch begins.
         let stepped = disabled.clone().step_down(because(3)).unwrap();
-        assert_eq!(stepped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
+        assert_eq!(stepped.enable(because(4)).unwrap().unwrap().life.state(), KeyState::DecryptOnly);
         let jumped = disabled.clone().after_lost_count().unwrap();
-        assert_eq!(jumped.enable(because(4)).unwrap().unwrap().state, KeyState::DecryptOnly);
+        assert_eq!(jumped.enable(because(4)).unwrap().unwrap().life.state(), KeyState::DecryptOnly);
         // What is closed is compromised all the same, through both doors.
         let doomed = disabled.schedule(at(99), true, because(3)).unwrap();
         assert!(!doomed.is_compromised());
         let found = doomed.clone().compromise(because(4)).unwrap().unwrap();
-        assert!(found.is_compromised() && found.state == KeyState::DestroyScheduled);
+        assert!(found.is_compromised() && found.life.state() == KeyState::DestroyScheduled);
         let back = found.cancel(because(5)).unwrap();
-        assert_eq!((back.state, back.is_compromised()), (KeyState::Disabled, true));
-        assert_eq!(back.enable(because(6)).unwrap().unwrap().state, KeyState::Compromised);
+        assert_eq!((back.life.state(), back.is_compromised()), (KeyState::Disabled, true));
+        assert_eq!(back.enable(because(6)).unwrap().unwrap().life.state(), KeyState::Compromised);
         let stepped = doomed.step_down(because(4)).unwrap();
         assert_eq!(stepped.clone().step_down(because(4)), None);
         let stepped = stepped.cancel(because(5)).unwrap();
-        assert_eq!(stepped.enable(because(6)).unwrap().unwrap().state, KeyState::DecryptOnly);
+        assert_eq!(stepped.enable(because(6)).unwrap().unwrap().life.state(), KeyState::DecryptOnly);
     }
 
     #[test]
@@ -332,8 +294,8 @@ pub(super) mod tests {
         assert!(!doomed.is_destruction_due(at(99)) && doomed.clone().destroy(4, because(99)).is_err());
         assert!(doomed.is_destruction_due(at(100)));
         let gone = doomed.destroy(4, because(100)).unwrap();
-        assert!(gone.wrapped.is_empty() && gone.is_closed());
-        assert_eq!(gone.gone, Some(Gone::at(at(100), 3, 4)));
+        assert!(gone.life.wrapped().is_none() && gone.is_closed());
+        assert_eq!(gone.life.gone(), Some(Gone::at(at(100), 3, 4)));
         // One that could still be asked to seal is not to go; of a retired object it may.
         assert!(version(KeyState::Active).schedule(at(100), true, because(2)).is_err());
         assert!(version(KeyState::Active).schedule(at(100), false, because(2)).is_ok());

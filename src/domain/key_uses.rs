@@ -54,7 +54,16 @@ struct UseGap {
 
 /// Uses that records show, by object and key version.
 #[derive(Debug, Default)]
-pub struct UseFold(HashMap<(ObjectId, u32), KeyUses, RandomState>);
+pub struct UseFold(HashMap<(ObjectId, u32), Gathered, RandomState>);
+
+/// What records show of one key version.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Gathered {
+    /// Of the object, if one of the records had it at hand; those that are read back have not.
+    pub key_id: Option<u32>,
+    /// How often it was used.
+    pub uses: KeyUses,
+}
 
 impl KeyUses {
     /// Adds what came after it.
@@ -92,6 +101,12 @@ impl UseGaps {
         }
     }
 
+    /// What they may have cost any version at most.
+    #[must_use]
+    pub fn most(&self) -> u64 {
+        self.since(Timestamp::default())
+    }
+
     /// What they may have cost a version that was made then.
     #[must_use]
     pub fn since(&self, made: Timestamp) -> u64 {
@@ -110,22 +125,25 @@ impl UseFold {
 
     fn count_group(&mut self, operation: Option<Operation>, group: &Group, at: Timestamp) {
         let (Some(object), fields) = (group.object, u64::from(group.fields)) else { return };
+        let mut add = |key_version, uses| self.add((object, key_version), group.key_id, &uses);
         match operation {
-            Some(Operation::Encrypt) => self.add(object, group.key_version, &KeyUses::sealing(fields, at)),
-            Some(Operation::Decrypt) => self.add(object, group.key_version, &KeyUses::opening(fields, at)),
+            Some(Operation::Encrypt) => add(group.key_version, KeyUses::sealing(fields, at)),
+            Some(Operation::Decrypt) => add(group.key_version, KeyUses::opening(fields, at)),
             Some(Operation::Reencrypt) => {
-                self.add(object, group.key_version, &KeyUses::opening(fields, at));
+                add(group.key_version, KeyUses::opening(fields, at));
                 if let Some(anew) = group.anew {
-                    self.add(object, anew.key_version, &KeyUses::sealing(fields, at));
+                    add(anew.key_version, KeyUses::sealing(fields, at));
                 }
             }
             Some(Operation::Index) | None => {}
         }
     }
 
-    fn add(&mut self, object: ObjectId, key_version: u32, uses: &KeyUses) {
-        if key_version > 0 {
-            self.0.entry((object, key_version)).or_default().add(uses);
+    fn add(&mut self, version: (ObjectId, u32), key_id: Option<u32>, uses: &KeyUses) {
+        if version.1 > 0 {
+            let gathered = self.0.entry(version).or_default();
+            gathered.key_id = gathered.key_id.or(key_id);
+            gathered.uses.add(uses);
         }
     }
 
@@ -144,12 +162,12 @@ impl UseFold {
     /// Those of one version.
     #[must_use]
     pub fn of(&self, object: ObjectId, key_version: u32) -> KeyUses {
-        self.0.get(&(object, key_version)).copied().unwrap_or_default()
+        self.0.get(&(object, key_version)).map(|gathered| gathered.uses).unwrap_or_default()
     }
 
     /// Every version's.
-    pub fn iter(&self) -> impl Iterator<Item = ((ObjectId, u32), &KeyUses)> {
-        self.0.iter().map(|(version, uses)| (*version, uses))
+    pub fn iter(&self) -> impl Iterator<Item = ((ObjectId, u32), &Gathered)> {
+        self.0.iter().map(|(version, gathered)| (*version, gathered))
     }
 
     /// Forgets all of them.

@@ -9,124 +9,41 @@ use minicbor::{Decode, Encode};
 use crate::crypto::algorithm::Algorithm;
 use crate::crypto::envelope::Header;
 
-use super::key_move::{Because, Doom, Gone, KeyMove, Move};
+use super::key_life::{KeyState, Life, Open, Standing, Wrapped};
+use super::key_move::{Because, KeyMove, Move};
+use super::key_place::KeyPlace;
 use super::refusal::Code;
 use super::timestamp::Timestamp;
 
-/// Where a key version stands in its life; the numbers are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum KeyState {
-    /// Made; seals once a copy of it is in the escrow log. Opens already.
-    #[n(0)]
-    PreActive,
-    /// Seals and opens.
-    #[n(1)]
-    Active,
-    /// Opens only: a newer version seals.
-    #[n(2)]
-    DecryptOnly,
-    /// Neither, until enabled again.
-    #[n(3)]
-    Disabled,
-    /// Neither, and waiting to be destroyed.
-    #[n(4)]
-    DestroyScheduled,
-    /// Its wrapped key is gone.
-    #[n(5)]
-    Destroyed,
-    /// Opens only, and everything under it should be re-encrypted.
-    #[n(6)]
-    Compromised,
-}
-
-impl KeyState {
-    /// All of them, by number.
-    pub const ALL: [Self; 7] = [
-        Self::PreActive,
-        Self::Active,
-        Self::DecryptOnly,
-        Self::Disabled,
-        Self::DestroyScheduled,
-        Self::Destroyed,
-        Self::Compromised,
-    ];
-
-    /// Whether one that stands there seals, or is to once there is a copy of it.
-    #[must_use]
-    pub const fn may_come_to_seal(self) -> bool {
-        matches!(self, Self::PreActive | Self::Active)
-    }
-
-    /// The word in answers and records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PreActive => "pre_active",
-            Self::Active => "active",
-            Self::DecryptOnly => "decrypt_only",
-            Self::Disabled => "disabled",
-            Self::DestroyScheduled => "destroy_scheduled",
-            Self::Destroyed => "destroyed",
-            Self::Compromised => "compromised",
-        }
-    }
-}
-
-/// A key version as it is stored under `key id u32 | version u32`.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(map)]
+/// A key version; it is stored under `key id u32 | version u32`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyVersion {
     /// Its object's.
-    #[n(0)]
     pub key_id: u32,
     /// From 1.
-    #[n(1)]
     pub version: u32,
     /// Chosen when it was made.
-    #[n(2)]
     pub algorithm: Algorithm,
-    /// What it may be used for.
-    #[n(3)]
-    pub state: KeyState,
-    /// The KEK version it is wrapped under.
-    #[n(4)]
-    pub kek_version: u32,
-    /// A wrapped key of kind 3; empty once destroyed.
-    #[cbor(n(5), with = "minicbor::bytes")]
-    pub wrapped: Vec<u8>,
+    /// Where it stands, and its key while there is one.
+    pub life: Life,
     /// Seals reserved by leases so far: never less than were made. For algorithms that are not leased, those that the journal
     /// cannot show: 2^36 for each epoch that was opened since; and all there are, once the journal showed that it is used up.
-    #[n(6)]
     pub uses_reserved: u64,
     /// When it was made.
-    #[n(7)]
     pub created: Timestamp,
     /// From when on it seals nothing, whatever its state.
-    #[n(8)]
     pub encrypt_until: Option<Timestamp>,
     /// From when on it opens nothing, whatever its state; not before `encrypt_until`.
-    #[n(9)]
     pub decrypt_until: Option<Timestamp>,
-    /// While its destruction is scheduled: when that falls due, and what it was before.
-    #[n(10)]
-    pub doom: Option<Doom>,
-    /// Once it was destroyed: since when its key is gone.
-    #[n(11)]
-    pub gone: Option<Gone>,
     /// The last of its moves, oldest first; the audit trail has all.
-    #[n(12)]
     pub moves: Option<Vec<Move>>,
-    /// While it is disabled: what it was before, and will be when it is enabled.
-    #[n(13)]
-    pub enabled_as: Option<KeyState>,
 }
 
 impl KeyVersion {
     /// A version that seals, with its key wrapped under a version of its project's KEK.
     #[must_use]
     pub fn made(
-        (key_id, version): (u32, u32),
+        KeyPlace { key_id, version }: KeyPlace,
         algorithm: Algorithm,
         kek_version: u32,
         wrapped: Vec<u8>,
@@ -136,17 +53,15 @@ impl KeyVersion {
             key_id,
             version,
             algorithm,
-            state: KeyState::Active,
-            kek_version,
-            wrapped,
+            life: Life::Kept {
+                standing: Standing::Open(Open::Active),
+                wrapped: Wrapped { kek_version, key: wrapped },
+            },
             uses_reserved: 0,
             created: because.when,
             encrypt_until: None,
             decrypt_until: None,
-            doom: None,
-            gone: None,
             moves: None,
-            enabled_as: None,
         };
         made.moved(KeyMove::Make, because)
     }
@@ -154,7 +69,9 @@ impl KeyVersion {
     /// The same, which does not seal before there is a copy of it.
     #[must_use]
     pub fn await_copy(mut self) -> Self {
-        self.state = KeyState::PreActive;
+        if let Some(open) = self.life.opens_as_mut() {
+            *open = Open::PreActive;
+        }
         for made in self.moves.iter_mut().flatten() {
             made.to = KeyState::PreActive;
         }
@@ -164,10 +81,10 @@ impl KeyVersion {
     /// The same once there is: it seals, for whoever made it and why. One that was moved on meanwhile stays what it is.
     #[must_use]
     pub fn activated(mut self, now: Timestamp) -> Self {
-        if self.state != KeyState::PreActive {
+        let Life::Kept { standing: Standing::Open(open @ Open::PreActive), .. } = &mut self.life else {
             return self;
-        }
-        self.state = KeyState::Active;
+        };
+        *open = Open::Active;
         let because = self.made_because(now);
         self.moved(KeyMove::Activate, because)
     }
@@ -182,20 +99,17 @@ impl KeyVersion {
         )
     }
 
-    /// The row key of version `version` of key `key_id`.
+    /// Which it is.
     #[must_use]
-    pub fn row_key(key_id: u32, version: u32) -> [u8; 8] {
-        let mut key = [0; 8];
-        key[..4].copy_from_slice(&key_id.to_be_bytes());
-        key[4..].copy_from_slice(&version.to_be_bytes());
-        key
+    pub const fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
     }
 
     /// Whether it seals and, with so many uses, is half used up: time to rotate it. Its row alone does not tell how many they
     /// are: most algorithms' are counted from the journal.
     #[must_use]
     pub const fn is_worn(&self, uses: u64) -> bool {
-        matches!(self.state, KeyState::Active) && uses >= self.algorithm.rotate_at_uses()
+        matches!(self.life.state(), KeyState::Active) && uses >= self.algorithm.rotate_at_uses()
     }
 
     /// Whether it was found used up by folding the journal. One that is leased is used up when no lease is left.
@@ -209,7 +123,7 @@ impl KeyVersion {
     /// # Errors
     /// The code to refuse with when its state does not seal, or its window to seal is over.
     pub fn sealing(&self, now: Timestamp) -> Result<Sealing<'_>, Code> {
-        match self.state {
+        match self.life.state() {
             KeyState::Active if self.is_used_up() => Err(Code::KeyExhausted),
             KeyState::Active if self.encrypt_until.is_none_or(|until| now < until) => Ok(Sealing(self)),
             _ => Err(Code::KeyNotSealing),
@@ -221,7 +135,7 @@ impl KeyVersion {
     /// # Errors
     /// The code to refuse with: a version that is disabled or destroyed, or whose window to open is over, says so.
     pub fn opening(&self, now: Timestamp) -> Result<Opening<'_>, Code> {
-        match self.state {
+        match self.life.state() {
             KeyState::PreActive | KeyState::Active | KeyState::DecryptOnly | KeyState::Compromised => {
                 if self.decrypt_until.is_none_or(|until| now < until) {
                     Ok(Opening(self))
@@ -304,12 +218,9 @@ impl<'b, C> Decode<'b, C> for Algorithm {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::from_seconds(100);
+    use crate::domain::key_moves::tests::{because, version};
 
-    fn version(state: KeyState) -> KeyVersion {
-        let made = KeyVersion::made((7, 2), Algorithm::Aes256Gcm, 1, vec![1; 79], Because::system(NOW, ""));
-        KeyVersion { state, ..made }
-    }
+    const NOW: Timestamp = Timestamp::from_seconds(100);
 
     #[test]
     fn only_the_right_states_give_leave() {
@@ -348,24 +259,7 @@ mod tests {
         assert_eq!(version.sealing(at(100)).err(), Some(Code::KeyNotSealing));
         assert!(version.opening(at(199)).is_ok());
         assert_eq!(version.opening(at(200)).err(), Some(Code::KeyWindowOver));
-        let disabled = KeyVersion { state: KeyState::Disabled, ..version };
+        let disabled = version.disable(because(3)).unwrap().unwrap();
         assert_eq!(disabled.opening(at(200)).err(), Some(Code::KeyDisabled));
-    }
-
-    #[test]
-    fn it_is_stored_and_read_back() {
-        let version = version(KeyState::Compromised);
-        let bytes = crate::domain::cbor::encode(&version);
-        assert_eq!(crate::domain::cbor::decode(&bytes), Ok(version));
-    }
-
-    #[test]
-    fn rows_of_before_there_were_moves_still_open() {
-        let mut version = version(KeyState::DecryptOnly);
-        version.moves = None;
-        let bytes = crate::domain::cbor::encode(&version);
-        // A map of eight members, as it was.
-        assert_eq!(bytes[0], 0xa8);
-        assert_eq!(crate::domain::cbor::decode(&bytes), Ok(version));
     }
 }

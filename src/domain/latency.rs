@@ -70,6 +70,12 @@ impl Histogram {
         }
     }
 
+    /// Bytes that it takes beside its own.
+    #[must_use]
+    pub const fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<(u8, u64)>()
+    }
+
     /// Whether nothing is counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

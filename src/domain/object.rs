@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use super::description::Description;
 use super::id::{ObjectId, ProjectId};
+use super::key_place::KeyPlace;
 use super::name::Name;
 use super::schema::Schema;
 use super::timestamp::Timestamp;
@@ -55,6 +56,18 @@ pub struct Object {
 }
 
 impl Object {
+    /// A version of its key, or of its index root.
+    #[must_use]
+    pub const fn key_place(&self, version: u32) -> KeyPlace {
+        KeyPlace::new(self.key_id, version)
+    }
+
+    /// The key version that seals.
+    #[must_use]
+    pub const fn current_place(&self) -> KeyPlace {
+        self.key_place(self.current_version)
+    }
+
     /// The number of its next key version.
     #[must_use]
     pub fn next_version(&self) -> u32 {

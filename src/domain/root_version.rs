@@ -3,6 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::key_place::KeyPlace;
 use super::timestamp::Timestamp;
 
 /// A version of an index root as it is stored under `key id u32 | version u32`.
@@ -30,13 +31,10 @@ pub struct RootVersion {
 }
 
 impl RootVersion {
-    /// The row key of version `version` of the root of key `key_id`.
+    /// Which it is.
     #[must_use]
-    pub fn row_key(key_id: u32, version: u32) -> [u8; 8] {
-        let mut key = [0; 8];
-        key[..4].copy_from_slice(&key_id.to_be_bytes());
-        key[4..].copy_from_slice(&version.to_be_bytes());
-        key
+    pub const fn place(&self) -> KeyPlace {
+        KeyPlace::new(self.key_id, self.version)
     }
 
     /// The number of the version after this one.
@@ -67,6 +65,5 @@ mod tests {
         for row in [root, later] {
             assert_eq!(cbor::decode::<RootVersion>(&cbor::encode(&row)), Ok(row));
         }
-        assert_eq!(RootVersion::row_key(1, 2), [0, 0, 0, 1, 0, 0, 0, 2]);
     }
 }

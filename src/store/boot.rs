@@ -10,7 +10,10 @@
 
 use minicbor::{Decode, Encode};
 
+use super::disk::guarded;
 use super::error::StoreError;
+use super::table::Table;
+use super::{Inner, Store};
 use crate::crypto::derive::MacKey;
 
 const MAC_LEN: usize = 32;
@@ -212,6 +215,35 @@ impl Boot {
     pub(super) fn authentic(row: &[u8], boot_mac_key: &MacKey) -> Result<Self, StoreError> {
         let (cbor, mac) = parts(row)?;
         if boot_mac_key.verifies(&[cbor], mac) { Self::parse(cbor) } else { Err(StoreError::BootAltered) }
+    }
+}
+
+impl Inner {
+    /// The boot row, if it is of the key in force.
+    pub(super) fn boot(&self) -> Result<Boot, StoreError> {
+        guarded("read the boot row", || {
+            let rows = self.disk.read()?;
+            let row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
+            Boot::authentic(row.value(), &self.keys().boot)
+        })
+    }
+}
+
+impl Store {
+    /// The boot row, authenticated. Waits for a commit only where another generation of the store key begins just now.
+    ///
+    /// # Errors
+    /// [`StoreError::BootAltered`], [`StoreError::NotInitialised`], [`StoreError::Disk`]; [`StoreError::Stopped`] where a write
+    /// failed with which another generation may have begun.
+    pub fn boot(&self) -> Result<Boot, StoreError> {
+        match self.0.boot() {
+            Err(StoreError::BootAltered) => {}
+            read => return read,
+        }
+        // Row and key were seen at two moments, and there may have been a turn in between; none is while this is held.
+        let chain = self.0.chain.lock();
+        chain.gate.admit(true)?;
+        self.0.boot()
     }
 }
 

@@ -73,7 +73,7 @@ impl StorageBackend for Failing {
     }
 }
 
-fn keys() -> StoreKeys {
+pub(crate) fn keys() -> StoreKeys {
     let key = |byte| SecretKey::take(&mut [byte; 32]);
     StoreKeys::new(&[(1, key(1))], 1, &key(2)).unwrap()
 }

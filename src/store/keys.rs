@@ -64,6 +64,11 @@ impl StoreKeys {
         key
     }
 
+    /// How many generations there are.
+    pub(super) const fn generations(&self) -> usize {
+        self.generations.len()
+    }
+
     pub(super) fn sealing(&self) -> &RecordKey {
         &self.generations[self.current]
     }

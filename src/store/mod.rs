@@ -7,6 +7,7 @@
 //! | `boot` | the boot row, the only clear one |
 //! | `keys` | the store key's generations at work |
 //! | `table` | table numbers, limits, row names |
+//! | `by_key` | one row, or many as they were at one moment |
 //! | `batch` | what a commit expects, changes and records |
 //! | `commit` | one commit, from sealing to durable |
 //! | `journal` | the chain of blocks |
@@ -22,8 +23,11 @@
 
 mod batch;
 mod boot;
+mod by_key;
 mod chain;
 mod commit;
+#[cfg(test)]
+mod counted;
 mod digest;
 mod disk;
 mod error;
@@ -60,6 +64,7 @@ pub use error::StoreError;
 pub use file::{StoreFile, Unlocked};
 pub use journal::{Block, Committed, Descent, Head};
 pub use keys::StoreKeys;
+pub use making::kept_damaged;
 pub use migration::{FORMAT_VERSION, Ladder, Step};
 pub use table::{
     BATCH_CHANGES_MAX, BLOCK_BYTES_MAX, KEY_BYTES_MAX, RowName, SCAN_ROWS_MAX, Table, VALUE_BYTES_MAX,
@@ -84,12 +89,22 @@ struct Inner {
     /// Apart from `chain`, so that nobody waits for a disk to learn where the chain stands.
     head: RwLock<Head>,
     recoveries: AtomicU64,
+    #[cfg(test)]
+    counted: counted::Counted,
 }
 
 impl Inner {
     fn new(disk: Arc<Disk>, keys: StoreKeys, chain: Chain, head: Head) -> Self {
         let keys = RwLock::new(Arc::new(keys));
-        Self { disk, keys, chain: Mutex::new(chain), head: RwLock::new(head), recoveries: AtomicU64::new(0) }
+        Self {
+            disk,
+            keys,
+            chain: Mutex::new(chain),
+            head: RwLock::new(head),
+            recoveries: AtomicU64::new(0),
+            #[cfg(test)]
+            counted: counted::Counted::default(),
+        }
     }
 
     /// The keys in force. To be asked behind a look at the disk, never before it: then they open whatever was seen.
@@ -130,33 +145,6 @@ impl Row {
 }
 
 impl Store {
-    /// Reads one row; `None` when it is not there.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] names the row; [`StoreError::Refused`] for the boot row, which [`Store::boot`] reads;
-    /// [`StoreError::Disk`].
-    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Row>, StoreError> {
-        refuse_boot(table)?;
-        let place = table.place(key);
-        guarded("read a record", || {
-            let rows = self.0.disk.read()?;
-            let stored = rows.at(&place)?;
-            let keys = self.0.keys();
-            stored.map(|stored| Row::open(&keys, &place, stored.value())).transpose()
-        })
-    }
-
-    /// The bytes that lie in a row, sealed; of the boot row, too. For a second place: nothing of them is opened or checked.
-    ///
-    /// # Errors
-    /// [`StoreError::Disk`].
-    pub fn sealed(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        guarded("read a record", || {
-            let rows = self.0.disk.read()?;
-            Ok(rows.at(&table.place(key))?.map(|stored| stored.value().to_vec()))
-        })
-    }
-
     /// Reads rows of one table in order of key. A damaged row stands in its place as the error that names it.
     ///
     /// # Errors
@@ -235,18 +223,6 @@ impl Store {
         let chain = self.0.chain.lock();
         chain.gate.admit(false)?;
         guarded("keep a checkpoint", || self.0.keep_checkpoint(key, checkpoint, thinned))
-    }
-
-    /// The boot row, authenticated.
-    ///
-    /// # Errors
-    /// [`StoreError::BootAltered`], [`StoreError::NotInitialised`], [`StoreError::Disk`].
-    pub fn boot(&self) -> Result<Boot, StoreError> {
-        guarded("read the boot row", || {
-            let rows = self.0.disk.read()?;
-            let row = rows.at(&Table::Boot.place(&[]))?.ok_or(StoreError::NotInitialised)?;
-            Boot::authentic(row.value(), &self.0.keys().boot)
-        })
     }
 
     /// The row key that stands for `name`, as [`StoreKeys::name_key`].
@@ -353,6 +329,8 @@ impl Store {
     fn write(&self, batch: Batch, accepts: bool) -> Result<Committed, StoreError> {
         let keys = if batch.turns { self.0.chain.lock().turned_keys()? } else { self.0.keys() };
         let turns = batch.turns.then(|| Arc::clone(&keys));
+        #[cfg(test)]
+        self.0.counted.written(batch.changes.len());
         let mut batch = Sealed::of(batch, keys)?;
         let mut chain = self.0.chain.lock();
         chain.gate.admit(accepts)?;

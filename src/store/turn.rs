@@ -258,6 +258,13 @@ impl Store {
         Ok(())
     }
 
+    /// Whether generations besides the one that seals are known, and no turn is under way.
+    #[must_use]
+    pub fn knows_older_keys(&self) -> bool {
+        let chain = self.0.chain.lock();
+        chain.turn.is_none() && self.0.keys().generations() > 1
+    }
+
     /// How many rows there are, of all tables.
     ///
     /// # Errors

@@ -93,3 +93,30 @@ fn a_batch_that_was_sealed_before_a_turn_is_sealed_anew() {
     let stored = rows.at(&Table::Users.place(&[99])).unwrap().unwrap().value().to_vec();
     assert_eq!(crate::crypto::record::Record::parse(&stored).unwrap().generation, 2);
 }
+
+#[test]
+fn a_boot_row_that_is_durable_before_its_key_is_in_force_is_waited_for() {
+    use super::commit::Sealed;
+    let (_disk, _file, store) = Failing::store(batch());
+    store.begin_turn(keys(1), keys(2)).unwrap();
+    assert!(store.turn_on(1_000).unwrap());
+    // As a commit that turns does, which stops between the disk and memory.
+    let mut chain = store.0.chain.lock();
+    let next = chain.turned_keys().unwrap();
+    let turned = Sealed::of(turning(), next.clone()).unwrap();
+    let (landing, _) = store.0.apply(turned, &chain, Some(next), &mut None).unwrap();
+    assert!(matches!(store.0.boot(), Err(StoreError::BootAltered)), "there is such a moment");
+    std::thread::scope(|scope| {
+        let (about_to, is_about_to) = std::sync::mpsc::channel();
+        let store = &store;
+        let reading = scope.spawn(move || {
+            about_to.send(()).unwrap();
+            store.boot().unwrap().current_store_key
+        });
+        is_about_to.recv().unwrap();
+        chain.landed(landing.digest, None, true);
+        *store.0.keys.write() = landing.keys.unwrap();
+        drop(chain);
+        assert_eq!(reading.join().unwrap(), 2);
+    });
+}

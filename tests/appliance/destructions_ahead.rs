@@ -31,7 +31,7 @@ fn what_waits_is_named_over_restarts_also_while_it_is_held_and_told_in_the_log_i
         let known = ahead(&guarded);
         assert_eq!((known.count, known.is_whole, known.held), (1, true, None));
         assert_eq!(known.next[0].object, Some(format!("{PROJECT}/{OBJECT}")));
-        assert_eq!(known.next[0].version, 1);
+        assert_eq!(known.next[0].place.version, 1);
         assert!(!guarded.world.appliance.expiries().iter().any(|it| it.of.to_string().starts_with("key:")));
         // A restart looks along the keys first; a clock that is not trusted keeps nobody from looking.
         set_ahead(2 * 86_400);
@@ -77,7 +77,7 @@ fn what_waits_is_shown_to_whoever_may_see_health() {
     let health = |who: &Person| who.get("/health/state").ok()["destructions"].clone();
     let admin = Person(world.admin());
     let start = std::time::Instant::now();
-    while health(&admin) != json!({ "count": 0, "whole": true, "held": null, "next": [] }) {
+    while health(&admin) != json!({ "count": 0, "whole": true, "damaged": 0, "held": null, "next": [] }) {
         assert!(start.elapsed().as_secs() < 60, "{}", health(&admin));
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -121,6 +121,6 @@ fn what_waits_is_shown_to_whoever_may_see_health() {
         assert!(said.contains(&line), "{said}");
     }
     opsir.post(&path(1, "/destruction/cancel"), &json!({ "reason": "masih perlu" })).ok();
-    assert_eq!(health(&opsir), json!({ "count": 0, "whole": true, "held": null, "next": [] }));
+    assert_eq!(health(&opsir), json!({ "count": 0, "whole": true, "damaged": 0, "held": null, "next": [] }));
     assert!(!admin.get("/metrics").text().contains("gembok_key_destroyed_in_seconds{"));
 }

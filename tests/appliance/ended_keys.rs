@@ -22,16 +22,16 @@ use crate::world::World;
 fn a_version_that_opens_again_decrypts_whatever_it_encrypts() {
     let world = World::new("");
     let absensi = world.absensi();
-    key(&world, "disable 1", "");
+    key(&world, "disable 1", "--reason uji");
     let refused = |ends: &str| {
-        let words = format!("key windows {OBJECT} 1 --project {PROJECT} {ends}");
+        let words = format!("key windows {OBJECT} 1 --project {PROJECT} --reason uji {ends}");
         world.sandbox.refused(&words.split_whitespace().collect::<Vec<_>>())
     };
     let (near, far) = ("2098-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
     assert_eq!(refused(&format!("--decrypt-until {near}")), "bad-request");
     assert_eq!(refused(&format!("--encrypt-until {far} --decrypt-until {near}")), "bad-request");
-    key(&world, "windows 1", &format!("--encrypt-until {near} --decrypt-until {far}"));
-    key(&world, "enable 1", "");
+    key(&world, "windows 1", &format!("--encrypt-until {near} --decrypt-until {far} --reason uji"));
+    key(&world, "enable 1", "--reason uji");
     let ciphertext = absensi.seal(OBJECT, b"satu");
     assert_eq!((version_of(&ciphertext), absensi.open(OBJECT, &ciphertext)), (1, b"satu".to_vec()));
 }
@@ -68,7 +68,7 @@ fn an_approval_shows_its_own_end_and_no_other() {
     assert!(stored().is_string() && end(&given) == stored());
     assert_eq!((end(&withdrawn), end(&refused)), (Value::Null, Value::Null));
 
-    key(&world, "cancel-destruction 1", "");
+    key(&world, "cancel-destruction 1", "--reason uji");
     assert_eq!(end(&given), Value::Null, "it was taken back");
     let later = asked(90);
     opsir.decide(&later, "give").ok();

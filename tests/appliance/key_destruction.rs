@@ -8,6 +8,7 @@ use gembok::domain::approval::{APPROVALS_KEPT_MAX, Approval};
 use gembok::domain::audit_record::{self, AuditRecord};
 use gembok::domain::cbor;
 use gembok::domain::id::ApprovalId;
+use gembok::domain::key_life::Life;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::{Batch, Scan, Table};
@@ -106,7 +107,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-disabled"));
     for verb in ["/disable", "/enable"] {
         assert_eq!(
-            siti.post(&path(1, verb), &json!({})).problem(),
+            siti.post(&path(1, verb), &json!({ "reason": "uji" })).problem(),
             refusal(409, "wrong-key-state"),
             "{verb}"
         );
@@ -119,7 +120,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     let back = opsir.post(&path(1, "/destruction/cancel"), &json!({ "reason": "masih perlu" }));
     assert_eq!(back.ok()["version"]["state"], "decrypt_only");
     assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
-    let again = opsir.post(&path(1, "/destruction/cancel"), &json!({}));
+    let again = opsir.post(&path(1, "/destruction/cancel"), &json!({ "reason": "uji" }));
     assert_eq!(again.problem(), refusal(409, "wrong-key-state"));
     let acts: Vec<String> = world.trail().iter().map(|entry| text(&entry["act"])).collect();
     for act in ["key.schedule-destruction", "key.schedule", "approval.give", "key.cancel-destruction"] {
@@ -136,7 +137,7 @@ fn two_persons_schedule_an_end_and_one_takes_it_back() {
     let id = text(&ask(&siti, 1, 90).json()["id"]);
     assert_eq!(ask(&siti, 1, 90).problem(), refusal(409, "already-exists"));
     assert_eq!(opsir.decide(&id, "give").ok()["state"], "approved");
-    assert_eq!(siti.post(&path(1, "/destruction/cancel"), &json!({})).status, 200);
+    assert_eq!(siti.post(&path(1, "/destruction/cancel"), &json!({ "reason": "uji" })).status, 200);
     // Of a retired object the last version may go as well; in service again, it must not.
     world.done(&format!("object retire {OBJECT} --project {PROJECT}"));
     let id = text(&ask(&siti, 2, 7).json()["id"]);
@@ -196,9 +197,9 @@ fn decided_it_is_shown_to_who_sees_the_object(given: &Value, who: [&Person; 2], 
 pub(crate) fn make_due(vault: &Vault) -> Vec<u8> {
     let (now, mut doomed) = (vault.now(), None);
     vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
-        if let Some(doom) = &mut version.doom {
+        if let Life::DestroyScheduled { doom, .. } = &mut version.life {
             doom.at = now;
-            doomed = Some(KeyVersion::row_key(version.key_id, version.version));
+            doomed = Some(version.place().row_key());
         }
     });
     doomed.unwrap_or_else(|| panic!("no destruction waits")).to_vec()
@@ -315,7 +316,7 @@ fn when_its_time_is_over_nothing_is_left_of_the_key() {
         let vault = Vault::open(&sandbox, softhsm);
         let row = vault.store.get(Table::KeyVersions, &row_key).unwrap().unwrap();
         let version: KeyVersion = cbor::decode(&row.value).unwrap();
-        assert!(version.wrapped.is_empty() && version.gone.is_some());
+        assert!(version.life.wrapped().is_none() && version.life.gone().is_some());
     });
 }
 
@@ -337,7 +338,7 @@ fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
             // As it will be once the MK generation that wrapped it is destroyed: only the KEK stands still.
             behind(&world.sandbox, world.daemon, softhsm, |vault| {
                 vault.rewrite::<KeyVersion>(Table::KeyVersions, &row_key, |version| {
-                    version.gone.as_mut().unwrap().master_key = 0;
+                    version.life.gone_mut().unwrap().master_key = 0;
                 });
             });
             let world = World { daemon: world.sandbox.resume(), sandbox: world.sandbox };
@@ -347,6 +348,27 @@ fn when_nothing_stands_against_it_any_more_the_second_date_is_written() {
             world.done(&format!("project rotate-kek {PROJECT}"));
             rewritten(&world);
             let destroyed = state(&world, 1)["destroyed"].clone();
+            // A damaged file of before is as good as a copy, for as long as it lies there.
+            let kept = store_path(&world.sandbox).with_extension("redb-damaged");
+            std::fs::write(&kept, b"damaged").unwrap();
+            let world = world.restart();
+            world
+                .daemon
+                .wait_until("every key was looked at", || world.status()["destructions"]["whole"] == true);
+            let shown = state(&world, 1);
+            assert_eq!(shown["stands_against"], json!([{ "what": "kept-file", "number": null }]), "{shown}");
+            assert!(shown["unrecoverable"].is_null(), "{shown}");
+            assert_eq!(world.status()["kept_file"].as_str(), kept.to_str());
+            assert_eq!(world.admin().get("/health/state").ok()["kept_file"].as_str(), kept.to_str());
+            for (language, sentence) in [("en", "then take it away"), ("id", "lalu singkirkan")] {
+                let said = world.sandbox.run(&["status", "--language", language]).stdout;
+                assert!(String::from_utf8(said).unwrap().contains(sentence), "{language}");
+            }
+            std::fs::remove_file(&kept).unwrap();
+            assert_eq!(
+                (&state(&world, 1)["stands_against"], &world.status()["kept_file"]),
+                (&json!([]), &Value::Null)
+            );
             let world = world.restart();
             world
                 .daemon

@@ -44,17 +44,17 @@ fn nothing_washes_out_what_a_key_went_through() {
     let (siti, opsir) = (member(&world, "siti"), person(&world, "opsir", "officer"));
     siti.post(&path(1, "/compromise"), &json!({ "reason": "laptop hilang" })).ok();
     for _ in 0..18 {
-        windows(&siti, 1, &json!({}));
-        windows(&siti, 1, &json!({ "decrypt_until": "never" }));
+        windows(&siti, 1, &json!({ "reason": "uji" }));
+        windows(&siti, 1, &json!({ "decrypt_until": "never", "reason": "uji" }));
     }
     let told = siti.get(&path(1, "")).ok();
     assert_eq!(told["moves"].as_array().unwrap().len(), 2, "{told}");
-    windows(&siti, 1, &json!({ "decrypt_until": "2099-01-01T00:00:00Z" }));
+    windows(&siti, 1, &json!({ "decrypt_until": "2099-01-01T00:00:00Z", "reason": "uji" }));
     for _ in 0..9 {
         siti.post(&path(1, "/disable"), &json!({ "reason": "uji" })).ok();
-        siti.post(&path(1, "/enable"), &json!({})).ok();
+        siti.post(&path(1, "/enable"), &json!({ "reason": "uji" })).ok();
     }
-    let told = siti.post(&path(1, "/disable"), &json!({})).ok();
+    let told = siti.post(&path(1, "/disable"), &json!({ "reason": "uji" })).ok();
     assert_eq!(told["moves"].as_array().unwrap().len(), 16);
     let trail = world.trail();
     assert_eq!(trail.iter().filter(|entry| entry["act"] == "key.windows").count(), 1);
@@ -90,8 +90,8 @@ fn a_window_says_what_was_set_and_when_it_is_over() {
     let world = World::new("");
     let siti = member(&world, "siti");
     siti.post(&path(1, "/compromise"), &json!({ "reason": "bocor" })).ok();
-    let end = (OffsetDateTime::now_utc() + time::Duration::seconds(3)).replace_nanosecond(0).unwrap();
-    let told = windows(&siti, 1, &json!({ "decrypt_until": end.format(&Rfc3339).unwrap() }));
+    let end = (OffsetDateTime::now_utc() + time::Duration::seconds(8)).replace_nanosecond(0).unwrap();
+    let told = windows(&siti, 1, &json!({ "decrypt_until": end.format(&Rfc3339).unwrap(), "reason": "uji" }));
     let set = &moves(&told, "windows")[0]["windows"];
     assert_eq!(
         (&set["encrypt_until"], &set["decrypt_until"]),
@@ -143,7 +143,7 @@ fn a_scheduled_end_names_both_persons_and_counts_a_lease_as_what_may_have_been()
     assert!(en.contains("-> destroy_scheduled  budi, asked by siti: habis"), "{en}");
     assert!(id_.contains("-> destroy_scheduled  budi, diminta oleh siti: habis"), "{id_}");
     // Taken back, nothing goes at any time.
-    let back = opsir.post(&path(2, "/destruction/cancel"), &json!({})).ok();
+    let back = opsir.post(&path(2, "/destruction/cancel"), &json!({ "reason": "uji" })).ok();
     assert_eq!(moves(&back, "cancel-destruction")[0]["name"], "opsir");
     let line = approvals("en").lines().find(|line| line.contains(&id)).unwrap().to_owned();
     assert!(line.ends_with("at most 1024 encrypted, 0 decrypted"), "{line}");

@@ -45,7 +45,7 @@ pub(crate) fn every_verb(book: &mut Book) {
     for verb in ["disable", "enable", "compromise"] {
         book.resource("POST", &format!("{versions}/1/{verb}"), json!({ "reason": "uji" }));
     }
-    let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z" });
+    let windows = json!({ "decrypt_until": "2099-01-01T00:00:00Z", "reason": "uji" });
     book.resource("PUT", &format!("{versions}/1/windows"), windows);
     let asked = book
         .resource("POST", &format!("{versions}/1/destruction"), json!({ "days": 7, "reason": "uji" }))
@@ -74,7 +74,7 @@ fn a_disabled_version_does_nothing_until_it_is_enabled() {
     assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-disabled"));
     assert_eq!(absensi.open(OBJECT, &second), b"dua", "the other one serves");
     // It is so already, and nothing is recorded of it.
-    key(&world, "disable 1", "");
+    key(&world, "disable 1", "--reason lagi");
     // A stranger to the key is told nothing of it.
     let other = world.enrol(PROJECT, "gaji");
     assert_eq!(other.decrypt(&sealed(&first)).problem(), refusal(403, "not-granted"));
@@ -87,7 +87,7 @@ fn a_disabled_version_does_nothing_until_it_is_enabled() {
     let world = world.restart();
     let absensi = world.absensi();
     assert_eq!(absensi.decrypt(&sealed(&first)).problem(), refusal(409, "key-disabled"));
-    let shown = key(&world, "enable 1", "");
+    let shown = key(&world, "enable 1", "--reason selesai");
     assert_eq!(shown["version"]["state"], "decrypt_only");
     assert_eq!(absensi.open(OBJECT, &first), b"satu");
     let moves: Vec<(&str, &str)> = shown["moves"]
@@ -106,17 +106,26 @@ fn a_disabled_version_does_nothing_until_it_is_enabled() {
         ]
     );
     assert_eq!(shown["moves"][2]["reason"], "uji");
+    let output = world.sandbox.run(&["key", "show", OBJECT, "1", "--project", PROJECT]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for (number, told) in [(2, "disable -> disabled"), (3, "enable -> decrypt_only")] {
+        let one = &shown["moves"][number];
+        let [when, who, why] = ["time", "actor", "reason"].map(|part| one[part].as_str().unwrap());
+        assert!(text.contains(&format!("{when}  {told}  {who}: {why}\n")), "{text}");
+    }
 
     // The one that encrypts can be stopped, too; nothing else takes over.
-    key(&world, "disable 2", "");
+    key(&world, "disable 2", "--reason uji");
     let item = json!({ "object": OBJECT, "plaintext": "" });
     assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
     assert_eq!(absensi.decrypt(&sealed(&second)).problem(), refusal(409, "key-disabled"));
-    key(&world, "enable 2", "");
+    key(&world, "enable 2", "--reason uji");
     assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 2);
-    for (words, code) in
-        [("show karyawan 9", "not-found"), ("disable karyawan 0", "not-found"), ("show lain 1", "not-found")]
-    {
+    for (words, code) in [
+        ("show karyawan 9", "not-found"),
+        ("disable karyawan 0 --reason uji", "not-found"),
+        ("show lain 1", "not-found"),
+    ] {
         assert_eq!(refused(&world, words), code, "{words}");
     }
     let acts: Vec<Value> = world.trail().iter().map(|entry| entry["act"].clone()).collect();
@@ -127,7 +136,10 @@ fn a_disabled_version_does_nothing_until_it_is_enabled() {
 
 #[test]
 fn a_compromised_version_encrypts_no_more_and_another_takes_over() {
-    let world = World::new("");
+    // Else housekeeping may replace at any moment what is compromised and current.
+    let sandbox = Sandbox::new();
+    by_hand(&sandbox);
+    let world = World::over(sandbox, "");
     let absensi = world.absensi();
     let first = absensi.seal(OBJECT, b"satu");
     let shown = key(&world, "compromise 1", "--reason bocor");
@@ -152,9 +164,9 @@ fn a_compromised_version_encrypts_no_more_and_another_takes_over() {
     assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 2, "and nothing takes over once more");
 
     // A closed one stays closed, and is compromised when it is opened again.
-    key(&world, "disable 2", "");
+    key(&world, "disable 2", "--reason uji");
     assert_eq!(key(&world, "compromise 2", "--reason bocor")["version"]["state"], "disabled");
-    assert_eq!(key(&world, "enable 2", "")["version"]["state"], "compromised");
+    assert_eq!(key(&world, "enable 2", "--reason uji")["version"]["state"], "compromised");
     let item = json!({ "object": OBJECT, "plaintext": "" });
     assert_eq!(absensi.encrypt(&item).problem(), refusal(409, "key-not-sealing"));
     assert_eq!(key(&world, "show 2", "")["next"][0], "rotate");
@@ -178,18 +190,22 @@ fn windows_end_encrypting_and_decrypting_by_the_clock() {
     let world = World::over(sandbox, "");
     let absensi = world.absensi();
     let first = absensi.seal(OBJECT, b"satu");
-    let (soon, later, far) = (in_seconds(4), in_seconds(6), in_seconds(9_000));
-    assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --decrypt-until {far}")), "bad-request");
+    let (soon, later, far) = (in_seconds(15), in_seconds(20), in_seconds(9_000));
+    assert_eq!(
+        refused(&world, &format!("windows {OBJECT} 1 --reason uji --decrypt-until {far}")),
+        "bad-request"
+    );
     let past = in_seconds(-5);
-    assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --encrypt-until {past}")), "bad-request");
-    let both = format!("--encrypt-until {soon} --decrypt-until {far}");
+    assert_eq!(
+        refused(&world, &format!("windows {OBJECT} 1 --reason uji --encrypt-until {past}")),
+        "bad-request"
+    );
+    let both = format!("--encrypt-until {soon} --decrypt-until {far} --reason uji");
     let shown = key(&world, "windows 1", &both);
     assert!(shown["version"]["encrypt_until"].is_string(), "{shown}");
     let longer = in_seconds(99_000);
-    let grow = format!("windows {OBJECT} 1 --decrypt-until {longer}");
-    assert_eq!(refused(&world, &grow), "bad-request", "no reason was given");
     key(&world, "windows 1", &format!("--decrypt-until {longer} --reason audit"));
-    key(&world, "windows 1", &format!("--decrypt-until {later}"));
+    key(&world, "windows 1", &format!("--decrypt-until {later} --reason uji"));
 
     // Nobody tells the daemon: its own time does.
     let item = json!({ "object": OBJECT, "plaintext": "" });
@@ -216,7 +232,10 @@ fn windows_end_encrypting_and_decrypting_by_the_clock() {
     world.done(&rotate);
     assert_eq!(version_of(&absensi.seal(OBJECT, b"")), 2);
     assert!(key(&world, "show 2", "")["version"]["decrypt_until"].is_string());
-    assert_eq!(refused(&world, &format!("windows {OBJECT} 1 --encrypt-until {far}")), "wrong-key-state");
+    assert_eq!(
+        refused(&world, &format!("windows {OBJECT} 1 --reason uji --encrypt-until {far}")),
+        "wrong-key-state"
+    );
 }
 
 #[test]
@@ -233,25 +252,41 @@ fn members_move_keys_and_an_officer_stops_one() {
         assert_eq!(siti.post(&path(verb), &json!({ "reason": "uji" })).status, 200, "{verb}");
     }
     assert_eq!(siti.get(&path("")).ok()["moves"].as_array().unwrap().len(), 3);
-    assert_eq!(
-        siti.post(&path("/enable"), &json!({ "reason": "a\nb" })).problem(),
-        refusal(400, "bad-request")
-    );
-    for verb in ["/compromise", "/destruction"] {
-        for said in [json!({}), json!({ "reason": "" }), json!({ "reason": "a\nb" })] {
-            let answer = siti.post(&path(verb), &said);
-            assert_eq!(answer.problem(), refusal(400, "bad-request"), "{verb} {said}");
-            assert!(answer.json()["detail"].as_str().unwrap().contains("one line"), "{}", answer.text());
-        }
-    }
-    let words = ["key", "compromise", OBJECT, "1", "--project", PROJECT];
-    let output = world.sandbox.run(&words);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--reason"), "{output:?}");
+    nothing_is_moved_without_a_word(&world, &siti);
     assert_eq!(siti.get(&path("")).ok()["version"]["state"], "active", "nothing became of it");
     let compromised = opsir.post(&path("/compromise"), &json!({ "reason": "kata sandi bocor" }));
     assert_eq!(compromised.status, 200, "{}", compromised.text());
     an_officer_sees_what_it_stopped(&world, &siti, &opsir, &compromised.json());
     assert_eq!(world.absensi().open(OBJECT, &first), b"satu");
+}
+
+/// Whatever becomes of a version that exists, somebody says why; by which way it is asked for.
+fn nothing_is_moved_without_a_word(world: &World, siti: &Person) {
+    let path = |verb: &str| format!("/v1/projects/{PROJECT}/objects/{OBJECT}/key-versions/1/{verb}");
+    for (method, verb) in [
+        ("POST", "compromise"),
+        ("POST", "destruction"),
+        ("POST", "disable"),
+        ("POST", "enable"),
+        ("POST", "destruction/cancel"),
+        ("PUT", "windows"),
+    ] {
+        for said in [json!({}), json!({ "reason": "" }), json!({ "reason": "a\nb" })] {
+            let answer = siti.0.insist(
+                method,
+                &path(verb),
+                &[("content-type", "application/json")],
+                said.to_string().as_bytes(),
+            );
+            assert_eq!(answer.problem(), refusal(400, "bad-request"), "{verb} {said}");
+            assert!(answer.json()["detail"].as_str().unwrap().contains("one line"), "{}", answer.text());
+        }
+    }
+    for verb in ["compromise", "schedule-destruction", "disable", "enable", "cancel-destruction", "windows"] {
+        let output = world.sandbox.run(&["key", verb, OBJECT, "1", "--project", PROJECT]);
+        assert_eq!(output.status.code(), Some(2), "{verb}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--reason"), "{verb} {output:?}");
+    }
 }
 
 /// Whose each step is, and nothing of who works with the key.

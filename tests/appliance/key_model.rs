@@ -70,15 +70,16 @@ impl World {
         };
         let ((encrypt, encrypt_end), (decrypt, decrypt_end)) =
             (end(version.encrypt_until), end(version.decrypt_until));
-        let reason = (draws.below(2) == 0).then_some("uji");
+        let reason = (draws.below(8) > 0).then_some("uji");
         let members = json!({ "encrypt_until": encrypt, "decrypt_until": decrypt, "reason": reason });
         let told = self.key("windows", &Self::of(number, &members));
         let seals = version.open().seals();
-        let grows = version.decrypt_until.is_some_and(|old| decrypt_end.is_none_or(|end| end > old));
         let crossed = decrypt_end.is_some_and(|last| encrypt_end.is_none_or(|end| end > last));
-        let foretold = if version.state == Destroyed || (!seals && encrypt_end != version.encrypt_until) {
+        let foretold = if reason.is_none() {
+            Err("bad-request")
+        } else if version.state == Destroyed || (!seals && encrypt_end != version.encrypt_until) {
             WRONG
-        } else if (seals && crossed) || (grows && reason.is_none()) {
+        } else if seals && crossed {
             Err("bad-request")
         } else {
             (version.encrypt_until, version.decrypt_until) = (encrypt_end, decrypt_end);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use gembok::domain::cbor;
-use gembok::domain::key_version::{KeyState, KeyVersion};
+use gembok::domain::key_move::Because;
+use gembok::domain::key_version::KeyVersion;
 use gembok::domain::project::Kek;
 use gembok::store::{Scan, Table};
 use serde_json::{Value, json};
@@ -143,13 +144,19 @@ fn what_does_not_unwrap_at_its_place_is_named() {
         let gcm = of(2);
         let rest: Vec<&(Vec<u8>, KeyVersion)> = versions.iter().filter(|(key, _)| *key != gcm.0).collect();
         vault.rewrite::<KeyVersion>(Table::KeyVersions, &gcm.0, |row| {
-            *row.wrapped.last_mut().unwrap() ^= 1;
+            *row.life.wrapped_mut().unwrap().key.last_mut().unwrap() ^= 1;
         });
-        let copied = rest[1].1.wrapped.clone();
-        vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[0].0, |row| row.wrapped = copied);
-        vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[2].0, |row| row.wrapped = b"kosong".to_vec());
+        let copied = rest[1].1.life.wrapped().unwrap().clone();
+        vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[0].0, |row| {
+            *row.life.wrapped_mut().unwrap() = copied;
+        });
+        vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[2].0, |row| {
+            row.life.wrapped_mut().unwrap().key = b"kosong".to_vec();
+        });
         vault.rewrite::<KeyVersion>(Table::KeyVersions, &rest[3].0, |row| {
-            (row.state, row.wrapped) = (KeyState::Destroyed, Vec::new());
+            let because = Because::system(row.created, "");
+            let doomed = row.clone().schedule(row.created, false, because.clone()).unwrap();
+            *row = doomed.destroy(1, because).unwrap();
         });
         drop(vault);
 

@@ -71,6 +71,46 @@ fn leases_double_and_a_crash_never_lowers_the_count() {
     assert_eq!(reserved(&world, GCM), 7_168 + 1_024);
 }
 
+#[test]
+fn fields_that_are_refused_use_up_nothing() {
+    let world = world();
+    let absensi = world.absensi();
+    let create = format!("object create terikat --project {PROJECT} --algorithm aes-256-gcm");
+    world.done(&format!("{create} --required-context baris"));
+    world.grant("encrypt", "terikat", ENDPOINT);
+    absensi.encrypt(&json!({ "object": "terikat", "plaintext": "", "context": { "baris": "1" } })).ok();
+    seal(&absensi, GCM, 1);
+    for code in ["bad-base64", "context-required"] {
+        let (object, plaintext) = if code == "bad-base64" { (GCM, "*") } else { ("terikat", "") };
+        for _ in 0..3 {
+            // Nothing is sealed but the last, of another object.
+            let mut items = batch(object, 600);
+            for item in items["items"].as_array_mut().unwrap() {
+                item["plaintext"] = plaintext.into();
+            }
+            items["items"].as_array_mut().unwrap().push(json!({ "object": SIV, "plaintext": "" }));
+            let answer = absensi.encrypt(&items).ok();
+            assert_eq!((&answer["failed"], &answer["items"][0]["code"]), (&json!(600), &json!(code)));
+        }
+        let one = json!({ "object": object, "plaintext": plaintext });
+        assert_eq!(absensi.encrypt(&one).problem().1, code);
+        assert_eq!((reserved(&world, object), reserved(&world, SIV)), (1_024, 1_024), "{code}");
+    }
+
+    // What was taken before another key was missed is not taken twice.
+    world.done(&format!("object create baru --project {PROJECT} --algorithm aes-256-gcm"));
+    world.grant("encrypt", "baru", ENDPOINT);
+    seal(&absensi, GCM, 1);
+    let mut items = batch(GCM, 400);
+    items["items"].as_array_mut().unwrap().push(json!({ "object": "baru", "plaintext": "" }));
+    assert_eq!(absensi.encrypt(&items).ok()["failed"], 0);
+    // And none is made twice: the lease ends where it should.
+    seal(&absensi, GCM, 1_024 - 402);
+    assert_eq!(reserved(&world, GCM), 1_024);
+    seal(&absensi, GCM, 1);
+    assert_eq!(reserved(&world, GCM), 3_072);
+}
+
 /// Sets the uses of every version that is leased, as its row would be after so many.
 fn set_uses(vault: &Vault, uses_reserved: u64) {
     vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {

@@ -53,11 +53,10 @@ fn the_published_contract_has_the_same_limits() {
     let application =
         limited("--requests-per-s 1 --requests-burst 1 --fields-per-s 1000 --fields-burst 1000");
     let body = application.published_body(OBJECT, "enkrip", "").to_string();
-    let answers: Vec<Answer> = (0..3).map(|_| application.published(&body)).collect();
-    let refused = answers.iter().find(|answer| answer.status != 200).unwrap();
+    let refused = (0..20).map(|_| application.published(&body)).find(|answer| answer.status != 200).unwrap();
     assert_eq!(refused.gagal(), refusal(429, "requests-limited"));
     assert_eq!(refused.header("ratelimit-policy"), Some("\"requests\";q=1;w=1"));
-    wait(refused);
+    wait(&refused);
     assert_eq!(application.published(&body).status, 200);
 }
 
@@ -66,7 +65,8 @@ fn fields_per_second_are_refused_until_retry_after() {
     let application =
         limited("--requests-per-s 1000 --requests-burst 1000 --fields-per-s 5 --fields-burst 10");
     assert_eq!(application.encrypt(&batch(10)).status, 200);
-    let refused = application.encrypt(&batch(10));
+    let refused =
+        (0..20).map(|_| application.encrypt(&batch(10))).find(|answer| answer.status != 200).unwrap();
     assert_eq!(refused.problem(), refusal(429, "fields-limited"));
     assert_eq!(refused.header("ratelimit-policy"), Some("\"fields\";q=10;w=2"));
     let seconds = wait(&refused);
@@ -109,18 +109,18 @@ fn a_certificate_has_so_many_requests_under_way() {
     let absensi = world.absensi();
     let body = json!({ "object": OBJECT, "plaintext": "bGFtYXQ=" }).to_string();
     let (one, two) = body.split_at(10);
-    // The first holds the only place: its key was proved, its body is under way.
-    let mut slow = absensi.client.connect().unwrap();
-    assert_eq!(absensi.v1_over(&mut slow, "encrypt", &body).unwrap().status, 200);
     let (bearer, length) = (absensi.bearer(), body.len().to_string());
     let headers = [("authorization", bearer.as_str()), ("content-length", length.as_str())];
-    slow.head("POST", &absensi.path("encrypt"), &headers).unwrap();
-    slow.send(one.as_bytes()).unwrap();
-    // Before anybody else asks, or it might find the place taken itself.
-    std::thread::sleep(Duration::from_millis(200));
+    let mut slow = Vec::new();
     let mut other = absensi.client.connect().unwrap();
     let mut refused = None;
     world.daemon.wait_until("the only place is taken", || {
+        // One holds it: its key was proved, its body is under way. The one before may have found it taken by the question.
+        let mut another = absensi.client.connect().unwrap();
+        another.head("POST", &absensi.path("encrypt"), &headers).unwrap();
+        another.send(one.as_bytes()).unwrap();
+        slow.push(another);
+        std::thread::sleep(Duration::from_millis(200));
         let answer = absensi.v1_over(&mut other, "encrypt", &body).unwrap();
         refused = Some(answer);
         refused.as_ref().is_some_and(|answer| answer.status != 200)
@@ -133,7 +133,11 @@ fn a_certificate_has_so_many_requests_under_way() {
     assert_eq!(refused.header("ratelimit"), Some("\"requests-under-way\";r=0;t=1"));
     let published = absensi.published_body(OBJECT, "enkrip", "").to_string();
     assert_eq!(absensi.published(&published).gagal(), refusal(429, "too-many-in-flight"));
-    slow.send(two.as_bytes()).unwrap();
-    assert_eq!(slow.answer().unwrap().status, 200);
+    let statuses: Vec<u16> = slow
+        .into_iter()
+        .filter_map(|mut slow| slow.send(two.as_bytes()).and_then(|()| slow.answer()).ok())
+        .map(|answer| answer.status)
+        .collect();
+    assert!(statuses.contains(&200), "the one that held it is served: {statuses:?}");
     assert_eq!(absensi.v1_over(&mut other, "encrypt", &body).unwrap().status, 200);
 }

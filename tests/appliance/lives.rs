@@ -222,6 +222,7 @@ impl Desk {
             bytes: 1,
             subjects: None,
             anew: None,
+            key_id: None,
         };
         let record = AccessRecord {
             time: clock().time,

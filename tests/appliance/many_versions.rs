@@ -13,21 +13,31 @@ use crate::world::{Application, World};
 const VERSIONS: u32 = 4_000;
 const MANY: &str = "gudang";
 const ROUNDS: usize = 15;
+/// What the machine does besides is not there each time.
+const TRIES: usize = 3;
 
-/// What a request takes right after a change, in the middle of many.
-fn after_a_change(world: &World, application: &Application, operation: &str, item: &Value) -> Duration {
+/// What a request on each of both items takes right after a change, in the middle of many, in turn.
+fn after_a_change(
+    world: &World,
+    application: &Application,
+    operation: &str,
+    items: [&Value; 2],
+) -> [Duration; 2] {
     let mut live = application.client.connect().unwrap();
-    let mut took: Vec<Duration> = (0..ROUNDS)
-        .map(|_| {
+    let mut took = [const { Vec::new() }; 2];
+    for _ in 0..ROUNDS {
+        for (item, took) in items.into_iter().zip(&mut took) {
             world.done(&format!("object retire lain --project {PROJECT}"));
             world.done(&format!("object reinstate lain --project {PROJECT}"));
             let began = Instant::now();
             application.v1_over(&mut live, operation, item.to_string()).unwrap().ok();
-            began.elapsed()
-        })
-        .collect();
-    took.sort();
-    took[ROUNDS / 2]
+            took.push(began.elapsed());
+        }
+    }
+    took.map(|mut took| {
+        took.sort();
+        took[ROUNDS / 2]
+    })
 }
 
 #[test]
@@ -55,17 +65,18 @@ fn a_request_costs_what_its_own_versions_cost() {
         assert_eq!(shown["object"]["versions"].as_array().unwrap().len(), VERSIONS as usize + 2);
         let absensi = world.absensi();
         let plain = |object: &str| json!({ "object": object, "plaintext": "" });
-        let mut took = Vec::new();
         for (operation, few, many) in [
             ("encrypt", plain(OBJECT), plain(MANY)),
             ("decrypt", few_sealed.clone(), many_sealed.clone()),
             ("reencrypt", few_sealed, many_sealed),
         ] {
-            let few = after_a_change(&world, &absensi, operation, &few);
-            let many = after_a_change(&world, &absensi, operation, &many);
-            took.push((operation, few, many));
+            let mut tries = Vec::new();
+            let is_alike = (0..TRIES).any(|_| {
+                let [few, many] = after_a_change(&world, &absensi, operation, [&few, &many]);
+                tries.push([few, many]);
+                many < few * 3 + Duration::from_millis(5)
+            });
+            assert!(is_alike, "{operation}: {tries:?}");
         }
-        let is_alike = |(_, few, many): &(_, Duration, Duration)| *many < *few * 3 + Duration::from_millis(5);
-        assert!(took.iter().all(is_alike), "{took:?}");
     });
 }

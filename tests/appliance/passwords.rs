@@ -183,11 +183,16 @@ fn whoever_is_not_there_is_told_and_costs_the_same() {
         ("tono", PASSWORD),
         ("", ""),
     ] {
-        let began = Instant::now();
-        let answer = sign_in(&world, name, password, None);
-        times.push(began.elapsed());
-        assert_eq!(answer.problem(), refusal(401, "sign-in-failed"), "{name}");
-        assert_eq!(body(answer), wrong, "{name}: to the byte");
+        let mut took = [0; 3].map(|_| {
+            let began = Instant::now();
+            let answer = sign_in(&world, name, password, None);
+            let took = began.elapsed();
+            assert_eq!(answer.problem(), refusal(401, "sign-in-failed"), "{name}");
+            assert_eq!(body(answer), wrong, "{name}: to the byte");
+            took
+        });
+        took.sort();
+        times.push(took[1]);
     }
     // A hashing each; without one it would be a hundredth.
     let slowest = times.iter().max().unwrap();

@@ -2,6 +2,8 @@
 //! is not there any more.
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::client::refusal;
 use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
@@ -15,7 +17,7 @@ const TABLE: [(&str, [u16; 4]); 8] = [
     ("auditor", [200, 200, 200, 200]),
     ("user who is a member", [403, 403, 200, 403]),
     ("user who is none", [403, 403, 200, 403]),
-    ("officer", [200, 200, 403, 200]),
+    ("officer", [200, 403, 403, 200]),
     ("backup", [403, 403, 403, 403]),
     ("disabled admin", [403, 403, 403, 403]),
     ("endpoint", [403, 403, 403, 403]),
@@ -79,6 +81,42 @@ fn every_role_gets_what_the_table_says_in_every_state() {
     for (who, expected) in TABLE {
         assert_eq!(statuses(who), expected, "{who}");
     }
+}
+
+#[test]
+fn an_officer_sees_health_and_status_without_endpoints_api_keys_and_people() {
+    let world = populated();
+    let absensi = world.absensi();
+    let soon = (OffsetDateTime::now_utc() + time::Duration::days(3)).format(&Rfc3339).unwrap();
+    let of = format!("--project {PROJECT} --endpoint {ENDPOINT}");
+    world.done(&format!("api-key create {of} --label pendek --expires {soon}"));
+    world.done(&format!("budget set {of} --fields 5"));
+    let sealed = absensi.seal(OBJECT, b"rahasia");
+    for _ in 0..5 {
+        absensi.open(OBJECT, &sealed);
+    }
+    let seen = |who: &str| {
+        ["/health/state", "/v1/status"].map(|path| {
+            let shown = world.control(Some(certificate(who))).get(path).ok();
+            // The desk's answer has the name of its kind around it.
+            let shown = shown.get("status").filter(|inner| inner.is_object()).unwrap_or(&shown).clone();
+            (shown["strained_budgets"].clone(), shown["expiring"].clone(), shown["keys"]["store_key"].clone())
+        })
+    };
+    for who in ["admin", "auditor"] {
+        for (budgets, expiring, _) in seen(who) {
+            assert_eq!(budgets[0]["used"], 5, "{who}: {budgets}");
+            assert!(expiring[0]["of"].as_str().unwrap().starts_with("api-key:"), "{who}: {expiring}");
+        }
+    }
+    for (budgets, expiring, store_key) in seen("officer") {
+        assert_eq!((budgets, expiring), (json!([]), json!([])));
+        assert_eq!(store_key["generation"], 1, "what it decides about is there");
+    }
+    let refused = world.control(Some(certificate("officer"))).get("/metrics");
+    assert_eq!(refused.problem(), refusal(403, "forbidden"));
+    // The machine's own operator sees all of it.
+    assert_eq!(world.status()["strained_budgets"][0]["used"], 5);
 }
 
 #[test]

@@ -43,7 +43,16 @@ fn now() -> Now {
 /// Records a request of a few fields, now, counts it in `fold`, and waits until it is durable.
 fn ask(unlocked: &Operational, fold: &mut Fold, endpoint: u8, outcome: Option<Code>) {
     let object = Some(ObjectId::from_bytes([7; 16]));
-    let group = Group { object, key_version: 1, outcome, fields: 3, bytes: 48, subjects: None, anew: None };
+    let group = Group {
+        object,
+        key_version: 1,
+        outcome,
+        fields: 3,
+        bytes: 48,
+        subjects: None,
+        anew: None,
+        key_id: None,
+    };
     ask_for(unlocked, fold, endpoint, outcome, [group].into());
 }
 
@@ -227,6 +236,7 @@ fn many_rows_go_in_several_commits() {
                     bytes: 16,
                     subjects: None,
                     anew: None,
+                    key_id: None,
                 }
             });
             ask_for(&unlocked, &mut fold, endpoint, None, groups.collect());

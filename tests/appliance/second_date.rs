@@ -80,7 +80,7 @@ fn later(vault: &Vault, row_key: &[u8]) {
     let now = Timestamp::from_micros(vault.store.head().time_us);
     let row = vault.store.get(Table::KeyVersions, row_key).unwrap().unwrap();
     let mut version: KeyVersion = cbor::decode(&row.value).unwrap();
-    version.gone.as_mut().unwrap().master_key = 0;
+    version.life.gone_mut().unwrap().master_key = 0;
     let range = Scan { prefix: b"", after: None, limit: 1 };
     let (object_key, row) = vault.store.scan(Table::Objects, range).unwrap().remove(0);
     let object: Object = cbor::decode(&row.unwrap().value).unwrap();
@@ -100,7 +100,7 @@ fn left(world: World, softhsm: &SoftHsm, row_key: &[u8]) -> (World, Option<KeyVe
     let row =
         behind(&sandbox, daemon, softhsm, |vault| vault.store.get(Table::KeyVersions, row_key).unwrap());
     let version = row.map(|row| cbor::decode::<KeyVersion>(&row.value).unwrap());
-    assert!(version.as_ref().is_none_or(|version| version.wrapped.is_empty()));
+    assert!(version.as_ref().is_none_or(|version| version.life.wrapped().is_none()));
     (World { daemon: sandbox.resume(), sandbox }, version)
 }
 
@@ -118,7 +118,7 @@ fn it_is_told_of_a_key_whose_object_was_deleted() {
         assert_eq!(acts(&world, "object.delete")[0]["details"]["recoverable"], "1");
         // The KEK stands, and who looks for what falls due does so at each start.
         let (world, version) = left(world, softhsm, &row_key);
-        assert!(version.unwrap().gone.unwrap().orphan_of.is_some());
+        assert!(version.unwrap().life.gone().unwrap().orphan_of.is_some());
         assert_eq!(noted(&world), 0);
         // With its project the KEK goes; then the file is written without it.
         world.done(&format!("endpoint delete absensi --project {PROJECT}"));

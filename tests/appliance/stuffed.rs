@@ -44,14 +44,13 @@ pub(crate) fn stuff(sandbox: &Sandbox, softhsm: &SoftHsm, object: &str, keys: u3
         let mut batch =
             Batch::new(1).record(audit_record::KIND, audit_record::VERSION, &cbor::encode(&audit));
         for version in from..(from + PAGE).min(FIRST + keys) {
-            let row_key = KeyVersion::row_key(object.key_id, version);
             let binding = bound(&object, version, Algorithm::Xaes256Gcm, 1);
             let wrapped = kek.wrap(&SecretKey::generate().unwrap(), &binding).unwrap().to_bytes();
             let made = Because::system(Timestamp::from_seconds(1), "");
-            let place = (object.key_id, version);
+            let place = object.key_place(version);
             let row = KeyVersion::made(place, Algorithm::Xaes256Gcm, 1, wrapped, made.clone());
             let row = row.step_down(made).unwrap();
-            batch = batch.put(Table::KeyVersions, &row_key, cbor::encode(&row));
+            batch = batch.put(Table::KeyVersions, &place.row_key(), cbor::encode(&row));
         }
         vault.store.commit(batch).unwrap();
     }
@@ -80,10 +79,11 @@ pub(crate) fn keks(sandbox: &Sandbox, softhsm: &SoftHsm, object: &str) -> Keks {
         }
         for (_, row) in all(&vault, Table::KeyVersions, &object.key_id.to_be_bytes()) {
             let row: KeyVersion = cbor::decode(&row).unwrap();
-            let wrapped = WrappedKey::parse(&row.wrapped).unwrap();
-            let binding = bound(&object, row.version, row.algorithm, row.kek_version);
-            assert!(open[&row.kek_version].unwrap(&wrapped, &binding).is_ok(), "{row:?}");
-            *keys.entry(row.kek_version).or_default() += 1;
+            let stored = row.life.wrapped().unwrap();
+            let wrapped = WrappedKey::parse(&stored.key).unwrap();
+            let binding = bound(&object, row.version, row.algorithm, stored.kek_version);
+            assert!(open[&stored.kek_version].unwrap(&wrapped, &binding).is_ok(), "{row:?}");
+            *keys.entry(stored.kek_version).or_default() += 1;
         }
     }
     Keks { live, gone, keys }

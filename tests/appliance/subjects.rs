@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -222,6 +222,15 @@ fn a_freeze_holds_from_its_answer_on() {
     let absensi = Application { api_key: world.generous(), ..world.absensi() };
     let budi = sealed(&absensi.encrypt(&about(BUDI)).ok(), BUDI).to_string();
     let is_over = AtomicBool::new(false);
+    // Whoever asks is counted, by whether it was answered with the value.
+    let (opened, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let wait_for = |counted: &AtomicUsize| {
+        let (start, begun) = (counted.load(Ordering::Acquire), Instant::now());
+        // Eight may have asked before this.
+        while counted.load(Ordering::Acquire) < start + 20 && begun.elapsed() < Duration::from_secs(60) {
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
     for _ in 0..5 {
         is_over.store(false, Ordering::Release);
         let (frozen, answers) = thread::scope(|scope| {
@@ -231,15 +240,17 @@ fn a_freeze_holds_from_its_answer_on() {
                 while !is_over.load(Ordering::Acquire) {
                     let asked = Instant::now();
                     let answer = absensi.v1_over(&mut connection, "decrypt", &budi).unwrap();
+                    let counted = if answer.status == 200 { &opened } else { &refused };
+                    counted.fetch_add(1, Ordering::AcqRel);
                     answers.push((asked, answer.status));
                 }
                 answers
             };
             let askers: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
-            thread::sleep(Duration::from_millis(200));
+            wait_for(&opened);
             freeze(&world, "freeze", BUDI);
             let frozen = Instant::now();
-            thread::sleep(Duration::from_millis(200));
+            wait_for(&refused);
             is_over.store(true, Ordering::Release);
             (frozen, askers.into_iter().flat_map(|asker| asker.join().unwrap()).collect::<Vec<_>>())
         });

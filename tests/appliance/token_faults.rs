@@ -234,7 +234,7 @@ fn one_cold_key_is_asked_for_once_and_holds_up_no_other() {
 
 #[test]
 fn a_token_that_hangs_is_degraded_heals_and_does_not_hold_up_the_end() {
-    let ward = Ward::new("deadline_ms = 1500", "", 2);
+    let ward = Ward::new("deadline_ms = 5000", "", 2);
     let shim = &ward.shim;
     let [first, second] = &ward.cold[..] else { panic!("two are cold") };
     ward.under_load(|_| {
@@ -245,7 +245,8 @@ fn a_token_that_hangs_is_degraded_heals_and_does_not_hold_up_the_end() {
             ward.assert_degraded(function);
             let began = Instant::now();
             ward.assert_refused(first);
-            assert!(began.elapsed() < Duration::from_secs(10), "who is refused need not wait for the token");
+            assert!(began.elapsed() < Duration::from_secs(20), "who is refused need not wait for the token");
+            assert_eq!(shim.count(mark, "C_Decrypt begun"), 0, "nor is the token asked");
             assert_eq!(shim.count(mark, "C_Finalize begun"), 0, "finalized with a call in flight");
             shim.obey();
             ward.wait_for("operational");
@@ -268,14 +269,14 @@ fn a_token_that_hangs_is_degraded_heals_and_does_not_hold_up_the_end() {
     let Ward { world, shim, .. } = ward;
     let began = Instant::now();
     assert!(world.daemon.stop().success());
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
     assert_eq!(shim.count(mark, "C_Finalize begun"), 0);
     shim.assert_orderly();
 }
 
 #[test]
 fn hanging_for_too_long_locks_and_an_unlock_by_command_serves_again() {
-    let ward = Ward::new("deadline_ms = 1500", "[keyring]\nttl_s = 1\n[degraded]\nmax_s = 2\n", 0);
+    let ward = Ward::new("deadline_ms = 5000", "[keyring]\nttl_s = 1\n[degraded]\nmax_s = 2\n", 0);
     let (world, shim) = (&ward.world, &ward.shim);
     let sealed = ward.warm.seal(OBJECT, b"lama");
     shim.order(&["C_GetTokenInfo 0 * hang 0"]);
@@ -297,7 +298,7 @@ fn hanging_for_too_long_locks_and_an_unlock_by_command_serves_again() {
 /// changes are kept out, and what is owed to it behind that.
 #[test]
 fn a_revocation_is_answered_while_another_change_waits_for_a_hanging_token() {
-    let ward = Ward::new("deadline_ms = 10000", "", 0);
+    let ward = Ward::new("deadline_ms = 40000", "", 0);
     let world = &ward.world;
     world.done("user create siti --role user");
     world.done(&format!("project member add siti --project {PROJECT}"));
@@ -329,7 +330,7 @@ fn a_revocation_is_answered_while_another_change_waits_for_a_hanging_token() {
             let freeze = format!("/v1/projects/{PROJECT}/frozen-subjects");
             let subject = json!({ "subject": { "value": format!("317{number}") } }).to_string();
             assert_eq!(siti.insist("POST", &freeze, json, subject.as_bytes()).status, 200);
-            assert!(begun.elapsed() < Duration::from_secs(5), "{hangs}: {:?}", begun.elapsed());
+            assert!(begun.elapsed() < Duration::from_secs(20), "{hangs}: {:?}", begun.elapsed());
             assert!(!asking.is_finished(), "it did not hang");
             // Witnessed before the answer, all the same.
             let status = world.status();

@@ -113,7 +113,7 @@ fn a_refused_pin_is_not_tried_again_whatever_call_it_was_refused_in() {
 
 #[test]
 fn a_login_that_hangs_half_way_is_left_to_an_operator() {
-    let (sandbox, shim) = stopped("deadline_ms = 1500");
+    let (sandbox, shim) = stopped("deadline_ms = 5000");
     // It may come back with a refused PIN, after everybody has gone.
     shim.order(&["C_CreateObject 0 1 answer 257", "C_Login 1 * hang 0"]);
     let mark = shim.mark();

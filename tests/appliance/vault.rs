@@ -147,7 +147,8 @@ impl Vault {
         self.put_all(table, rows);
     }
 
-    fn put_all(&self, table: Table, rows: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+    /// Puts rows as they are given in their places.
+    pub(crate) fn put_all(&self, table: Table, rows: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
         let now = self.now();
         let audit = cbor::encode(&AuditRecord::new(now, Actor::System, "test.rewrite"));
         let batch = Batch::new(now.micros()).record(audit_record::KIND, audit_record::VERSION, &audit);

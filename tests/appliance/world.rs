@@ -257,6 +257,14 @@ impl World {
         self.control(Some("admin/admin"))
     }
 
+    /// Waits until everything that is recorded is below a checkpoint.
+    pub(crate) fn wait_for_checkpoint(&self) {
+        self.daemon.wait_until("the head is signed", || {
+            let status = self.status();
+            status["witness"]["checkpoint_sequence"] == status["journal"]["next_sequence"]
+        });
+    }
+
     pub(crate) fn status(&self) -> Value {
         self.done("status")["status"].clone()
     }

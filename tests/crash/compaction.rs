@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
@@ -13,17 +14,18 @@ use serde_json::json;
 
 use crate::client::{Client, Connection};
 use crate::desk::{Desk, client, done};
-use crate::disks::commanded;
 use crate::rounds::PATIENCE;
-use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT};
+use crate::support::daemon::{ENDPOINT, OBJECT, PROJECT, Sandbox};
 use crate::tell;
 
 /// Fields that may be carried out and not yet durable.
 const ROOM: u64 = 1 << 18;
-/// The token's, by default: as long as a request waits for a KEK that another fetches.
+/// The token's: as long as a request waits for a KEK that another fetches.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// Who has got no answer for so long waits.
 const STALLED: Duration = Duration::from_millis(1_500);
+/// Who was told something by then of a request from before the pause may have been refused before it.
+const ON_THE_WIRE: Duration = Duration::from_secs(1);
 
 /// What a client sends without pause over a connection of its own: the operation, the body, and its fields.
 type Asks = (&'static str, String, u64);
@@ -34,7 +36,8 @@ struct Seen {
     /// Fields that were answered for.
     fields: AtomicU64,
     slowest: Mutex<Duration>,
-    refused: Mutex<BTreeMap<String, usize>>,
+    /// Each with when it was asked and answered.
+    refused: Mutex<Vec<(Instant, Instant, String)>>,
     is_over: AtomicBool,
 }
 
@@ -65,16 +68,28 @@ impl Seen {
                     self.fields.fetch_add(*fields, SeqCst);
                     live = (answer.header("connection") != Some("close")).then_some(connection);
                 }
-                Ok(answer) => self.refuse(format!("{operation}: {}", answer.text())),
-                Err(error) => self.refuse(format!("{operation}: {error}")),
+                Ok(answer) => self.refuse(start, format!("{operation}: {}", answer.text())),
+                Err(error) => self.refuse(start, format!("{operation}: {error}")),
             }
             let mut slowest = self.slowest.lock().unwrap_or_else(PoisonError::into_inner);
             *slowest = slowest.max(start.elapsed());
         }
     }
 
-    fn refuse(&self, what: String) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
+    fn refuse(&self, asked: Instant, what: String) {
+        let refusal = (asked, Instant::now(), what);
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).push(refusal);
+    }
+
+    /// What was refused by a pause: outside of it a journal that a disk holds up may be full, and say so.
+    fn refused_in(self, pause: Range<Instant>) -> BTreeMap<String, usize> {
+        let mut refused = BTreeMap::new();
+        for (asked, answered, what) in self.refused.into_inner().unwrap() {
+            if asked < pause.end && (asked >= pause.start || answered > pause.start + ON_THE_WIRE) {
+                *refused.entry(what).or_default() += 1;
+            }
+        }
+        refused
     }
 
     /// Waits until nobody gets an answer any more.
@@ -140,7 +155,12 @@ fn holds_compaction(desk: &Desk, begun: usize) -> bool {
 
 /// Holds one sync of a compaction under that load.
 fn refuses_nobody(what: &str, configuration: &str, mut asks: Vec<Asks>) {
-    let mut desk = commanded(configuration);
+    let mut sandbox = Sandbox::new();
+    sandbox.command_disk();
+    let mut desk = Desk::new(sandbox, |sandbox| {
+        sandbox.configure_token(&format!("deadline_ms = {}", DEADLINE.as_millis()), configuration);
+        sandbox.spawn()
+    });
     let api_key = api_key(&desk);
     assert_eq!((desk.seal(), desk.open()), (done(), done()));
     let opening = json!({ "object": OBJECT, "ciphertext": desk.sealed[0].ciphertext });
@@ -148,7 +168,7 @@ fn refuses_nobody(what: &str, configuration: &str, mut asks: Vec<Asks>) {
     let seen = Seen::default();
     let control = Client::new(&desk.daemon.control(), &desk.sandbox.path("admin/ca.pem"), None);
     let data = client(&desk.sandbox, &desk.daemon);
-    let took = thread::scope(|scope| {
+    let (took, pause) = thread::scope(|scope| {
         // However this ends, so that the clients do.
         let _over = Over(&seen.is_over, desk.sandbox.path("disk"));
         for ask in &asks {
@@ -156,9 +176,10 @@ fn refuses_nobody(what: &str, configuration: &str, mut asks: Vec<Asks>) {
         }
         scope.spawn(|| {
             while !seen.is_over.load(SeqCst) {
+                let start = Instant::now();
                 let ready = control.get("/health/ready");
                 if ready.status != 200 {
-                    seen.refuse(format!("ready: {}", ready.text()));
+                    seen.refuse(start, format!("ready: {}", ready.text()));
                 }
                 thread::sleep(Duration::from_millis(5));
             }
@@ -176,21 +197,22 @@ fn refuses_nobody(what: &str, configuration: &str, mut asks: Vec<Asks>) {
             compacting.join().unwrap();
             fs::remove_file(desk.sandbox.path("disk.held")).unwrap();
             assert!(start.elapsed() < PATIENCE);
-            // A disk that holds a commit may fill the journal; this is about compactions alone.
             seen.wait_for(asks.iter().map(|(_, _, fields)| fields * 5).sum());
-            seen.refused.lock().unwrap().clear();
         };
+        let held = Instant::now();
         seen.wait_until_stalled();
         thread::sleep((DEADLINE * 2).saturating_sub(start.elapsed()));
         desk.disk("ok");
         compacting.join().unwrap();
         let took = start.elapsed();
         // Whoever was held back comes at once, and then all go on for a while.
+        seen.wait_for(asks.iter().map(|(_, _, fields)| fields * 5).sum());
+        let pause = held..Instant::now();
         seen.wait_for(ROOM.min(asks.iter().map(|(_, _, fields)| fields * 100).sum()));
-        took
+        (took, pause)
     });
-    let refused = seen.refused.into_inner().unwrap();
-    let (fields, slowest) = (seen.fields.into_inner(), seen.slowest.into_inner().unwrap());
+    let (fields, slowest) = (seen.fields.load(SeqCst), *seen.slowest.lock().unwrap());
+    let refused = seen.refused_in(pause);
     tell(format_args!(
         "a compaction of {took:?}, {what}: {fields} fields, the slowest answer after {slowest:?}"
     ));

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::desk::{Desk, done};
+use crate::rounds::PATIENCE;
 use crate::support::daemon::Sandbox;
 use crate::support::mount::may_mount;
 use crate::tell;
@@ -17,34 +18,17 @@ const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 const NO_RESERVE: &str = "[journal]\nflush_ms = 5\ndisk_reserve_mib = 0\n";
 
-/// The folder's preloaded library, which obeys its file `disk`.
-pub(crate) fn preload(sandbox: &Sandbox) -> PathBuf {
-    let library = sandbox.path("disk.so");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/disk.c");
-    let built = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O2", "-o"])
-        .arg(&library)
-        .arg(source)
-        .arg("-ldl")
-        .status();
-    assert!(built.unwrap().success());
-    library
-}
-
 /// A desk whose disk obeys, with `more` at the end of its configuration.
 pub(crate) fn commanded(more: &str) -> Desk {
-    let sandbox = Sandbox::new();
+    let mut sandbox = Sandbox::new();
+    sandbox.command_disk();
     sandbox.configure(more);
-    let library = preload(&sandbox);
-    Desk::new(sandbox, |sandbox| {
-        let disk = sandbox.path("disk");
-        sandbox.spawn_with(|command| command.env("LD_PRELOAD", library).env("GEMBOK_TEST_DISK", disk))
-    })
+    Desk::new(sandbox, Sandbox::spawn)
 }
 
 impl Desk {
     pub(crate) fn disk(&self, command: &str) {
-        fs::write(self.sandbox.path("disk"), command).unwrap();
+        self.sandbox.disk(command);
     }
 
     /// Some of both, all acknowledged.
@@ -213,9 +197,10 @@ fn a_file_system_that_turns_read_only_refuses_and_goes_on_when_mounted_anew() {
     let _ = Command::new("mount").args(["-o", "remount,abort"]).arg(&state).status();
     // A change that fails makes everything be read anew, and there is nothing to read it from.
     assert!(!desk.sandbox.run(&["project", "create", "lain"]).status.success());
-    std::thread::sleep(Duration::from_secs(3));
-    let full = || (503, "journal-full".to_owned());
-    assert_eq!([desk.seal(), desk.open()], [full(), full()], "{}", desk.daemon.log());
+    let (start, full) = (Instant::now(), (503, "journal-full".to_owned()));
+    while [desk.seal(), desk.open()] != [full.clone(), full.clone()] {
+        assert!(start.elapsed() < PATIENCE, "it is not refused; {}", desk.daemon.log());
+    }
     desk.refuses("an ext4 that aborted");
     desk.daemon.signal(rustix::process::Signal::TERM);
     desk.daemon.wait();

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use gembok::appliance::read_escrow;
 use gembok::domain::cbor;
-use gembok::domain::key_version::{KeyState, KeyVersion};
+use gembok::domain::key_life::KeyState;
+use gembok::domain::key_version::KeyVersion;
 use gembok::store::{Scan, Table};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -44,10 +45,10 @@ fn every_key_that_seals_is_in_the_log(sandbox: &Sandbox, softhsm: &SoftHsm, log:
     let mut waits = false;
     for (row_key, row) in rows {
         let version: KeyVersion = cbor::decode(&row.unwrap().value).unwrap();
-        if version.state == KeyState::PreActive {
+        if version.life.state() == KeyState::PreActive {
             waits = true;
         } else {
-            assert!(logged.contains(&row_key), "version {} {:?}", version.version, version.state);
+            assert!(logged.contains(&row_key), "version {} {:?}", version.version, version.life.state());
         }
     }
     waits

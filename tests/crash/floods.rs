@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::desk::{Desk, done};
+use crate::kill::wait_for;
 use crate::phase::{Dice, LISTENS};
 use crate::proof::{note_key, prove};
 use crate::support::daemon::{Daemon, Sandbox};
@@ -24,9 +25,8 @@ const HANDSHAKES_TO_WARM_UP: usize = 1_000;
 /// What the allocator may keep of a flood.
 const GROWTH_MAX_KIB: u64 = 32 << 10;
 const STOPS: usize = 20;
-/// Starts that are told to stop, and when at the latest.
+/// Starts that are told to stop.
 const STARTS: u64 = 40;
-const START_MAX_MS: u64 = 250;
 
 fn with_limits(limits: &str) -> Desk {
     let sandbox = Sandbox::new();
@@ -181,7 +181,7 @@ fn told_to_stop_at_any_moment_it_answers_what_it_began_and_ends_well() {
         let log = desk.daemon.log();
         assert!(ended.success() && log.contains("\"stopped\""), "stop {stop}: {ended}; {log}");
         assert!(!log.contains("\"ERROR\""), "{log}");
-        assert!(told.elapsed() < Duration::from_secs(8), "stop {stop}: {:?}", told.elapsed());
+        assert!(told.elapsed() < Duration::from_secs(20), "stop {stop}: {:?}", told.elapsed());
         desk.restart();
         assert!(!desk.daemon.log().contains("was not clean"), "{}", desk.daemon.log());
     }
@@ -202,14 +202,25 @@ fn told_to_stop_while_it_starts_it_ends_well_and_the_next_start_is_clean() {
     let mut dice = Dice::new();
     let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
     let mut slowest = Duration::ZERO;
+    // When at the latest: soon after it serves, however fast this machine is.
+    desk.daemon.signal(Signal::TERM);
+    assert!(desk.daemon.wait().success());
+    let whole = Instant::now();
+    desk.daemon = desk.sandbox.spawn();
+    wait_for(&desk.daemon, "\"operational\"");
+    let whole_us = u64::try_from(whole.elapsed().as_micros()).unwrap() * 5 / 4;
+    desk.meet();
     for start in 0..STARTS {
         assert_eq!((desk.seal(), desk.open()), (done(), done()));
         desk.daemon.signal(Signal::TERM);
         assert!(desk.daemon.wait().success(), "{}", desk.daemon.log());
         let mut starting = desk.sandbox.spawn();
         // Closer together in the beginning, where more happens.
-        let latest = START_MAX_MS * 1_000 * (start + 1) * (start + 1) / (STARTS * STARTS);
+        let latest = whole_us * (start + 1) * (start + 1) / (STARTS * STARTS);
         thread::sleep(Duration::from_micros(1_000 + latest / 2 + dice.below(latest / 2)));
+        if start + 1 == STARTS {
+            wait_for(&starting, LISTENS);
+        }
         let reached = starting.log();
         starting.signal(Signal::TERM);
         let told = Instant::now();
@@ -241,7 +252,7 @@ fn told_to_stop_while_it_starts_it_ends_well_and_the_next_start_is_clean() {
     let proof = prove(&desk.sandbox, 0);
     assert_eq!(proof.gaps, 0);
     tell(format_args!(
-        "{STARTS} starts told to stop within {START_MAX_MS} ms: {ends:?}, the slowest end {slowest:?}; an outsider proves {} \
+        "{STARTS} starts told to stop within {whole_us} µs: {ends:?}, the slowest end {slowest:?}; an outsider proves {} \
          records without a gap",
         proof.records
     ));

@@ -5,8 +5,9 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use gembok::domain::key_move::Doom;
-use gembok::domain::key_version::{KeyState, KeyVersion};
+use gembok::domain::key_life::KeyState;
+use gembok::domain::key_move::Because;
+use gembok::domain::key_version::KeyVersion;
 use gembok::domain::timestamp::Timestamp;
 use gembok::store::Table;
 use rustix::process::Signal;
@@ -66,11 +67,10 @@ fn lay_out(sandbox: &Sandbox, daemon: &Daemon, round: usize) -> Vec<(String, Val
 /// What the row of a version will be when its time has come.
 fn due(version: KeyVersion, now: Timestamp) -> Option<KeyVersion> {
     let year = 366 * 86_400;
-    match version.state {
+    match version.life.state() {
         // Scheduled a week ago.
         KeyState::DecryptOnly if version.algorithm.id() == 1 && version.moves.as_ref()?.len() == 2 => {
-            let doom = Some(Doom { at: now, back: KeyState::DecryptOnly });
-            Some(KeyVersion { state: KeyState::DestroyScheduled, doom, ..version })
+            version.schedule(now, true, Because::system(now, "")).ok()
         }
         KeyState::Active if version.version == 1 && version.algorithm.is_leased() => {
             Some(KeyVersion { uses_reserved: 1 << 31, ..version })
@@ -86,13 +86,13 @@ fn due(version: KeyVersion, now: Timestamp) -> Option<KeyVersion> {
 fn make_due(vault: &Vault, known: &mut Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let (now, mut doomed) = (vault.now(), Vec::new());
     vault.rewrite_all(Table::KeyVersions, |version: &mut KeyVersion| {
-        let row_key = KeyVersion::row_key(version.key_id, version.version).to_vec();
+        let row_key = version.place().row_key().to_vec();
         if known.contains(&row_key) {
             return;
         }
         known.push(row_key.clone());
         let Some(due) = due(version.clone(), now) else { return };
-        doomed.extend(due.doom.is_some().then_some(row_key));
+        doomed.extend(due.life.doom().is_some().then_some(row_key));
         *version = due;
     });
     doomed
@@ -106,7 +106,7 @@ fn kill_at(sandbox: &Sandbox, line: &str, dice: &mut Dice) -> bool {
         if daemon.log().contains(line) {
             break true;
         }
-        if start.elapsed() > Duration::from_secs(6) {
+        if start.elapsed() > Duration::from_secs(20) {
             break false;
         }
         sleep(Duration::from_millis(1));

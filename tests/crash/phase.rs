@@ -1,5 +1,5 @@
-//! In which phase a daemon was when it was killed: what its log had said, what had been asked and not answered, and which
-//! of its threads the kernel held in the disk.
+//! In which phase a daemon was when it was killed: what its log had said, what had been asked and not answered, and whether
+//! its journal was in the disk.
 
 use std::fmt;
 use std::fs;
@@ -119,14 +119,13 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Whether the thread that commits the journal waits for the disk at this moment. The kernel shows a thread's state to
-/// everybody; `D` is an uninterruptible wait, which for this thread is its write or its sync.
+/// Whether the thread that commits the journal is in the disk at this moment, which `tests/support/disk.c` shows to everybody by
+/// that thread's name.
 pub(crate) fn is_committing(process: u32) -> bool {
     let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return false };
     threads.flatten().any(|thread| {
-        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        // pid (name) state …
-        stat.rsplit_once(") ").is_some_and(|(name, rest)| name.ends_with("(journal") && rest.starts_with('D'))
+        let name = fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        name.trim_end() == "journal-in-disk"
     })
 }
 

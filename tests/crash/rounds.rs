@@ -38,10 +38,12 @@ const ROUNDS_TO_PROOF: usize = 20;
 /// Envelopes of all rounds and keys that are opened again in each.
 const OPENED_AGAIN: usize = 40;
 /// Times in a row that a kill aimed at a start may come too late.
-const LATE_MAX: usize = 8;
+const LATE_MAX: u32 = 12;
 /// Only a bug waits that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const CONFIGURATION: &str = "[journal]\nflush_ms = 5\n";
+/// The disk of a round that aims at commits, so that one is found on the fastest.
+const COMMITS_SHOW: &str = "slow 5";
 /// The two lists that take turns, so that each start under the other one exchanges the certificate.
 const SERVER_NAMES: [&str; 2] =
     ["[\"localhost\", \"127.0.0.1\"]", "[\"localhost\", \"127.0.0.1\", \"gembok.lan\"]"];
@@ -87,7 +89,8 @@ struct Driver {
 
 impl Driver {
     fn new(softhsm: &SoftHsm) -> Self {
-        let sandbox = Sandbox::new();
+        let mut sandbox = Sandbox::new();
+        sandbox.command_disk();
         sandbox.configure(CONFIGURATION);
         let daemon = sandbox.start();
         sandbox.provision();
@@ -143,7 +146,7 @@ impl Driver {
             Phase::FirstStart => (vec![self.roll(round, Self::kill_first_start)], 0),
             Phase::Migration => (self.kill_migrating(), 0),
             Phase::StartUp | Phase::Unlock | Phase::CertificateExchange => {
-                (vec![self.roll(round, |driver| driver.kill_starting(aim))], 0)
+                (vec![self.roll(round, |driver, late| driver.kill_starting(aim, late))], 0)
             }
             Phase::Serving | Phase::Commit | Phase::Lease | Phase::Change | Phase::Drain => {
                 self.kill_under_load(round, aim)
@@ -164,10 +167,11 @@ impl Driver {
         }
     }
 
-    /// Kills starting daemons until one is killed while it starts.
-    fn roll(&mut self, round: usize, kill: impl Fn(&mut Self) -> Option<Phase>) -> Phase {
-        for _ in 0..LATE_MAX {
-            if let Some(phase) = kill(self) {
+    /// Kills starting daemons until one is killed while it starts: by moments of the last start that was measured, which may have
+    /// been a slow one, so that each is half of what was too late.
+    fn roll(&mut self, round: usize, kill: impl Fn(&mut Self, u32) -> Option<Phase>) -> Phase {
+        for late in 0..LATE_MAX {
+            if let Some(phase) = kill(self, late) {
                 return phase;
             }
             self.tally.late += 1;
@@ -262,6 +266,7 @@ impl Driver {
             .map(|_| self.dice.pick(&self.archive).clone())
             .collect();
         let field = Field::new(round, client, pool, granted.collect());
+        self.sandbox.disk(if aim == Phase::Commit { COMMITS_SHOW } else { "ok" });
         let (socket, dice) = (self.sandbox.socket(), &mut self.dice);
         let workers = &self.workers;
         let (pages, made, hit, daemon) = thread::scope(|scope| {
@@ -281,6 +286,7 @@ impl Driver {
             let pages: Vec<Page> = working.into_iter().map(|worker| worker.join().unwrap()).collect();
             (pages, operating.join().unwrap(), hit, daemon)
         });
+        self.sandbox.disk("ok");
         healthy(&daemon);
         let acknowledged = pages.iter().map(Page::acknowledged).sum();
         assert!(acknowledged >= ACKNOWLEDGED_MIN, "{acknowledged} acknowledged");
@@ -290,8 +296,8 @@ impl Driver {
         (hit, acknowledged)
     }
 
-    /// In which part of its start it was killed; `None` when it came too late for that.
-    fn kill_starting(&mut self, aim: Phase) -> Option<Phase> {
+    /// In which part of its start it was killed; `None` when it came too late for that, as `late` kills did before.
+    fn kill_starting(&mut self, aim: Phase, late: u32) -> Option<Phase> {
         if aim == Phase::CertificateExchange {
             self.server_names = 1 - self.server_names;
             let names = SERVER_NAMES[self.server_names];
@@ -307,6 +313,8 @@ impl Driver {
                 wait_for(&daemon, LISTENS);
                 self.dice.below(us(self.operational_after.saturating_sub(self.socket_after)))
             }
+            // Whoever has not seen it so often takes any moment of the start.
+            _ if late > LATE_MAX / 2 => self.dice.below(us(self.operational_after)),
             _ => {
                 let start = Instant::now();
                 while !half_made() && start.elapsed() < PATIENCE && !daemon.log().contains("\"operational\"")
@@ -316,7 +324,7 @@ impl Driver {
                 self.dice.below(2_000)
             }
         };
-        thread::sleep(Duration::from_micros(moment));
+        thread::sleep(Duration::from_micros(moment >> late));
         daemon.signal(Signal::KILL);
         daemon.wait();
         healthy(&daemon);
@@ -337,22 +345,21 @@ impl Driver {
     }
 
     /// Over an empty folder. What is left must start, and be as empty. `None` when it was already waiting to be set up.
-    fn kill_first_start(&mut self) -> Option<Phase> {
+    fn kill_first_start(&mut self, late: u32) -> Option<Phase> {
         let sandbox = Sandbox::new();
         let mut daemon = sandbox.spawn();
         let start = Instant::now();
         let is_making = || fs::read_dir(sandbox.path("state")).is_ok_and(|mut files| files.next().is_some());
+        let micros = u64::try_from(self.socket_after.as_micros()).unwrap();
         let until = match self.dice.below(2) {
             // Anywhere on the way to the local socket.
-            0 => {
-                Duration::from_micros(self.dice.below(u64::try_from(self.socket_after.as_micros()).unwrap()))
-            }
+            0 => Duration::from_micros(self.dice.below(micros) >> late),
             // While the store file is made.
             _ => {
                 while !is_making() && start.elapsed() < PATIENCE {
                     thread::yield_now();
                 }
-                start.elapsed() + Duration::from_micros(self.dice.below(3_000))
+                start.elapsed() + Duration::from_micros(self.dice.below(3_000) >> late)
             }
         };
         thread::sleep(until.saturating_sub(start.elapsed()));

@@ -11,6 +11,7 @@ use gembok::domain::budget::{Budget, Spender};
 use gembok::domain::cbor;
 use gembok::domain::gap::{self, Gap};
 use gembok::domain::id::ApiKeyId;
+use gembok::domain::key_place::KeyPlace;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::object::Object;
 use gembok::domain::statistics::{Counters, Fold};
@@ -189,17 +190,17 @@ impl Chain {
 }
 
 fn look_at_keys(store: &Store, found: &mut Found) {
-    let versions: HashMap<(u32, u32), KeyVersion> = rows(store, Table::KeyVersions)
+    let versions: HashMap<KeyPlace, KeyVersion> = rows(store, Table::KeyVersions)
         .into_iter()
         .map(|(_, value)| cbor::decode(&value).unwrap())
-        .map(|version: KeyVersion| ((version.key_id, version.version), version))
+        .map(|version: KeyVersion| (version.place(), version))
         .collect();
     for (_, value) in rows(store, Table::Objects) {
         let object: Object = cbor::decode(&value).unwrap();
         let mut reserved = 0;
         for version in 1..=object.current_version {
-            let version = &versions[&(object.key_id, version)];
-            assert!(!version.wrapped.is_empty());
+            let version = &versions[&object.key_place(version)];
+            assert!(version.life.wrapped().is_some());
             reserved += version.uses_reserved;
         }
         found.reserved.insert(object.name.to_string(), reserved);

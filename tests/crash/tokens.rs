@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use rustix::process::Signal;
 
 use crate::desk::{Desk, done};
-use crate::disks::preload;
 use crate::support::daemon::Sandbox;
+use crate::support::disk;
 use crate::tell;
 
 fn keep_token(sandbox: &Sandbox) -> Output {
@@ -33,7 +33,7 @@ fn a_token_that_softhsm_lost_to_a_kill_at_login_comes_back_from_its_copy() {
     assert!(kept.status.success() && said(&kept).is_empty(), "{}", said(&kept));
     assert_eq!(fs::read(token.with_file_name("token.kept")).unwrap(), whole);
 
-    let library = preload(&desk.sandbox);
+    let library = disk::build(&desk.sandbox.path(""));
     let command = desk.sandbox.path("disk");
     fs::write(&command, "cut").unwrap();
     let mut killed =

@@ -44,8 +44,16 @@ fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
             repeated.latencies = latencies;
         }
     } else {
-        let mut group =
-            Group { object, key_version: 3, outcome: None, fields: 2, bytes: 32, subjects: None, anew: None };
+        let mut group = Group {
+            object,
+            key_version: 3,
+            outcome: None,
+            fields: 2,
+            bytes: 32,
+            subjects: None,
+            anew: None,
+            key_id: None,
+        };
         for pseudonym in case.all_bytes("pseudonym") {
             group.is_about(Pseudonym(pseudonym.try_into().unwrap()));
         }
@@ -67,6 +75,7 @@ fn is_access(case: &Case, body: &[u8], label: &str) -> bool {
             bytes: 0,
             subjects: None,
             anew: None,
+            key_id: None,
         });
     }
     let record = AccessRecord {

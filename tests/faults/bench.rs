@@ -78,7 +78,7 @@ impl Bench {
     /// The same, with little patience once everything is made.
     pub(crate) fn impatient(softhsm: &SoftHsm) -> Self {
         let mut bench = Self::new(softhsm);
-        bench.reopen(&TokenConfig { deadline: Duration::from_secs(1), ..config() });
+        bench.reopen(&TokenConfig { deadline: Duration::from_secs(3), ..config() });
         bench
     }
 

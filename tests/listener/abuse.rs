@@ -8,7 +8,7 @@ use tokio::net::TcpSocket;
 use super::http2::{self, Http2};
 use super::*;
 
-const BRIEF: Duration = Duration::from_millis(500);
+const BRIEF: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn who_takes_no_answer_is_cut_off() {
@@ -40,7 +40,7 @@ async fn who_takes_no_answer_is_cut_off() {
     // Who takes them stays, however many there are.
     let mut taking = server.connect(&client).await.unwrap();
     let begun = Instant::now();
-    while begun.elapsed() < 4 * BRIEF {
+    while begun.elapsed() < 2 * BRIEF {
         get(&mut taking, "/who").await.unwrap();
     }
 }
@@ -52,7 +52,7 @@ async fn an_answer_in_pieces_has_its_time_for_each_of_them() {
     let client = server.pki.config(Some(&server.pki.client(Says::default())));
     let millis = BRIEF.as_millis();
     // Many pieces, and few that take long to be made: both take longer than any one answer may.
-    for (count, gap) in [(20, millis / 4), (2, 3 * millis)] {
+    for (count, gap) in [(6, millis / 4), (2, millis * 3 / 2)] {
         let mut stream = server.connect(&client).await.unwrap();
         send(&mut stream, &format!("/pieces/{count}/{gap}")).await.unwrap();
         let mut read = Vec::new();

@@ -1,11 +1,13 @@
 //! get, scan and commit; what a batch may hold; expectations.
 
 use gembok::crypto::block::write_leaf;
-use gembok::store::{Batch, KEY_BYTES_MAX, Scan, StoreError, StoreKeys, Table, VALUE_BYTES_MAX, Verdict};
+use gembok::store::{
+    Batch, KEY_BYTES_MAX, Scan, Store, StoreError, StoreKeys, Table, VALUE_BYTES_MAX, Verdict,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::support::{Rig, all, noted, refusal, row, scanned, secret, value};
+use crate::support::{Rig, all, noted, place, refusal, row, scanned, secret, value};
 
 #[test]
 fn a_row_is_there_after_its_commit_and_gone_after_its_deletion() {
@@ -150,6 +152,31 @@ fn a_batch_that_breaks_a_rule_is_refused_whole() {
     let longest = good().put(Table::Users, &long_key[1..], vec![7; VALUE_BYTES_MAX]);
     store.commit(longest).unwrap();
     assert_eq!(value(&store, Table::Users, &long_key[1..]).unwrap(), vec![7; VALUE_BYTES_MAX]);
+}
+
+#[test]
+fn many_rows_are_found_in_the_order_they_were_asked_for_the_damaged_among_them() {
+    let (rig, file, store) = Rig::initialised();
+    let two = noted(2).put(Table::Users, b"a", b"one".to_vec()).put(Table::Users, b"c", b"three".to_vec());
+    store.commit(two.put(Table::Projects, b"b", b"another".to_vec())).unwrap();
+    let found = |store: &Store, keys: &[&str]| -> Vec<Option<Vec<u8>>> {
+        let rows = store.get_each(Table::Users, keys.iter()).unwrap().into_iter();
+        rows.map(|row| row.unwrap().map(|row| row.value.to_vec())).collect()
+    };
+    let (one, three) = (Some(b"one".to_vec()), Some(b"three".to_vec()));
+    assert_eq!(found(&store, &["a", "b", "c"]), [one.clone(), None, three.clone()]);
+    assert_eq!(found(&store, &["c", "a", "c"]), [three.clone(), one, three.clone()]);
+    assert!(found(&store, &[]).is_empty());
+    assert!(matches!(store.get_each(Table::Boot, ["a"].iter()), Err(StoreError::Refused { .. })));
+    drop((store, file));
+    let place = place(Table::Users, b"a");
+    let mut stored = rig.stored_at(&place);
+    *stored.last_mut().unwrap() ^= 1;
+    rig.tamper(&place, Some(&stored));
+    let (_file, store, _) = rig.unlocked();
+    let mut rows = store.get_each(Table::Users, ["a", "c"].iter()).unwrap().into_iter();
+    assert!(matches!(rows.next().unwrap(), Err(StoreError::Damaged { row, .. }) if row.key() == b"a"));
+    assert_eq!(rows.next().unwrap().unwrap().map(|row| row.value.to_vec()), three);
 }
 
 #[test]

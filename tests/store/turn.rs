@@ -2,6 +2,7 @@
 //! at every moment, and what was put back afterwards shows.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gembok::store::{Batch, Boot, Store, StoreError, StoreFile, StoreKeys, Table, Unlocked, Verdict};
 
@@ -187,4 +188,42 @@ fn a_row_of_the_old_generation_that_is_put_back_shows() {
     assert!(matches!(found.verdict, Verdict::Damaged(rows) if rows.len() == 1));
     rig.tamper(&at, Some(&new));
     assert_eq!(unlocked(&rig, both(2)).2.verdict, Verdict::Intact);
+}
+
+/// Ends the readers' loops, also when the turns come to a bad end.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_boot_row_is_read_at_every_moment_of_a_turn() {
+    let (_rig, _file, store) = Rig::initialised();
+    let over = AtomicBool::new(false);
+    let key = |generation: u32| secret(u8::try_from(generation % 90).unwrap());
+    let of = |sealing: u32, generations: [u32; 2]| {
+        let generations = generations.map(|generation| (generation, key(generation)));
+        StoreKeys::new(&generations, sealing, &secret(100)).unwrap()
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut last = 0;
+                while !over.load(Ordering::Relaxed) {
+                    let boot = store.boot().expect("nobody altered it");
+                    assert!(boot.current_store_key >= last);
+                    last = boot.current_store_key;
+                }
+            });
+        }
+        let _ends = Ends(&over);
+        for from in 1..=150 {
+            store.begin_turn(of(from, [from, from + 1]), of(from + 1, [from, from + 1])).unwrap();
+            assert!(store.turn_on(1_000).unwrap());
+            store.commit(noted(2).turn(Boot { current_store_key: from + 1, ..boot() })).unwrap();
+        }
+    });
 }

@@ -13,11 +13,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::disk;
 use super::softhsm::{MODULE, SoftHsm};
 
 pub(crate) const GEMBOK: &str = env!("CARGO_BIN_EXE_gembok");
 /// For things that take milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Of calls to the token where a test says no other: keys are made in it, and on a busy machine that takes a while.
+const TOKEN_DEADLINE: &str = "deadline_ms = 30000";
 
 /// The names `provision` makes.
 pub(crate) const PROJECT: &str = "kantor";
@@ -31,6 +34,8 @@ pub(crate) struct Sandbox {
     /// Which PKCS#11 module, and what more `[token]` says.
     module: PathBuf,
     token: String,
+    /// Preloaded into each daemon, when there is one.
+    disk: Option<PathBuf>,
     starts: AtomicUsize,
 }
 
@@ -46,12 +51,19 @@ impl Sandbox {
         Self::with_module(MODULE.as_ref(), "")
     }
 
-    /// The same with another PKCS#11 module, and with `token` at the end of its section.
+    /// The same with another PKCS#11 module, and with `token` at the end of its section, which gives calls to it much time unless
+    /// that says how much.
     pub(crate) fn with_module(module: &Path, token: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("gembok-").tempdir().unwrap();
         let softhsm = SoftHsm::lay_out(&folder.path().join("softhsm"));
-        let (module, token) = (module.to_owned(), token.to_owned());
-        let sandbox = Self { folder, softhsm, module, token, starts: AtomicUsize::new(0) };
+        let sandbox = Self {
+            folder,
+            softhsm,
+            module: module.to_owned(),
+            token: token.to_owned(),
+            disk: None,
+            starts: AtomicUsize::new(0),
+        };
         fs::create_dir(sandbox.path("policies")).unwrap();
         for policy in ["crypto.toml", "limits.toml", "access.cedar", "access.cedarschema"] {
             let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(policy);
@@ -63,7 +75,13 @@ impl Sandbox {
 
     /// Writes the configuration, with `more` at its end.
     pub(crate) fn configure(&self, more: &str) {
-        let (module, token) = (self.module.display(), &self.token);
+        let deadline = if self.token.contains("deadline_ms") { "" } else { TOKEN_DEADLINE };
+        self.configure_token(&format!("{deadline}\n{}", self.token), more);
+    }
+
+    /// The same with `token` at the end of that section.
+    pub(crate) fn configure_token(&self, token: &str, more: &str) {
+        let module = self.module.display();
         let config = format!(
             "[state]\ndirectory = \"state\"\n[local]\nsocket = \"run/gembok.sock\"\n\
              [data]\nlisten = \"127.0.0.1:0\"\n[control]\nlisten = \"127.0.0.1:0\"\n\
@@ -71,6 +89,16 @@ impl Sandbox {
              [memory]\nlock = \"best-effort\"\n{more}"
         );
         fs::write(self.config(), config).unwrap();
+    }
+
+    /// From the next start on the disk of its daemons obeys [`Sandbox::disk`].
+    pub(crate) fn command_disk(&mut self) {
+        self.disk = Some(disk::build(self.folder.path()));
+    }
+
+    /// What the disk does: `tests/support/disk.c` says which words there are.
+    pub(crate) fn disk(&self, command: &str) {
+        fs::write(self.path("disk"), command).unwrap();
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -166,6 +194,9 @@ impl Sandbox {
         let log = self.path(&format!("log-{start}"));
         let mut command = self.command(&["serve"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        if let Some(disk) = &self.disk {
+            command.env("LD_PRELOAD", disk).env("GEMBOK_TEST_DISK", self.path("disk"));
+        }
         let child = more(&mut command).spawn().unwrap();
         Daemon { child, log }
     }

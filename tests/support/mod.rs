@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
 
 pub(crate) mod daemon;
+pub(crate) mod disk;
 pub(crate) mod mount;
 pub(crate) mod recount;
 pub(crate) mod shim;

@@ -238,6 +238,7 @@ fn read_group(from: &mut Decoder<'_>) -> Group {
         bytes: from.u64().unwrap(),
         subjects: None,
         anew: None,
+        key_id: None,
     };
     if from.datatype().unwrap() == Type::String {
         assert_eq!(from.str().unwrap(), "many");

@@ -22,6 +22,7 @@ use gembok::domain::endpoint::Endpoint;
 use gembok::domain::grant::Grant;
 use gembok::domain::id::ObjectId;
 use gembok::domain::key_move::Because;
+use gembok::domain::key_place::KeyPlace;
 use gembok::domain::key_version::KeyVersion;
 use gembok::domain::name::Name;
 use gembok::domain::object::Object;
@@ -185,7 +186,7 @@ impl<'a> Filling<'a> {
         let binding = Binding::data_key(algorithm, project_id, object_id, key_id, 1, kek_version);
         let wrapped = self.kek.wrap(&SecretKey::generate()?, &binding)?.to_bytes();
         let because = Because::of(Actor::Local(0), self.now, None);
-        let version = KeyVersion::made((key_id, 1), algorithm, kek_version, wrapped, because);
+        let version = KeyVersion::made(KeyPlace::new(key_id, 1), algorithm, kek_version, wrapped, because);
         let name_key = self.store.name_key(Table::Objects, &project_id, name.as_str());
         let object = Object {
             id,
@@ -209,7 +210,7 @@ impl<'a> Filling<'a> {
             .put(Table::Names, &name_key, object_id.to_vec())
             .put(Table::KeyIds, &key_id.to_be_bytes(), object_id.to_vec())
             .put(Table::Objects, &object_id, cbor::encode(&object))
-            .put(Table::KeyVersions, &KeyVersion::row_key(key_id, 1), cbor::encode(&version))
+            .put(Table::KeyVersions, &version.place().row_key(), cbor::encode(&version))
             .put(Table::Grants, &grant, cbor::encode(&Grant { created: self.now })))
     }
 }

@@ -3,7 +3,7 @@
 # whom, and what the database gets to see. Network namespaces on this machine; needs root, and is skipped aloud without.
 # Prints a line for each check and "N passed, N failed" at the end; exits 0 only if all was well.
 #
-#   clients/php/example/hosts.sh      environment: GEMBOK_BIN, GEMBOK_DATA_PORT, GEMBOK_CONTROL_PORT as in run.sh
+#   clients/php/example/hosts.sh      environment: GEMBOK_BIN, GEMBOK_DATA_PORT, GEMBOK_CONTROL_PORT as in run.sh --once
 # shellcheck disable=SC2154 # the parts set variables
 set -euo pipefail
 
@@ -30,7 +30,7 @@ mkdir -p "$dir"/{etc,log,sessions}
 {
   web_address=$APP_HOST web_port=8080
   db_address=$DATABASE_HOST db_port=3306
-  data_port=${GEMBOK_DATA_PORT:-8443} control_port=${GEMBOK_CONTROL_PORT:-9443}
+  data_port=${GEMBOK_DATA_PORT:-$(free_port 18443)} control_port=${GEMBOK_CONTROL_PORT:-$(free_port 19443)}
   gembok_url=https://$GEMBOK_HOST:8443
   on_user=(ip netns exec absensi-user) on_web=(ip netns exec absensi-app) on_database=(ip netns exec absensi-database)
 }

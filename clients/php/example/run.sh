@@ -12,7 +12,7 @@ usage: clients/php/example/run.sh [--once]
 
 environment
   EXAMPLE_DIR           where it all lies (default: run/ beside this script; with --once a new directory, removed at the end)
-  EXAMPLE_PORT          the application on 127.0.0.1 (default 8080)
+  EXAMPLE_PORT          the application on 127.0.0.1 (default 8080; with --once a free one, here and below)
   EXAMPLE_DB_PORT       the database on 127.0.0.1 (default 13306)
   GEMBOK_DATA_PORT, GEMBOK_CONTROL_PORT, GEMBOK_BIN
                         as in provisioning/quickstart.sh
@@ -32,11 +32,13 @@ for part in common database gembok web; do
   # shellcheck disable=SC1090
   source "$(dirname -- "${BASH_SOURCE[0]}")/parts/$part.sh"
 done
+# Whoever looks finds it where it is said to be; a test takes what is free.
+default_port() { if $once; then free_port "$2"; else printf '%s' "$1"; fi; }
 # shellcheck disable=SC2034 # the parts use them
 {
-  web_address=127.0.0.1 web_port=${EXAMPLE_PORT:-8080}
-  db_address=127.0.0.1 db_port=${EXAMPLE_DB_PORT:-13306}
-  data_port=${GEMBOK_DATA_PORT:-8443} control_port=${GEMBOK_CONTROL_PORT:-9443}
+  web_address=127.0.0.1 web_port=${EXAMPLE_PORT:-$(default_port 8080 18080)}
+  db_address=127.0.0.1 db_port=${EXAMPLE_DB_PORT:-$(default_port 13306 13306)}
+  data_port=${GEMBOK_DATA_PORT:-$(default_port 8443 18443)} control_port=${GEMBOK_CONTROL_PORT:-$(default_port 9443 19443)}
   gembok_url=https://127.0.0.1:$data_port
 }
 

@@ -23,7 +23,7 @@ require __DIR__ . '/relay.php';
 
 World::$root = dirname(__DIR__, 3);
 World::$folder = (string) getenv('GEMBOK_TESTS_FOLDER');
-World::$port = (int) (getenv('GEMBOK_DATA_PORT') ?: 18443);
+World::$port = (int) (getenv('GEMBOK_DATA_PORT') ?: World::freePorts());
 $main = getmypid();
 register_shutdown_function(static function () use ($main): void {
     if (getmypid() === $main) {

@@ -33,10 +33,12 @@ final class Relay
         }
     }
 
-    /** @return list<int> bytes that the appliance sent, by connection that has ended */
-    public function end(): array
+    /** @return list<int> bytes that the appliance sent, by connection that has ended: so many are waited for */
+    public function end(int $connections): array
     {
-        usleep(100000); // the last connection may be ending still
+        for ($waited = 0; count((array) file($this->file)) < $connections && $waited < 1000; $waited++) {
+            usleep(10000);
+        }
         posix_kill($this->child, SIGKILL);
         pcntl_waitpid($this->child, $status);
         return array_map('intval', (array) file($this->file));

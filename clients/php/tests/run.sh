@@ -7,7 +7,7 @@
 #   clients/php/tests/run.sh CASE…      only these files of cases/, such as: verbs troubles
 #
 #   GEMBOK_BIN        a gembok that is built already (default: cargo build --release)
-#   GEMBOK_DATA_PORT  the sandbox's port on 127.0.0.1; the next one is its control plane's (default 18443)
+#   GEMBOK_DATA_PORT  the sandbox's port on 127.0.0.1; the next one is its control plane's (default: free ones)
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.." || exit 1
 

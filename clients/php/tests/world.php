@@ -18,6 +18,18 @@ final class World
     /** @var resource|null */
     private static $serving = null;
 
+    /** The first of two ports on 127.0.0.1 that are free, below those that the kernel gives to whoever connects. */
+    public static function freePorts(): int
+    {
+        for ($port = 18443; $port < 32000; $port += 2) {
+            $both = [@stream_socket_server("tcp://127.0.0.1:$port"), @stream_socket_server('tcp://127.0.0.1:' . ($port + 1))];
+            if (!in_array(false, $both, true)) {
+                return $port;
+            }
+        }
+        throw new Failed('no two ports are free');
+    }
+
     /** Makes the sandbox, or serves the one that is there again. */
     public static function start(array $environment = []): void
     {
@@ -36,7 +48,7 @@ final class World
             $environment + getenv()
         );
         for ($waited = 0; strpos((string) file_get_contents($log), '== serving') === false; $waited++) {
-            if ($waited > 600 || !proc_get_status(self::$serving)['running']) {
+            if ($waited > 1200 || !proc_get_status(self::$serving)['running']) {
                 throw new Failed('the sandbox does not serve: ' . file_get_contents($log));
             }
             usleep(100000);

@@ -307,6 +307,7 @@ fn health() -> Value {
             "token": or_none(token),
             "journal": or_none(journal),
             "clock": or_null(text()),
+            "clock_verdict": { "oneOf": [named("ClockStatus"), { "type": "null" }] },
             "witness": or_none(witness),
             "data_keys_in_memory": count(),
             "requests_refused_locked": count(),
@@ -316,9 +317,10 @@ fn health() -> Value {
             "destructions": { "oneOf": [named("DestructionsStatus"), { "type": "null" }] },
             "recoveries": { "type": "array", "items": named("RecoveryUnderWay") },
             "expiring": { "type": "array", "items": named("Expiring") },
+            "kept_file": or_null(text()),
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "recoveries", "expiring", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "clock_verdict", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "recoveries", "expiring", "kept_file", "memory"],
     })
 }
 
@@ -335,9 +337,10 @@ fn statistics() -> Value {
             "rows": { "type": "array", "items": { "type": "object" } },
             "totals": { "type": "object", "properties": { "outcomes": counted } },
             "truncated": { "type": "boolean" },
+            "damaged": count(),
             "next_from": or_null(json!({ "type": "integer" })),
         },
-        "required": ["resolution", "from", "to", "group", "rows", "totals", "truncated", "next_from"],
+        "required": ["resolution", "from", "to", "group", "rows", "totals", "truncated", "damaged", "next_from"],
         "additionalProperties": false,
     })
 }

@@ -74,6 +74,17 @@ wait_until() {
 }
 
 is_open() { (: <>"/dev/tcp/$1/$2") 2>/dev/null; }
+# free_port FROM: the first from there on that is free, and below those that the kernel gives to whoever connects.
+free_port() {
+  local port
+  for ((port = $1; port < 32768; port++)); do
+    if ! is_open 127.0.0.1 "$port"; then
+      printf '%s' "$port"
+      return
+    fi
+  done
+  stop "no port from $1 on is free"
+}
 refuse_busy_port() {
   ! is_open 127.0.0.1 "$1" || stop "port $1 on 127.0.0.1 is in use" "choose another: $2=… ${0##*/}"
 }

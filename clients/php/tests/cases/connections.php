@@ -55,7 +55,7 @@ test('a new connection takes up the TLS session of the last', static function ()
         $gembok->encrypt('x');
         $gembok->disconnect($forget);
     }
-    $bytes = $relay->end();
+    $bytes = $relay->end(5);
     same(5, count($bytes));
     // A resumed handshake has no certificate in it, some 500 bytes.
     foreach ([0 => false, 1 => true, 2 => true, 3 => false, 4 => true] as $at => $isResumed) {
@@ -113,24 +113,29 @@ test('after fork the parent goes on, also where it disconnected before', static 
     same('x', $gembok->decrypt($gembok->encrypt('x')));
 });
 
-test('429 is waited for where it fits the deadline', static function (): void {
-    $file = World::limitedKey('one-per-s', '--requests-per-s', '1', '--requests-burst', '1');
-    $gembok = World::client(['api_key_file' => $file]);
-    $gembok->encrypt('x');
-    $took = elapsed(static fn () => $gembok->encrypt('x'));
-    holds($took > 700 && $took < 2900, "it took $took ms");
+/** A client that may have so many fields at once and one a second, and a call that takes them all: the next has to wait for them. */
+$limited = static function (int $fields, int $deadlineMs): array {
+    $file = World::limitedKey("one-per-s-$fields", '--fields-per-s', '1', '--fields-burst', (string) $fields);
+    $gembok = World::client(['api_key_file' => $file, 'deadline_ms' => $deadlineMs]);
+    return [$gembok, array_fill(0, $fields, ['plaintext' => 'x'])];
+};
+
+test('429 is waited for where it fits the deadline', static function () use ($limited): void {
+    [$gembok, $all] = $limited(6, 60000);
+    $gembok->encryptMany($all);
+    $took = elapsed(static fn () => $gembok->encryptMany($all));
+    holds($took > 2000 && $took < 30000, "it took $took ms");
 });
 
-test('429 is told where it does not fit', static function (): void {
-    $gembok = World::client(['api_key_file' => World::$folder . '/one-per-s', 'deadline_ms' => 500]);
-    $took = elapsed(static function () use ($gembok): void {
-        $thrown = refuses('Limited', 'requests-limited', static function () use ($gembok): void {
-            $gembok->encrypt('x');
-            $gembok->encrypt('x');
-        });
-        same([429, 1], [$thrown->getStatus(), $thrown->retryAfter()]);
+test('429 is told where it does not fit', static function () use ($limited): void {
+    [$gembok, $all] = $limited(60, 20000);
+    $gembok->encryptMany($all);
+    $took = elapsed(static function () use ($gembok, $all): void {
+        $thrown = refuses('Limited', 'fields-limited', static fn () => $gembok->encryptMany($all));
+        same(429, $thrown->getStatus());
+        holds($thrown->retryAfter() > 20 && $thrown->retryAfter() <= 60, "to come again after {$thrown->retryAfter()} s");
     });
-    holds($took < 1000, "it took $took ms");
+    holds($took < 15000, "it took $took ms");
 });
 
 test('a page of 250 values is one quick round trip on a kept connection', static function (): void {
@@ -142,5 +147,5 @@ test('a page of 250 values is one quick round trip on a kept connection', static
     }
     sort($times);
     // benches/php measures it; this only notices when something has gone badly wrong.
-    holds($times[10] < 1000, "the median is {$times[10]} ms");
+    holds($times[10] < 5000, "the median is {$times[10]} ms");
 });

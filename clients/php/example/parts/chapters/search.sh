@@ -34,7 +34,9 @@ chapter_search() {
 
   # All pages on the disk, and the logs of changes beside them.
   sql "SET GLOBAL innodb_max_dirty_pages_pct = 0; FLUSH TABLES"
-  sleep 1
+  local tries
+  for ((tries = 0; tries < 600 && $(dirty_pages) > 0; tries++)); do sleep 0.1; done
+  check 'the database has no page in memory alone' is "$(dirty_pages)" 0
   look_at_files "$notes" "the database's files" "$dir/mariadb"
   look_at_files "$notes" "the application's sessions and logs" "$dir/sessions" "$dir/log"
   look_at_files "$notes" "Gembok's own files" "$dir/gembok"
@@ -49,6 +51,8 @@ chapter_search() {
   check 'two who share a birthday: the envelopes differ' is \
     "$(sql "SELECT COUNT(DISTINCT tanggal_lahir) FROM absensi.karyawan WHERE rfid_tag IN ('${siti[rfid_tag]}', '${ayu[rfid_tag]}')")" 2
 }
+
+dirty_pages() { sql "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'" | cut -f 2; }
 
 # look_at_files NOTES WHAT DIRECTORY…
 look_at_files() {

@@ -7,6 +7,8 @@
  *   "hold"             syncs by other threads than the journal's wait until there is another word; that one waits is said
  *                      in a file of the same name with ".held" behind it
  *   "cut"              the process dies when it has emptied a token's file
+ *
+ * While the journal's thread is in such a sync, it is called "journal-in-disk": whoever looks sees it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -51,7 +53,7 @@ static int holds(const char *command) {
     ssize_t length = read(control, word, sizeof word);
     close(control);
     prctl(PR_GET_NAME, name);
-    return length == 4 && !memcmp(word, "hold", 4) && strcmp(name, "journal");
+    return length == 4 && !memcmp(word, "hold", 4) && strncmp(name, "journal", 7);
 }
 
 static void wait_while_held(const char *command) {
@@ -84,50 +86,68 @@ static int verdict(int fd, int is_sync) {
     return 0;
 }
 
-#define PASS(fd, is_sync)                  \
-    do {                                   \
-        int error = verdict(fd, is_sync);  \
-        if (error) {                       \
-            errno = error;                 \
-            return -1;                     \
-        }                                  \
+/* Whether this is the journal's thread, and from now on called otherwise. */
+static int is_seen_from_now(void) {
+    char name[16] = "";
+    prctl(PR_GET_NAME, name);
+    if (strcmp(name, "journal")) return 0;
+    prctl(PR_SET_NAME, "journal-in-disk");
+    return 1;
+}
+
+/* A sync by `next`, which is the real one. */
+static int synced(int fd, int (*next)(int)) {
+    int is_seen = is_seen_from_now();
+    int error = verdict(fd, 1);
+    int result = error ? -1 : next(fd);
+    if (!error) error = errno;
+    if (is_seen) prctl(PR_SET_NAME, "journal");
+    errno = error;
+    return result;
+}
+
+#define PASS(fd)                     \
+    do {                             \
+        int error = verdict(fd, 0);  \
+        if (error) {                 \
+            errno = error;           \
+            return -1;               \
+        }                            \
     } while (0)
 
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t at) {
-    PASS(fd, 0);
+    PASS(fd);
     return NEXT(pwrite)(fd, bytes, count, at);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
-    PASS(fd, 0);
+    PASS(fd);
     return NEXT(pwrite64)(fd, bytes, count, at);
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) {
-    PASS(fd, 0);
+    PASS(fd);
     return NEXT(write)(fd, bytes, count);
 }
 
 int ftruncate(int fd, off_t length) {
-    PASS(fd, 0);
+    PASS(fd);
     int result = NEXT(ftruncate)(fd, length);
     if (dies_when_cut(fd)) raise(SIGKILL);
     return result;
 }
 
 int ftruncate64(int fd, off64_t length) {
-    PASS(fd, 0);
+    PASS(fd);
     int result = NEXT(ftruncate64)(fd, length);
     if (dies_when_cut(fd)) raise(SIGKILL);
     return result;
 }
 
 int fdatasync(int fd) {
-    PASS(fd, 1);
-    return NEXT(fdatasync)(fd);
+    return synced(fd, NEXT(fdatasync));
 }
 
 int fsync(int fd) {
-    PASS(fd, 1);
-    return NEXT(fsync)(fd);
+    return synced(fd, NEXT(fsync));
 }
