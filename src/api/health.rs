@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::appliance::{Appliance, Health, Leave, Target};
 use crate::crypto::hex::to_hex;
-use crate::desk::answer::{ClockStatus, DestructionsStatus, KeysStatus};
+use crate::desk::answer::{ClockStatus, DestructionsStatus, KeysStatus, RecoveryUnderWay};
 use crate::domain::access::Act;
 use crate::domain::refusal::Refusal;
 
@@ -96,6 +96,7 @@ pub(super) async fn state(appliance: Arc<Appliance>, arrival: Arrival) -> Answer
                     "why": due.due.name(),
                 })).collect::<Vec<_>>(),
                 "destructions": health.destructions.map(DestructionsStatus::from),
+                "recoveries": health.recoveries.into_iter().map(RecoveryUnderWay::from).collect::<Vec<_>>(),
                 "expiring": expiring,
                 "ca": health.ca.map(|ca| json!({
                     "generation": ca.generation,

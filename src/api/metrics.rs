@@ -65,6 +65,8 @@ fn text(appliance: &Appliance) -> String {
         (health.strained_budgets.len(), health.strained_budgets.iter().filter(exhausted).count());
     gauge("gembok_budgets_strained", "Budgets of which four fifths are used.", strained as u64);
     gauge("gembok_budgets_exhausted", "Budgets that are used up.", exhausted as u64);
+    let help = "Recoveries under way that make an account the admin and can still be refused.";
+    gauge("gembok_recoveries", help, health.recoveries.len() as u64);
     if let Some(destructions) = &health.destructions {
         let help = "Key versions whose destruction is scheduled.";
         gauge("gembok_key_destructions", help, destructions.count as u64);

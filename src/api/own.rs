@@ -4,6 +4,7 @@
 //! PUT  /v1/password      { password, current?, totp? }   -> 204; every other session of the account has ended
 //! POST /v1/totp          { current?, totp? }             -> 201 { uri, recovery_codes }, shown once; counts once confirmed
 //! POST /v1/totp/confirm  { code }                        -> 204; sign-ins by password need a code from now on
+//! POST /v1/certificate   { csr, current?, totp? }        -> 201, the certificate: with a session `current` is demanded
 //! POST /v1/totp/remove   { code }                        -> 204; refused where an admin demands a second factor
 //! ```
 //!
@@ -20,16 +21,20 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::appliance::{Appliance, Operational, SecondFactor, ShownAgain, SignedIn, Stop};
+use crate::desk::answer::Issued;
+use crate::domain::limits::RENEWAL_BODY_BYTES_MAX;
 use crate::domain::refusal::Refusal;
 use crate::domain::timestamp::Now;
 
 use super::credentials::Arrival;
 use super::line::hop;
 use super::request::parse;
+use super::session::BODY_BYTES_MAX;
 
 /// A route, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Own {
+    Certificate,
     Password,
     Enrol,
     Confirm,
@@ -53,6 +58,14 @@ struct Enrolment {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct NewCertificate {
+    csr: String,
+    current: Option<String>,
+    totp: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct OneCode {
     code: String,
 }
@@ -61,6 +74,7 @@ impl Own {
     /// The route at a whole path without a slash at its end.
     pub(super) fn of(path: &str) -> Option<Self> {
         match path {
+            "/v1/certificate" => Some(Self::Certificate),
             "/v1/password" => Some(Self::Password),
             "/v1/totp" => Some(Self::Enrol),
             "/v1/totp/confirm" => Some(Self::Confirm),
@@ -73,7 +87,15 @@ impl Own {
     pub(super) const fn method(self) -> &'static str {
         match self {
             Self::Password => "PUT",
-            Self::Enrol | Self::Confirm | Self::Remove => "POST",
+            Self::Certificate | Self::Enrol | Self::Confirm | Self::Remove => "POST",
+        }
+    }
+
+    /// Bytes that its body may have.
+    pub(super) const fn body_bytes_max(self) -> usize {
+        match self {
+            Self::Certificate => RENEWAL_BODY_BYTES_MAX,
+            Self::Password | Self::Enrol | Self::Confirm | Self::Remove => BODY_BYTES_MAX,
         }
     }
 
@@ -85,6 +107,22 @@ impl Own {
         body: &Bytes,
     ) -> Result<Option<(StatusCode, Value)>, Refusal> {
         match self {
+            Self::Certificate => {
+                let NewCertificate { csr, current, totp } = parse(body)?;
+                let shown = again(current, totp);
+                let issue = move |operational: &Operational, signed_in: &SignedIn, now| {
+                    operational.issue_own_certificate(signed_in, &shown, &csr, now)
+                };
+                let issued = Issued::from(as_signed_in(appliance, arrival, issue).await?);
+                let Issued { certificate_pem, ca_pem, spki, not_after } = issued;
+                let value = json!({
+                    "certificate_pem": certificate_pem,
+                    "ca_pem": ca_pem,
+                    "spki": spki,
+                    "not_after": not_after,
+                });
+                Ok(Some((StatusCode::CREATED, value)))
+            }
             Self::Password => {
                 let NewPassword { password, current, totp } = parse(body)?;
                 let (password, shown) = (Zeroizing::new(password), again(current, totp));

@@ -142,6 +142,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::ProjectRetired
         | Code::NetworkDenied
         | Code::Forbidden
+        | Code::PasswordNotShown
         | Code::NotASecondPerson
         | Code::UseTheControlPlane
         | Code::PolicyDenied
@@ -160,6 +161,7 @@ pub(super) const fn status(code: Code) -> StatusCode {
         | Code::KeyNotSealing
         | Code::KeyExhausted
         | Code::AlreadyExists
+        | Code::KeyTaken
         | Code::Conflict
         | Code::LastAdmin
         | Code::ApprovalEnded

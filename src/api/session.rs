@@ -31,7 +31,7 @@ use super::request::parse;
 use super::{Answer, Incoming, body, problem};
 
 /// Bytes of a body: a name and a password.
-const BODY_BYTES_MAX: usize = 4_096;
+pub(super) const BODY_BYTES_MAX: usize = 4_096;
 
 /// A route, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ async fn sign_in(
 ) -> Result<Shown, Refusal> {
     let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
     appliance.unlocked()?;
-    let SignIn { name, password, totp } = parse(&read(body, is_json, arrival).await?)?;
+    let SignIn { name, password, totp } = parse(&read(body, is_json, arrival, BODY_BYTES_MAX).await?)?;
     let given = PasswordShown { name, password: Zeroizing::new(password), code: totp.map(Zeroizing::new) };
     let operational = appliance.unlocked()?;
     let begun = hop(move || operational.begin(&given, &peer, operational.now())).await?;
@@ -166,7 +166,7 @@ async fn reset(
 ) -> Result<Shown, Refusal> {
     let peer = arrival.peer.clone().ok_or(Code::CertificateMissing)?;
     appliance.unlocked()?;
-    let Reset { token, password } = parse(&read(body, is_json, arrival).await?)?;
+    let Reset { token, password } = parse(&read(body, is_json, arrival, BODY_BYTES_MAX).await?)?;
     let (token, password) = (Zeroizing::new(token), Zeroizing::new(password));
     let operational = appliance.unlocked()?;
     let used = hop(move || operational.use_link(&token, &password, &peer, operational.now())).await?;
@@ -186,7 +186,7 @@ async fn change_own(
     appliance.unlocked()?;
     // Who shows nothing is told so before the body is read.
     arrival.proof()?;
-    let body = read(body, is_json, arrival).await?;
+    let body = read(body, is_json, arrival, own.body_bytes_max()).await?;
     own.perform(appliance, arrival, &body).await
 }
 
@@ -196,12 +196,17 @@ fn shown(status: StatusCode, value: &Value) -> Answer {
 }
 
 /// A body of JSON.
-async fn read(body: &mut Incoming, is_json: bool, arrival: &Arrival) -> Result<Bytes, Refusal> {
+async fn read(
+    body: &mut Incoming,
+    is_json: bool,
+    arrival: &Arrival,
+    bytes_max: usize,
+) -> Result<Bytes, Refusal> {
     if !is_json {
         let detail = "Send the body as application/json, and say so in Content-Type.";
         return Err(Refusal::new(Code::BadRequest).detail(detail));
     }
-    body::read(body, arrival.content_length, BODY_BYTES_MAX).await
+    body::read(body, arrival.content_length, bytes_max).await
 }
 
 fn line(session: SessionView) -> Value {

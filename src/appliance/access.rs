@@ -164,6 +164,8 @@ impl Operational {
                 Target::Session(id) if !sees(Act::UserList, &On::Appliance) => {
                     not_found("session", &id.to_string())
                 }
+                // Of itself everybody may know.
+                Target::User(name) if name == signed_in.who().0 => stop,
                 Target::Account(_) | Target::User(_) | Target::Certificate(_) | Target::ApiKey(_)
                     if !sees(Act::UserList, &On::Appliance) =>
                 {

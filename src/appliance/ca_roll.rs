@@ -186,8 +186,10 @@ impl Operational {
             let detail = "No roll is under way: begin one with gembok certificate roll-ca start.";
             return Err(Refusal::new(Code::CaRollState).detail(detail).into());
         };
+        let mut left_users = 0;
         self.withdraw(now, |batch| {
             let live = self.counting_of(old.generation, now.time)?;
+            left_users = live.iter().filter(|(_, _, certificate)| certificate.user.is_some()).count();
             if !live.is_empty() && !force {
                 let detail = format!("{} certificates of the old CA count still.", live.len());
                 return Err(Refusal::new(Code::CaInUse).detail(detail).into());
@@ -209,6 +211,13 @@ impl Operational {
         })?;
         self.pki.set_authorities(Authorities { current: before.current.clone(), retiring: None });
         tracing::info!(generation = old.generation, "the old CA is trusted no more");
+        if left_users > 0 {
+            tracing::warn!(
+                certificates = left_users,
+                "users' certificates went with the old CA: an account with no other is unconfirmed by the next one that is issued to \
+                 it; appoint an officer before, who confirms them, and issue anew what was issued earlier"
+            );
+        }
         self.renew_server_certificate(now);
         self.publish_authorities(now)?;
         self.destroy_condemned_keys(actor, now);

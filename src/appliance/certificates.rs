@@ -52,6 +52,8 @@ pub struct CertificateView {
     pub renewed_from: Option<String>,
     /// Which generation of our CA signed it; none where an outside one did.
     pub generation: Option<u32>,
+    /// Whether it, or what it was renewed from, was asked for with a password, and ends with that.
+    pub is_by_password: bool,
 }
 
 impl Operational {
@@ -207,10 +209,11 @@ impl CertificateView {
             (_, Some(id)) => Identity::User(id.uuid()).to_uri(),
             (None, None) => String::new(),
         };
-        let Certificate { not_after, revoked, renewed_from, .. } = *certificate;
+        let Certificate { not_after, revoked, renewed_from, by_password, .. } = *certificate;
         let renewed_from = renewed_from.map(|spki| to_hex(&spki));
         let generation = (certificate.issuer() != OUTSIDE).then(|| certificate.issuer());
-        Self { spki: to_hex(spki), identity, not_after, revoked, renewed_from, generation }
+        let is_by_password = by_password.is_some();
+        Self { spki: to_hex(spki), identity, not_after, revoked, renewed_from, generation, is_by_password }
     }
 }
 
@@ -286,6 +289,7 @@ pub(super) fn enrolment(identity: Identity, signed: &Signed) -> Certificate {
         revoked: None,
         renewed_from: None,
         issuer: (signed.generation > 1).then_some(signed.generation),
+        by_password: None,
     }
 }
 
@@ -301,9 +305,7 @@ pub(super) fn enrol(batch: Batch, signed: &Signed, certificate: &Certificate) ->
 /// In a change that enrols a key, what is there already is the key.
 pub(super) fn key_is_taken(stop: Stop) -> Stop {
     match stop {
-        Stop::Refused(refusal) if refusal.code == Code::AlreadyExists => refusal
-            .detail("The public key is or was enrolled here; make a new key and a signing request over it.")
-            .into(),
+        Stop::Refused(refusal) if refusal.code == Code::AlreadyExists => Code::KeyTaken.into(),
         other => other,
     }
 }

@@ -13,6 +13,7 @@ use super::destructions::DestructionsHealth;
 use super::disk_reserve::DiskSpace;
 use super::key_turns::DueKey;
 use super::keys_health::KeysHealth;
+use super::recovery::RecoveryUnderWay;
 use super::spending::Standing;
 use super::wear::WornKey;
 use super::witness::WitnessHealth;
@@ -81,6 +82,8 @@ pub struct Health {
     pub due_keys: Vec<DueKey>,
     /// Key versions whose destruction is scheduled.
     pub destructions: Option<DestructionsHealth>,
+    /// Recoveries that can still be refused.
+    pub recoveries: Vec<RecoveryUnderWay>,
     /// When certificates and the CRL end, our own and the newest of each client.
     pub expiries: Vec<Expiry>,
     /// Which CA signs, and how many certificates hang on one that is on its way out.
@@ -181,6 +184,7 @@ impl Appliance {
             keys: None,
             due_keys: Vec::new(),
             destructions: None,
+            recoveries: Vec::new(),
             expiries: self.expiries(),
             ca: None,
             kept_file: kept_damaged(&self.settings.store_path()).map(|path| path.display().to_string()),
@@ -201,6 +205,10 @@ impl Appliance {
                 health.keys = Some(operational.keys_health());
                 health.due_keys = operational.due_keys();
                 health.destructions = Some(operational.destructions_health());
+                match operational.recoveries() {
+                    Ok(recoveries) => health.recoveries = recoveries,
+                    Err(stop) => tracing::error!(%stop, "nobody knows whether a recovery is under way"),
+                }
                 health.ca = operational.ca().ok();
                 health.token = Some(TokenHealth {
                     serial: operational.token.serial().to_owned(),

@@ -139,6 +139,7 @@ fn read(identity: Identity, pem_text: &str, now: Timestamp) -> Result<([u8; 32],
         revoked: None,
         renewed_from: None,
         issuer: Some(OUTSIDE),
+        by_password: None,
     };
     Ok((Sha256::digest(certificate.public_key().raw).into(), enrolled))
 }

@@ -28,6 +28,13 @@ use super::listed::Listed;
 use super::operational::Operational;
 use super::refused::RefusedAct;
 use super::reset::SecondFactor;
+use super::target::Target;
+
+/// The acts, as records call them, refused ones, too.
+const CHANGE_PASSWORD: &str = "user.change-password";
+const ENROL_TOTP: &str = "user.enrol-totp";
+const CONFIRM_TOTP: &str = "user.confirm-totp";
+const REMOVE_TOTP: &str = "user.remove-totp";
 
 /// What somebody shows again who is signed in already.
 pub struct ShownAgain {
@@ -38,10 +45,11 @@ pub struct ShownAgain {
 }
 
 /// The hash of a password that was right when it was shown; none where there was none.
-struct Proved(Option<PasswordHash>);
+pub(super) struct Proved(Option<PasswordHash>);
 
 impl Operational {
-    /// Sets the own password. Every other session of the account ends, and its one-time link. Blocks, and takes its time.
+    /// Sets the own password. Every other session of the account ends, and its one-time link, and every certificate that was asked
+    /// for with a password but the one that is shown. Blocks, and takes its time.
     ///
     /// # Errors
     /// `weak-password`, `bad-request` where something is not shown, `sign-in-failed`, `authentication-limited`, `sign-ins-busy`.
@@ -53,7 +61,7 @@ impl Operational {
         now: Now,
     ) -> Result<(), Stop> {
         check_password(password, signed_in.who().0)?;
-        self.held_to_limits(signed_in, now, || {
+        let ended = self.held_to_limits(signed_in, CHANGE_PASSWORD, now, || {
             let proved = self.prove_current(signed_in, shown)?;
             let salt: [u8; SALT_LEN] = random::bytes()?;
             let hash = self.hashing.hash(password, &salt, Cost::PRESENT)?;
@@ -73,6 +81,8 @@ impl Operational {
                 (credentials.link, credentials.pending) = (None, None);
                 let batch = kept(batch, &user, &credentials);
                 let batch = self.end_other_sessions_of(batch, user.id, signed_in.session())?;
+                let (batch, ended) =
+                    self.end_certificates_by_password(batch, user.id, Some(signed_in), now)?;
                 // Whoever sets the first password of an account that waits for confirmation may be whoever had the credential in
                 // hand: with that the password goes, too, where another takes its place.
                 let batch = if is_first && user.unconfirmed.is_some() {
@@ -81,11 +91,13 @@ impl Operational {
                 } else {
                     batch
                 };
-                let audit =
-                    audit(signed_in, "user.change-password", &user, now).with("second-factor", factor);
-                Ok((batch, audit, ()))
+                let audit = audit(signed_in, CHANGE_PASSWORD, &user, now)
+                    .with("second-factor", factor)
+                    .with("certificates-revoked", ended.len());
+                Ok((batch, audit, ended))
             })
-        })
+        })?;
+        self.publish_revocations(&ended, now)
     }
 
     /// Makes a second factor, which counts once a code of it was shown; the one there is counts until then. Blocks, and takes
@@ -99,14 +111,14 @@ impl Operational {
         shown: &ShownAgain,
         now: Now,
     ) -> Result<SecondFactor, Stop> {
-        self.held_to_limits(signed_in, now, || {
+        self.held_to_limits(signed_in, ENROL_TOTP, now, || {
             let proved = self.prove_current(signed_in, shown)?;
             self.change(now, |batch| {
                 let (user, mut credentials) = self.account_of(signed_in)?;
                 let factor = credentials.take_shown(&proved, shown, now)?;
                 let (made, to_show) = SecondFactor::make(user.name.as_str(), now)?;
                 credentials.pending = Some(made);
-                let audit = audit(signed_in, "user.enrol-totp", &user, now).with("second-factor", factor);
+                let audit = audit(signed_in, ENROL_TOTP, &user, now).with("second-factor", factor);
                 Ok((kept(batch, &user, &credentials), audit, to_show))
             })
         })
@@ -117,7 +129,7 @@ impl Operational {
     /// # Errors
     /// `conflict` where none waits for it, `sign-in-failed`, `authentication-limited`.
     pub fn confirm_totp(&self, signed_in: &SignedIn, code: &str, now: Now) -> Result<(), Stop> {
-        self.held_to_limits(signed_in, now, || {
+        self.held_to_limits(signed_in, CONFIRM_TOTP, now, || {
             self.change(now, |batch| {
                 let (user, mut credentials) = self.account_of(signed_in)?;
                 let unconfirmed =
@@ -130,7 +142,7 @@ impl Operational {
                 let step = secret.step_of(code, now.time.seconds(), waiting.last_step);
                 let last_step = step.ok_or(Code::SignInFailed)?;
                 credentials.totp = Some(StoredTotp { last_step, is_confirmed: true, ..waiting });
-                let audit = audit(signed_in, "user.confirm-totp", &user, now);
+                let audit = audit(signed_in, CONFIRM_TOTP, &user, now);
                 Ok((kept(batch, &user, &credentials), audit, ()))
             })
         })
@@ -141,7 +153,7 @@ impl Operational {
     /// # Errors
     /// `conflict` where there is none, or where one is demanded; `sign-in-failed`, `authentication-limited`.
     pub fn remove_totp(&self, signed_in: &SignedIn, code: &str, now: Now) -> Result<(), Stop> {
-        self.held_to_limits(signed_in, now, || {
+        self.held_to_limits(signed_in, REMOVE_TOTP, now, || {
             self.change(now, |batch| {
                 let (user, mut credentials) = self.account_of(signed_in)?;
                 if credentials.totp_enforced.is_some() {
@@ -154,38 +166,41 @@ impl Operational {
                 }
                 let factor = credentials.take_factor(Some(code), now)?;
                 (credentials.totp, credentials.pending) = (None, None);
-                let audit = audit(signed_in, "user.remove-totp", &user, now).with("second-factor", factor);
+                let audit = audit(signed_in, REMOVE_TOTP, &user, now).with("second-factor", factor);
                 Ok((kept(batch, &user, &credentials), audit, ()))
             })
         })
     }
 
-    /// Holds whoever shows something wrong to the limits of a sign-in, by the same name and address.
-    fn held_to_limits<T>(
+    /// Holds whoever shows something wrong to the limits of a sign-in, by the same name and address. What is refused leaves its
+    /// record, as the act that it was: a stolen session is looked for there.
+    pub(super) fn held_to_limits<T>(
         &self,
         signed_in: &SignedIn,
+        tried: &'static str,
         now: Now,
         act: impl FnOnce() -> Result<T, Stop>,
     ) -> Result<T, Stop> {
         let parties = [Failing::user(signed_in.who().0), Failing::address(signed_in.address())];
         self.failures.check_all(&parties, now.instant)?;
-        act().map_err(|stop| match stop {
-            Stop::Refused(refusal) if refusal.code == Code::SignInFailed => {
-                let refused = RefusedAct {
-                    actor: signed_in.actor().to_string(),
-                    act: "session.begin".into(),
-                    on: None,
-                    address: Some(signed_in.address()),
-                    code: refusal.code,
-                };
-                self.record_refused(refused, now);
-                self.failures.count_all(&parties, refusal.code, now.instant).into()
+        act().map_err(|stop| {
+            let Stop::Refused(refusal) = &stop else { return stop };
+            let refused = RefusedAct {
+                actor: signed_in.actor().to_string(),
+                act: tried.into(),
+                on: Some(Target::User(signed_in.who().0.to_owned()).to_string()),
+                address: Some(signed_in.address()),
+                code: refusal.code,
+            };
+            self.record_refused(refused, now);
+            if refusal.code == Code::SignInFailed {
+                return self.failures.count_all(&parties, refusal.code, now.instant).into();
             }
-            other => other,
+            stop
         })
     }
 
-    fn prove_current(&self, signed_in: &SignedIn, shown: &ShownAgain) -> Result<Proved, Stop> {
+    pub(super) fn prove_current(&self, signed_in: &SignedIn, shown: &ShownAgain) -> Result<Proved, Stop> {
         let (_, credentials) = self.account_of(signed_in)?;
         if credentials.second_factor().is_some() && shown.code.is_none() {
             return Err(missing("Send a code of the second factor, too, as totp."));
@@ -198,7 +213,7 @@ impl Operational {
     }
 
     /// The account of somebody who is still signed in.
-    fn account_of(&self, signed_in: &SignedIn) -> Result<(User, Credentials), Stop> {
+    pub(super) fn account_of(&self, signed_in: &SignedIn) -> Result<(User, Credentials), Stop> {
         match signed_in.by() {
             SignedBy::Session(digest) => {
                 self.read::<Session>(Table::Sessions, &digest)?.ok_or(Code::SessionEnded)?;
@@ -227,7 +242,12 @@ impl Operational {
 impl Credentials {
     /// Takes what was shown, within the change that it permits: what was proved has to be what is there when it counts. Says which
     /// second factor it was.
-    fn take_shown(&mut self, proved: &Proved, shown: &ShownAgain, now: Now) -> Result<&'static str, Stop> {
+    pub(super) fn take_shown(
+        &mut self,
+        proved: &Proved,
+        shown: &ShownAgain,
+        now: Now,
+    ) -> Result<&'static str, Stop> {
         let is_same = match (&self.password, &proved.0) {
             (None, None) => true,
             (Some(stored), Some(hash)) => hash.is(&stored.hash),

@@ -65,6 +65,7 @@ impl First {
             handed_over: None,
             handed_certificate: None,
             handed_password: None,
+            role_since: None,
         })
     }
 }

@@ -127,7 +127,8 @@ impl Operational {
         })
     }
 
-    /// Uses a link: sets the password and ends every session of the account. Blocks, and takes its time.
+    /// Uses a link: sets the password, and ends every session of the account and every certificate that was asked for with a
+    /// password. Blocks, and takes its time.
     ///
     /// # Errors
     /// `link-ended`; `weak-password`, `too-many-approvals` (the link stays good); `authentication-limited`, `sign-ins-busy`.
@@ -156,7 +157,7 @@ impl Operational {
         check_password(password, user.name.as_str())?;
         let salt: [u8; SALT_LEN] = random::bytes()?;
         let hash = self.hashing.hash(password, &salt, Cost::PRESENT)?;
-        self.withdraw(now, |batch| {
+        let (done, ended) = self.withdraw(now, |batch| {
             let (user, mut credentials) = self.account_of_link(&digest, now)?;
             let link = credentials.link.take().ok_or(Code::LinkEnded)?;
             let is_taken_over = !link.is_seconded && self.is_taken_over(&user, link.maker)?;
@@ -181,9 +182,11 @@ impl Operational {
             });
             let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
             let batch = self.end_sessions_of(batch, user.id)?;
+            let (batch, ended) = self.end_certificates_by_password(batch, user.id, None, now)?;
             let audit = AuditRecord::new(now.time, Actor::User(user.id), "user.set-password")
                 .with("id", user.id)
-                .with("by-link-of", &link.made_by);
+                .with("by-link-of", &link.made_by)
+                .with("certificates-revoked", ended.len());
             let name = user.name.to_string();
             let is_unconfirmed = is_taken_over || user.unconfirmed.is_some();
             let batch = if is_taken_over {
@@ -191,8 +194,10 @@ impl Operational {
             } else {
                 batch
             };
-            Ok((batch, audit, LinkUsed { user: name, second_factor, is_unconfirmed }))
-        })
+            Ok((batch, audit, (LinkUsed { user: name, second_factor, is_unconfirmed }, ended)))
+        })?;
+        self.publish_revocations(&ended, now)?;
+        Ok(done)
     }
 
     /// Whether a credential that `maker` had in hand, a user or the operator, makes somebody else of an account. The first one does

@@ -148,5 +148,6 @@ fn ended(now: Timestamp) -> Certificate {
         revoked: Some(now),
         renewed_from: None,
         issuer: None,
+        by_password: None,
     }
 }

@@ -6,7 +6,7 @@
 //! so that nobody is made one for the purpose; and that the account spoken of is still the one that was meant.
 
 use crate::domain::actor::Actor;
-use crate::domain::approval::{Approval, Kind, State};
+use crate::domain::approval::{Approval, Kind, OFFICER_SEASONS, State};
 use crate::domain::audit_record::{self, AuditRecord};
 use crate::domain::cbor;
 use crate::domain::id::{ApprovalId, ProjectId, UserId};
@@ -66,7 +66,12 @@ impl Operational {
             self.witness_withdrawal(now);
             self.follow(&version);
         }
-        self.approval_view(given, now.time)
+        let is_recovery = given.kind == Kind::Recovery;
+        let view = self.approval_view(given, now.time)?;
+        if is_recovery {
+            view.approval.warn_of_recovery(&view.subject);
+        }
+        Ok(view)
     }
 
     /// Why an approval could not be given by a user now, beside what the access policies say; none where it could.
@@ -111,6 +116,9 @@ impl Operational {
             return Err(ended("Whoever asked is no confirmed member of the project any more."));
         }
         self.check_standing(&approver, &approval)?;
+        if approval.kind == Kind::Recovery {
+            self.check_seasoned(&approver, now)?;
+        }
         let approval = approval.decide(State::Approved, actor, now);
         Ok(Seconded { approval, subject })
     }
@@ -145,8 +153,32 @@ impl Operational {
             }
             _ => return Err(no("An account of this role is not the second person for that.")),
         }
-        if approver.created >= approval.asked {
-            return Err(no("The second person's account has to be older than the request."));
+        if approver.appointed() >= approval.asked {
+            return Err(no("The second person's account, and its role, have to be older than the request."));
+        }
+        Ok(())
+    }
+
+    /// Whoever asks for a recovery appoints officers, too: where another was there before, one of a moment ago is no second person.
+    /// Where there is none, somebody has to be the first.
+    fn check_seasoned(&self, officer: &User, now: Timestamp) -> Result<(), Stop> {
+        if now.since(officer.appointed()) >= OFFICER_SEASONS {
+            return Ok(());
+        }
+        let mut is_there_another = false;
+        self.each_listed(Table::Users, &[], |_, row| {
+            let other = row.decode::<User>()?.sound();
+            is_there_another |= other.is_some_and(|other| {
+                other.role == Role::Officer
+                    && other.disabled.is_none()
+                    && other.appointed() < officer.appointed()
+            });
+            Ok(())
+        })?;
+        if is_there_another {
+            return Err(no(
+                "An officer decides about a recovery a day after it was appointed, where another was there before it.",
+            ));
         }
         Ok(())
     }

@@ -4,10 +4,15 @@
 use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use sha2::{Digest, Sha256};
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::error::X509Error;
 use x509_parser::oid_registry::OID_KEY_TYPE_EC_PUBLIC_KEY;
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
 
 use crate::domain::refusal::{Code, Refusal};
+
+/// Bits of an RSA key that is taken.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 
 /// The public key of a signing request, proved to belong to whoever made it. Everything else in the request is ignored.
 pub struct RequestedKey(Vec<u8>);
@@ -28,8 +33,22 @@ impl RequestedKey {
         if !rest.is_empty() {
             return Err(refuse("The signing request has bytes behind its end."));
         }
-        csr.verify_signature().map_err(|_| refuse("The signing request's own signature does not verify."))?;
         let key = &csr.certification_request_info.subject_pki;
+        // Before the signature: what verifies it refuses such keys, too, and would be told as a forgery.
+        if let Ok(PublicKey::RSA(rsa)) = key.parsed()
+            && !RSA_BITS.contains(&rsa.key_size())
+        {
+            let what = "The public key is RSA of too few or too many bits; make one of P-256, or RSA of 2048 to 8192 bits.";
+            return Err(refuse(what));
+        }
+        csr.verify_signature().map_err(|error| {
+            refuse(match error {
+                X509Error::SignatureUnsupportedAlgorithm => {
+                    "The signing request is signed in a way that is not taken; make a key of P-256 or P-384 and sign with SHA-256 or SHA-384."
+                }
+                _ => "The signing request's own signature does not verify.",
+            })
+        })?;
         if !is_canonical(key) {
             let what = "The public key is not in its usual encoding; make one of P-256 or P-384 with an uncompressed point.";
             return Err(refuse(what));

@@ -51,6 +51,7 @@ impl Operational {
             handed_over: None,
             handed_certificate: None,
             handed_password: None,
+            role_since: None,
         };
         self.change(now, |batch| {
             let batch = self.name(batch, Table::Users, &[0; 16], &user.name, id.as_bytes());
@@ -122,7 +123,7 @@ impl Operational {
                 .with("from", user.role)
                 .with("to", role);
             let batch = self.end_sessions_of(batch, user.id)?;
-            let changed = User { role, ..user };
+            let changed = User { role, role_since: Some(now.time), ..user };
             Ok(Some((batch.put(Table::Users, changed.id.as_bytes(), cbor::encode(&changed)), audit)))
         })
     }

@@ -9,11 +9,13 @@ use clap::Args;
 
 use crate::desk::answer::{Answer, Done, Issued, Listed, MadeApiKey, Page};
 use crate::desk::request::{self, Request};
+use crate::domain::refusal::Code;
 
 use super::bundle::{Bundle, Url};
 use super::client::Answered;
 use super::error::CliError;
 use super::files::{MadeKey, NewFile, NewKey, keep_ca, make_directory};
+use super::own::own_certificate;
 use super::p12::{Passphrase, pack};
 use super::run::{Session, print};
 use super::say_answer as say;
@@ -26,7 +28,7 @@ pub(super) struct NewCertificate {
     project: Option<String>,
     #[arg(long, requires = "project", required_unless_present = "user")]
     endpoint: Option<String>,
-    /// A user of the control plane, such as the admin
+    /// A user of the control plane, such as the admin; whoever is signed in by password is asked for it again, for its own
     #[arg(long, conflicts_with_all = ["project", "endpoint"], value_name = "NAME")]
     user: Option<String>,
     /// Where client.pem (a user's: user.pem) and ca.pem go, and client.key unless there is a signing request
@@ -128,7 +130,7 @@ impl Session {
         };
         // Another's, or the one that still counts, is not to be lost: found out before anything is issued.
         let file = NewFile::reserve_open(&out.join(format!("{name}.pem")))?;
-        let answered = self.ask(&holder.request(csr))?;
+        let answered = self.ask_certificate(holder, csr)?;
         let made_here = key.is_some();
         if let Some(key) = key {
             key.keep();
@@ -206,7 +208,7 @@ impl Session {
         let passphrase = passphrase_file.map_or_else(Passphrase::make, Passphrase::read)?;
         let file = NewFile::reserve(path)?;
         let key = MadeKey::make()?;
-        let answered = self.ask(&holder.request(key.csr.clone()))?;
+        let answered = self.ask_certificate(holder, key.csr.clone())?;
         let issued = issued(&answered)?;
         let filled = pack(holder.name(), issued, &key, &passphrase).and_then(|packed| file.fill(&packed));
         if let Err(error) = filled {
@@ -218,6 +220,22 @@ impl Session {
         match passphrase_file {
             Some(_) => Ok(()),
             None => print(&passphrase.told()),
+        }
+    }
+
+    /// Whoever is signed in by password is asked for it again, where the certificate is its own.
+    fn ask_certificate(&self, holder: &Holder, csr: String) -> Result<Answered<Done>, CliError> {
+        let (Holder::User(_), Some(control)) = (holder, self.client.control()) else {
+            return self.ask(&holder.request(csr));
+        };
+        let answered = self.client.ask(&holder.request(csr.clone()))?;
+        match &answered.answer {
+            Answer::Refused(refused) if refused.code == Code::PasswordNotShown.as_str() => {
+                let answer = Answer::Done(Done::CertificateIssued(own_certificate(control, &csr)?));
+                let line = serde_json::to_string(&answer).map_err(|_| CliError::Answer)?.into();
+                self.done(Answered { line, answer })
+            }
+            _ => self.done(answered),
         }
     }
 

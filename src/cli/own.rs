@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::api::control::Way;
 use crate::config::{SecretFileError, read_secret};
+use crate::desk::answer::Issued;
 use crate::domain::refusal::Code;
 
 use super::control::Control;
@@ -128,6 +129,26 @@ fn change_password(control: &Control) -> Result<(), CliError> {
     let sent = Sent { name: None, current: some(&current), password: &new, totp: some(&code) };
     let token = token.as_ref().map(|token| token.as_str());
     exchange(control, "PUT", "/v1/password", Some(&sent), token).map(drop)
+}
+
+/// A certificate of one's own, for a session: the password is asked for again.
+pub(super) fn own_certificate(control: &Control, csr: &str) -> Result<Issued, CliError> {
+    #[derive(Serialize)]
+    struct Wanted<'a> {
+        csr: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        current: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        totp: Option<&'a str>,
+    }
+    let token = control.token()?;
+    let mut secrets = Secrets::begin();
+    let current = secrets.ask("password: ")?;
+    let code = secrets.ask("code of the second factor (Enter where there is none): ")?;
+    let sent = Wanted { csr, current: some(&current), totp: some(&code) };
+    let token = token.as_ref().map(|token| token.as_str());
+    let body = exchange(control, "POST", "/v1/certificate", Some(&sent), token)?;
+    serde_json::from_slice(&body).map_err(|_| CliError::Answer)
 }
 
 /// The token of the session beside a profile.

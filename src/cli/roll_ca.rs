@@ -13,7 +13,8 @@ pub(super) enum RollCa {
     Start,
     /// Trust the old CA no more and destroy its key in the token; refused while certificates of it count
     Finish {
-        /// Though some do: they are revoked
+        /// Though some do: they are revoked. Users who come in by none other wait for confirmation with the next that they are issued:
+        /// where officers are among them, appoint another before (gembok user create --role officer), and issue anew after
         #[arg(long)]
         force: bool,
     },

@@ -146,7 +146,12 @@ pub(super) struct Session {
 impl Session {
     /// Asks for something to be done. The raw answer is printed even when it is a no.
     pub(super) fn ask(&self, request: &Request) -> Result<Answered<Done>, CliError> {
-        let Answered { line, answer } = self.client.ask(request)?;
+        self.done(self.client.ask(request)?)
+    }
+
+    /// What was asked, done.
+    pub(super) fn done(&self, answered: Answered<Answer>) -> Result<Answered<Done>, CliError> {
+        let Answered { line, answer } = answered;
         let no = match answer {
             Answer::Done(done) => return Ok(Answered { line, answer: done }),
             Answer::Refused(refused) => CliError::Refused(refused),

@@ -25,6 +25,7 @@ pub(super) mod fixed {
         ENDED "ended" "sudah berakhir";
         ENDS "ends" "berakhir";
         POLICYS "policy's" "kebijakan";
+        A_PASSWORD "a password" "kata sandi";
         OUTSIDE "outside" "CA luar";
         REVOKED_BEFORE "done: it was revoked before" "selesai: sudah dicabut sebelumnya";
         UNLOCKED "unlocked" "terbuka";
@@ -155,6 +156,12 @@ sentences! {
         "sampai {until}; {left} sertifikat masih bergantung pada CA lama";
     days_left(days) ", {days} days left" ", tersisa {days} hari";
     revoked(spki) "revoked       {spki}" "dicabut       {spki}";
+    recovery_asked(user, asked, approval)
+        "{user} is to become the admin, asked at {asked}, once an officer approves it; gembok approval refuse {approval} stops it"
+        "{user} akan menjadi admin, diminta pada {asked}, bila petugas menyetujuinya; gembok approval refuse {approval} menghentikannya";
+    recovery_approved(user, until, approval)
+        "{user} is to become the admin, approved; an admin holds it up until {until}, and gembok approval refuse {approval} stops it"
+        "{user} akan menjadi admin, sudah disetujui; admin menahannya sampai {until}, dan gembok approval refuse {approval} menghentikannya";
     counts_descendant(spki) "STILL COUNTS  {spki}, renewed from it; revoke it too unless you know who holds it"
         "MASIH BERLAKU {spki}, hasil pembaruannya; cabut juga, kecuali Anda tahu siapa pemegangnya";
     counts_ancestor(spki) "STILL COUNTS  {spki}, the one it was renewed from; revoke it if that was not its owner"

@@ -219,6 +219,14 @@ fn status(how: &Status) -> String {
     for (name, value) in how.destructions.iter().flat_map(keys::destructions) {
         line(name, value);
     }
+    for under_way in &how.recoveries {
+        let (user, asked, approval) = (&under_way.user, &under_way.asked, &under_way.approval);
+        let said = match &under_way.held_until {
+            Some(until) => say::recovery_approved(user, until, approval),
+            None => say::recovery_asked(user, asked, approval),
+        };
+        line(heads::RECOVERY, said.into());
+    }
     if let Some(old) = how.ca.as_ref().and_then(|ca| ca.retiring.as_ref()) {
         let (until, left) = (&old.until, old.certificates);
         line(heads::CA_ROLL, say::rolling(until, left).into());
@@ -353,15 +361,20 @@ pub(super) fn certificates<'a>(listed: impl IntoIterator<Item = Line<'a, Certifi
         heads::RENEWED_FROM,
         heads::SIGNED_BY,
     ]);
-    table.rows(listed, |Certificate { spki, identity, not_after, revoked, renewed_from, generation }| {
+    table.rows(listed, |line| {
+        let Certificate { spki, identity, not_after, revoked, renewed_from, generation, by_password } = line;
         // Enough to find it in the column before.
-        let from = renewed_from.as_deref().and_then(|spki| spki.get(..16)).unwrap_or_default();
+        let from = renewed_from.as_deref().and_then(|spki| spki.get(..16));
+        let from = from.map_or_else(
+            || if *by_password { fixed::A_PASSWORD.to_string() } else { String::new() },
+            str::to_owned,
+        );
         [
             identity.clone(),
             not_after.clone(),
             revoked.clone().unwrap_or_default(),
             spki.clone(),
-            from.to_owned(),
+            from,
             generation.map_or_else(|| fixed::OUTSIDE.to_string(), |generation| format!("CA {generation}")),
         ]
     });

@@ -20,7 +20,7 @@ pub use super::people::{Account, AccountShown, Explained, MemberLine, Members, R
 pub use super::session::{Link, SessionLine};
 pub use super::statistics::StatisticsTable;
 pub use super::status_answer::{
-    DueKey, Expiring, JournalStatus, Status, TokenStatus, WitnessStatus, WornKey,
+    DueKey, Expiring, JournalStatus, RecoveryUnderWay, Status, TokenStatus, WitnessStatus, WornKey,
 };
 pub use super::subject::{FrozenLine, FrozenLines, SubjectChanged};
 

@@ -29,6 +29,14 @@ impl Asker {
         }
     }
 
+    /// Whoever signed in, where that is the user `name`.
+    pub(super) fn itself(&self, name: &str) -> Option<&SignedIn> {
+        match self {
+            Self::User(signed_in) if signed_in.who().0 == name => Some(signed_in),
+            Self::User(_) | Self::Local(_) => None,
+        }
+    }
+
     /// Leaves the record of an act that was refused, named by the first of `acts`.
     pub(super) fn record_refused(&self, appliance: &Appliance, acts: &[(Act, Target)], code: Code, now: Now) {
         let Some((act, on)) = acts.first() else { return };

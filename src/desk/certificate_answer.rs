@@ -33,6 +33,9 @@ pub struct Certificate {
     pub renewed_from: Option<String>,
     /// Which generation of our CA signed it; none where an outside one did.
     pub generation: Option<u32>,
+    /// Whether it, or what it was renewed from, was asked for with a password: with another password it ends.
+    #[serde(default)]
+    pub by_password: bool,
 }
 
 /// What a revocation came to; all by SHA-256 of the public key.

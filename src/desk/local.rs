@@ -26,7 +26,7 @@ impl Request {
             | Self::Clock(_)
             | Self::Store(_)
             | Self::User(request::User::Recover { .. })
-            // Officers are appointed on the host, and get their first certificate there.
+            // Officers are appointed on the host, and get their certificates there. Who else does, is asked where it is issued.
             | Self::Certificate(request::Certificate::IssueUser { .. })
             | Self::Audit(
                 request::Audit::Export(_)

@@ -124,7 +124,7 @@ impl Request {
             Self::Endpoint(verb) => verb.perform(appliance, leave, now),
             Self::Grant(verb) => verb.perform(appliance, actor, now),
             Self::ApiKey(verb) => verb.perform(appliance, actor, now),
-            Self::Certificate(verb) => verb.perform(appliance, actor, prepared, now),
+            Self::Certificate(verb) => verb.perform((appliance, asker), actor, prepared, now),
             Self::Budget(verb) => verb.perform(appliance, actor, now),
             Self::ServerNames(verb) => verb.perform(appliance, actor, now),
             Self::Key(verb) => verb.perform((appliance, asker), leave, now),

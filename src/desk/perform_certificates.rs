@@ -5,6 +5,7 @@ use crate::domain::actor::Actor;
 use crate::domain::timestamp::Now;
 
 use super::answer::{self, Done};
+use super::asker::Asker;
 use super::perform::page;
 use super::prepare::Prepared;
 use super::request;
@@ -12,11 +13,12 @@ use super::request;
 impl request::Certificate {
     pub(super) fn perform(
         self,
-        appliance: &Appliance,
+        (appliance, asker): (&Appliance, &Asker),
         actor: Actor,
         prepared: Prepared,
         now: Now,
     ) -> Result<Done, Stop> {
+        let is_at_the_machine = matches!(asker, Asker::Local(_)) && !appliance.may_be_sandbox();
         let appliance = appliance.unlocked()?;
         Ok(match self {
             Self::Issue { project, endpoint, csr } => {
@@ -24,10 +26,15 @@ impl request::Certificate {
                 Done::CertificateIssued(appliance.issue_certificate_with(actor, of, &csr, ahead, now)?.into())
             }
             Self::IssueUser { user, csr } => {
+                if is_at_the_machine {
+                    appliance.check_issued_at_the_machine(&user, now)?;
+                }
                 let ahead = prepared.certificate();
-                Done::CertificateIssued(
-                    appliance.issue_user_certificate_with(actor, &user, &csr, ahead, now)?.into(),
-                )
+                let issued = match asker.itself(&user) {
+                    Some(signed_in) => appliance.renew_user_certificate(signed_in, &csr, ahead, now),
+                    None => appliance.issue_user_certificate_with(actor, &user, &csr, ahead, now),
+                };
+                Done::CertificateIssued(issued?.into())
             }
             Self::Enrol { project, endpoint, certificate } => {
                 let enrolled = appliance.enrol_certificate(actor, &project, &endpoint, &certificate, now)?;

@@ -54,6 +54,9 @@ impl Request {
             }
             Self::Certificate(Certificate::IssueUser { user, csr }) => {
                 leave()?;
+                if let Some(signed_in) = asker.itself(user) {
+                    appliance.unlocked()?.check_own_renewal(signed_in, now)?;
+                }
                 let signed = appliance.unlocked()?.sign_user_ahead(user, csr, now)?;
                 Prepared::Certificate(Box::new(signed))
             }

@@ -46,6 +46,9 @@ pub struct Status {
     /// Key versions whose destruction is scheduled.
     #[serde(default)]
     pub destructions: Option<DestructionsStatus>,
+    /// Recoveries that can still be refused.
+    #[serde(default)]
+    pub recoveries: Vec<RecoveryUnderWay>,
     /// Certificates, API keys and lists that end soon or have ended, the most urgent first; only the appliance's own for who may not
     /// read everyone's statistics.
     pub expiring: Vec<Expiring>,
@@ -131,6 +134,24 @@ pub struct DueKey {
     pub key: String,
     /// `age`, `uses`, `window` or `compromised`: then it encrypts nothing until the next one is made.
     pub why: String,
+}
+
+/// A recovery that makes an account the admin, if nobody refuses it.
+#[derive(JsonSchema, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryUnderWay {
+    /// The approval by which it is refused.
+    pub approval: String,
+    /// Who would be an admin.
+    pub user: String,
+    /// `waiting` for an officer, or `approved`.
+    pub state: String,
+    /// When it was asked.
+    pub asked: String,
+    /// Until when an admin who can sign in holds it up, once it is approved.
+    pub held_until: Option<String>,
+    /// From when on there is nothing of it any more.
+    pub expires: String,
 }
 
 /// Something that ends soon.

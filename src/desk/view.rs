@@ -66,10 +66,17 @@ impl From<appliance::Issued> for answer::Issued {
 
 impl From<appliance::CertificateView> for answer::Certificate {
     fn from(view: appliance::CertificateView) -> Self {
-        let appliance::CertificateView { spki, identity, not_after, revoked, renewed_from, generation } =
-            view;
+        let appliance::CertificateView {
+            spki,
+            identity,
+            not_after,
+            revoked,
+            renewed_from,
+            generation,
+            is_by_password,
+        } = view;
         let (not_after, revoked) = (not_after.to_string(), told(revoked));
-        Self { spki, identity, not_after, revoked, renewed_from, generation }
+        Self { spki, identity, not_after, revoked, renewed_from, generation, by_password: is_by_password }
     }
 }
 
@@ -253,10 +260,20 @@ impl From<appliance::Health> for answer::Status {
             keys: health.keys.map(answer::KeysStatus::from),
             due_keys: all(health.due_keys),
             destructions: health.destructions.map(answer::DestructionsStatus::from),
+            recoveries: all(health.recoveries),
             ca: health.ca.map(answer::Ca::from),
             kept_file: health.kept_file,
             memory: health.memory,
         }
+    }
+}
+
+impl From<appliance::RecoveryUnderWay> for answer::RecoveryUnderWay {
+    fn from(under_way: appliance::RecoveryUnderWay) -> Self {
+        let appliance::RecoveryUnderWay { approval, user, standing, asked, held_until, expires } = under_way;
+        let (approval, state) = (approval.to_string(), standing.to_owned());
+        let (asked, held_until, expires) = (asked.to_string(), told(held_until), expires.to_string());
+        Self { approval, user, state, asked, held_until, expires }
     }
 }
 

@@ -13,6 +13,10 @@ use super::timestamp::Timestamp;
 
 /// How long a request waits for its second person.
 pub const APPROVAL_WAITS_MAX: Duration = Duration::from_secs(72 * 3_600);
+/// How long whoever could refuse a recovery has to do so, from when it was approved.
+pub const ADMIN_MAY_REFUSE: Duration = Duration::from_secs(24 * 3_600);
+/// How long after its appointment an officer decides about a recovery, where another officer was there before it.
+pub const OFFICER_SEASONS: Duration = Duration::from_secs(24 * 3_600);
 /// How long one that was decided or has expired is kept for lists, from when it was asked, of a destruction from when its key
 /// was to go; the audit trail keeps it longer.
 pub const APPROVAL_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -87,7 +91,7 @@ pub struct Approval {
     /// When.
     #[n(6)]
     pub asked: Timestamp,
-    /// From when on nobody can approve it any more.
+    /// From when on nobody can approve it any more; of a recovery that was approved, from when on nobody can fetch it.
     #[n(7)]
     pub expires: Timestamp,
     /// What became of it.
@@ -203,6 +207,7 @@ impl Approval {
         match self.state {
             State::Waiting if now < self.expires => "waiting",
             State::Waiting => "expired",
+            State::Approved if self.kind == Kind::Recovery && now >= self.expires => "expired",
             State::Approved => "approved",
             State::Refused => "refused",
             State::Withdrawn => "withdrawn",
@@ -210,10 +215,17 @@ impl Approval {
         }
     }
 
-    /// The same, decided.
+    /// The same, decided. A recovery can be fetched for as long as it could wait, from the end of the time in which it may be
+    /// refused on: however late it was approved.
     #[must_use]
     pub fn decide(self, state: State, by: impl ToString, now: Timestamp) -> Self {
-        Self { state, decided: Some(now), decided_by: Some(by.to_string()), ..self }
+        let expires = match (self.kind, state) {
+            (Kind::Recovery, State::Approved) => {
+                self.expires.max(now.plus(ADMIN_MAY_REFUSE).plus(APPROVAL_WAITS_MAX))
+            }
+            _ => self.expires,
+        };
+        Self { expires, state, decided: Some(now), decided_by: Some(by.to_string()), ..self }
     }
 }
 
@@ -251,6 +263,18 @@ mod tests {
         let given = approval.decide(State::Approved, "user:x", at(2_000));
         assert!(!given.is_waiting(at(2_001)) && given.is_open(at(end - 1)) && !given.is_open(at(end)));
         assert_eq!(given.standing(at(end)), "approved");
+    }
+
+    #[test]
+    fn a_recovery_can_be_fetched_for_three_days_after_the_day_in_which_it_may_be_refused() {
+        let (at, hour) = (Timestamp::from_seconds, 3_600);
+        let waiting = Approval { kind: Kind::Recovery, project: None, ..asked(1_000) };
+        let end = 1_000 + (71 + 24 + 72) * hour;
+        let given = waiting.decide(State::Approved, "user:x", at(1_000 + 71 * hour));
+        assert!(given.is_open(at(end - 1)) && !given.is_open(at(end)));
+        assert_eq!((given.standing(at(end - 1)), given.standing(at(end))), ("approved", "expired"));
+        let used = given.decide(State::Used, "local:0", at(end - 1));
+        assert_eq!((used.expires, used.standing(at(end))), (at(end), "used"));
     }
 
     #[test]

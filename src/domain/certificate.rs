@@ -36,6 +36,10 @@ pub struct Certificate {
     /// Which generation of our CA signed it: the first without. [`OUTSIDE`] where it was not ours.
     #[n(7)]
     pub issuer: Option<u32>,
+    /// Where a password was what it was asked for with, or what its line of renewals began with: when that password was set.
+    /// With another password it ends.
+    #[n(8)]
+    pub by_password: Option<Timestamp>,
 }
 
 /// In the place of a generation of our CA: a CA outside, which lists by itself what it revokes.
@@ -57,10 +61,15 @@ impl Certificate {
     /// Whether it is enrolled for just this identity and not revoked.
     #[must_use]
     pub fn is_enrolled_for(&self, identity: Identity) -> bool {
-        let names = match identity {
+        self.names(identity) && self.revoked.is_none()
+    }
+
+    /// Whether it was issued to just this identity.
+    #[must_use]
+    pub fn names(&self, identity: Identity) -> bool {
+        match identity {
             Identity::Endpoint(id) => self.endpoint == Some(id.into()) && self.user.is_none(),
             Identity::User(id) => self.user == Some(id.into()) && self.endpoint.is_none(),
-        };
-        names && self.revoked.is_none()
+        }
     }
 }

@@ -136,7 +136,7 @@ impl Expiry {
                 "put the next one where pki.outside_ca and pki.outside_crl say, and send SIGHUP: without it its clients are refused"
             }
             Ending::CaRoll => {
-                "the old CA is trusted no more then: move its clients over, gembok certificate roll-ca show tells how many there are"
+                "the old CA is trusted no more then: move its clients over, users each by itself; gembok certificate roll-ca show tells how many there are"
             }
             Ending::Crl => "the token has to be there to sign the next one; gembok status tells how it is",
             Ending::Server => {
@@ -148,7 +148,9 @@ impl Expiry {
             Ending::Endpoint(_) => {
                 "let the endpoint renew it (POST /v1/endpoints/{endpoint}/certificate), or run gembok certificate issue"
             }
-            Ending::User(_) => "run gembok certificate issue --user",
+            Ending::User(_) => {
+                "let its user renew it, signed in by it while it counts: gembok certificate issue --user; one that somebody else issues makes the account wait for confirmation"
+            }
             Ending::ApiKey(_) => {
                 "make the next one with gembok api-key rotate and install it, or give this one another end: gembok api-key expire"
             }

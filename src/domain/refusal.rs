@@ -112,6 +112,8 @@ codes! {
         "Ask the owner of the project to rotate the object's key.";
     57 NotFound "not-found", "There is nothing by that name.", "Check the name.";
     58 AlreadyExists "already-exists", "There is already something by that name.", "Choose another name.";
+    133 KeyTaken "key-taken", "The public key is or was enrolled here.",
+        "Make a new key and a signing request over it.";
     59 Conflict "conflict", "Somebody else changed this at the same time.", "Look again, then repeat the request.";
     60 NoSuchRoute "no-such-route", "There is no such address here.", "Check the address and the listener's port.";
     61 MethodNotAllowed "method-not-allowed", "This address does not take that method.",
@@ -129,9 +131,9 @@ codes! {
     73 BudgetExhausted "budget-exhausted", "The budget of fields for 24 hours is used up.",
         "Wait as long as Retry-After says, or ask the operator to raise the budget that the detail names.";
     74 AuthenticationLimited "authentication-limited", "Authentication has failed too often.",
-        "Wait as long as Retry-After says; then use the right API key and certificate.";
+        "Wait as long as Retry-After says; then show what is right: certificate and API key, or password and code.";
 
-    78 RenewalLimited "renewal-limited", "The endpoint has renewed a certificate only just now.",
+    78 RenewalLimited "renewal-limited", "A certificate was renewed only just now.",
         "Use the certificate of the last renewal, or wait as long as Retry-After says.";
     79 TooManyCertificates "too-many-certificates", "Too many certificates count that were renewed one from the other.",
         "Ask the operator to revoke those that are not used, or to issue a certificate.";
@@ -160,6 +162,8 @@ codes! {
     92 WeakPassword "weak-password", "The password is too easy to guess.", "Choose a longer one that nobody else has.";
     93 LinkEnded "link-ended", "The one-time link was used or replaced, or its time is over.",
         "Ask an admin for another one.";
+    132 PasswordNotShown "password-not-shown", "A session by itself gets no certificate.",
+        "Ask POST /v1/certificate, with the password as current and a code of the second factor as totp; or sign in by certificate.";
     94 AdminIsThere "admin-is-there", "There is an admin who can sign in.",
         "Ask that admin; who is lost refuses nothing, and a day after the approval the recovery goes on.";
 
@@ -198,7 +202,7 @@ codes! {
     103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
         "Send further ones without, and look what was made before sending one again.";
     127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
-        "Let them be renewed or issue new ones; gembok certificate roll-ca finish --force revokes what is left.";
+        "Let endpoints and users renew them, each its own; roll-ca finish --force revokes what is left: appoint an officer first, who confirms users that you then issue certificates to.";
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
     130 TooManyProjects "too-many-projects", "The user has made as many projects as a user may.",

@@ -81,6 +81,8 @@ indonesian! {
     SignInsBusy "Terlalu banyak yang sedang masuk", "coba lagi sebentar";
     TooManySessions "Jumlah sesi sudah penuh", "akhiri sesi yang tidak dipakai";
     WeakPassword "Kata sandi terlalu mudah ditebak", "pilih yang lebih panjang";
+    PasswordNotShown "Sesi saja tidak cukup untuk mendapat sertifikat",
+        "tunjukkan lagi kata sandi dan kode (POST /v1/certificate), atau masuk dengan sertifikat";
     LinkEnded "Tautan sekali pakai sudah tidak berlaku", "mintalah yang baru kepada admin";
     ChangedMeanwhile "Data diubah pihak lain sejak dibaca", "baca kembali, lalu ulangi";
     IdempotencyKeyReused "Idempotency-Key ini sudah dipakai permintaan lain", "gunakan kunci baru";
@@ -95,6 +97,7 @@ indonesian! {
     IndexRotationState "Langkah itu tidak cocok dengan keadaan rotasi akar indeks", "lihat gembok object show";
     UseTheControlPlane "Soket lokal melayani ini hanya pada sandbox", "gunakan bidang kendali";
     NotFound "Tidak ditemukan", "periksa namanya";
+    KeyTaken "Kunci publik ini sudah atau pernah terdaftar", "buat kunci baru dan permintaan sertifikatnya";
     AlreadyExists "Nama sudah dipakai", "pilih nama lain";
     Conflict "Data diubah pihak lain pada saat yang sama", "ulangi";
     NoSuchRoute "Alamat tidak ada", "periksa URL";
@@ -107,7 +110,7 @@ indonesian! {
     BudgetExhausted "Jatah 24 jam sudah habis", "tunggu sesuai Retry-After atau hubungi operator";
     AuthenticationLimited "Terlalu sering gagal membuktikan identitas",
         "tunggu sesuai Retry-After, lalu gunakan kunci yang benar";
-    RenewalLimited "Sertifikat endpoint ini baru saja diperbarui", "tunggu sesuai Retry-After";
+    RenewalLimited "Sertifikat baru saja diperbarui", "tunggu sesuai Retry-After";
     TooManyCertificates "Terlalu banyak sertifikat hasil pembaruan yang masih berlaku", "hubungi operator";
     Locked "Gembok sedang terkunci", "coba lagi nanti atau hubungi operator";
     TokenAway "Token kunci sedang tidak tersedia", "coba lagi nanti";
@@ -118,7 +121,8 @@ indonesian! {
     ProjectRetired "Proyek sudah dipensiunkan", "hubungi pemilik proyek";
     ObjectRetired "Objek sudah dipensiunkan: hanya dapat mendekripsi", "gunakan objek lain atau hubungi pemilik proyek";
     NetworkDenied "Endpoint tidak boleh datang dari alamat ini", "kirim dari jaringannya atau hubungi pemilik proyek";
-    CaInUse "Masih ada sertifikat dari CA lama yang berlaku", "perbarui dahulu";
+    CaInUse "Masih ada sertifikat dari CA lama yang berlaku",
+        "biarkan endpoint dan pengguna memperbarui miliknya; sebelum --force angkat seorang petugas baru";
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
     TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";

@@ -92,4 +92,15 @@ pub struct User {
     /// Since when the password is one by a link that somebody else had in hand, until the account is confirmed with it.
     #[n(8)]
     pub handed_password: Option<Timestamp>,
+    /// Since when it has its role, where that is not the one it was made with.
+    #[n(9)]
+    pub role_since: Option<Timestamp>,
+}
+
+impl User {
+    /// Since when it is what it is: an account of its role.
+    #[must_use]
+    pub fn appointed(&self) -> Timestamp {
+        self.role_since.unwrap_or(self.created)
+    }
 }

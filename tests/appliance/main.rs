@@ -60,6 +60,7 @@ mod open_routes;
 mod openapi;
 mod order;
 mod outside_ca;
+mod own_certificates;
 mod own_credentials;
 mod paging;
 mod passwords;

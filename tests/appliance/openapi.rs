@@ -329,6 +329,7 @@ fn own(book: &mut Book, hers: &[(&str, &str)], password: &str) {
         assert!(answer.status < 300, "{path}: {}", answer.text());
         answer
     };
+    both("POST", "/v1/certificate", json!({ "csr": signing_request(), "current": password }));
     both("PUT", "/v1/password", json!({ "current": password, "password": password }));
     let made = both("POST", "/v1/totp", json!({ "current": password })).json();
     both("POST", "/v1/totp/confirm", json!({ "code": first_code(&made) }));

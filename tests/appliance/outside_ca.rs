@@ -117,7 +117,7 @@ fn its_certificate_counts_once_it_is_enrolled_and_as_long_as_both_say_so() {
     let enrolled = world.done(&enrol("luar"))["certificate-enrolled"].clone();
     assert_eq!((&enrolled["identity"], &enrolled["generation"]), (&json!(ours), &Value::Null));
     assert_eq!(luar.encrypt(&item()).status, 200);
-    assert_eq!(world.sandbox.refused(&enrol("luar").split(' ').collect::<Vec<_>>()), "already-exists");
+    assert_eq!(world.sandbox.refused(&enrol("luar").split(' ').collect::<Vec<_>>()), "key-taken");
     // Ours is not renewed with it: what its CA revokes would live on.
     let new = KeyPair::generate().unwrap();
     let csr = CertificateParams::default().serialize_request(&new).unwrap().pem().unwrap();

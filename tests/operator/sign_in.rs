@@ -81,6 +81,21 @@ fn a_profile_without_certificate_works_by_session() {
     let shown = siti.sandbox.done(&["session", "list", "siti"]);
     assert_eq!(shown["sessions"]["items"].as_array().unwrap().len(), 1);
 
+    // A certificate of its own takes the password again, asked for and on no command line.
+    let issue =
+        |to: &str, typed: &str| siti.asks(&["certificate", "issue", "--user", "siti", "--out", to], typed);
+    let to = siti.sandbox.path("hers").display().to_string();
+    for (typed, code) in [("\n", "bad-request"), ("salah semuanya ini\n", "sign-in-failed")] {
+        let no = issue(&to, typed);
+        assert!(!no.status.success() && errors(&no).contains(code), "{}", errors(&no));
+    }
+    assert!(!siti.sandbox.path("hers/user.pem").exists());
+    let issued = issue(&to, &format!("{PASSWORD}\n\n"));
+    assert!(issued.status.success(), "{}", errors(&issued));
+    assert!(fs::read_to_string(siti.sandbox.path("hers/user.pem")).unwrap().contains("BEGIN CERTIFICATE"));
+    let listed = siti.sandbox.run(&["user", "show", "siti"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("a password"));
+
     // Read by nobody else; signing in again mends it.
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
     siti.says(&list, "", "others may touch it");

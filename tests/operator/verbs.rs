@@ -301,6 +301,18 @@ fn a_bad_signing_request_issues_nothing() {
         fs::write(sandbox.path("bad.csr"), bad).unwrap();
         assert_eq!(issue("bad.csr", "other"), "bad-request", "{bad}");
     }
+    // A key that is too weak is told to be that, and no forgery; whichever digest it is signed with.
+    for digest in ["-sha256", "-sha1"] {
+        let mut openssl = std::process::Command::new("openssl");
+        openssl.args(["req", "-new", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=x", digest]);
+        openssl.arg("-keyout").arg(sandbox.path("weak.key")).arg("-out").arg(sandbox.path("weak.csr"));
+        assert!(openssl.output().unwrap().status.success());
+        let words =
+            ["certificate", "issue", "--project", PROJECT, "--endpoint", ENDPOINT, "--csr", "weak.csr"];
+        let said = sandbox.run(&[&words[..], &["--out", "other"]].concat());
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.contains("2048 to 8192 bits") && !said.contains("does not verify"), "{said}");
+    }
     assert!(!sandbox.path("other/client.pem").exists());
     assert_eq!(sandbox.done(&["certificate", "list"])["certificates"]["items"].as_array().unwrap().len(), 2);
 
@@ -308,6 +320,6 @@ fn a_bad_signing_request_issues_nothing() {
     let of = ["--project", PROJECT, "--endpoint", ENDPOINT];
     sandbox.done(&[&["certificate", "issue", "--csr", "good.csr", "--out", "other"], &of[..]].concat());
     assert!(sandbox.path("other/client.pem").exists() && !sandbox.path("other/client.key").exists());
-    assert_eq!(issue("good.csr", "another"), "already-exists", "one key, one enrolment");
+    assert_eq!(issue("good.csr", "another"), "key-taken", "one key, one enrolment");
     assert!(!sandbox.path("another/client.pem").exists());
 }

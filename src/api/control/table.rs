@@ -52,7 +52,7 @@ pub const ROWS: &[Row] = &[
     Row::put("/v1/users/{user:name}/role", "user change-role").says("Give another role.").refuses(LAST),
     Row::post("/v1/users/{user}/certificates", "certificate issue-user")
         .makes("certificate-issued")
-        .says("Sign a certificate over the public key of a user's signing request.")
+        .says("Sign a certificate over the public key of a user's signing request; one's own by certificate, not by session.")
         .refuses(USER_CERTIFICATE)
         .large(),
     Row::post("/v1/users/{user:name}/reset", "user reset")
@@ -467,8 +467,16 @@ const CANCEL_DESTRUCTION: &str =
     "/v1/projects/{project}/objects/{object}/key-versions/{version}/destruction/cancel";
 const KEY_STATE: &[Code] = &[Code::WrongKeyState];
 const LAST: &[Code] = &[Code::LastAdmin];
-const CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway];
-const USER_CERTIFICATE: &[Code] = &[Code::AlreadyExists, Code::TokenAway, Code::TooManyApprovals];
+const CERTIFICATE: &[Code] = &[Code::KeyTaken, Code::TokenAway];
+/// The same where a user may ask for its own.
+const USER_CERTIFICATE: &[Code] = &[
+    Code::KeyTaken,
+    Code::PasswordNotShown,
+    Code::RenewalLimited,
+    Code::TokenAway,
+    Code::TooManyApprovals,
+    Code::TooManyCertificates,
+];
 
 /// The resource that a change at `path` changes: the nearest one that has an ETag, there or above; its row and its path.
 #[must_use]

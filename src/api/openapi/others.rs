@@ -73,7 +73,7 @@ const INDEX: &[Code] = &[
 const V1: &[Code] = &[Code::UnknownMember, Code::TooManyItems];
 const PUBLISHED: &[Code] = &[Code::UnknownAction];
 const RENEWAL: &[Code] =
-    &[Code::UnknownMember, Code::RenewalLimited, Code::TooManyCertificates, Code::AlreadyExists];
+    &[Code::UnknownMember, Code::RenewalLimited, Code::TooManyCertificates, Code::KeyTaken];
 /// How the published contract says no.
 const GAGAL: Form = Form { name: "Gagal", content_type: "application/json", member: "kode" };
 

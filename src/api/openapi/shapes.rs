@@ -71,6 +71,7 @@ pub(super) fn all() -> Map<String, Value> {
             "ChangePassword",
             closed(json!({ "password": text(), "current": text(), "totp": text() }), &["password"]),
         ),
+        ("OwnCertificate", closed(json!({ "csr": text(), "current": text(), "totp": text() }), &["csr"])),
         ("EnrolTotp", closed(json!({ "current": text(), "totp": text() }), &[])),
         ("TotpCode", whole(json!({ "code": text() }))),
         ("SecondFactor", second_factor()),
@@ -314,11 +315,12 @@ fn health() -> Value {
             "worn_keys": { "type": "array", "items": named("WornKey") },
             "keys": { "oneOf": [named("KeysStatus"), { "type": "null" }] },
             "destructions": { "oneOf": [named("DestructionsStatus"), { "type": "null" }] },
+            "recoveries": { "type": "array", "items": named("RecoveryUnderWay") },
             "expiring": { "type": "array", "items": named("Expiring") },
             "kept_file": or_null(text()),
             "memory": text(),
         },
-        "required": ["state", "sandbox", "token", "journal", "clock", "clock_verdict", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "expiring", "kept_file", "memory"],
+        "required": ["state", "sandbox", "token", "journal", "clock", "clock_verdict", "witness", "strained_budgets", "worn_keys", "keys", "destructions", "recoveries", "expiring", "kept_file", "memory"],
     })
 }
 
