@@ -86,7 +86,8 @@ mod tests {
     use crate::appliance::StateName;
     use crate::domain::expiry::{Ending, Expiry};
     use crate::domain::id::{ApiKeyId, EndpointId, UserId};
-    use crate::domain::key_version::KeyState;
+    use crate::domain::key_life::KeyState;
+    use crate::domain::key_place::KeyPlace;
     use crate::domain::timestamp::Timestamp;
 
     /// Where the sentences come from.
@@ -157,7 +158,7 @@ mod tests {
             Ending::CaRoll,
             Ending::Crl,
             Ending::Server,
-            Ending::KeyVersion { key_id: 1, version: 1 },
+            Ending::KeyVersion(KeyPlace::new(1, 1)),
             Ending::Endpoint(EndpointId::from_bytes([1; 16])),
             Ending::User(UserId::from_bytes([1; 16])),
             Ending::ApiKey(ApiKeyId::from_bytes([1; 16])),
