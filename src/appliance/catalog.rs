@@ -33,14 +33,11 @@ use super::operational::Operational;
 use super::page::{Page, PageWanted};
 use super::rewrap::Rewrapping;
 use super::roots::RootVersionView;
-use super::schema::{checked, declared, identify};
+use super::schema::{check_required, checked, declared, identify};
 use super::uses_shown::UsesShown;
 
 /// Draws of a key id before something must be wrong with the randomness.
 const KEY_ID_DRAWS_MAX: usize = 16;
-/// Context names an object may require.
-const REQUIRED_CONTEXT_MAX: usize = 16;
-
 /// A project in a list.
 pub struct ProjectView {
     /// Its id.
@@ -385,17 +382,4 @@ impl KeyVersionView {
             destroy_at: version.life.doom().map(|doom| doom.at),
         }
     }
-}
-
-pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
-    names.sort_unstable();
-    let sound = names.len() <= REQUIRED_CONTEXT_MAX
-        && names.iter().all(|name| !name.is_empty() && name.len() <= 64)
-        && names.windows(2).all(|two| two[0] != two[1]);
-    if sound {
-        return Ok(names);
-    }
-    Err(Refusal::new(Code::BadContext).detail(format!(
-        "Required context names are at most {REQUIRED_CONTEXT_MAX}, each of 1 to 64 bytes and given once."
-    )))
 }

@@ -145,6 +145,7 @@ mod single_flight;
 mod slice;
 mod spending;
 mod stake;
+mod state;
 mod statistics;
 mod store_key;
 mod store_key_ring;
@@ -251,6 +252,7 @@ pub use settings::{Policies, Settings};
 pub use sign_in::{PasswordShown, SessionBegun};
 pub use signing_request::RequestedKey;
 pub use spending::{Purse, Standing};
+pub use state::{LockReason, State};
 pub use statistics::{StatisticsFilter, StatisticsFound, StatisticsQuery, StatisticsRow};
 pub use store_key::{StoreKeyHealth, Wait};
 pub use target::Target;
@@ -262,33 +264,6 @@ pub use walkers::Reader;
 pub use watch::Watch;
 pub use wear::{KeyName, WornKey};
 pub use witness::WitnessHealth;
-
-/// Why the appliance is locked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LockReason {
-    /// It was just started.
-    Started,
-    /// An operator locked it.
-    ByOperator,
-    /// The token was away for longer than cached keys may serve.
-    DegradedTooLong,
-    /// The last unlock failed; the sentence says why and what to do.
-    UnlockFailed(String),
-    /// Rows of the store do not open; they are named.
-    Damaged(Vec<String>),
-    /// The store is not the one the token last knew.
-    Rollback(Rollback),
-}
-
-/// What can be done at all.
-pub enum State {
-    /// There is no store yet: only an init is possible.
-    Unprovisioned,
-    /// There is a store, and no key to read it.
-    Locked(LockReason),
-    /// Unlocked.
-    Operational(Arc<Operational>),
-}
 
 /// The appliance. One per process; shared by every edge.
 pub struct Appliance {
@@ -385,19 +360,5 @@ impl Appliance {
         tracing::info!(state = state.name().as_str(), "state");
         self.state.store(Arc::new(state));
         (self.settings.notify)();
-    }
-}
-
-/// The state in one word.
-impl State {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> StateName {
-        match self {
-            Self::Unprovisioned => StateName::Unprovisioned,
-            Self::Locked(_) => StateName::Locked,
-            Self::Operational(operational) if operational.absence.lock().is_some() => StateName::Degraded,
-            Self::Operational(_) => StateName::Operational,
-        }
     }
 }

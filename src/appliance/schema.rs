@@ -16,11 +16,14 @@ use crate::domain::schema::Schema;
 use crate::domain::timestamp::Now;
 use crate::store::{Batch, Table};
 
-use super::catalog::{check_required, not_found};
+use super::catalog::not_found;
 use super::fault::Stop;
 use super::keyring::Held;
 use super::listed::Listed;
 use super::operational::Operational;
+
+/// Context names an object may require.
+const REQUIRED_CONTEXT_MAX: usize = 16;
 
 impl Operational {
     /// Gives an object another schema in place of the one it has, and other required context names where some are said. One
@@ -175,4 +178,18 @@ pub(super) fn declared(audit: AuditRecord, object: &Object) -> AuditRecord {
         })
         .collect();
     if fields.is_empty() { audit } else { audit.with("fields", fields.join(", ")) }
+}
+
+/// Required context names, sorted; each given once.
+pub(super) fn check_required(mut names: Vec<String>) -> Result<Vec<String>, Refusal> {
+    names.sort_unstable();
+    let sound = names.len() <= REQUIRED_CONTEXT_MAX
+        && names.iter().all(|name| !name.is_empty() && name.len() <= 64)
+        && names.windows(2).all(|two| two[0] != two[1]);
+    if sound {
+        return Ok(names);
+    }
+    Err(Refusal::new(Code::BadContext).detail(format!(
+        "Required context names are at most {REQUIRED_CONTEXT_MAX}, each of 1 to 64 bytes and given once."
+    )))
 }
