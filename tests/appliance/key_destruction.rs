@@ -169,7 +169,7 @@ fn what_is_at_stake_is_shown(world: &World, id: &str, who: [&Person; 3], admin: 
     assert_eq!((&shown["object"], &shown["key"]), (&json!(OBJECT), &Value::Null));
     for (language, cell, line) in [
         ("en", "decrypt_only, 1 encrypted, 1 decrypted, gone 2", "key state     decrypt_only\n"),
-        ("id", "decrypt_only, 1 dienkripsi, 1 didekripsi, hilang 2", "keadaan kunci decrypt_only\n"),
+        ("id", "hanya dekripsi, 1 dienkripsi, 1 didekripsi, hilang 2", "keadaan kunci hanya dekripsi\n"),
     ] {
         let said = |verb: &[&str]| {
             let output = world.sandbox.run(&[&["--language", language, "approval"], verb].concat());

@@ -75,7 +75,7 @@ fn nothing_washes_out_what_a_key_went_through() {
         )
     );
     assert!(listed(&world, "en").contains("disabled (was compromised)"), "{}", listed(&world, "en"));
-    assert!(listed(&world, "id").contains("disabled (sudah dinyatakan bocor)"));
+    assert!(listed(&world, "id").contains("nonaktif (sudah dinyatakan bocor)"));
     assert!(shown(&world, "en").contains("1. before what was encrypted under it"), "{}", shown(&world, "en"));
     // Whoever left is no name to those who stayed.
     let budi = member(&world, "budi");
@@ -125,7 +125,7 @@ fn a_scheduled_end_names_both_persons_and_counts_a_lease_as_what_may_have_been()
     let id = text(&asked.json()["id"]);
     let approvals = |language| said(&world, language, &["approval", "list"]);
     assert!(approvals("en").contains("decrypt_only, at most 1024 encrypted, 0 decrypted, gone 2"));
-    assert!(approvals("id").contains("decrypt_only, paling banyak 1024 dienkripsi, 0 didekripsi, hilang 2"));
+    assert!(approvals("id").contains("hanya dekripsi, paling banyak 1024 dienkripsi, 0 didekripsi, hilang 2"));
     let one = said(&world, "id", &["approval", "show", &id]);
     assert!(
         one.contains("hal           musnahkan versi kunci\n") && one.contains("paling banyak 1024 nilai"),
@@ -141,7 +141,7 @@ fn a_scheduled_end_names_both_persons_and_counts_a_lease_as_what_may_have_been()
     let words = ["key", "show", OBJECT, "2", "--project", PROJECT];
     let (en, id_) = (said(&world, "en", &words), said(&world, "id", &words));
     assert!(en.contains("-> destroy_scheduled  budi, asked by siti: habis"), "{en}");
-    assert!(id_.contains("-> destroy_scheduled  budi, diminta oleh siti: habis"), "{id_}");
+    assert!(id_.contains("-> menunggu dimusnahkan  budi, diminta oleh siti: habis"), "{id_}");
     // Taken back, nothing goes at any time.
     let back = opsir.post(&path(2, "/destruction/cancel"), &json!({ "reason": "uji" })).ok();
     assert_eq!(moves(&back, "cancel-destruction")[0]["name"], "opsir");

@@ -101,7 +101,7 @@ fn a_key_that_is_old_gets_its_next_version() {
         );
         let words = ["--language", "id", "key", "show", "sebentar", "2", "--project", PROJECT];
         let shown = String::from_utf8(world.sandbox.run(&words).stdout).unwrap();
-        assert!(shown.contains("make -> active  system: masa enkripsinya berakhir\n"), "{shown}");
+        assert!(shown.contains("make -> aktif  system: masa enkripsinya berakhir\n"), "{shown}");
     });
 }
 
