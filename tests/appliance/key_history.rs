@@ -125,7 +125,9 @@ fn a_scheduled_end_names_both_persons_and_counts_a_lease_as_what_may_have_been()
     let id = text(&asked.json()["id"]);
     let approvals = |language| said(&world, language, &["approval", "list"]);
     assert!(approvals("en").contains("decrypt_only, at most 1024 encrypted, 0 decrypted, gone 2"));
-    assert!(approvals("id").contains("hanya dekripsi, paling banyak 1024 dienkripsi, 0 didekripsi, hilang 2"));
+    assert!(
+        approvals("id").contains("hanya dekripsi, paling banyak 1024 dienkripsi, 0 didekripsi, hilang 2")
+    );
     let one = said(&world, "id", &["approval", "show", &id]);
     assert!(
         one.contains("hal           musnahkan versi kunci\n") && one.contains("paling banyak 1024 nilai"),
