@@ -84,7 +84,7 @@ impl Operational {
             replaces: None,
         };
         self.change(now, |batch| {
-            self.check_api_keys(endpoint.id, now)?;
+            self.check_api_keys(endpoint.id, None, now)?;
             let audit = key_audit(now, actor, "api-key.create", &api_key);
             Ok((put_new(batch, &text, &api_key), audit, ()))
         })?;

@@ -7,7 +7,7 @@
 use crate::domain::api_key::ApiKey;
 use crate::domain::cbor;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::id::{EndpointId, ProjectId};
+use crate::domain::id::{ApiKeyId, EndpointId, ProjectId};
 use crate::domain::limits::{
     API_KEYS_PER_ENDPOINT_EVER_MAX, API_KEYS_PER_ENDPOINT_MAX, ENDPOINTS_PER_PROJECT_MAX,
     OBJECTS_PER_PROJECT_MAX,
@@ -78,18 +78,25 @@ impl Operational {
         Err(too_many(format!("There are {there} endpoints in the project, as many as there may be.")))
     }
 
-    /// Refuses one more API key of an endpoint that has as many as there may be, by those that count and by all that were made.
+    /// Refuses one more API key of an endpoint that has as many as there may be, by those that count and by all that were made. One
+    /// that takes the place of `replaced` needs none of its own.
     ///
     /// # Errors
     /// `too-many-things`.
-    pub(super) fn check_api_keys(&self, endpoint: EndpointId, now: Now) -> Result<(), Stop> {
+    pub(super) fn check_api_keys(
+        &self,
+        endpoint: EndpointId,
+        replaced: Option<ApiKeyId>,
+        now: Now,
+    ) -> Result<(), Stop> {
         let (mut counting, mut made) = (0, 0);
         self.each_listed(Table::ApiKeys, &[], |_, row| {
             let api_key = row.decode::<ApiKey>()?.sound();
             if let Some(api_key) = api_key.filter(|api_key| api_key.endpoint == endpoint) {
                 let has_ended =
                     api_key.revoked.is_some() || api_key.expires.is_some_and(|end| end <= now.time);
-                (counting, made) = (counting + usize::from(!has_ended), made + 1);
+                let takes_a_place = !has_ended && replaced != Some(api_key.id);
+                (counting, made) = (counting + usize::from(takes_a_place), made + 1);
             }
             Ok(())
         })?;

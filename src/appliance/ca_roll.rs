@@ -20,13 +20,13 @@ use crate::crypto::hex::to_hex;
 use crate::domain::actor::Actor;
 use crate::domain::audit_record::AuditRecord;
 use crate::domain::cbor;
-use crate::domain::certificate::Certificate;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::timestamp::{Now, Timestamp};
 use crate::hsm::{Signer, Token, TokenError};
-use crate::store::{CaKeyEntry, Row, Store, Table};
+use crate::store::{CaKeyEntry, Store, Table};
 
 use super::ca_keys;
+use super::ca_left::OnOldCa;
 use super::certificates::revoke;
 use super::fault::{Fault, Stop};
 use super::operational::Operational;
@@ -87,7 +87,7 @@ pub struct RetiringView {
     pub since: Timestamp,
     /// When it is trusted no more, if nobody ends that before.
     pub until: Timestamp,
-    /// Certificates of it that count.
+    /// Certificates of it that count, and in whose line of renewal the present one has signed none that does.
     pub certificates: u64,
 }
 
@@ -165,8 +165,8 @@ impl Operational {
         self.ca()
     }
 
-    /// Trusts the old CA no more, and destroys its key in the token. Certificates of it that count keep that from being done; with
-    /// `force` they are revoked. Where a key could not be destroyed before, that is tried again.
+    /// Trusts the old CA no more, and destroys its key in the token. Certificates of it that were renewed are revoked with it; others
+    /// that count keep that from being done, or are revoked, too, with `force`. Where a key could not be destroyed before, that is tried again.
     ///
     /// # Errors
     /// `ca-roll-state` when no roll is under way and no key is to go, `ca-in-use`, `token-away`.
@@ -186,14 +186,16 @@ impl Operational {
             let detail = "No roll is under way: begin one with gembok certificate roll-ca start.";
             return Err(Refusal::new(Code::CaRollState).detail(detail).into());
         };
-        let mut left_users = 0;
+        let mut users_cut_off = 0;
         self.withdraw(now, |batch| {
-            let live = self.counting_of(old.generation, now.time)?;
-            left_users = live.iter().filter(|(_, _, certificate)| certificate.user.is_some()).count();
-            if !live.is_empty() && !force {
-                let detail = format!("{} certificates of the old CA count still.", live.len());
+            let OnOldCa { left, renewed, users_left } = self.on_old_ca(old.generation, now.time)?;
+            users_cut_off = users_left;
+            if !left.is_empty() && !force {
+                let detail =
+                    format!("{} certificates of the old CA count still and were not renewed.", left.len());
                 return Err(Refusal::new(Code::CaInUse).detail(detail).into());
             }
+            let ending = renewed.into_iter().chain(left).collect::<Vec<_>>();
             let missing = || Fault::new("the store does not know of the roll that is under way");
             let finished = stored(&self.store)?.ok_or_else(missing)?;
             let mut condemned = finished.condemned.clone().unwrap_or_default();
@@ -202,20 +204,20 @@ impl Operational {
             let audit = AuditRecord::new(now.time, actor, "ca.roll-finish")
                 .with("generation", before.current.generation)
                 .with("retired", old.generation)
-                .with("revoked", live.len());
+                .with("revoked", ending.len());
             let batch = batch.put(Table::Counters, ROW, cbor::encode(&finished));
-            let batch = live.into_iter().fold(batch, |batch, (spki, row, certificate)| {
+            let batch = ending.into_iter().fold(batch, |batch, (spki, row, certificate)| {
                 revoke(batch, &spki, &row, certificate, now.time)
             });
             Ok((batch, audit, ()))
         })?;
         self.pki.set_authorities(Authorities { current: before.current.clone(), retiring: None });
         tracing::info!(generation = old.generation, "the old CA is trusted no more");
-        if left_users > 0 {
+        if users_cut_off > 0 {
             tracing::warn!(
-                certificates = left_users,
-                "users' certificates went with the old CA: an account with no other is unconfirmed by the next one that is issued to \
-                 it; appoint an officer before, who confirms them, and issue anew what was issued earlier"
+                users = users_cut_off,
+                "users have no certificate any more, the old CA's went with it: an account is unconfirmed by the next one that \
+                 somebody issues to it; appoint an officer before, who confirms them, and issue anew what was issued earlier"
             );
         }
         self.renew_server_certificate(now);
@@ -252,7 +254,7 @@ impl Operational {
                 generation,
                 since,
                 until: since.plus(CA_OVERLAP),
-                certificates: self.counting_of(generation, self.now().time)?.len() as u64,
+                certificates: self.on_old_ca(generation, self.now().time)?.left.len() as u64,
             }),
         };
         let generation = self.pki.authorities().current.generation;
@@ -293,20 +295,6 @@ impl Operational {
                 }
             },
         }
-    }
-
-    /// Certificates of a generation of the CA that count.
-    fn counting_of(&self, generation: u32, now: Timestamp) -> Result<Vec<(Vec<u8>, Row, Certificate)>, Stop> {
-        let mut found = Vec::new();
-        self.each(Table::Certificates, &[], |spki, row| {
-            let certificate: Certificate = cbor::decode(&row.value)?;
-            let counts = certificate.revoked.is_none() && certificate.not_after >= now;
-            if counts && certificate.issuer() == generation {
-                found.push((spki.to_vec(), row, certificate));
-            }
-            Ok(())
-        })?;
-        Ok(found)
     }
 }
 

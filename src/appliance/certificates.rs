@@ -61,7 +61,7 @@ impl Operational {
     /// Certificates it has already go on counting.
     ///
     /// # Errors
-    /// `not-found`, `bad-request` for the signing request, `already-exists` for a key that is or was enrolled,
+    /// `not-found`, `bad-request` for the signing request, `key-taken` for a key that is or was enrolled,
     /// `token-away`.
     pub fn issue_certificate(
         &self,

@@ -32,6 +32,7 @@ mod buckets;
 mod budget_verbs;
 mod budgets;
 mod ca_keys;
+mod ca_left;
 mod ca_roll;
 mod catalog;
 mod certificates;

@@ -42,7 +42,7 @@ impl Operational {
     /// Enrols a certificate of the outside CA that names the endpoint `endpoint` of `project`.
     ///
     /// # Errors
-    /// `not-found` and what the endpoint is refused with; `bad-request` for a certificate that is none of it, `already-exists`
+    /// `not-found` and what the endpoint is refused with; `bad-request` for a certificate that is none of it, `key-taken`
     /// for a key that is or was enrolled.
     pub fn enrol_certificate(
         &self,

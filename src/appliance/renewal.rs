@@ -23,11 +23,11 @@ use super::pki::CLOCKS_MAY_DIFFER_BY;
 use super::signing_request::RequestedKey;
 use super::verdicts::Coming;
 
-/// The certificates of an endpoint or a user.
-type Certificates = HashMap<[u8; 32], Certificate>;
+/// Certificates by SHA-256 of their public key: at least all of whoever holds one of them.
+pub(super) type Certificates = HashMap<[u8; 32], Certificate>;
 
 /// What another certificate is asked for with, and what a line of them begins with.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Beginning {
     /// One that counts, by SHA-256 of its public key.
     Certificate([u8; 32]),
@@ -39,7 +39,7 @@ impl Operational {
     /// Signs and enrols another certificate for the caller's endpoint. Those it has go on counting.
     ///
     /// # Errors
-    /// `policy-denied`; `bad-request` for the signing request, `already-exists` for a key that is or was enrolled, `renewal-limited`,
+    /// `policy-denied`; `bad-request` for the signing request, `key-taken` for a key that is or was enrolled, `renewal-limited`,
     /// `too-many-certificates`, `token-away`; and what was taken from the caller meanwhile.
     pub fn renew_certificate(
         &self,
@@ -109,25 +109,26 @@ fn check_time(certificates: &Certificates, now: Now) -> Result<(), Stop> {
     }
 }
 
-/// A line begins with a certificate that somebody else issued, or with a password.
-fn check_line(certificates: &Certificates, with: Beginning, now: Now) -> Result<(), Stop> {
-    let begins = |with: Beginning| {
-        let Beginning::Certificate(mut key) = with else { return with };
-        // A row leads to an older one, so this ends; the bound is for rows that a flaw wrote.
-        for _ in 0..certificates.len() {
-            match certificates.get(&key) {
-                Some(certificate) if certificate.by_password.is_some() => return Beginning::Password,
-                Some(Certificate { renewed_from: Some(parent), .. }) => key = *parent,
-                _ => break,
-            }
+/// What the line of renewals begins with that leads to `with`: a certificate that somebody else issued, or the holder's password.
+pub(super) fn line_of(certificates: &Certificates, with: Beginning) -> Beginning {
+    let Beginning::Certificate(mut key) = with else { return with };
+    // A row leads to an older one, so this ends; the bound is for rows that a flaw wrote.
+    for _ in 0..certificates.len() {
+        match certificates.get(&key) {
+            Some(certificate) if certificate.by_password.is_some() => return Beginning::Password,
+            Some(Certificate { renewed_from: Some(parent), .. }) => key = *parent,
+            _ => break,
         }
-        Beginning::Certificate(key)
-    };
-    let line = begins(with);
+    }
+    Beginning::Certificate(key)
+}
+
+fn check_line(certificates: &Certificates, with: Beginning, now: Now) -> Result<(), Stop> {
+    let line = line_of(certificates, with);
     let counting = certificates.iter().filter(|(key, certificate)| {
         certificate.revoked.is_none()
             && certificate.not_after >= now.time
-            && begins(Beginning::Certificate(**key)) == line
+            && line_of(certificates, Beginning::Certificate(**key)) == line
     });
     if counting.count() >= CERTIFICATE_LINE_MAX {
         return Err(Code::TooManyCertificates.into());

@@ -79,7 +79,7 @@ impl Operational {
         let changed = self.change(now, |batch| {
             let (digest, row, old) = self.api_key_by_id(id)?;
             self.check_rotatable(&old, now)?;
-            self.check_api_keys(old.endpoint, now)?;
+            self.check_api_keys(old.endpoint, Some(id), now)?;
             let lived = old.expires.map(|end| end.since(old.created));
             let new = ApiKey {
                 id: new_id,

@@ -43,7 +43,7 @@ impl Operational {
     ///
     /// # Errors
     /// `password-not-shown` for a session; `bad-request` for the signing request, and for a certificate of an outside CA;
-    /// `already-exists` for a key that is or was enrolled, `renewal-limited`, `too-many-certificates`, `token-away`; and what was
+    /// `key-taken` for a key that is or was enrolled, `renewal-limited`, `too-many-certificates`, `token-away`; and what was
     /// taken from the user meanwhile.
     pub fn renew_user_certificate(
         &self,

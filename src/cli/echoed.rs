@@ -91,10 +91,11 @@ mod tests {
     use crate::domain::timestamp::Timestamp;
 
     /// Where the sentences come from.
-    const SOURCES: [&str; 11] = [
+    const SOURCES: [&str; 12] = [
         include_str!("../domain/chain.rs"),
         include_str!("../domain/chain_report.rs"),
         include_str!("../domain/chain_witness.rs"),
+        include_str!("../domain/expiry.rs"),
         include_str!("../crypto/block.rs"),
         include_str!("../crypto/checkpoint.rs"),
         include_str!("../crypto/export.rs"),
@@ -129,7 +130,7 @@ mod tests {
     fn every_sentence_is_said_somewhere() {
         let all = SOURCES.concat().replace("\\\n", "");
         let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
-        for (english, indonesian) in SENTENCES.iter().chain(PARTS) {
+        for (english, indonesian) in SENTENCES.iter().chain(HINTS).chain(PARTS) {
             for piece in
                 english.split('{').map(|piece| piece.split_once('}').map_or(piece, |(_, after)| after))
             {

@@ -64,7 +64,8 @@ pub(super) enum ObjectLife {
         #[arg(long)]
         after_days: Option<u32>,
     },
-    /// End it for good, a minute after it was retired; only where nothing can be lost by that
+    /// End it for good, once it was retired for a minute and, beyond that, as long as the configuration lets a call to the token take;
+    /// only where nothing can be lost by that
     Delete {
         name: String,
         #[arg(long)]

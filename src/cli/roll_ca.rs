@@ -11,14 +11,15 @@ use super::say_answer as say;
 pub(super) enum RollCa {
     /// Make a new CA, which signs from now on; both are trusted until the roll is finished, for 90 days at most
     Start,
-    /// Trust the old CA no more and destroy its key in the token; refused while certificates of it count
+    /// Trust the old CA no more and destroy its key in the token; what was renewed is revoked with it, and while certificates of it
+    /// count that were not it is refused
     Finish {
-        /// Though some do: they are revoked. Users who come in by none other wait for confirmation with the next that they are issued:
+        /// Though some do: they are revoked, too. Users who then have none wait for confirmation with the next that they are issued:
         /// where officers are among them, appoint another before (gembok user create --role officer), and issue anew after
         #[arg(long)]
         force: bool,
     },
-    /// Show which CA signs, and how many certificates hang on the old one
+    /// Show which CA signs, and how many certificates hang on the old one: count and were not renewed
     Show,
 }
 

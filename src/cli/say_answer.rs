@@ -188,8 +188,8 @@ sentences! {
         "KEY LEFT      the key of generation {generation} is still in the token, which was away or refused\n              it is tried again each hour, and by: gembok certificate roll-ca finish"
         "SISA KUNCI    kunci generasi {generation} masih ada di token, yang sedang pergi atau menolak\n              dicoba lagi setiap jam, dan dengan: gembok certificate roll-ca finish";
     ca_rolls(generation, since, until, count)
-        "ROLL          generation {generation} is trusted beside it since {since}, until {until} at most\n              {count} certificates of it count still; whoever renews or is issued one moves over, with both CAs in ca.pem\n              then: gembok certificate roll-ca finish"
-        "GANTI         generasi {generation} ikut dipercaya sejak {since}, paling lama sampai {until}\n              {count} sertifikatnya masih berlaku; yang diperbarui atau diterbitkan berpindah, dengan kedua CA dalam ca.pem\n              sesudah itu: gembok certificate roll-ca finish";
+        "ROLL          generation {generation} is trusted beside it since {since}, until {until} at most\n              {count} certificates of it count still and were not renewed; whoever renews moves over, with both CAs in ca.pem\n              then: gembok certificate roll-ca finish"
+        "GANTI         generasi {generation} ikut dipercaya sejak {since}, paling lama sampai {until}\n              {count} sertifikatnya masih berlaku dan belum diperbarui; yang memperbarui berpindah, dengan kedua CA dalam ca.pem\n              sesudah itu: gembok certificate roll-ca finish";
     subject(pseudonym, how) "subject {pseudonym}\n{how}" "subjek {pseudonym}\n{how}";
     schema(subject, required) "subject           {subject}\nrequired context  {required}\n" "subjek            {subject}\nkonteks wajib     {required}\n";
     no_fields(none) "fields            {none}" "kolom             {none}";

@@ -174,7 +174,8 @@ pub(super) const HINTS: &[Echo] = &[
          ditolak",
     ),
     (
-        "the old CA is trusted no more then: move its clients over, {and}gembok certificate roll-ca show tells how many there are",
+        "the old CA is trusted no more then: move its clients over, users each by itself; gembok certificate \
+         roll-ca show tells how many there are",
         "CA lama tidak dipercaya lagi sesudah itu: pindahkan kliennya, pengguna masing-masing sendiri; gembok certificate roll-ca \
          show menyebut jumlahnya",
     ),
@@ -194,7 +195,6 @@ pub(super) const HINTS: &[Echo] = &[
         "let the endpoint renew it (POST /v1/endpoints/{endpoint}/certificate), or run gembok certificate issue",
         "biarkan endpoint memperbaruinya (POST /v1/endpoints/{endpoint}/certificate), atau jalankan gembok certificate issue",
     ),
-    ("run gembok certificate issue --user", "jalankan gembok certificate issue --user"),
     (
         "let its user renew it, signed in by it while it counts: gembok certificate issue --user; one that somebody else issues \
          makes the account wait for confirmation",

@@ -84,6 +84,6 @@ pub struct RetiringCa {
     pub since: String,
     /// When it is trusted no more, if nobody ends that before.
     pub until: String,
-    /// Certificates of it that count.
+    /// Certificates of it that count and were not renewed.
     pub certificates: u64,
 }

@@ -66,7 +66,7 @@ pub enum RollCa {
     Start,
     /// The old one is trusted no more.
     Finish {
-        /// Though certificates of it count: they are revoked.
+        /// Though certificates of it count that were not renewed: they are revoked, too.
         force: bool,
     },
     /// As it is.

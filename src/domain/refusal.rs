@@ -202,7 +202,7 @@ codes! {
     103 TooManyIdempotencyKeys "too-many-idempotency-keys", "Too many requests with an Idempotency-Key in 24 hours.",
         "Send further ones without, and look what was made before sending one again.";
     127 CaInUse "ca-in-use", "Certificates of the old CA count still.",
-        "Let endpoints and users renew them, each its own; roll-ca finish --force revokes what is left: appoint an officer first, who confirms users that you then issue certificates to.";
+        "Let endpoints and users renew them, each its own, and revoke those in whose place another was issued; roll-ca finish --force revokes what is left: appoint an officer first, who confirms users that you then issue certificates to.";
     128 CaRollState "ca-roll-state", "That step is none of the roll of the CA as it is.",
         "Do what the detail names; gembok certificate roll-ca show tells how it is.";
     130 TooManyProjects "too-many-projects", "The user has made as many projects as a user may.",

@@ -122,7 +122,7 @@ indonesian! {
     ObjectRetired "Objek sudah dipensiunkan: hanya dapat mendekripsi", "gunakan objek lain atau hubungi pemilik proyek";
     NetworkDenied "Endpoint tidak boleh datang dari alamat ini", "kirim dari jaringannya atau hubungi pemilik proyek";
     CaInUse "Masih ada sertifikat dari CA lama yang berlaku",
-        "biarkan endpoint dan pengguna memperbarui miliknya; sebelum --force angkat seorang petugas baru";
+        "biarkan endpoint dan pengguna memperbarui miliknya, cabut yang sudah diganti dengan terbitan lain; sebelum --force angkat seorang petugas baru";
     CaRollState "Langkah ini tidak sesuai dengan keadaan penggantian CA",
         "lihat keadaannya dengan gembok certificate roll-ca show";
     TooManyProjects "Pengguna ini sudah membuat proyek sebanyak yang diizinkan", "hapus proyek kosong yang tidak dipakai lagi";

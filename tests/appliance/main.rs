@@ -11,6 +11,7 @@ mod book;
 mod budget_clock;
 mod budgets;
 mod ca_keys;
+mod ca_left;
 mod ca_roll;
 mod catalog_model;
 mod client;

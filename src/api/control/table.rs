@@ -330,7 +330,7 @@ pub const ROWS: &[Row] = &[
     Row::post("/v1/users/{user}/certificates/enrol", "certificate enrol-user")
         .makes("certificate-enrolled")
         .says("Let a certificate of an outside CA count for the user it names.")
-        .refuses(USER_CERTIFICATE)
+        .refuses(&[Code::KeyTaken, Code::PasswordNotShown, Code::TokenAway, Code::TooManyApprovals])
         .large(),
     Row::post("/v1/projects/{project}/endpoints/{endpoint}/certificates/enrol", "certificate enrol")
         .makes("certificate-enrolled")
