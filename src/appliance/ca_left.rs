@@ -41,7 +41,7 @@ impl Operational {
             }
             Ok(())
         })?;
-        // A line of certificates asked for with a password is one by its holder alone.
+        // With whose it is: a password is the beginning of a line of each holder's own.
         let line = |key: [u8; 32], certificate: &Certificate| {
             (holder(certificate), line_of(&all, Beginning::Certificate(key)))
         };
