@@ -191,6 +191,10 @@ impl Operational {
             let is_unconfirmed = is_taken_over || user.unconfirmed.is_some();
             let batch = if is_taken_over {
                 self.hand_over(batch, user, Handed::Password, (link.maker, link.made_by), now)?
+            } else if user.unconfirmed.is_some() {
+                // Whoever waits for confirmation may have had the credential in hand: with that this password goes, too.
+                let user = User { handed_password: Some(now.time), ..user };
+                batch.put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
             } else {
                 batch
             };
@@ -203,6 +207,7 @@ impl Operational {
     /// Whether a credential that `maker` had in hand, a user or the operator, makes somebody else of an account. The first one does
     /// not, where there is nothing to be had with it yet: the account is whoever gets it.
     pub(super) fn is_taken_over(&self, user: &User, maker: Option<UserId>) -> Result<bool, Stop> {
+        // What somebody enrols for itself; links for the own account are none (`own-link`).
         if maker == Some(user.id) {
             return Ok(false);
         }
