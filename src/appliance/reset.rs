@@ -108,25 +108,6 @@ impl Operational {
         Ok(LinkMade { token, user: user.name.to_string(), expires })
     }
 
-    /// Demands a second factor beside the password of an account, or demands it no more. What is so already leaves no record.
-    ///
-    /// # Errors
-    /// `not-found`.
-    pub fn enforce_totp(&self, leave: Leave, name: &str, is_demanded: bool, now: Now) -> Result<(), Stop> {
-        self.withdraw_if_any(now, |batch| {
-            let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
-            if credentials.totp_enforced.is_some() == is_demanded {
-                return Ok(None);
-            }
-            credentials.totp_enforced = is_demanded.then_some(now.time);
-            let audit = AuditRecord::new(now.time, leave.actor(), "user.enforce-totp")
-                .with("id", user.id)
-                .with("demanded", is_demanded);
-            let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
-            Ok(Some((batch, audit)))
-        })
-    }
-
     /// Uses a link: sets the password, and ends every session of the account and every certificate that was asked for with a
     /// password. Blocks, and takes its time.
     ///
