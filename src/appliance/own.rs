@@ -104,7 +104,7 @@ impl Operational {
     /// its time.
     ///
     /// # Errors
-    /// As [`Operational::change_password`], but for the new password.
+    /// As [`Operational::change_password`], but for the new password; `conflict` where the account waits for confirmation.
     pub fn enrol_totp(
         &self,
         signed_in: &SignedIn,
@@ -115,6 +115,12 @@ impl Operational {
             let proved = self.prove_current(signed_in, shown)?;
             self.change(now, |batch| {
                 let (user, mut credentials) = self.account_of(signed_in)?;
+                if user.unconfirmed.is_some() {
+                    // It would shut out whoever gets the account then.
+                    return Err(not_so(
+                        "The account waits for confirmation; enrol a second factor after it.",
+                    ));
+                }
                 let factor = credentials.take_shown(&proved, shown, now)?;
                 let (made, to_show) = SecondFactor::make(user.name.as_str(), now)?;
                 credentials.pending = Some(made);

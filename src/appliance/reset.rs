@@ -108,25 +108,6 @@ impl Operational {
         Ok(LinkMade { token, user: user.name.to_string(), expires })
     }
 
-    /// Demands a second factor beside the password of an account, or demands it no more. What is so already leaves no record.
-    ///
-    /// # Errors
-    /// `not-found`.
-    pub fn enforce_totp(&self, leave: Leave, name: &str, is_demanded: bool, now: Now) -> Result<(), Stop> {
-        self.withdraw_if_any(now, |batch| {
-            let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
-            if credentials.totp_enforced.is_some() == is_demanded {
-                return Ok(None);
-            }
-            credentials.totp_enforced = is_demanded.then_some(now.time);
-            let audit = AuditRecord::new(now.time, leave.actor(), "user.enforce-totp")
-                .with("id", user.id)
-                .with("demanded", is_demanded);
-            let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
-            Ok(Some((batch, audit)))
-        })
-    }
-
     /// Uses a link: sets the password, and ends every session of the account and every certificate that was asked for with a
     /// password. Blocks, and takes its time.
     ///
@@ -191,6 +172,10 @@ impl Operational {
             let is_unconfirmed = is_taken_over || user.unconfirmed.is_some();
             let batch = if is_taken_over {
                 self.hand_over(batch, user, Handed::Password, (link.maker, link.made_by), now)?
+            } else if user.unconfirmed.is_some() {
+                // Whoever waits for confirmation may have had the credential in hand: with that this password goes, too.
+                let user = User { handed_password: Some(now.time), ..user };
+                batch.put(Table::Users, user.id.as_bytes(), cbor::encode(&user))
             } else {
                 batch
             };
@@ -203,6 +188,7 @@ impl Operational {
     /// Whether a credential that `maker` had in hand, a user or the operator, makes somebody else of an account. The first one does
     /// not, where there is nothing to be had with it yet: the account is whoever gets it.
     pub(super) fn is_taken_over(&self, user: &User, maker: Option<UserId>) -> Result<bool, Stop> {
+        // What somebody enrols for itself; links for the own account are none (`own-link`).
         if maker == Some(user.id) {
             return Ok(false);
         }

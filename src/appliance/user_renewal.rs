@@ -39,6 +39,14 @@ impl Operational {
         self.check_renewal(identity_of(signed_in), Beginning::Certificate(shown_by(signed_in)?), now)
     }
 
+    /// Refuses whoever enrols an outside CA's certificate for itself and shows none.
+    ///
+    /// # Errors
+    /// `password-not-shown`.
+    pub fn check_own_enrolment(&self, signed_in: &SignedIn) -> Result<(), Stop> {
+        shown_by(signed_in).map(drop)
+    }
+
     /// Signs and enrols another certificate for a user who shows one that counts. Those it has go on counting.
     ///
     /// # Errors

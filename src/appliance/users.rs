@@ -195,6 +195,25 @@ impl Operational {
         })?;
         Ok(found)
     }
+
+    /// Demands a second factor beside the password of an account, or demands it no more. What is so already leaves no record.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub fn enforce_totp(&self, leave: Leave, name: &str, is_demanded: bool, now: Now) -> Result<(), Stop> {
+        self.withdraw_if_any(now, |batch| {
+            let (user, mut credentials) = self.account_named(name)?.ok_or_else(|| not_found("user", name))?;
+            if credentials.totp_enforced.is_some() == is_demanded {
+                return Ok(None);
+            }
+            credentials.totp_enforced = is_demanded.then_some(now.time);
+            let audit = AuditRecord::new(now.time, leave.actor(), "user.enforce-totp")
+                .with("id", user.id)
+                .with("demanded", is_demanded);
+            let batch = batch.put(Table::Credentials, user.id.as_bytes(), cbor::encode(&credentials));
+            Ok(Some((batch, audit)))
+        })
+    }
 }
 
 /// Serial numbers that the list of revoked certificates has to name: those that have not ended by themselves.

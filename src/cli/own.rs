@@ -131,6 +131,18 @@ fn change_password(control: &Control) -> Result<(), CliError> {
     exchange(control, "PUT", "/v1/password", Some(&sent), token).map(drop)
 }
 
+/// Whether a session signs in as the user `name`: then only the password shown again gets it a certificate.
+pub(super) fn is_session_of(control: &Control, name: &str) -> Result<bool, CliError> {
+    #[derive(Deserialize)]
+    struct Who {
+        user: String,
+    }
+    let Some(token) = control.token()? else { return Ok(false) };
+    let body = exchange::<Sent<'_>>(control, "GET", "/v1/session", None, Some(token.as_str()))?;
+    let Who { user } = serde_json::from_slice(&body).map_err(|_| CliError::Answer)?;
+    Ok(user == name)
+}
+
 /// A certificate of one's own, for a session: the password is asked for again.
 pub(super) fn own_certificate(control: &Control, csr: &str) -> Result<Issued, CliError> {
     #[derive(Serialize)]

@@ -41,6 +41,7 @@ impl request::Certificate {
                 Done::CertificateEnrolled(enrolled.into())
             }
             Self::EnrolUser { user, certificate } => {
+                asker.itself(&user).map_or(Ok(()), |signed_in| appliance.check_own_enrolment(signed_in))?;
                 let enrolled = appliance.enrol_user_certificate(actor, &user, &certificate, now)?;
                 Done::CertificateEnrolled(enrolled.into())
             }

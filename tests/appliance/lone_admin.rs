@@ -235,7 +235,10 @@ fn what_was_asked_before_does_not_count_for_whoever_comes_after() {
     assert_eq!(remade.get(&format!("/v1/projects/{PROJECT}")).problem(), refusal(404, "not-found"));
     assert_eq!(boneka.decide(&id, "give").problem(), refusal(404, "not-found"), "it does not even see it");
     assert_eq!(members(&world), Vec::<String>::new());
-    // Its own role is nobody's to change, and officers are not made here.
+    // Nor is its own link its to make, its own role to change, or an officer.
+    assert_eq!(admin.post("/v1/users/admin/reset", &json!({})).problem(), refusal(403, "forbidden"));
+    let link = world.done("policy explain user:admin user.reset user:admin");
+    assert_eq!(link["explained"]["rules"][0]["id"], "own-link");
     let own = world.done("policy explain user:admin user.change-role user:admin");
     assert_eq!(own["explained"]["rules"][0]["id"], "own-role");
     let officer = world.done("policy explain user:admin role.give role:officer");
@@ -317,6 +320,8 @@ fn nothing_rides_on_the_confirmation_of_another_credential() {
     let body = json!({ "password": PASSWORD }).to_string();
     let headers = [("content-type", "application/json")];
     assert_eq!(stolen.0.insist("PUT", "/v1/password", &headers, body.as_bytes()).status, 204);
+    let factor = stolen.post("/v1/totp", &json!({ "current": PASSWORD }));
+    assert_eq!(factor.problem(), refusal(409, "conflict"), "it would outlive the certificate");
     std::fs::remove_dir_all(world.sandbox.path("stolen-tono")).unwrap();
     certificate_for(&world, &admin, "tono");
     assert_eq!(

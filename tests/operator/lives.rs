@@ -90,7 +90,7 @@ fn what_is_in_the_way_of_an_end_is_said() {
     let said = refused(&["project", "delete", PROJECT]);
     assert!(said.contains("1 objects and 1 endpoints") && said.contains("not-empty"), "{said}");
     let said = refused(&["object", "delete", OBJECT, "--project", PROJECT]);
-    assert!(said.contains("62 s after that"), "{said}");
+    assert!(said.contains("90 s after that"), "{said}");
     sandbox.done(&["endpoint", "delete", ENDPOINT, "--project", PROJECT]);
     let said = refused(&["project", "delete", PROJECT]);
     assert!(said.contains("1 objects and 0 endpoints"), "{said}");

@@ -151,6 +151,7 @@ fn the_rules_that_part_duties_are_named() {
     assert_eq!(by(&admin, Act::GrantDecrypt, &thing(Kind::Endpoint)), ["admin-opens-no-way"]);
     assert_eq!(by(&admin, Act::RoleGive, &On::Role(Role::Officer)), ["officers-are-appointed"]);
     assert_eq!(by(&admin, Act::UserChangeRole, &On::User(person(Role::Admin, &[1]))), ["own-role"]);
+    assert_eq!(by(&admin, Act::UserReset, &On::User(person(Role::Admin, &[1]))), ["own-link"]);
     assert_eq!(by(&officer, Act::Decrypt, &object(1)), ["officer-never-decrypts"]);
     assert_eq!(by(&officer, Act::BudgetRaise, &thing(Kind::Endpoint)), ["officer-opens-no-way"]);
     assert_eq!(by(&auditor, Act::ProjectCreate, &On::Appliance), ["auditor-changes-nothing"]);
