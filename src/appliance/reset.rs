@@ -186,12 +186,9 @@ impl Operational {
     }
 
     /// Whether a credential that `maker` had in hand, a user or the operator, makes somebody else of an account. The first one does
-    /// not, where there is nothing to be had with it yet: the account is whoever gets it.
+    /// not, where there is nothing to be had with it yet: the account is whoever gets it. A link for the own account does, where the
+    /// access policies let one be made: all that its maker has shown may be a session.
     pub(super) fn is_taken_over(&self, user: &User, maker: Option<UserId>) -> Result<bool, Stop> {
-        // What somebody enrols for itself; links for the own account are none (`own-link`).
-        if maker == Some(user.id) {
-            return Ok(false);
-        }
         let credentials = self.look_up::<Credentials>(Table::Credentials, user.id.as_bytes())?;
         let has_password = match credentials {
             Some(Listed::Sound(credentials)) => credentials.password.is_some(),
@@ -215,7 +212,8 @@ impl Operational {
         let Identity::User(id) = identity else { return Ok((batch, audit)) };
         let user: User = self.read(Table::Users, id.as_bytes())?.ok_or(Code::Conflict)?;
         let maker = user_of(actor);
-        if !self.is_taken_over(&user, maker)? {
+        // Whoever enrols one for itself shows one that counts.
+        if maker == Some(user.id) || !self.is_taken_over(&user, maker)? {
             return Ok((batch, audit));
         }
         let batch =

@@ -1,10 +1,14 @@
 //! What users change of their own credentials: the password and the second factor, by session and by certificate; what has to be
 //! shown again for it, what ends by it, and what waits.
 
+use std::fs;
+
 use gembok::crypto::totp::{STEP_S, TotpSecret};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::refusal;
+use crate::clock::SHIPPED;
 use crate::passwords::{PASSWORD, Session, give_password, reset, sign_in, unbase32};
 use crate::second_person::{person, text};
 use crate::world::World;
@@ -86,6 +90,26 @@ fn guesses_wait_as_those_of_a_sign_in() {
     assert_eq!(change(PASSWORD).status, 429);
     assert_eq!(sign_in(&world, "siti", "salah semuanya ini", None).status, 429);
     assert_eq!(siti.get("/v1/session").status, 200);
+}
+
+/// Under access policies of before, which let a link for the own account be made: what it gives waits for a second person.
+#[test]
+fn a_link_for_the_own_account_gives_nobody_the_account() {
+    let world = World::new("");
+    let (before, rest) = SHIPPED.split_once("@id(\"own-link\")").unwrap();
+    let (_, after) = rest.split_once("@id(\"own-role\")").unwrap();
+    let read = "configuration read again; policies, certificates and the log's level are in force";
+    fs::write(world.sandbox.path("policies/access.cedar"), format!("{before}@id(\"own-role\"){after}"))
+        .unwrap();
+    world.daemon.signal(Signal::HUP);
+    world.daemon.wait_until("it has read its policies", || world.daemon.said(read).count() > 0);
+
+    give_password(&world, "admin", PASSWORD);
+    let admin = Session::begin(&world, "admin", PASSWORD);
+    let link = admin.ask("POST", "/v1/users/admin/reset", &json!({}));
+    assert_eq!(link.status, 201, "{}", link.text());
+    let used = reset(&world, &text(&link.json()["token"]), OTHER).ok();
+    assert_eq!(used["unconfirmed"], json!(true));
 }
 
 #[test]
